@@ -1,0 +1,90 @@
+"""The two kinds of error a person can meet, and how a command reports them.
+
+A mistake in what was asked for (an unknown task, a bad option) exits with 2; something wrong with
+the data itself (a missing file, a corrupt shard) exits with 1. Either way it is one line.
+"""
+
+import difflib
+import errno
+import sys
+from collections.abc import Callable, Iterable, Sequence
+
+INTERRUPTED = 130  # what a shell reports for a program that Ctrl-C ended: 128 + SIGINT
+
+
+class UsageError(ValueError):
+    """What was asked for cannot be: an unknown name, an impossible option."""
+
+    exit_code = 2
+
+
+class DataError(ValueError):
+    """The data is not what it should be: a file missing, a shard corrupt, a split empty."""
+
+    exit_code = 1
+
+
+def nearest(name: str, valid: Iterable[str]) -> str:
+    """Phrases a hint for a name that was not found.
+
+    Args:
+        name: The name that was asked for.
+        valid: The names that exist.
+
+    Returns:
+        "did you mean 'rte'?" when one is close, otherwise the list of valid names.
+    """
+    names = sorted(valid)
+    by_folded = {known.casefold(): known for known in names}
+    close = difflib.get_close_matches(name.casefold(), by_folded, n=1)
+    if close:
+        return f"did you mean {by_folded[close[0]]!r}?"
+    return f"valid names: {', '.join(names)}" if names else "there are none"
+
+
+def describe_os_error(error: OSError) -> str:
+    """Says in one line what the operating system refused, naming the file.
+
+    Args:
+        error: The error as it was caught.
+
+    Returns:
+        A sentence fragment such as "disk full: no space left while writing a.tfrecord".
+    """
+    where = f" {error.filename}" if error.filename else ""
+    if error.errno == errno.ENOSPC:
+        return f"disk full: no space left on device while writing{where or ' the output'}"
+    if isinstance(error, FileNotFoundError):
+        return f"no such file or folder:{where or f' {error}'}"
+    if isinstance(error, PermissionError):
+        return f"permission denied:{where or f' {error}'}"
+    if isinstance(error, IsADirectoryError):
+        return f"expected a file, found a folder:{where or f' {error}'}"
+    return str(error)
+
+
+def run_command(
+    main: Callable[[list[str] | None], int | None], argv: Sequence[str] | None = None
+) -> int:
+    """Runs a command line program, turning its errors into one line and an exit code.
+
+    Args:
+        main: Takes the arguments (None: those of the process), returns an exit code or None.
+        argv: Arguments after the program's name.
+
+    Returns:
+        0 on success, 2 for usage errors, 1 for data and system errors, 130 when interrupted.
+    """
+    try:
+        return main(None if argv is None else list(argv)) or 0
+    except ValueError as error:
+        return _report(str(error), getattr(error, "exit_code", 1))
+    except OSError as error:
+        return _report(describe_os_error(error), 1)
+    except KeyboardInterrupt:
+        return _report("interrupted", INTERRUPTED)
+
+
+def _report(message: str, exit_code: int) -> int:
+    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    return exit_code

@@ -1,0 +1,155 @@
+"""SentencePiece as T5 uses it: the pieces of the model file plus sentinels added by us.
+
+T5's published model has 32,000 pieces and none of the `<extra_id_n>` sentinels; they take the ids
+after the last piece, counted backwards (`<extra_id_0>` is the highest), as in the T5 code
+(Raffel et al. 2020, section 3.1.4). The embedding has a multiple of 128 rows, which TPUs like.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+
+import sentencepiece
+
+from prep import storage
+from prep.errors import DataError
+
+EXTRA_IDS = 100  # sentinels of every published T5
+EMBEDDING_MULTIPLE = 128
+SENTINEL_MARK = "<extra_id_"
+
+# Blanks beside a sentinel belong to it: T5 writes "The <extra_id_0> walks" without a lone "▁".
+_SENTINEL = re.compile(r"\s*<extra_id_(\d+)>\s*")
+
+
+class Vocabulary:
+    """A SentencePiece model with T5's special ids (pad 0, EOS 1, unknown 2) and its sentinels.
+
+    Args:
+        path: The `.model` file, local or gs://.
+        extra_ids: Number of `<extra_id_n>` sentinels added after the last piece.
+
+    Raises:
+        DataError: If the file is no SentencePiece model, or its special ids are not T5's.
+        OSError: If the file cannot be read.
+    """
+
+    pad_id = 0
+    eos_id = 1
+    unk_id = 2
+
+    def __init__(self, path: storage.StoragePath, extra_ids: int = EXTRA_IDS):
+        self.path = str(path)
+        self.extra_ids = extra_ids
+        model = storage.read_bytes(path)
+        self.sha256 = hashlib.sha256(model).hexdigest()
+        self._processor = _load_processor(model, self.path)
+        self.pieces: int = self._processor.vocab_size()
+
+    @property
+    def size(self) -> int:
+        """Number of token ids: pieces and sentinels."""
+        return self.pieces + self.extra_ids
+
+    @property
+    def embedding_rows(self) -> int:
+        """Rows of the embedding: the size rounded up to a multiple of 128."""
+        return -(-self.size // EMBEDDING_MULTIPLE) * EMBEDDING_MULTIPLE
+
+    def sentinel_id(self, number: int) -> int:
+        """Returns the token id of `<extra_id_number>`.
+
+        Args:
+            number: From 0 up to the number of sentinels.
+
+        Returns:
+            The token id; `<extra_id_0>` is the highest.
+        """
+        return self.size - 1 - number
+
+    def encode(self, text: str) -> list[int]:
+        """Turns a text into token ids, without EOS.
+
+        Args:
+            text: Any text; `<extra_id_n>` in it becomes the sentinel's id.
+
+        Returns:
+            Token ids.
+        """
+        if SENTINEL_MARK in text:
+            return self._encode_with_sentinels(text)
+        return self._processor.encode(text)
+
+    def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
+        """Turns many texts into token ids, without EOS, on the calling thread alone.
+
+        Args:
+            texts: Any texts.
+
+        Returns:
+            One list of token ids per text.
+        """
+        ids: list[list[int]] = self._processor.encode(list(texts), num_threads=1)
+        for index, text in enumerate(texts):
+            if SENTINEL_MARK in text:
+                ids[index] = self._encode_with_sentinels(text)
+        return ids
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """Turns token ids back into text: padding dropped, stopped at EOS, sentinels shown.
+
+        Args:
+            ids: Token ids, as a list or an array.
+
+        Returns:
+            The text; an id that no piece has is shown as unknown.
+        """
+        parts: list[str] = []
+        segment: list[int] = []
+        for token in map(int, ids):
+            if token == self.eos_id:
+                break
+            if token == self.pad_id:
+                continue
+            if self.pieces <= token < self.size:
+                parts += [self._decode_pieces(segment), f"<extra_id_{self.size - 1 - token}>"]
+                segment = []
+            else:
+                segment.append(token if 0 < token < self.pieces else self.unk_id)
+        parts.append(self._decode_pieces(segment))
+        return " ".join(part for part in parts if part)
+
+    @cached_property
+    def tokens(self) -> tuple[str, ...]:
+        """Every token as text, by id: pieces, then sentinels."""
+        pieces = [self._processor.id_to_piece(index) for index in range(self.pieces)]
+        sentinels = [f"<extra_id_{number}>" for number in reversed(range(self.extra_ids))]
+        return (*pieces, *sentinels)
+
+    def _decode_pieces(self, ids: list[int]) -> str:
+        return self._processor.decode(ids) if ids else ""
+
+    def _encode_with_sentinels(self, text: str) -> list[int]:
+        ids: list[int] = []
+        pending = 0
+        for match in _SENTINEL.finditer(text):
+            if int(match[1]) >= self.extra_ids:
+                continue  # no such sentinel: it stays ordinary text
+            ids += self._processor.encode(text[pending : match.start()])
+            ids.append(self.sentinel_id(int(match[1])))
+            pending = match.end()
+        return ids + self._processor.encode(text[pending:])
+
+
+def _load_processor(model: bytes, path: str) -> sentencepiece.SentencePieceProcessor:
+    processor = sentencepiece.SentencePieceProcessor()
+    try:
+        processor.load_from_serialized_proto(model)
+    except (RuntimeError, ValueError) as error:
+        raise DataError(f"{path} is not a SentencePiece model ({len(model)} bytes)") from error
+    found = (processor.pad_id(), processor.eos_id(), processor.unk_id())
+    expected = (Vocabulary.pad_id, Vocabulary.eos_id, Vocabulary.unk_id)
+    if found != expected:
+        raise DataError(f"{path}: expected T5's (pad, eos, unk) ids {expected}, found {found}")
+    return processor
