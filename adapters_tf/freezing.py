@@ -1,0 +1,38 @@
+"""Freeze the backbone, so that its gradients are never computed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import tf_keras
+
+from adapters_tf.errors import ConfigurationError
+
+
+def freeze_backbone(
+    backbone: tf_keras.Model,
+    adapters: Iterable[tf_keras.layers.Layer],
+    *,
+    train_layer_norms: bool,
+) -> None:
+    """Leave only the adapters, and T5's own layer norms if asked for, trainable.
+
+    Args:
+        backbone: A TFT5 with adapters injected.
+        adapters: The layers that stay trainable.
+        train_layer_norms: Whether T5's layer norms train too (t5-base: 47,616 parameters).
+
+    Raises:
+        ConfigurationError: Nothing is left to train.
+    """
+    kept = {id(part) for adapter in adapters for part in adapter._flatten_layers()}
+    for layer in backbone._flatten_layers():
+        # Keras hides a trainable layer inside a frozen one, so only the owners of weights freeze.
+        owns_weights = bool(layer._trainable_weights)
+        is_norm = train_layer_norms and type(layer).__name__ == "TFT5LayerNorm"
+        if owns_weights and id(layer) not in kept and not is_norm:
+            layer.trainable = False
+    if not backbone.trainable_variables:
+        raise ConfigurationError(
+            "nothing is left to train: choose an adapter method or train_layer_norms"
+        )

@@ -1,0 +1,141 @@
+"""A TFT5 that knows its tasks: the model that trainer trains and eval scores.
+
+Shape letters: B batch, S source length, T target length, D model width, V vocabulary, K tasks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import tensorflow as tf
+import tf_keras
+
+from adapters_tf.bottleneck import BottleneckBank, BottleneckConfig
+from adapters_tf.freezing import freeze_backbone
+from adapters_tf.inject import inject_adapters
+from adapters_tf.routing import route
+
+Batch = Mapping[str, tf.Tensor]
+
+
+def encode(backbone: tf_keras.Model, batch: Batch, training: bool = False) -> tf.Tensor:
+    """Run the encoder.
+
+    Args:
+        backbone: The TFT5.
+        batch: `encoder_input_tokens` int32 [B, S], 0 where padded.
+        training: Whether dropout is on.
+
+    Returns:
+        [B, S, D] encoder states.
+    """
+    tokens_BS = batch["encoder_input_tokens"]
+    mask_BS = tf.cast(tokens_BS != 0, tf.int32)
+    return backbone.encoder(tokens_BS, attention_mask=mask_BS, training=training)[0]
+
+
+def project_logits(backbone: tf_keras.Model, hidden_BTD: tf.Tensor) -> tf.Tensor:
+    """Turn decoder states into scores over the vocabulary.
+
+    A head tied to the embedding scales by D^-0.5 first (Raffel et al. 2020, arXiv 1910.10683).
+
+    Args:
+        backbone: The TFT5.
+        hidden_BTD: [B, T, D] decoder states.
+
+    Returns:
+        float32 [B, T, V] logits.
+    """
+    if not backbone.config.tie_word_embeddings:
+        return tf.cast(backbone.lm_head(hidden_BTD), tf.float32)
+    embedding_VD = tf.cast(backbone.shared.embeddings, hidden_BTD.dtype)
+    scaled_BTD = hidden_BTD * (backbone.config.d_model**-0.5)
+    return tf.cast(tf.tensordot(scaled_BTD, embedding_VD, [[2], [1]]), tf.float32)
+
+
+class TaskModel(tf_keras.Model):
+    """A TFT5 with one adapter per task, or with none.
+
+    Args:
+        backbone: A built TFT5ForConditionalGeneration; adapters are injected into it.
+        task_names: The tasks; a batch's `task` is an index into them.
+        adapters: The adapter method's settings, or None to train the whole backbone.
+        train_layer_norms: Whether T5's own layer norms train beside the adapters.
+        seed: Of the adapters' initial weights.
+    """
+
+    def __init__(
+        self,
+        backbone: tf_keras.Model,
+        task_names: tuple[str, ...],
+        adapters: BottleneckConfig | None = None,
+        *,
+        train_layer_norms: bool = False,
+        seed: int = 0,
+    ):
+        super().__init__(name="task_model")
+        self.backbone, self.task_names = backbone, tuple(task_names)
+        self.adapter_config = adapters
+        self.banks: dict[str, BottleneckBank] = {}
+        if adapters is not None:
+            self.banks = inject_adapters(backbone, adapters, self.task_names, seed)
+            freeze_backbone(backbone, self.banks.values(), train_layer_norms=train_layer_norms)
+        self.built = True
+
+    def call(self, batch: Batch, training: bool = False) -> tf.Tensor:
+        """Score every target position, given the targets before it.
+
+        Args:
+            batch: `encoder_input_tokens` int32 [B, S], `decoder_input_tokens` int32 [B, T],
+                `task` int32 [B], all equal.
+            training: Whether dropout is on.
+
+        Returns:
+            float32 [B, T, V] logits.
+        """
+        with route(batch["task"]):
+            states_BSD = encode(self.backbone, batch, training)
+            hidden_BTD = self.backbone.decoder(
+                batch["decoder_input_tokens"],
+                encoder_hidden_states=states_BSD,
+                encoder_attention_mask=tf.cast(batch["encoder_input_tokens"] != 0, tf.int32),
+                use_cache=False,
+                training=training,
+            )[0]
+        return project_logits(self.backbone, hidden_BTD)
+
+    def is_bank(self, variable: tf.Variable) -> bool:
+        """Tell whether a variable has one row per task."""
+        return any(
+            variable is bank for layer in self.banks.values() for bank in layer.banks.values()
+        )
+
+    def trainable_by_path(self) -> dict[str, tf.Variable]:
+        """Name every trainable variable by where it sits in the model.
+
+        Adapters are named by module path and the backbone's variables as TFT5 scopes them, so
+        that the names are the same in every process.
+
+        Returns:
+            Variables by path, in a fixed order.
+        """
+        adapters = {
+            id(variable): f"{path}.adapter.{name}"
+            for path, layer in self.banks.items()
+            for name, variable in {**layer.banks, **layer.shared}.items()
+        }
+        return {
+            adapters.get(id(variable)) or _backbone_path(variable): variable
+            for variable in self.trainable_variables
+        }
+
+    def count_trainable(self) -> int:
+        """Count the trainable parameters, all tasks together."""
+        return sum(int(variable.shape.num_elements()) for variable in self.trainable_variables)
+
+
+def _backbone_path(variable: tf.Variable) -> str:
+    # `tft5_for_conditional_generation_1/encoder/…/kernel:0`: the first part counts the models
+    # this process has built.
+    parts = variable.name.removesuffix(":0").split("/")
+    return ".".join(parts[1:] if parts[0].startswith("tft5") else parts)

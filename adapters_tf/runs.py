@@ -1,0 +1,173 @@
+"""Open a run folder: build the model its config.yaml describes and read its checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+import yaml
+
+from adapters_tf.backbone import load_backbone
+from adapters_tf.bottleneck import BottleneckConfig
+from adapters_tf.errors import ConfigurationError, WeightsError, suggest
+from adapters_tf.model import TaskModel
+
+CONFIG_FILE = "config.yaml"
+CHECKPOINTS = {"best": "best", "last": "checkpoints"}
+
+
+@dataclass(frozen=True)
+class LoadedRun:
+    """A run folder, opened.
+
+    Args:
+        model: With the checkpoint's weights.
+        config: What config.yaml holds.
+        step: The training steps behind the weights; 0 for none.
+        directory: The run folder.
+    """
+
+    model: TaskModel
+    config: dict[str, Any]
+    step: int
+    directory: Path
+
+
+def build_model(config: Mapping[str, Any]) -> TaskModel:
+    """Build the model of a run, with its initial weights.
+
+    Args:
+        config: With the sections `model` (backbone, vocabulary_size, overrides), `adapters`
+            (method and its settings, train_layer_norms), `tasks` (the bank's row order) and
+            `seed`.
+
+    Returns:
+        The model; build it inside the strategy's scope.
+
+    Raises:
+        ConfigurationError: Unknown method or setting, or nothing to train.
+    """
+    model, adapters = config["model"], config["adapters"]
+    backbone = load_backbone(
+        model["backbone"],
+        vocabulary_size=model["vocabulary_size"],
+        overrides=dict(model["overrides"]),
+        seed=config["seed"],
+    )
+    return TaskModel(
+        backbone,
+        tuple(config["tasks"]),
+        adapter_settings(adapters),
+        train_layer_norms=adapters["train_layer_norms"],
+        seed=config["seed"],
+    )
+
+
+def adapter_settings(adapters: Mapping[str, Any]) -> BottleneckConfig | None:
+    """Read the adapter method's settings out of a config's `adapters` section."""
+    if adapters["method"] == "none":
+        return None
+    if adapters["method"] != "bottleneck":
+        valid = ("bottleneck", "none")
+        raise ConfigurationError(
+            f"adapter method {adapters['method']!r} is unknown; "
+            f"{suggest(adapters['method'], valid)}"
+        )
+    values = {field.name: adapters[field.name] for field in fields(BottleneckConfig)}
+    return BottleneckConfig(
+        **{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+    )
+
+
+def trainable_checkpoint(model: TaskModel, **others: Any) -> tf.train.Checkpoint:
+    """Describe a checkpoint of the trainable variables, by module path, and nothing frozen.
+
+    Args:
+        model: Whose variables.
+        **others: Further trackables, such as the optimizer.
+
+    Returns:
+        A checkpoint object that can be saved or restored.
+    """
+    return tf.train.Checkpoint(trainable=model.trainable_by_path(), **others)
+
+
+def load_run(
+    run_directory: str | Path,
+    checkpoint: str = "best",
+    *,
+    strategy: tf.distribute.Strategy | None = None,
+    tasks: Sequence[str] | None = None,
+) -> LoadedRun:
+    """Build a run's model and read its weights.
+
+    Args:
+        run_directory: What the trainer wrote.
+        checkpoint: `best`, `last`, or `none` for the model as it was before training.
+        strategy: Under whose scope the variables are made; the current one by default.
+        tasks: Tasks that must be in the run; a check only.
+
+    Returns:
+        The model, its config and its step.
+
+    Raises:
+        WeightsError: No run folder, or no such checkpoint in it.
+        ConfigurationError: Unknown checkpoint name or task.
+    """
+    directory = Path(run_directory)
+    config = read_config(directory)
+    for task in tasks or ():
+        if task not in config["tasks"]:
+            raise ConfigurationError(
+                f"run {directory} has no task {task!r}; {suggest(task, config['tasks'])}"
+            )
+    strategy = strategy or tf.distribute.get_strategy()
+    with strategy.scope():
+        model = build_model(config)
+        step = 0 if checkpoint == "none" else _restore(model, directory, checkpoint)
+    return LoadedRun(model, config, step, directory)
+
+
+def read_config(directory: str | Path) -> dict[str, Any]:
+    """Read a run folder's config.yaml.
+
+    Args:
+        directory: The run folder.
+
+    Returns:
+        Its settings.
+
+    Raises:
+        WeightsError: There is none, or it cannot be parsed.
+    """
+    file = Path(directory) / CONFIG_FILE
+    if not file.is_file():
+        raise WeightsError(f"{directory} is no run folder: it holds no {CONFIG_FILE}")
+    try:
+        config = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise WeightsError(f"{file} cannot be parsed: {' '.join(str(error).split())}") from error
+    if not isinstance(config, dict) or "adapters" not in config:
+        raise WeightsError(f"{file} does not describe a run")
+    return config
+
+
+def _restore(model: TaskModel, directory: Path, checkpoint: str) -> int:
+    if checkpoint not in CHECKPOINTS:
+        valid = (*CHECKPOINTS, "none")
+        raise ConfigurationError(
+            f"checkpoint {checkpoint!r} is unknown; {suggest(checkpoint, valid)}"
+        )
+    folder = directory / CHECKPOINTS[checkpoint]
+    path = tf.train.latest_checkpoint(str(folder))
+    if path is None and checkpoint == "best":
+        return _restore(model, directory, "last")
+    if path is None:
+        raise WeightsError(f"{folder} holds no checkpoint; train the run first")
+    step = tf.Variable(0, dtype=tf.int64, trainable=False)
+    status = trainable_checkpoint(model, step=step).restore(path)
+    status.assert_existing_objects_matched().expect_partial()
+    return int(step.numpy())

@@ -1,0 +1,96 @@
+"""Choose how a program is distributed, from what the machine has.
+
+TensorFlow fixes its devices at first use, so call these before anything touches a tensor.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import tensorflow as tf
+import tf_keras
+
+from adapters_tf.errors import ConfigurationError, suggest
+
+KINDS = ("auto", "tpu", "gpu", "cpu")
+PRECISIONS = ("float32", "mixed_bfloat16")
+TPU_VARIABLES = ("TPU_NAME", "COLAB_TPU_ADDR", "TPU_WORKER_HOSTNAMES")
+
+
+def make_strategy(kind: str = "auto", logical_devices: int = 1) -> tf.distribute.Strategy:
+    """Build the distribution strategy for this machine.
+
+    Args:
+        kind: `auto` takes a TPU when there is one, else several GPUs, one GPU, or the CPU; the
+            others ask for one of them.
+        logical_devices: Split the CPU into so many devices, one replica on each: distribution
+            that can be tested anywhere.
+
+    Returns:
+        TPUStrategy, MirroredStrategy, OneDeviceStrategy, or the default strategy on one CPU.
+
+    Raises:
+        ConfigurationError: Unknown kind, no such device, or devices that were already in use.
+    """
+    if kind not in KINDS:
+        raise ConfigurationError(f"strategy kind {kind!r} is unknown; {suggest(kind, KINDS)}")
+    if logical_devices < 1:
+        raise ConfigurationError(f"logical_devices must be 1 or more, got {logical_devices}")
+    if kind == "tpu" or (kind == "auto" and has_tpu()):
+        return _make_tpu_strategy()
+    gpus = tf.config.list_physical_devices("GPU") if kind in ("auto", "gpu") else []
+    if kind == "gpu" and not gpus:
+        raise ConfigurationError("strategy kind 'gpu' was asked for and TensorFlow sees no GPU")
+    if logical_devices > 1:
+        return _make_logical_cpu_strategy(logical_devices)
+    if len(gpus) > 1:
+        return tf.distribute.MirroredStrategy()
+    if gpus:
+        return tf.distribute.OneDeviceStrategy("/gpu:0")
+    return tf.distribute.get_strategy()
+
+
+def has_tpu() -> bool:
+    """Tell whether the environment or the machine's devices announce a TPU."""
+    if any(os.environ.get(name) for name in TPU_VARIABLES):
+        return True
+    return Path("/dev/accel0").exists()
+
+
+def _make_tpu_strategy() -> tf.distribute.Strategy:
+    address = os.environ.get("TPU_NAME") or "local"
+    try:
+        resolver = tf.distribute.cluster_resolver.TPUClusterResolver.connect(tpu=address)
+    except (ValueError, tf.errors.OpError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise ConfigurationError(f"no TPU answers at {address!r}: {reason}") from error
+    return tf.distribute.TPUStrategy(resolver)
+
+
+def _make_logical_cpu_strategy(count: int) -> tf.distribute.Strategy:
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    try:
+        tf.config.set_logical_device_configuration(
+            cpu, [tf.config.LogicalDeviceConfiguration() for _ in range(count)]
+        )
+    except RuntimeError as error:
+        if len(tf.config.list_logical_devices("CPU")) < count:
+            raise ConfigurationError(
+                f"{count} logical CPU devices must be asked for before TensorFlow is used"
+            ) from error
+    return tf.distribute.MirroredStrategy([f"CPU:{index}" for index in range(count)])
+
+
+def set_precision(name: str) -> None:
+    """Set the Keras precision policy: variables stay float32, the arithmetic may be bfloat16.
+
+    Args:
+        name: One of `PRECISIONS`.
+
+    Raises:
+        ConfigurationError: Unknown precision.
+    """
+    if name not in PRECISIONS:
+        raise ConfigurationError(f"precision {name!r} is unknown; {suggest(name, PRECISIONS)}")
+    tf_keras.mixed_precision.set_global_policy(name)

@@ -1,0 +1,122 @@
+"""One folder per task's adapter: a small JSON file and a safetensors file of a few megabytes.
+
+Tensors are keyed by module path, such as
+`encoder.block.0.layer.0.SelfAttention.adapter.down_kernel`, never by traversal order.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from adapters_tf.errors import WeightsError, suggest
+from adapters_tf.model import TaskModel
+
+CONFIG_FILE = "adapter_config.json"
+WEIGHTS_FILE = "adapter_model.safetensors"
+
+
+def task_tensors(model: TaskModel, task: str) -> dict[str, np.ndarray]:
+    """Collect what one task needs beside the frozen backbone.
+
+    Args:
+        model: With adapters.
+        task: One of its tasks.
+
+    Returns:
+        The task's row of every bank, the variables all tasks share, and T5's layer norms where
+        they were trained, by module path.
+    """
+    row = _row_of(model, task)
+    return {
+        path: (variable[row] if model.is_bank(variable) else variable).numpy()
+        for path, variable in model.trainable_by_path().items()
+    }
+
+
+def save_task(model: TaskModel, task: str, folder: str | Path) -> Path:
+    """Write one task's adapter, replacing what the folder held.
+
+    Args:
+        model: With adapters.
+        task: One of its tasks.
+        folder: Where to write `adapter_config.json` and `adapter_model.safetensors`.
+
+    Returns:
+        The folder.
+    """
+    folder = Path(folder)
+    partial = folder.with_name(folder.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    config = {
+        "method": "bottleneck",
+        "task": task,
+        "model_width": model.backbone.config.d_model,
+        "settings": asdict(model.adapter_config) if model.adapter_config else {},
+    }
+    (partial / CONFIG_FILE).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    save_file(task_tensors(model, task), str(partial / WEIGHTS_FILE))
+    shutil.rmtree(folder, ignore_errors=True)
+    partial.rename(folder)
+    return folder
+
+
+def load_task(model: TaskModel, task: str, folder: str | Path) -> None:
+    """Read one task's adapter into its bank row; other tasks' rows stay as they are.
+
+    Args:
+        model: With adapters of the same settings.
+        task: The task of `model` whose row is written.
+        folder: What `save_task` wrote, for any task.
+
+    Raises:
+        WeightsError: The file is missing or unreadable, or a tensor is missing, unexpected or
+            misshapen; all of them are named.
+    """
+    file = Path(folder) / WEIGHTS_FILE
+    if not file.is_file():
+        raise WeightsError(f"{folder} holds no {WEIGHTS_FILE}")
+    try:
+        tensors = load_file(str(file))
+    except SafetensorError as error:
+        raise WeightsError(f"{file} is not a whole safetensors file: {error}") from error
+    row = _row_of(model, task)
+    variables = model.trainable_by_path()
+    shapes = {
+        path: tuple(variable.shape[1:] if model.is_bank(variable) else variable.shape)
+        for path, variable in variables.items()
+    }
+    _check_tensors(file, tensors, shapes)
+    for path, variable in variables.items():
+        if model.is_bank(variable):
+            variable.scatter_update(tf.IndexedSlices(tensors[path][None], [row]))
+        else:
+            variable.assign(tensors[path])
+
+
+def _row_of(model: TaskModel, task: str) -> int:
+    if task not in model.task_names:
+        raise WeightsError(f"the model has no task {task!r}; {suggest(task, model.task_names)}")
+    return model.task_names.index(task)
+
+
+def _check_tensors(
+    file: Path, tensors: dict[str, np.ndarray], shapes: dict[str, tuple[int, ...]]
+) -> None:
+    problems = [f"missing {path}" for path in shapes if path not in tensors]
+    problems += [f"unexpected {path}" for path in tensors if path not in shapes]
+    problems += [
+        f"{path} is {tensors[path].shape}, expected {shape}"
+        for path, shape in shapes.items()
+        if path in tensors and tensors[path].shape != shape
+    ]
+    if problems:
+        raise WeightsError(f"{file} does not fit the model: {'; '.join(problems)}")

@@ -1,0 +1,210 @@
+"""Optimizers that know task banks: slots and step counts are kept per task row.
+
+A step on one task leaves every other task's weights and slots bit-identical. (Momentum on zero
+gradients silently moves idle tasks: the classic bug.) The arithmetic is in plain functions of
+tensors; the classes read and write variables, one row of a bank or the whole of a shared variable.
+
+Shape letters: K tasks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import tensorflow as tf
+import tf_keras
+
+Schedule = tf_keras.optimizers.schedules.LearningRateSchedule
+Tensors = dict[str, tf.Tensor]
+
+
+class TaskwiseOptimizer(tf_keras.optimizers.Optimizer):
+    """The part all methods share: which rows a step reads and writes.
+
+    A bank's gradient comes as `tf.IndexedSlices` whose indices are distinct rows; any other
+    variable's gradient comes dense. Gradients are already summed over replicas.
+
+    Args:
+        learning_rate: A number or a Keras schedule of the global step.
+        is_bank: Tells which variables have one row per task.
+        weight_decay: Decoupled, times the learning rate; matrices only.
+        clip_norm: The largest global norm of the gradients; None for no clipping.
+    """
+
+    slot_names: tuple[str, ...] = ()
+
+    def __init__(
+        self,
+        learning_rate: float | Schedule,
+        is_bank: Callable[[tf.Variable], bool],
+        *,
+        weight_decay: float = 0.0,
+        clip_norm: float | None = None,
+    ):
+        super().__init__(
+            name=type(self).__name__,
+            weight_decay=None,
+            global_clipnorm=clip_norm,
+            jit_compile=False,
+        )
+        self._learning_rate = self._build_learning_rate(learning_rate)
+        self.is_bank, self.decay = is_bank, weight_decay
+
+    def build(self, var_list) -> None:
+        """Create the slots and step counts of the given variables."""
+        super().build(var_list)
+        if hasattr(self, "_slots"):
+            return
+        self._slots: list[dict[str, tf.Variable]] = []
+        for variable in var_list:
+            is_bank = self.is_bank(variable)
+            shape = tuple(variable.shape)
+            slots = {
+                name: self._add_slot(variable, name, slot_shape)
+                for name, slot_shape in self.slot_shapes(shape, is_bank).items()
+            }
+            # [K] for a bank; 1 row for a shared variable, so that both broadcast alike.
+            slots["steps"] = self._add_slot(variable, "steps", shape[:1] if is_bank else ())
+            self._slots.append(slots)
+
+    def _add_slot(self, variable: tf.Variable, name: str, shape: tuple[int, ...]) -> tf.Variable:
+        return self.add_variable_from_reference(
+            variable, name, shape=shape, initial_value=tf.zeros(shape, tf.float32)
+        )
+
+    def slot_shapes(self, shape: tuple[int, ...], is_bank: bool) -> dict[str, tuple[int, ...]]:
+        """Name the slots of a variable and their shapes."""
+        raise NotImplementedError
+
+    def update(
+        self, gradient: tf.Tensor, value: tf.Tensor, slots: Tensors, rate: tf.Tensor
+    ) -> tuple[tf.Tensor, Tensors]:
+        """Compute one row's step.
+
+        Args:
+            gradient: Of the row, or of a whole shared variable, float32.
+            value: Of the same shape.
+            slots: As they were, by name; `steps` already counts this step.
+            rate: float32 scalar, the learning rate.
+
+        Returns:
+            What to add to the value, and the new slots.
+        """
+        raise NotImplementedError
+
+    def update_step(self, gradient, variable) -> None:
+        """Apply one variable's gradient."""
+        slots = self._slots[self._index_dict[self._var_key(variable)]]
+        rate = tf.cast(self.learning_rate, tf.float32)
+        if isinstance(gradient, tf.IndexedSlices):
+            row = gradient.indices[0]
+            value = tf.gather(variable, row)
+            read = {name: tf.gather(slot, row) for name, slot in slots.items()}
+            new_value, new_slots = self._step(gradient.values[0], value, read, rate)
+            _write_row(variable, row, new_value)
+            for name, slot in slots.items():
+                _write_row(slot, row, new_slots[name])
+        else:
+            value = tf.convert_to_tensor(variable)
+            read = {name: tf.convert_to_tensor(slot) for name, slot in slots.items()}
+            new_value, new_slots = self._step(gradient, value, read, rate)
+            variable.assign(new_value)
+            for name, slot in slots.items():
+                slot.assign(new_slots[name])
+
+    def _step(self, gradient, value, slots: Tensors, rate) -> tuple[tf.Tensor, Tensors]:
+        slots = {**slots, "steps": slots["steps"] + 1.0}
+        change, new_slots = self.update(gradient, value, slots, rate)
+        if self.decay and value.shape.rank >= 2:
+            change -= rate * self.decay * value
+        return value + change, {**slots, **new_slots}
+
+    def _deduplicate_sparse_grad(self, grads):
+        # A bank's gradient names each row once; `tf.unique` would be a sequential loop on TPU.
+        return grads
+
+
+def _write_row(variable: tf.Variable, row: tf.Tensor, value: tf.Tensor) -> None:
+    variable.scatter_update(tf.IndexedSlices(value[None], row[None]))
+
+
+class TaskwiseAdamW(TaskwiseOptimizer):
+    """AdamW (Loshchilov and Hutter 2019, arXiv 1711.05101, algorithm 2), per task row.
+
+    Args:
+        learning_rate: As `TaskwiseOptimizer`; so are `is_bank` and the keywords not listed here.
+        beta_1: Decay of the gradient's mean.
+        beta_2: Decay of its square's mean.
+        epsilon: Added to the square root.
+    """
+
+    def __init__(
+        self, learning_rate, is_bank, *, beta_1=0.9, beta_2=0.999, epsilon=1e-8, **keywords
+    ):
+        super().__init__(learning_rate, is_bank, **keywords)
+        self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
+
+    def slot_shapes(self, shape, is_bank):
+        """First and second moments, of the variable's own shape."""
+        return {"mean": shape, "square": shape}
+
+    def update(self, gradient, value, slots, rate):
+        """One bias-corrected step."""
+        mean = slots["mean"] + (1.0 - self.beta_1) * (gradient - slots["mean"])
+        square = slots["square"] + (1.0 - self.beta_2) * (tf.square(gradient) - slots["square"])
+        steps = slots["steps"]
+        unbiased_mean = mean / (1.0 - tf.pow(self.beta_1, steps))
+        unbiased_square = square / (1.0 - tf.pow(self.beta_2, steps))
+        change = -rate * unbiased_mean / (tf.sqrt(unbiased_square) + self.epsilon)
+        return change, {"mean": mean, "square": square}
+
+
+class TaskwiseAdafactor(TaskwiseOptimizer):
+    """Adafactor (Shazeer and Stern 2018, arXiv 1804.04235, algorithm 5), per task row.
+
+    Without momentum; matrices keep one mean per row and per column. The constants are the
+    paper's: second-moment decay 1 - t^-0.8, update clipping at 1, epsilons 1e-30 and 1e-3.
+
+    Args:
+        learning_rate: As `TaskwiseOptimizer`; so are `is_bank` and the keywords not listed here.
+        scale_by_parameter: Whether steps are relative to the parameter's root mean square.
+    """
+
+    def __init__(self, learning_rate, is_bank, *, scale_by_parameter=True, **keywords):
+        super().__init__(learning_rate, is_bank, **keywords)
+        self.scale_by_parameter = scale_by_parameter
+
+    def slot_shapes(self, shape, is_bank):
+        """Row and column means for matrices, the full second moment for vectors."""
+        leading, own = (shape[:1], shape[1:]) if is_bank else ((), shape)
+        if len(own) < 2:
+            return {"square": shape}
+        return {"row": leading + own[:-1], "column": leading + own[:-2] + own[-1:]}
+
+    def update(self, gradient, value, slots, rate):
+        """One factored, clipped step."""
+        decay = 1.0 - tf.pow(slots["steps"], -0.8)
+        square = tf.square(gradient) + 1e-30
+        if "square" in slots:
+            new = {"square": decay * slots["square"] + (1.0 - decay) * square}
+            scaled = gradient * tf.math.rsqrt(new["square"])
+        else:
+            row = decay * slots["row"] + (1.0 - decay) * tf.reduce_mean(square, -1)
+            column = decay * slots["column"] + (1.0 - decay) * tf.reduce_mean(square, -2)
+            new = {"row": row, "column": column}
+            factor = tf.math.rsqrt(row / tf.reduce_mean(row, -1, keepdims=True))
+            scaled = gradient * factor[..., None] * tf.math.rsqrt(column)[..., None, :]
+        scaled /= tf.maximum(1.0, _root_mean_square(scaled))
+        if self.scale_by_parameter:
+            rate = rate * tf.maximum(1e-3, _root_mean_square(value))
+        return -rate * scaled, new
+
+
+def _root_mean_square(tensor: tf.Tensor) -> tf.Tensor:
+    return tf.sqrt(tf.reduce_mean(tf.square(tensor)))
+
+
+OPTIMIZERS: Mapping[str, type[TaskwiseOptimizer]] = {
+    "adamw": TaskwiseAdamW,
+    "adafactor": TaskwiseAdafactor,
+}

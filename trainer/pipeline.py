@@ -1,0 +1,170 @@
+"""Task-homogeneous training batches, any of which can be made from its number alone.
+
+Shape letters: B batch (of one host's share), S source length, T target length.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from prep import TokenTable, make_batch
+
+INTEGER_KEYS = ("encoder_input_tokens", "decoder_input_tokens", "decoder_target_tokens", "task")
+FLOAT_KEYS = ("decoder_loss_weights",)
+
+
+class MixtureBatches:
+    """The global batches of a run, by number.
+
+    Each epoch of a task visits its examples once, in an order that depends on (seed, task name,
+    epoch). Batches run across epoch ends, so no example is dropped and every batch is full.
+
+    Args:
+        tables: The training tokens of each task.
+        schedule: int32 [steps], the task index of every batch, an index into `tables`' order.
+        batch_size: Examples per global batch.
+        input_length: S, in tokens.
+        target_length: T, in tokens.
+        seed: Of the epochs' orders.
+    """
+
+    def __init__(
+        self,
+        tables: Mapping[str, TokenTable],
+        schedule: np.ndarray,
+        *,
+        batch_size: int,
+        input_length: int,
+        target_length: int,
+        seed: int,
+    ):
+        self.names: Sequence[str] = tuple(tables)
+        self.tables = [tables[name] for name in self.names]
+        self.schedule, self.batch_size, self.seed = schedule, batch_size, seed
+        self.input_length, self.target_length = input_length, target_length
+        self.positions = _count_before(schedule, len(self.names))
+        self._orders: dict[int, tuple[int, np.ndarray]] = {}
+
+    def rows(self, number: int, first: int = 0, last: int | None = None) -> np.ndarray:
+        """Choose the examples of one global batch, or of a part of it.
+
+        Args:
+            number: The batch number, from 0.
+            first: The first place in the batch, from 0.
+            last: One past the last place; the batch size by default.
+
+        Returns:
+            int64 [last - first], rows of the task's table.
+        """
+        task = int(self.schedule[number])
+        size = len(self.tables[task])
+        last = self.batch_size if last is None else last
+        counters = int(self.positions[number]) * self.batch_size + np.arange(first, last)
+        epochs, places = np.divmod(counters, size)
+        rows = np.empty(len(counters), np.int64)
+        for epoch in np.unique(epochs):
+            chosen = epochs == epoch
+            rows[chosen] = self._order(task, int(epoch))[places[chosen]]
+        return rows
+
+    def batch(self, number: int, first: int = 0, last: int | None = None) -> dict[str, np.ndarray]:
+        """Make one global batch, or a part of it; arguments as `rows` takes them.
+
+        Returns:
+            The batch keys of the dataset contract: tokens int32 [B, S] and [B, T], weights
+            float32 [B, T], task int32 [B].
+        """
+        task = int(self.schedule[number])
+        return make_batch(
+            self.tables[task],
+            self.rows(number, first, last),
+            input_length=self.input_length,
+            target_length=self.target_length,
+            task=task,
+        )
+
+    def _order(self, task: int, epoch: int) -> np.ndarray:
+        cached = self._orders.get(task)
+        if cached is None or cached[0] != epoch:
+            name = zlib.crc32(self.names[task].encode())
+            order = np.random.default_rng([self.seed, name, epoch]).permutation(
+                len(self.tables[task])
+            )
+            self._orders[task] = cached = (epoch, order)
+        return cached[1]
+
+
+def _count_before(schedule: np.ndarray, tasks: int) -> np.ndarray:
+    # positions[n] = how many of the batches 0 … n-1 have the task of batch n.
+    positions = np.empty(len(schedule), np.int64)
+    for task in range(tasks):
+        chosen = schedule == task
+        positions[chosen] = np.arange(np.count_nonzero(chosen))
+    return positions
+
+
+def make_dataset(
+    batches: MixtureBatches, share: int, replicas: range, first_step: int
+) -> tf.data.Dataset:
+    """Stream a host's part of the batches, one replica's share an element.
+
+    Args:
+        batches: The run's global batches.
+        share: Examples per replica and batch.
+        replicas: The replicas of this host; they take consecutive elements.
+        first_step: Where to start.
+
+    Returns:
+        Elements with the batch keys, [share, …] each, in step order.
+    """
+
+    def load(index: np.ndarray) -> list[np.ndarray]:
+        step, place = divmod(int(index), len(replicas))
+        replica = replicas[place]
+        batch = batches.batch(step, replica * share, (replica + 1) * share)
+        return [batch[key] for key in INTEGER_KEYS + FLOAT_KEYS]
+
+    types = [tf.int32] * len(INTEGER_KEYS) + [tf.float32] * len(FLOAT_KEYS)
+    lengths = {"encoder_input_tokens": [batches.input_length], "task": []}
+
+    def element(index: tf.Tensor) -> dict[str, tf.Tensor]:
+        values = tf.numpy_function(load, [index], types)
+        keyed = dict(zip(INTEGER_KEYS + FLOAT_KEYS, values, strict=True))
+        return {
+            key: tf.ensure_shape(value, [share, *lengths.get(key, [batches.target_length])])
+            for key, value in keyed.items()
+        }
+
+    numbers = tf.data.Dataset.range(
+        first_step * len(replicas), len(batches.schedule) * len(replicas)
+    )
+    options = tf.data.Options()
+    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
+    return numbers.map(element).prefetch(2 * len(replicas)).with_options(options)
+
+
+def distribute(
+    batches: MixtureBatches, strategy: tf.distribute.Strategy, first_step: int
+) -> tf.distribute.DistributedDataset:
+    """Hand each replica its share of every global batch.
+
+    Args:
+        batches: The run's global batches.
+        strategy: Whose replicas.
+        first_step: Where to start.
+
+    Returns:
+        A distributed dataset for `model.fit`.
+    """
+    share = batches.batch_size // strategy.num_replicas_in_sync
+
+    def host_dataset(context: tf.distribute.InputContext) -> tf.data.Dataset:
+        count = context.num_replicas_in_sync // context.num_input_pipelines
+        first = context.input_pipeline_id * count
+        return make_dataset(batches, share, range(first, first + count), first_step)
+
+    return strategy.distribute_datasets_from_function(host_dataset)
