@@ -1,0 +1,87 @@
+"""Sizes of the published T5 models (and one tiny one of ours): numbers only, nothing to download.
+
+Sizes come from the `config.json` files published with the checkpoints, and from table 1 of
+"mT5: A massively multilingual pre-trained text-to-text transformer" (arXiv:2010.11934).
+"""
+
+import inspect
+import math
+from typing import Any
+
+from transformers import T5Config
+
+from adapters_tf.errors import ConfigurationError, suggest
+
+# T5 rounds its embedding up to a multiple of this: 32,100 pieces and sentinels make 32,128 rows.
+VOCABULARY_MULTIPLE = 128
+
+_ORIGINAL = {"feed_forward_proj": "relu", "tie_word_embeddings": True}
+_VERSION_1_1 = {"feed_forward_proj": "gated-gelu", "tie_word_embeddings": False}
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "t5-tiny": {
+        **_ORIGINAL,
+        **{"d_model": 128, "d_kv": 32, "d_ff": 512, "num_layers": 2, "num_heads": 4},
+    },
+    "t5-small": {
+        **_ORIGINAL,
+        **{"d_model": 512, "d_kv": 64, "d_ff": 2048, "num_layers": 6, "num_heads": 8},
+    },
+    "t5-base": {
+        **_ORIGINAL,
+        **{"d_model": 768, "d_kv": 64, "d_ff": 3072, "num_layers": 12, "num_heads": 12},
+    },
+    "t5-v1_1-small": {
+        **_VERSION_1_1,
+        **{"d_model": 512, "d_kv": 64, "d_ff": 1024, "num_layers": 8, "num_heads": 6},
+    },
+    "flan-t5-small": {
+        **_VERSION_1_1,
+        **{"d_model": 512, "d_kv": 64, "d_ff": 1024, "num_layers": 8, "num_heads": 6},
+    },
+    "mt5-small": {
+        **_VERSION_1_1,
+        **{"d_model": 512, "d_kv": 64, "d_ff": 1024, "num_layers": 8, "num_heads": 6},
+        "vocab_size": 250112,
+    },
+}
+
+
+def check_overrides(overrides: dict[str, Any]) -> None:
+    """Refuses a field that a T5 configuration doesn't have.
+
+    Raises:
+        ConfigurationError: naming the unknown field and the nearest that exists.
+    """
+    parameters = [*inspect.signature(T5Config.__init__).parameters, "tie_word_embeddings"]
+    fields = [field for field in parameters if field not in ("self", "kwargs")]
+    for field in overrides:
+        if field not in fields:
+            raise ConfigurationError(
+                f"a T5 configuration has no field '{field}'; {suggest(field, fields)}"
+            )
+
+
+def preset_config(name: str, **overrides: Any) -> T5Config:
+    """The configuration of a preset, with some fields replaced.
+
+    Args:
+        name: one of `PRESETS`.
+        **overrides: fields of `transformers.T5Config`, such as `dropout_rate=0.0`.
+
+    Returns:
+        A configuration. The decoder has as many layers as the encoder unless told otherwise.
+
+    Raises:
+        ConfigurationError: no such preset, or no such field.
+    """
+    if name not in PRESETS:
+        raise ConfigurationError(f"there is no backbone preset '{name}'; {suggest(name, PRESETS)}")
+    check_overrides(overrides)
+    sizes = {"vocab_size": 32128, "decoder_start_token_id": 0, **PRESETS[name], **overrides}
+    return T5Config(**sizes)
+
+
+def embedding_rows(vocabulary_size: int) -> int:
+    """Rows of a new model's embedding for a vocabulary of so many token ids (T5's rounding)."""
+    return math.ceil(vocabulary_size / VOCABULARY_MULTIPLE) * VOCABULARY_MULTIPLE
