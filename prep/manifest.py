@@ -130,6 +130,7 @@ class TaskEntry:
         splits: By name.
         sources: The files its rows came from.
         notes: What a reader should know about how the splits were made.
+        definition: Fingerprint of how its rows are worded.
     """
 
     name: str
@@ -142,6 +143,7 @@ class TaskEntry:
     splits: Mapping[str, SplitEntry]
     sources: tuple[SourceEntry, ...] = ()
     notes: tuple[str, ...] = ()
+    definition: str = ""
 
     def split(self, name: str) -> SplitEntry:
         """Looks a split up.

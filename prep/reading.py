@@ -41,6 +41,21 @@ class TokenTable:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def head(self, count: int) -> "TokenTable":
+        """The first examples, sharing memory with this table.
+
+        Args:
+            count: How many at most.
+        """
+        return TokenTable(
+            self.inputs,
+            self.input_offsets[: count + 1],
+            self.targets,
+            self.target_offsets[: count + 1],
+            self.labels[:count],
+            self.examples[:count],
+        )
+
     def input_ids(self, row: int) -> np.ndarray:
         """Returns the input token ids of one example, EOS included.
 

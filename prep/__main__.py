@@ -1,0 +1,252 @@
+"""The command line: `python -m prep build|tasks|inspect|verify|train-vocabulary`."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from prep.build import BuildOptions, build_dataset
+from prep.errors import DataError, UsageError, run_command
+from prep.inspection import describe_dataset
+from prep.manifest import Manifest
+from prep.planning import find_layout
+from prep.sources import FileSource
+from prep.task import Task
+from prep.tasks import ALL_TASKS, get_task
+from prep.verification import find_problems
+from prep.vocabulary_training import task_texts, train_vocabulary, words_to_keep
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs one command.
+
+    Args:
+        argv: Arguments after the program's name; None for those of the process.
+
+    Returns:
+        The exit code.
+    """
+    arguments = _make_parser().parse_args(argv)
+    arguments.run(arguments)
+    return 0
+
+
+def _make_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m prep", description="Turn raw tasks into a dataset folder of token ids."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_build(commands)
+    _add_tasks(commands)
+    _add_inspect(commands)
+    _add_verify(commands)
+    _add_train_vocabulary(commands)
+    return parser
+
+
+def _add_build(commands) -> None:
+    parser = commands.add_parser(
+        "build",
+        help="tokenize tasks into a dataset folder",
+        description="Tokenize tasks into a dataset folder. Run again, it finds its work done; a "
+        "build that was interrupted leaves nothing behind.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    _add_task_options(parser)
+    parser.add_argument(
+        "--vocabulary",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="SentencePiece model; the 100 sentinels are added to it",
+    )
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="the dataset folder to make"
+    )
+    parser.add_argument(
+        "--max-input-length",
+        type=int,
+        default=512,
+        metavar="TOKENS",
+        help="longer inputs lose their end",
+    )
+    parser.add_argument(
+        "--max-target-length",
+        type=int,
+        default=512,
+        metavar="TOKENS",
+        help="longer targets lose their end",
+    )
+    parser.add_argument(
+        "--shard-records", type=int, default=2048, metavar="ROWS", help="source rows per shard"
+    )
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=_available_processors(),
+        metavar="N",
+        help="processes; the result does not depend on it",
+    )
+    parser.add_argument(
+        "--force", action="store_true", help="replace a dataset that was built with other options"
+    )
+    parser.set_defaults(run=_build)
+
+
+def _add_tasks(commands) -> None:
+    parser = commands.add_parser(
+        "tasks", help="list the tasks there are", description="List the tasks there are."
+    )
+    parser.add_argument(
+        "--data-dir", type=Path, metavar="DIR", help="say also which of them have their files there"
+    )
+    parser.set_defaults(run=_list_tasks)
+
+
+def _add_inspect(commands) -> None:
+    parser = commands.add_parser(
+        "inspect",
+        help="show what is in a dataset folder",
+        description="Show what is in a dataset folder: lengths, labels, rejected rows, examples.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument("directory", metavar="DIR", help="the dataset folder")
+    parser.add_argument("--task", metavar="TASK", help="only this task")
+    parser.add_argument(
+        "--records", type=int, default=1, metavar="N", help="decoded examples to show of each split"
+    )
+    parser.set_defaults(run=_inspect)
+
+
+def _add_verify(commands) -> None:
+    parser = commands.add_parser(
+        "verify",
+        help="check every record and checksum of a dataset folder",
+        description="Check every record and checksum of a dataset folder against its manifest.",
+    )
+    parser.add_argument("directory", metavar="DIR", help="the dataset folder")
+    parser.set_defaults(run=_verify)
+
+
+def _add_train_vocabulary(commands) -> None:
+    parser = commands.add_parser(
+        "train-vocabulary",
+        help="train a SentencePiece vocabulary on the texts of tasks",
+        description="Train a SentencePiece vocabulary on the training texts of tasks. Label words "
+        "become one token each.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    _add_task_options(parser)
+    parser.add_argument(
+        "--size",
+        type=int,
+        required=True,
+        metavar="PIECES",
+        help="pieces at most, the 100 sentinels not counted",
+    )
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="FILE", help="the .model file to write"
+    )
+    parser.set_defaults(run=_train_vocabulary)
+
+
+def _add_task_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--tasks",
+        type=_parse_tasks,
+        required=True,
+        metavar="TASK,TASK",
+        help="names as `python -m prep tasks` lists them",
+    )
+    parser.add_argument(
+        "--data-dir",
+        type=Path,
+        metavar="DIR",
+        help="folder that holds a folder per task; generated tasks need none",
+    )
+
+
+def _parse_tasks(names: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name.strip() for name in names.split(",") if name.strip()))
+
+
+def _available_processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _build(arguments: argparse.Namespace) -> None:
+    options = BuildOptions(
+        tasks=tuple(map(get_task, arguments.tasks)),
+        vocabulary=arguments.vocabulary,
+        out=arguments.out,
+        data_dir=arguments.data_dir,
+        max_input_length=arguments.max_input_length,
+        max_target_length=arguments.max_target_length,
+        shard_records=arguments.shard_records,
+        workers=arguments.workers,
+        force=arguments.force,
+    )
+    for line in _summarize(build_dataset(options)):
+        print(line)
+    print(f"dataset folder: {options.out}")
+
+
+def _summarize(manifest: Manifest) -> list[str]:
+    """One line per split: what went in, and what was lost on the way."""
+    lines = [f"{'task':<22} {'split':<12} {'examples':>9} {'tokens':>11} {'truncated':>9} rejected"]
+    for task in manifest.tasks.values():
+        for name, split in task.splits.items():
+            tokens = split.input_tokens + split.target_tokens
+            reasons = ", ".join(f"{count} × {why}" for why, count in split.rejected_reasons.items())
+            lines.append(
+                f"{task.name:<22} {name:<12} {split.examples:>9,} {tokens:>11,}"
+                f" {split.truncated:>9,} {split.rejected:>8,}"
+                + (f" ({reasons}; see {task.name}/rejected.jsonl)" if reasons else "")
+            )
+    return lines
+
+
+def _list_tasks(arguments: argparse.Namespace) -> None:
+    for task in ALL_TASKS:
+        print(f"{task.name:<22} {task.kind:<16} {task.description}")
+        answers = f"answers {', '.join(task.label_words)}; " if task.label_words else ""
+        print(f"{'':<22} {answers}scored by {', '.join(task.metrics)}")
+        if arguments.data_dir:
+            print(f"{'':<22} {_describe_source(task, arguments.data_dir)}")
+
+
+def _describe_source(task: Task, data_dir: Path) -> str:
+    if not isinstance(task.source, FileSource):
+        return "generated from code"
+    try:
+        found = find_layout(task, task.source, data_dir)
+    except DataError as error:
+        return str(error)
+    return f"found {', '.join(map(str, found.paths.values()))}"
+
+
+def _inspect(arguments: argparse.Namespace) -> None:
+    if arguments.records < 0:
+        raise UsageError(f"--records is {arguments.records}; it must be >= 0")
+    for line in describe_dataset(arguments.directory, arguments.task, arguments.records):
+        print(line)
+
+
+def _verify(arguments: argparse.Namespace) -> None:
+    problems = list(find_problems(arguments.directory))
+    for problem in problems:
+        print(f"problem: {problem}")
+    if problems:
+        raise DataError(f"{arguments.directory} is not sound: {len(problems)} problems")
+    print(f"{arguments.directory} is sound")
+
+
+def _train_vocabulary(arguments: argparse.Namespace) -> None:
+    tasks = [get_task(name) for name in arguments.tasks]
+    texts = task_texts(tasks, arguments.data_dir)
+    vocabulary = train_vocabulary(texts, arguments.out, arguments.size, words_to_keep(tasks))
+    print(f"{arguments.out}: {vocabulary.pieces:,} pieces, {vocabulary.size:,} ids with sentinels")
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))

@@ -1,0 +1,244 @@
+"""The work of one worker: a block of rows → one shard, with what is to be known about it.
+
+A worker shares nothing with the others: it decodes, words, tokenizes, serializes and writes its
+own file, and returns figures only, so work scales with processes and the bytes do not depend on
+how many there are.
+"""
+
+import json
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import google_crc32c
+import numpy as np
+
+from prep.records import RecordEncoder
+from prep.rows import Block, parse_block
+from prep.task import NO_LABEL, Example, RowError, Task
+from prep.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True)
+class EncodingSettings:
+    """What every shard of a build has in common.
+
+    Attributes:
+        vocabulary: Path of the SentencePiece model.
+        max_input_length: Tokens, EOS included.
+        max_target_length: Tokens, EOS included.
+    """
+
+    vocabulary: str
+    max_input_length: int
+    max_target_length: int
+
+
+@dataclass(frozen=True)
+class ShardJob:
+    """One shard to write.
+
+    Attributes:
+        task: The task.
+        split: The split.
+        index: Number of the shard in the split, from 0.
+        block: Where the rows are.
+        first_example: Row number in the split of the block's first row that belongs to it.
+        is_member: bool [rows of the block], which belong to the split; None: all.
+        path: The shard to write.
+        rejected_path: Where to write rejected rows, if there are any.
+    """
+
+    task: Task
+    split: str
+    index: int
+    block: Block
+    first_example: int
+    is_member: np.ndarray | None
+    path: Path
+    rejected_path: Path
+
+
+@dataclass(frozen=True)
+class ShardResult:
+    """What came of a job.
+
+    Attributes:
+        job_index: Number of the shard in the split.
+        rows: Source rows that were read.
+        records: Records written.
+        bytes: Size of the shard.
+        crc32c: Checksum of the shard, eight hexadecimal digits.
+        input_tokens: Sum, EOS included.
+        target_tokens: Sum, EOS included.
+        truncated: Examples of which something was cut.
+        truncated_targets: Those whose targets were cut.
+        longest_input: Tokens, EOS included.
+        longest_target: Tokens, EOS included.
+        labels: Examples per label index.
+        rejected: Rows per reason.
+    """
+
+    job_index: int
+    rows: int
+    records: int
+    bytes: int
+    crc32c: str
+    input_tokens: int
+    target_tokens: int
+    truncated: int
+    truncated_targets: int
+    longest_input: int
+    longest_target: int
+    labels: Counter[int]
+    rejected: Counter[str]
+
+
+class ShardWriter:
+    """Turns jobs into shards; one lives in every worker.
+
+    Args:
+        settings: What every shard has in common.
+    """
+
+    def __init__(self, settings: EncodingSettings):
+        self._settings = settings
+        self._vocabulary = Vocabulary(settings.vocabulary)
+        self._records = RecordEncoder(self._vocabulary.size)
+
+    def write(self, job: ShardJob) -> ShardResult:
+        """Writes one shard, and its rejected rows beside it.
+
+        Args:
+            job: What to do.
+
+        Returns:
+            Figures for the manifest.
+
+        Raises:
+            OSError: If the disk refuses.
+        """
+        numbers, examples, rejected = _make_examples(job)
+        _write_rejected(job.rejected_path, rejected)
+        inputs = self._encode([example.inputs for example in examples])
+        targets = self._encode_targets(examples)
+        cut_inputs = truncate(inputs, self._settings.max_input_length, self._vocabulary.eos_id)
+        cut_targets = truncate(targets, self._settings.max_target_length, self._vocabulary.eos_id)
+        content = self._serialize(numbers, examples, inputs, targets)
+        write_durably(job.path, content)
+        input_lengths, target_lengths = list(map(len, inputs)), list(map(len, targets))
+        return ShardResult(
+            job_index=job.index,
+            rows=len(examples) + len(rejected),
+            records=len(examples),
+            bytes=len(content),
+            crc32c=f"{google_crc32c.value(content):08x}",
+            input_tokens=sum(input_lengths),
+            target_tokens=sum(target_lengths),
+            truncated=len(cut_inputs | cut_targets),
+            truncated_targets=len(cut_targets),
+            longest_input=max(input_lengths, default=0),
+            longest_target=max(target_lengths, default=0),
+            labels=Counter(example.label for example in examples if example.label != NO_LABEL),
+            rejected=Counter(row["reason"] for row in rejected),
+        )
+
+    def _encode(self, texts: Sequence[str]) -> list[list[int]]:
+        return self._vocabulary.encode_batch(texts) if texts else []
+
+    def _encode_targets(self, examples: Sequence[Example]) -> list[list[int]]:
+        """Encodes each different answer once: most tasks have a handful of them."""
+        distinct = list(dict.fromkeys(example.targets for example in examples))
+        ids_of = dict(zip(distinct, self._encode(distinct), strict=True))
+        return [ids_of[example.targets].copy() for example in examples]
+
+    def _serialize(
+        self,
+        numbers: Sequence[int],
+        examples: Sequence[Example],
+        inputs: Sequence[Sequence[int]],
+        targets: Sequence[Sequence[int]],
+    ) -> bytes:
+        pack, record = self._records.pack, self._records.record
+        return b"".join(
+            record(pack(input_ids), pack(target_ids), example.label, number)
+            for number, example, input_ids, target_ids in zip(
+                numbers, examples, inputs, targets, strict=True
+            )
+        )
+
+
+def truncate(sequences: Sequence[list[int]], max_length: int, eos_id: int) -> set[int]:
+    """Cuts token ids in place to leave room for EOS, and appends it.
+
+    Args:
+        sequences: Token ids without EOS.
+        max_length: Tokens, EOS included.
+        eos_id: The token that ends every sequence.
+
+    Returns:
+        Positions of the sequences that were cut.
+    """
+    cut = set()
+    for position, ids in enumerate(sequences):
+        if len(ids) >= max_length:
+            del ids[max_length - 1 :]
+            cut.add(position)
+        ids.append(eos_id)
+    return cut
+
+
+def write_durably(path: Path, content: bytes) -> None:
+    """Writes a file and waits until the disk has it.
+
+    Args:
+        path: The file.
+        content: Its bytes.
+
+    Raises:
+        OSError: If the disk refuses, naming the file.
+    """
+    try:
+        with path.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def _make_examples(job: ShardJob) -> tuple[list[int], list[Example], list[dict]]:
+    """Words the rows of a block; returns row numbers in the split, examples, and rejected rows."""
+    make = job.task.example_maker()
+    numbers: list[int] = []
+    examples: list[Example] = []
+    rejected: list[dict] = []
+    number = job.first_example - 1
+    for offset, row in enumerate(parse_block(job.block)):
+        if job.is_member is not None and not job.is_member[offset]:
+            continue
+        number += 1
+        try:
+            if isinstance(row, RowError):
+                raise row
+            examples.append(make(row))
+            numbers.append(number)
+        except RowError as error:
+            rejected.append(
+                {
+                    "file": job.block.file,
+                    "row": job.block.first_row + offset,
+                    "split": job.split,
+                    "reason": error.reason,
+                    "detail": error.detail,
+                }
+            )
+    return numbers, examples, rejected
+
+
+def _write_rejected(path: Path, rejected: Sequence[dict]) -> None:
+    if rejected:
+        lines = [json.dumps(row, ensure_ascii=False) + "\n" for row in rejected]
+        write_durably(path, "".join(lines).encode("utf-8", "backslashreplace"))

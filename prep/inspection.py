@@ -1,0 +1,96 @@
+"""Showing a person what is in a dataset folder."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from prep import storage
+from prep.manifest import Manifest, SplitEntry, TaskEntry, load_manifest
+from prep.reading import TokenTable, read_split
+from prep.vocabulary import Vocabulary
+
+_PERCENTILES = (50, 90, 99, 100)
+
+
+def describe_dataset(
+    directory: storage.StoragePath, task: str | None = None, records: int = 1
+) -> Iterator[str]:
+    """Describes a dataset folder, line by line.
+
+    Args:
+        directory: The dataset folder, local or gs://.
+        task: Only this task; None for all.
+        records: Decoded examples to show of each split.
+
+    Yields:
+        Lines to print.
+
+    Raises:
+        UsageError: If there is no such task.
+        DataError: If the folder or a shard is not sound.
+    """
+    manifest = load_manifest(directory)
+    vocabulary = Vocabulary(
+        storage.join(directory, manifest.vocabulary.file), manifest.vocabulary.sentinels
+    )
+    entries = [manifest.task(task)] if task else list(manifest.tasks.values())
+    yield (
+        f"{directory}: {len(manifest.tasks)} tasks, vocabulary of {manifest.vocabulary.size:,} ids"
+        f", inputs up to {manifest.max_input_length} tokens, targets up to"
+        f" {manifest.max_target_length}"
+    )
+    for entry in entries:
+        yield ""
+        yield from _describe_task(entry)
+        for split in entry.splits:
+            table = read_split(directory, manifest, entry.name, split)
+            yield from _describe_split(entry, split, table)
+            for row in range(min(records, len(table))):
+                yield from _describe_record(manifest, vocabulary, table, row)
+
+
+def _describe_task(entry: TaskEntry) -> Iterator[str]:
+    answers = f"; answers {', '.join(entry.label_words)}" if entry.label_words else ""
+    yield (
+        f"{entry.name}: {entry.kind}{answers}; scored by {', '.join(entry.metrics)}; answers take"
+        f" up to {entry.decoding_length} tokens"
+    )
+    yield from (f"  note: {note}" for note in entry.notes)
+
+
+def _describe_split(entry: TaskEntry, split: str, table: TokenTable) -> Iterator[str]:
+    numbers = entry.split(split)
+    yield (
+        f"  {split}: {numbers.examples:,} examples, {len(numbers.shards)} shards,"
+        f" {numbers.input_tokens:,} input and {numbers.target_tokens:,} target tokens"
+    )
+    for name, offsets in (("input", table.input_offsets), ("target", table.target_offsets)):
+        values = np.percentile(np.diff(offsets), _PERCENTILES, method="higher").astype(int)
+        shown = ", ".join(
+            f"{percentile} %: {value}"
+            for percentile, value in zip(_PERCENTILES, values, strict=True)
+        )
+        yield f"    {name} lengths within {shown} tokens"
+    yield from _describe_losses(numbers)
+    if entry.label_words:
+        counted = zip(entry.label_words, numbers.label_counts, strict=True)
+        shown = ", ".join(f"{word} {count / numbers.examples:.1%}" for word, count in counted)
+        yield f"    labels: {shown}"
+
+
+def _describe_losses(numbers: SplitEntry) -> Iterator[str]:
+    share = numbers.truncated / numbers.examples
+    yield (
+        f"    truncated: {numbers.truncated:,} ({share:.1%}), targets among them:"
+        f" {numbers.truncated_targets:,}"
+    )
+    reasons = ", ".join(f"{count:,} × {why}" for why, count in numbers.rejected_reasons.items())
+    yield f"    rejected: {numbers.rejected:,}" + (f" ({reasons})" if reasons else "")
+
+
+def _describe_record(
+    manifest: Manifest, vocabulary: Vocabulary, table: TokenTable, row: int
+) -> Iterator[str]:
+    yield f"    example {table.examples[row]}:"
+    yield f"      inputs:  {vocabulary.decode(table.input_ids(row))}"
+    yield f"      targets: {vocabulary.decode(table.target_ids(row))}"

@@ -1,0 +1,247 @@
+"""Tasks and a data folder → which rows of which files make which split.
+
+Everything that can be found wrong before the long work starts is found here: missing files and
+columns, empty files, corrupt archives.
+"""
+
+import functools
+import hashlib
+import itertools
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from prep.errors import DataError, UsageError, nearest
+from prep.manifest import SourceEntry
+from prep.rows import Block, columns_of, read_blocks, row_keys, rows_as_blocks
+from prep.sources import Carve, FileSource, FileSpec, GeneratedSource, Layout, Row
+from prep.task import Task
+
+GENERATED = "generated"
+_READ_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class SplitPlan:
+    """The rows of one split.
+
+    Attributes:
+        task: The task.
+        split: The split's name.
+        rows: How many rows it has.
+        open_blocks: Streams the blocks of its origin.
+        is_member: bool [rows of the origin], which of them belong to the split; None: all.
+    """
+
+    task: Task
+    split: str
+    rows: int
+    open_blocks: Callable[[], Iterator[Block]]
+    is_member: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class TaskPlan:
+    """Everything a build must know about a task before reading its rows.
+
+    Attributes:
+        task: The task.
+        splits: What to make.
+        sources: The files the rows come from.
+        notes: What a reader should know about how the splits were made.
+    """
+
+    task: Task
+    splits: tuple[SplitPlan, ...]
+    sources: tuple[SourceEntry, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class FoundLayout:
+    """A layout whose files are all there.
+
+    Attributes:
+        layout: The declaration.
+        folder: The task's folder, relative to the data folder.
+        paths: Where the file of each split is.
+    """
+
+    layout: Layout
+    folder: str
+    paths: Mapping[str, Path]
+
+
+def plan_task(task: Task, data_dir: Path | None, shard_records: int) -> TaskPlan:
+    """Finds a task's rows.
+
+    Args:
+        task: The task.
+        data_dir: Folder that holds a folder per task; generated tasks need none.
+        shard_records: Rows per block, and so per shard.
+
+    Returns:
+        The plan.
+
+    Raises:
+        UsageError: If a data folder is needed and none was given.
+        DataError: If files or columns are missing, or a file has no rows.
+    """
+    if isinstance(task.source, GeneratedSource):
+        return _plan_generated(task, task.source, shard_records)
+    if data_dir is None:
+        raise UsageError(f"task {task.name!r} is read from files: say where with --data-dir")
+    return _plan_files(task, find_layout(task, task.source, data_dir), shard_records)
+
+
+def find_layout(task: Task, source: FileSource, data_dir: Path) -> FoundLayout:
+    """Finds the first layout of a task whose files are all there.
+
+    Args:
+        task: The task, for error messages.
+        source: Its declared folders and layouts.
+        data_dir: Folder that holds a folder per task.
+
+    Returns:
+        The layout with the paths of its files.
+
+    Raises:
+        DataError: If no layout is complete; it names the files that were looked for.
+    """
+    if not data_dir.is_dir():
+        raise DataError(f"no data folder at {data_dir} (task {task.name!r})")
+    missing = []
+    for layout, folder in itertools.product(source.layouts, source.folders):
+        paths = {
+            split: _existing(data_dir / folder / spec.name) for split, spec in layout.files.items()
+        }
+        found = {split: path for split, path in paths.items() if path}
+        if len(found) == len(paths):
+            return FoundLayout(layout, folder, found)
+        missing.append(
+            " and ".join(f"{folder}/{layout.files[split].name}" for split in paths.keys() - found)
+        )
+    raise DataError(
+        f"task {task.name!r}: its files are not below {data_dir}; missing "
+        + ", or else ".join(dict.fromkeys(missing))
+    )
+
+
+def _existing(path: Path) -> Path | None:
+    compressed = path.with_name(path.name + ".gz")
+    return next((file for file in (path, compressed) if file.is_file()), None)
+
+
+def _plan_files(task: Task, found: FoundLayout, shard_records: int) -> TaskPlan:
+    splits: list[SplitPlan] = []
+    sources: list[SourceEntry] = []
+    notes = [found.layout.note] if found.layout.note else []
+    for split, spec in found.layout.files.items():
+        path = found.paths[split]
+        _check_columns(task, path, spec)
+        open_blocks = functools.partial(read_blocks, path, spec, shard_records)
+        carve = found.layout.carve
+        if carve and carve.source == split:
+            carved = _carve(task, carve, open_blocks)
+            splits += carved
+            notes.append(_describe_carve(carve, carved, f"{found.folder}/{path.name}"))
+        else:
+            rows = sum(block.count for block in open_blocks())
+            splits.append(SplitPlan(task, split, rows, open_blocks))
+        made = tuple(plan.split for plan in splits[len(sources) :])
+        rows = sum(plan.rows for plan in splits if plan.split in made)
+        name = f"{found.folder}/{path.name}"
+        sources.append(SourceEntry(name, _file_sha256(path), rows, made))
+    return TaskPlan(task, tuple(splits), tuple(sources), tuple(notes))
+
+
+def _plan_generated(task: Task, source: GeneratedSource, shard_records: int) -> TaskPlan:
+    rows = source.generate()
+    splits = tuple(
+        SplitPlan(
+            task,
+            split,
+            len(rows[split]),
+            functools.partial(rows_as_blocks, rows[split], shard_records, GENERATED),
+        )
+        for split in rows
+    )
+    sources = tuple(
+        SourceEntry(GENERATED, _rows_sha256(rows[split]), len(rows[split]), (split,))
+        for split in rows
+    )
+    return TaskPlan(task, splits, sources, (source.note,) if source.note else ())
+
+
+def _check_columns(task: Task, path: Path, spec: FileSpec) -> None:
+    if spec.format == "lines":
+        return
+    present = columns_of(path, spec)
+    for name in task.fields:
+        if name not in present:
+            raise DataError(
+                f"{path}: task {task.name!r} needs the column {name!r}; columns present: "
+                f"{', '.join(present) or 'none'}; {nearest(name, present)}"
+            )
+
+
+def _carve(
+    task: Task, carve: Carve, open_blocks: Callable[[], Iterator[Block]]
+) -> tuple[SplitPlan, SplitPlan]:
+    """Deals the rows of one file to two splits."""
+    digests = [
+        hashlib.blake2b(key, digest_size=16).digest()
+        for block in open_blocks()
+        for key in row_keys(block)
+    ]
+    is_new = carve_rows(digests, carve.share, carve.seed)
+    rows = int(is_new.sum())
+    return (
+        SplitPlan(task, carve.split, rows, open_blocks, is_new),
+        SplitPlan(task, carve.source, len(is_new) - rows, open_blocks, ~is_new),
+    )
+
+
+def carve_rows(keys: Sequence[bytes], share: float, seed: int) -> np.ndarray:
+    """Chooses the rows of a new split by seeded permutation, equal rows always together.
+
+    Args:
+        keys: The content of each row.
+        share: Share of the rows to choose.
+        seed: Of the permutation.
+
+    Returns:
+        bool [rows].
+    """
+    number_of: dict[bytes, int] = {}
+    groups = np.array([number_of.setdefault(key, len(number_of)) for key in keys], np.int64)
+    order = np.random.default_rng(seed).permutation(len(number_of))
+    sizes = np.bincount(groups, minlength=len(order))[order]
+    before = np.cumsum(sizes) - sizes
+    is_chosen = np.zeros(len(order), bool)
+    is_chosen[order] = before < round(share * len(keys))
+    return is_chosen[groups]
+
+
+def _describe_carve(carve: Carve, plans: Sequence[SplitPlan], file: str) -> str:
+    made, rest = plans
+    return (
+        f"{carve.split} ({made.rows:,} rows) was carved out of {file}, the official {carve.source}"
+        f" file, by a permutation with seed {carve.seed}; {rest.rows:,} rows are left as"
+        f" {carve.source}"
+    )
+
+
+def _file_sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_READ_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _rows_sha256(rows: Sequence[Row]) -> str:
+    return hashlib.sha256(json.dumps(list(rows), sort_keys=True).encode()).hexdigest()

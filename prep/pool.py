@@ -1,0 +1,90 @@
+"""Jobs in, results out in the same order, over any number of processes.
+
+Processes are spawned, not forked, so that no thread of the parent (TensorFlow starts many) is
+copied in the middle of something. A worker whose parent is gone ends itself.
+"""
+
+import itertools
+import multiprocessing
+import os
+import signal
+import threading
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+
+from prep.encoding import EncodingSettings, ShardJob, ShardResult, ShardWriter
+from prep.errors import DataError
+
+JOBS_IN_FLIGHT = 2  # per worker: one at work, one waiting, so that memory stays bounded
+
+_writer: ShardWriter | None = None
+
+
+def write_shards(
+    jobs: Iterator[ShardJob], settings: EncodingSettings, workers: int
+) -> Iterator[tuple[ShardJob, ShardResult]]:
+    """Writes shards, in this process or in several.
+
+    Args:
+        jobs: What to do; drawn only as fast as it is done.
+        settings: What every shard has in common.
+        workers: Processes; with 1, everything happens in this one.
+
+    Yields:
+        Each job with its result, in the order of the jobs.
+
+    Raises:
+        DataError: If a worker died.
+        OSError: If the disk refuses.
+    """
+    if workers == 1:
+        writer = ShardWriter(settings)
+        for job in jobs:
+            yield job, writer.write(job)
+        return
+    context = multiprocessing.get_context("spawn")
+    executor = ProcessPoolExecutor(workers, context, _start_worker, (settings,))
+    try:
+        yield from _in_order(jobs, executor, workers * JOBS_IN_FLIGHT)
+    except BrokenProcessPool as error:
+        raise DataError("a worker process died, perhaps out of memory; try fewer --workers") from (
+            error
+        )
+    finally:
+        executor.shutdown(wait=True, cancel_futures=True)
+
+
+def _in_order(
+    jobs: Iterator[ShardJob], executor: ProcessPoolExecutor, window: int
+) -> Iterator[tuple[ShardJob, ShardResult]]:
+    pending: deque[tuple[ShardJob, Future[ShardResult]]] = deque()
+    for job in itertools.chain(jobs, itertools.repeat(None)):
+        if job is not None:
+            pending.append((job, executor.submit(_write, job)))
+        if pending and (job is None or len(pending) >= window):
+            first, future = pending.popleft()
+            yield first, future.result()
+        elif job is None:
+            return
+
+
+def _start_worker(settings: EncodingSettings) -> None:
+    global _writer
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    _writer = ShardWriter(settings)
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _write(job: ShardJob) -> ShardResult:
+    if _writer is None:
+        raise RuntimeError("the worker was not started with _start_worker")
+    return _writer.write(job)

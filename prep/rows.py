@@ -1,0 +1,275 @@
+"""Files → blocks of rows → rows, streaming: no more than one block per worker is ever in memory.
+
+The reading process only finds where rows begin and end; decoding and parsing, which cost more,
+happen wherever the block is sent. Only CSV, where a quoted field may hold line feeds, is parsed
+on the reading side.
+"""
+
+import contextlib
+import csv
+import gzip
+import io
+import itertools
+import json
+import sys
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, cast
+
+from prep.errors import DataError
+from prep.sources import FileSpec, Row
+from prep.task import RowError
+
+_GZIP_MAGIC = b"\x1f\x8b"
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_LONE_SURROGATES = range(0xDC80, 0xDD00)  # how "surrogateescape" shows undecodable bytes
+
+csv.field_size_limit(sys.maxsize)  # the default rejects fields beyond 128 KiB
+
+
+@dataclass(frozen=True)
+class Block:
+    """Consecutive rows of one file, or of one generated split, not parsed yet.
+
+    Attributes:
+        file: The file's name, for reports.
+        first_row: Number of the block's first row in the file: from 1, the header counted.
+        first_index: The same from 0 and without the header.
+        count: Rows in the block.
+        columns: Names of the columns, where rows are columns.
+        spec: How the file is laid out; None for generated rows.
+        payload: Lines as bytes, rows as lists of texts (CSV), or finished rows.
+    """
+
+    file: str
+    first_row: int
+    first_index: int
+    count: int
+    columns: tuple[str, ...]
+    spec: FileSpec | None
+    payload: bytes | Sequence[list[str]] | Sequence[Row]
+
+
+def read_blocks(path: Path, spec: FileSpec, rows_per_block: int) -> Iterator[Block]:
+    """Streams a file as blocks of rows.
+
+    Args:
+        path: The file, plain or gzipped.
+        spec: How it is laid out.
+        rows_per_block: Rows in every block but the last.
+
+    Yields:
+        Blocks, in order.
+
+    Raises:
+        DataError: If the file is empty or its compressed data corrupt.
+        OSError: If it cannot be read.
+    """
+    with _as_data_errors(path), open_binary(path) as file:
+        units = _csv_rows(file, spec) if spec.format == "csv" else _lines(file)
+        columns = _take_columns(units, spec, path)
+        header_rows = int(spec.has_columns and not spec.columns)
+        for index in itertools.count(0, rows_per_block):
+            taken = list(itertools.islice(units, rows_per_block))
+            if not taken:
+                return
+            payload = taken if spec.format == "csv" else b"".join(cast("list[bytes]", taken))
+            first_row = index + 1 + header_rows
+            yield Block(
+                path.name,
+                first_row,
+                index,
+                len(taken),
+                columns,
+                spec,
+                cast("bytes | Sequence[list[str]]", payload),
+            )
+
+
+def rows_as_blocks(rows: Sequence[Row], rows_per_block: int, name: str) -> Iterator[Block]:
+    """Cuts generated rows into blocks.
+
+    Args:
+        rows: The rows of one split.
+        rows_per_block: Rows in every block but the last.
+        name: What to call their origin in reports.
+
+    Yields:
+        Blocks, in order.
+    """
+    for index in range(0, len(rows), rows_per_block):
+        part = list(rows[index : index + rows_per_block])
+        yield Block(name, index + 1, index, len(part), (), None, part)
+
+
+def parse_block(block: Block) -> Iterator[Row | RowError]:
+    """Parses the rows of a block.
+
+    Args:
+        block: The block.
+
+    Yields:
+        One row, or the reason why it is none, for every row of the block.
+    """
+    if block.spec is None:
+        yield from cast("Sequence[Row]", block.payload)
+    elif isinstance(block.payload, bytes):
+        yield from _parse_lines(block.payload, block.spec, block.columns)
+    else:
+        for values in cast("Sequence[list[str]]", block.payload):
+            yield _from_columns(values, block.columns)
+
+
+def row_keys(block: Block) -> list[bytes]:
+    """Returns the raw content of each row, to tell equal rows.
+
+    Args:
+        block: The block.
+
+    Returns:
+        One bytes object per row.
+    """
+    if isinstance(block.payload, bytes):
+        return block.payload.removesuffix(b"\n").split(b"\n")
+    return [repr(row).encode("utf-8", "surrogateescape") for row in block.payload]
+
+
+def columns_of(path: Path, spec: FileSpec) -> tuple[str, ...]:
+    """Finds out which fields a file has, from its header or its first row.
+
+    Args:
+        path: The file.
+        spec: How it is laid out.
+
+    Returns:
+        Names of the fields; empty if the first row of a JSON Lines file is no object.
+
+    Raises:
+        DataError: If the file has no rows at all.
+    """
+    first = next(read_blocks(path, spec, 1), None)
+    if first is None:
+        raise DataError(f"{path} has no rows")
+    if first.columns:
+        return first.columns
+    row = next(parse_block(first))
+    return () if isinstance(row, RowError) else tuple(row)
+
+
+def open_binary(path: Path) -> IO[bytes]:
+    """Opens a file for reading bytes, through gzip if its content is gzipped, whatever its name.
+
+    Args:
+        path: The file.
+
+    Returns:
+        A binary stream.
+
+    Raises:
+        OSError: If it cannot be opened.
+    """
+    file = path.open("rb")
+    is_compressed = file.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
+    file.seek(0)
+    if is_compressed:
+        file.close()
+        return cast("IO[bytes]", gzip.open(path, "rb"))
+    return file
+
+
+@contextlib.contextmanager
+def _as_data_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise DataError(f"{path} is a corrupt or truncated gzip file: {error}") from error
+
+
+def _lines(file: IO[bytes]) -> Iterator[bytes]:
+    first = file.readline().removeprefix(_BYTE_ORDER_MARK)
+    return itertools.chain([first] if first else [], file)
+
+
+def _csv_rows(file: IO[bytes], spec: FileSpec) -> Iterator[list[str]]:
+    encoding = "utf-8-sig" if spec.encoding == "utf-8" else spec.encoding
+    text = io.TextIOWrapper(file, encoding, "surrogateescape", newline="")
+    return csv.reader(text, delimiter=spec.separator)
+
+
+def _take_columns(units: Iterator, spec: FileSpec, path: Path) -> tuple[str, ...]:
+    """Returns the column names, taking the header off the stream where there is one."""
+    if spec.columns or not spec.has_columns:
+        return spec.columns
+    header = next(units, None)
+    if header is None:
+        raise DataError(f"{path} is empty: expected a header and rows")
+    if spec.format == "csv":
+        return tuple(name.strip() for name in header)
+    text = header.decode(spec.encoding, "replace").rstrip("\r\n")
+    return tuple(name.strip() for name in text.split(spec.separator))
+
+
+def _parse_lines(
+    payload: bytes, spec: FileSpec, columns: tuple[str, ...]
+) -> Iterator[Row | RowError]:
+    text, is_clean = _decode(payload, spec.encoding)
+    if "\r" in text:
+        text = text.replace("\r\n", "\n")
+    separator = spec.separator if spec.format == "tsv" else ""
+    for line in text.removesuffix("\n").split("\n"):
+        if not line:
+            yield RowError("blank line")
+        elif not is_clean and _has_lone_surrogate(line):
+            yield _undecodable(line, spec.encoding)
+        elif spec.format == "tsv":
+            values = line.split(separator)
+            if len(values) == len(columns):
+                yield dict(zip(columns, values, strict=True))
+            else:
+                yield _wrong_width(values, columns)
+        else:
+            yield _parse_json(line) if spec.format == "jsonl" else {"line": line}
+
+
+def _decode(payload: bytes, encoding: str) -> tuple[str, bool]:
+    try:
+        return payload.decode(encoding), True
+    except UnicodeDecodeError:
+        return payload.decode(encoding, "surrogateescape"), False
+
+
+def _from_columns(values: list[str], columns: tuple[str, ...]) -> Row | RowError:
+    if not values:
+        return RowError("blank line")
+    if any(map(_has_lone_surrogate, values)):
+        return _undecodable("".join(values), "utf-8")
+    if len(values) != len(columns):
+        return _wrong_width(values, columns)
+    return dict(zip(columns, values, strict=True))
+
+
+def _has_lone_surrogate(text: str) -> bool:
+    return not text.isascii() and any(ord(character) in _LONE_SURROGATES for character in text)
+
+
+def _undecodable(line: str, encoding: str) -> RowError:
+    place, byte = next(
+        (place, ord(character) - 0xDC00)
+        for place, character in enumerate(line)
+        if ord(character) in _LONE_SURROGATES
+    )
+    return RowError(f"invalid {encoding.upper()}", f"byte 0x{byte:02x} after {place} characters")
+
+
+def _wrong_width(values: list[str], columns: tuple[str, ...]) -> RowError:
+    return RowError("wrong number of columns", f"expected {len(columns)}, found {len(values)}")
+
+
+def _parse_json(line: str) -> Row | RowError:
+    try:
+        row = json.loads(line)
+    except ValueError as error:
+        return RowError("invalid JSON", str(error))
+    return row if isinstance(row, dict) else RowError("invalid JSON", "not an object")

@@ -1,0 +1,36 @@
+"""Every task there is, by name: one explicit table, nothing registers itself.
+
+Adding a task: write its record in the file of its family, and name it in that file's TASKS.
+"""
+
+from prep.errors import UsageError, nearest
+from prep.task import Task
+from prep.tasks import commonsense, glue, inflection, scan, superglue, synthetic
+
+ALL_TASKS = (
+    *glue.TASKS,
+    *superglue.TASKS,
+    *commonsense.TASKS,
+    *inflection.TASKS,
+    *scan.TASKS,
+    *synthetic.TASKS,
+)
+
+TASKS_BY_NAME = {task.name: task for task in ALL_TASKS}
+
+
+def get_task(name: str) -> Task:
+    """Looks a task up.
+
+    Args:
+        name: The task's name.
+
+    Returns:
+        The task.
+
+    Raises:
+        UsageError: If there is no such task; names the nearest one.
+    """
+    if name not in TASKS_BY_NAME:
+        raise UsageError(f"unknown task {name!r}; {nearest(name, TASKS_BY_NAME)}")
+    return TASKS_BY_NAME[name]

@@ -1,0 +1,79 @@
+"""Checking a whole dataset folder: is everything there, unharmed, and what the manifest says?"""
+
+import hashlib
+from collections.abc import Iterator
+
+import numpy as np
+
+from prep import storage
+from prep.errors import DataError
+from prep.manifest import Manifest, TaskEntry, load_manifest
+from prep.reading import TokenTable, read_split
+from prep.vocabulary import Vocabulary
+
+
+def find_problems(directory: storage.StoragePath) -> Iterator[str]:
+    """Reads every record of a dataset folder and compares it with the manifest.
+
+    Args:
+        directory: The dataset folder, local or gs://.
+
+    Yields:
+        One line per problem; nothing if the folder is sound.
+
+    Raises:
+        DataError: If there is no manifest to compare with.
+    """
+    manifest = load_manifest(directory)
+    yield from _vocabulary_problems(directory, manifest)
+    for task in manifest.tasks.values():
+        for split in task.splits:
+            try:
+                table = read_split(directory, manifest, task.name, split)
+            except DataError as error:
+                yield str(error)
+                continue
+            for problem in _table_problems(table, manifest, task, split):
+                yield f"task {task.name!r}, split {split!r}: {problem}"
+
+
+def _vocabulary_problems(directory: storage.StoragePath, manifest: Manifest) -> Iterator[str]:
+    path = storage.join(directory, manifest.vocabulary.file)
+    if not storage.exists(path):
+        yield f"vocabulary {path} is missing"
+        return
+    found = hashlib.sha256(storage.read_bytes(path)).hexdigest()
+    if found != manifest.vocabulary.sha256:
+        yield f"vocabulary {path} has sha256 {found}, the manifest says another"
+        return
+    size = Vocabulary(path, manifest.vocabulary.sentinels).size
+    if size != manifest.vocabulary.size:
+        yield f"vocabulary {path} has {size:,} ids, the manifest says {manifest.vocabulary.size:,}"
+
+
+def _table_problems(
+    table: TokenTable, manifest: Manifest, task: TaskEntry, split: str
+) -> Iterator[str]:
+    entry = task.split(split)
+    if len(table) != entry.examples:
+        yield f"{len(table):,} examples, the manifest says {entry.examples:,}"
+    columns = (
+        ("inputs", table.inputs, table.input_offsets, manifest.max_input_length),
+        ("targets", table.targets, table.target_offsets, manifest.max_target_length),
+    )
+    for name, values, offsets, max_length in columns:
+        lengths = np.diff(offsets)
+        if lengths.size and lengths.min() < 1:
+            yield f"{name} of record {int(lengths.argmin()):,} are empty"
+        elif (values[offsets[1:] - 1] != Vocabulary.eos_id).any():
+            yield f"{name} of some record do not end with EOS"
+        if values.size and values.max() >= manifest.vocabulary.size:
+            yield f"{name} hold the id {values.max()}, the vocabulary ends before it"
+        if lengths.size and lengths.max() > max_length:
+            yield f"{name} are up to {lengths.max()} tokens long, the maximum is {max_length}"
+    if table.labels.size and not -1 <= table.labels.min() <= table.labels.max() < max(
+        len(task.label_words), 1
+    ):
+        yield f"labels are outside the {len(task.label_words)} label words"
+    if (np.diff(table.examples) <= 0).any():
+        yield "row numbers do not rise"
