@@ -1,0 +1,104 @@
+"""`python -m eval`: score a run on a split of its dataset, and write figures and predictions."""
+
+import sys
+from pathlib import Path
+
+from tqdm import tqdm
+
+from adapters_tf.runs import read_config
+from eval.arguments import OneLineParser
+from eval.baselines import trivial_baseline
+from eval.evaluator import TaskResult
+from eval.report import ScoredTask, format_table, write_report
+from eval.session import Session, choose_tasks, open_session
+from prep import TaskEntry, TokenTable, load_manifest, read_split, run_command
+
+BASELINE_SPLIT = "train"
+
+
+def make_parser() -> OneLineParser:
+    """The command line."""
+    parser = OneLineParser(prog="python -m eval", description=__doc__)
+    parser.add_argument("--run", required=True, help="run folder that the trainer wrote")
+    parser.add_argument("--dataset", help="dataset folder; by default the run's")
+    parser.add_argument("--split", default="validation", help="by default validation")
+    parser.add_argument("--tasks", default="", help="names separated by commas; by default all")
+    parser.add_argument("--batch-size", type=int, help="over all replicas; by default the run's")
+    parser.add_argument(
+        "--checkpoint",
+        default="best",
+        choices=("best", "last", "none"),
+        help="by default best; none is the model before training",
+    )
+    parser.add_argument("--logical-devices", type=int, default=1, help="replicas on one CPU")
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Scores a run.
+
+    Args:
+        argv: the command line; by default the process's own.
+
+    Returns:
+        The exit code.
+    """
+    options = make_parser().parse_args(argv)
+    names = [name.strip() for name in options.tasks.split(",") if name.strip()]
+    config = read_config(options.run)
+    # Mistakes in names are found before the model is built.
+    manifest = load_manifest(options.dataset or config["dataset"])
+    entries = choose_tasks(names, config, manifest, options.split)
+    session = open_session(
+        options.run,
+        dataset=options.dataset,
+        checkpoint=options.checkpoint,
+        batch_size=options.batch_size,
+        logical_devices=options.logical_devices,
+    )
+    scored = [score_task(session, entry, options.split) for entry in entries]
+    print(format_table(scored))
+    provenance = {
+        "run": str(options.run),
+        "checkpoint": options.checkpoint,
+        "step": session.run.step,
+        "dataset": session.dataset,
+        "vocabulary_sha256": session.vocabulary.sha256,
+        "input_length": session.evaluator.input_length,
+        "batch_size": session.evaluator.batch_size,
+        "replicas": session.evaluator.strategy.num_replicas_in_sync,
+    }
+    folder = Path(options.run) / "eval"
+    for file in write_report(folder, options.split, scored, session.vocabulary, provenance):
+        print(f"wrote {file}")
+    return 0
+
+
+def score_task(session: Session, entry: TaskEntry, split: str) -> ScoredTask:
+    """Scores one task, showing progress.
+
+    Args:
+        session: the open run.
+        entry: the task.
+        split: the split to score on.
+
+    Returns:
+        The result, beside the trivial baseline's.
+    """
+    table = read_split(session.dataset, session.manifest, entry.name, split)
+    result = evaluate_with_progress(session, entry, table)
+    baseline = None
+    if BASELINE_SPLIT in entry.splits and entry.splits[BASELINE_SPLIT].examples:
+        training = read_split(session.dataset, session.manifest, entry.name, BASELINE_SPLIT)
+        baseline = trivial_baseline(entry, training, table, session.vocabulary)
+    return ScoredTask(entry, table, result, baseline)
+
+
+def evaluate_with_progress(session: Session, entry: TaskEntry, table: TokenTable) -> TaskResult:
+    """Scores one table, with a progress bar of its examples on standard error."""
+    with tqdm(total=len(table), desc=entry.name, unit=" examples") as bar:
+        return session.evaluator.evaluate(entry.name, table, lambda done: bar.update(done - bar.n))
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))

@@ -1,0 +1,47 @@
+"""Texts to what metrics compare: label indices, numbers, or the texts themselves.
+
+A text that is no label word becomes −1, and one that is no number becomes −1.0, as in T5's own
+post-processing (Raffel et al. 2020, `t5.data.postprocessors`): an answer that can't be read is a
+wrong answer, never a dropped one.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from prep import TaskEntry
+
+NOT_A_LABEL = -1
+NOT_A_NUMBER = -1.0
+
+
+def read_answers(entry: TaskEntry, texts: Sequence[str]) -> list[Any]:
+    """Reads texts as answers of a task.
+
+    Args:
+        entry: the task.
+        texts: decoded targets or predictions.
+
+    Returns:
+        Indices of label words where the task has them, numbers for a regression, else the texts.
+    """
+    if entry.label_words:
+        return [read_label(text, entry.label_words) for text in texts]
+    if entry.kind == "regression":
+        return [read_number(text) for text in texts]
+    return [text.strip() for text in texts]
+
+
+def read_label(text: str, label_words: Sequence[str]) -> int:
+    """The index of a label word, or −1 for any other text."""
+    words = [word.strip() for word in label_words]
+    return words.index(text.strip()) if text.strip() in words else NOT_A_LABEL
+
+
+def read_number(text: str) -> float:
+    """The number a text states, or −1.0 if it states none (or no finite one)."""
+    try:
+        number = float(text)
+    except ValueError:
+        return NOT_A_NUMBER
+    return number if math.isfinite(number) else NOT_A_NUMBER

@@ -1,0 +1,141 @@
+"""A run opened for scoring: its model, its dataset's manifest and vocabulary, an evaluator."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from adapters_tf import LoadedRun, load_run, make_strategy, set_precision
+from adapters_tf.runs import read_config
+from eval.evaluator import Evaluator
+from prep import (
+    DataError,
+    Manifest,
+    TaskEntry,
+    UsageError,
+    Vocabulary,
+    load_manifest,
+    nearest,
+    storage,
+)
+
+
+@dataclass(frozen=True)
+class Session:
+    """What scoring a run takes.
+
+    Attributes:
+        run: the model with a checkpoint's weights, and its configuration.
+        dataset: the dataset folder.
+        manifest: of the dataset.
+        vocabulary: of the dataset, the one the run was trained with.
+        evaluator: of the run's model.
+    """
+
+    run: LoadedRun
+    dataset: str
+    manifest: Manifest
+    vocabulary: Vocabulary
+    evaluator: Evaluator
+
+
+def open_session(
+    run: str,
+    *,
+    dataset: str | None = None,
+    checkpoint: str = "best",
+    batch_size: int | None = None,
+    logical_devices: int = 1,
+    tasks: Sequence[str] = (),
+) -> Session:
+    """Opens a run folder with its dataset; call it before anything else touches a tensor.
+
+    Args:
+        run: the run folder.
+        dataset: the dataset folder; by default the one the run was trained on.
+        checkpoint: `best`, `last`, or `none` for the model before training.
+        batch_size: examples per global batch; by default the run's.
+        logical_devices: replicas to split the CPU into.
+        tasks: names the run must have.
+
+    Returns:
+        The session.
+
+    Raises:
+        ValueError: anything missing, unknown, or made with another vocabulary.
+    """
+    config = read_config(run)
+    strategy = make_strategy(logical_devices=logical_devices)
+    set_precision(config["training"]["precision"])
+    directory = dataset or config["dataset"]
+    manifest = load_manifest(directory)
+    vocabulary = open_vocabulary(directory, manifest, config["vocabulary_sha256"])
+    loaded = load_run(run, checkpoint, strategy=strategy, tasks=tasks)
+    evaluator = Evaluator(
+        loaded.model,
+        manifest,
+        vocabulary,
+        batch_size=config["data"]["batch_size"] if batch_size is None else batch_size,
+        input_length=config["data"]["input_length"],
+        strategy=strategy,
+    )
+    return Session(loaded, directory, manifest, vocabulary, evaluator)
+
+
+def open_vocabulary(directory: str, manifest: Manifest, expected_sha256: str) -> Vocabulary:
+    """Opens a dataset's vocabulary and makes sure it is the one the model learned.
+
+    Args:
+        directory: the dataset folder.
+        manifest: of the dataset.
+        expected_sha256: of the vocabulary the run was trained with.
+
+    Returns:
+        The vocabulary.
+
+    Raises:
+        DataError: the file isn't the manifest's, or the manifest's isn't the run's.
+    """
+    entry = manifest.vocabulary
+    vocabulary = Vocabulary(storage.join(directory, entry.file), entry.sentinels)
+    if vocabulary.sha256 != entry.sha256:
+        raise DataError(
+            f"{vocabulary.path} has sha256 {vocabulary.sha256[:12]}…, and the dataset was built "
+            f"with {entry.sha256[:12]}…; build it again"
+        )
+    if entry.sha256 != expected_sha256:
+        raise DataError(
+            f"dataset {directory} has vocabulary {entry.sha256[:12]}…, and the run was trained "
+            f"with {expected_sha256[:12]}…; evaluate on a dataset built with the run's vocabulary"
+        )
+    return vocabulary
+
+
+def choose_tasks(
+    names: Sequence[str], config: Mapping[str, Any], manifest: Manifest, split: str
+) -> list[TaskEntry]:
+    """The tasks to score: those asked for, or all of the run's that have the split.
+
+    Args:
+        names: tasks asked for; empty for all.
+        config: the run's.
+        manifest: the dataset's.
+        split: the split to score on.
+
+    Returns:
+        The tasks' entries.
+
+    Raises:
+        UsageError: an unknown task, or no such split.
+    """
+    for name in names:
+        if name not in config["tasks"]:
+            raise UsageError(f"the run has no task {name!r}; {nearest(name, config['tasks'])}")
+        manifest.task(name).split(split)
+    if names:
+        return [manifest.task(name) for name in names]
+    present = [manifest.tasks[name] for name in config["tasks"] if name in manifest.tasks]
+    chosen = [entry for entry in present if split in entry.splits]
+    if not chosen:
+        splits = {name for entry in present for name in entry.splits}
+        raise UsageError(f"no task of the run has a split {split!r}; {nearest(split, splits)}")
+    return chosen
