@@ -19,9 +19,11 @@ _BLOCK_ROWS = 2048
 def train_vocabulary(
     texts: Iterable[str], out_path: Path, size: int, whole_words: Iterable[str] = ()
 ) -> Vocabulary:
-    """Trains a unigram model (Kudo 2018) as T5's was: pad 0, EOS 1, unknown 2, no BOS.
+    """Trains byte-pair encoding with T5's special ids: pad 0, EOS 1, unknown 2, no BOS.
 
-    The same texts in the same order give the same bytes.
+    T5's own vocabulary is a unigram model; on texts with few different words, which is what one
+    trains a vocabulary for here, the unigram trainer prunes whole words away and byte-pair
+    encoding keeps them. The same texts in the same order give the same bytes.
 
     Args:
         texts: What to learn from.
@@ -42,6 +44,7 @@ def train_vocabulary(
         sentencepiece.SentencePieceTrainer.train(
             sentence_iterator=iter(texts),
             model_writer=model,
+            model_type="bpe",
             vocab_size=size,
             hard_vocab_limit=False,
             character_coverage=1.0,

@@ -77,11 +77,11 @@ def generate_entailment() -> dict[str, list[Row]]:
 
 # Every slot two sentences can agree in, with what agreement is worth; together 5.
 _SLOTS = (
-    (("ann", "bob", "eve", "tom"), 2.0),
-    (("sees", "buys", "paints", "hides"), 1.2),
-    (("red", "blue", "green", "black"), 0.8),
-    (("cup", "hat", "box", "lamp"), 0.6),
-    (("here", "outside", "upstairs", "nearby"), 0.4),
+    (("ann", "bob", "eve", "tom", "zoe"), 2.0),
+    (("sees", "buys", "paints", "hides", "sells"), 1.2),
+    (("red", "blue", "green", "black", "white"), 0.8),
+    (("cup", "hat", "box", "lamp", "chair"), 0.6),
+    (("here", "there", "outside", "upstairs", "nearby"), 0.4),
 )
 
 
