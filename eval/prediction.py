@@ -114,7 +114,9 @@ def is_xla_faster(strategy: tf.distribute.Strategy) -> bool:
 
     `benchmarks/eval_speed.py` measures it on CPU.
     """
-    return any("GPU" in device for device in strategy.extended.worker_devices)
+    is_tpu = isinstance(strategy, tf.distribute.TPUStrategy)
+    # The default strategy can't list its devices, so TensorFlow is asked.
+    return not is_tpu and bool(tf.config.list_logical_devices("GPU"))
 
 
 def check_xla(strategy: tf.distribute.Strategy) -> None:
