@@ -46,5 +46,7 @@ def make_dropout_stateless(model: tf_keras.Model, seed: int, step: tf.Variable) 
         layer for layer in model._flatten_layers() if isinstance(layer, tf_keras.layers.Dropout)
     ]
     for index, layer in enumerate(layers):
+        if not layer.built:
+            layer.build(tf.TensorShape(None))  # or Keras would set up its own generator later
         layer._random_generator = StepDropoutGenerator(1_000_003 * seed + index, step)
     return len(layers)

@@ -12,6 +12,7 @@ from prep.manifest import (
     load_manifest,
     write_manifest,
 )
+from prep.quiet import quiet_libraries
 from prep.reading import TokenTable, read_split
 from prep.vocabulary import Vocabulary
 
@@ -29,6 +30,7 @@ __all__ = [
     "load_manifest",
     "make_batch",
     "nearest",
+    "quiet_libraries",
     "read_split",
     "run_command",
     "write_manifest",

@@ -1,0 +1,172 @@
+"""The settings of a run: a tree of dataclasses, read from a file and from the command line."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass
+class ModelConfig:
+    """The backbone.
+
+    Args:
+        backbone: A preset, a Hugging Face folder, or a hub name.
+        overrides: Fields of the T5 configuration to replace, such as `dropout_rate`.
+    """
+
+    backbone: str = "t5-small"
+    overrides: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class AdapterConfig:
+    """The adapter method and its settings.
+
+    Args:
+        method: `bottleneck`, or `none` to train the whole backbone.
+        reduction_factor: The bottleneck is model width // reduction_factor units wide.
+        activation: relu, swish, gelu or gelu_new.
+        pre_norm: A LayerNorm, shared by all tasks, before the down projection.
+        post_norm: A LayerNorm, shared by all tasks, after the up projection.
+        placement: The sublayers that get an adapter.
+        stacks: The stacks that get adapters.
+        train_layer_norms: Whether T5's own layer norms train too.
+    """
+
+    method: str = "bottleneck"
+    reduction_factor: int = 32
+    activation: str = "swish"
+    pre_norm: bool = False
+    post_norm: bool = True
+    placement: list[str] = field(default_factory=lambda: ["self_attention", "feed_forward"])
+    stacks: list[str] = field(default_factory=lambda: ["encoder", "decoder"])
+    train_layer_norms: bool = True
+
+
+@dataclass
+class DataConfig:
+    """The batches.
+
+    Args:
+        batch_size: Examples per global batch, over all replicas.
+        input_length: Static length of inputs in tokens; 0 takes the dataset's maximum.
+        target_length: Static length of targets in tokens; 0 takes the dataset's maximum.
+        temperature: Of the mixture: p proportional to min(size, cap)^(1 / temperature).
+        cap: The largest size a task counts with, in examples; 0 for no cap.
+        train_split: What is trained on.
+        validation_split: What is validated on; tasks without it are left out of validation.
+    """
+
+    batch_size: int = 32
+    input_length: int = 0
+    target_length: int = 0
+    temperature: float = 1.0
+    cap: int = 0
+    train_split: str = "train"
+    validation_split: str = "validation"
+
+
+@dataclass
+class OptimizerConfig:
+    """The optimizer and its learning rate.
+
+    Args:
+        name: adamw or adafactor.
+        learning_rate: At its peak.
+        warmup_steps: Of linear rise.
+        decay: constant, linear, cosine or inverse_square_root.
+        weight_decay: Decoupled; matrices only.
+        clip_norm: The largest global norm of the gradients; 0 for no clipping.
+    """
+
+    name: str = "adamw"
+    learning_rate: float = 3e-4
+    warmup_steps: int = 0
+    decay: str = "linear"
+    weight_decay: float = 0.0
+    clip_norm: float = 1.0
+
+
+@dataclass
+class TrainingConfig:
+    """The loop.
+
+    Args:
+        steps: Optimizer steps in all.
+        log_every: Steps between lines of training losses.
+        validate_every: Steps between validations; 0 for one at the end only.
+        validation_examples: The most examples per task in a validation; 0 for all.
+        checkpoint_every: Steps between checkpoints.
+        keep_checkpoints: How many of the last ones stay.
+        best_metric: What the best checkpoint is best by: `loss`, `mean` (of each task's first
+            metric), or one task's, such as `rte/accuracy`.
+        precision: float32 or mixed_bfloat16.
+        jit_compile: Compile the step with XLA (a TPU always does).
+        steps_per_execution: Steps between returns to Python.
+        deterministic: Same inputs, same bits; resuming is then exact to the last one.
+    """
+
+    steps: int = 1000
+    log_every: int = 50
+    validate_every: int = 500
+    validation_examples: int = 1000
+    checkpoint_every: int = 500
+    keep_checkpoints: int = 2
+    best_metric: str = "mean"
+    precision: str = "float32"
+    jit_compile: bool = False
+    steps_per_execution: int = 1
+    deterministic: bool = True
+
+
+@dataclass
+class DistributionConfig:
+    """What the run is spread over.
+
+    Args:
+        kind: auto, tpu, gpu or cpu.
+        logical_devices: Replicas on one CPU, to try distribution out.
+    """
+
+    kind: str = "auto"
+    logical_devices: int = 1
+
+
+@dataclass
+class RunConfig:
+    """A run of the trainer.
+
+    Args:
+        dataset: The dataset folder that `prep build` wrote.
+        run: The run folder to write, or to resume.
+        tasks: Names separated by commas, or a list; all of the dataset's by default.
+        seed: Of the weights, the schedule, the epochs' orders and dropout.
+        model: The backbone.
+        adapters: The adapter method.
+        data: The batches.
+        optimizer: The optimizer and its learning rate.
+        training: The loop.
+        distribution: What the run is spread over.
+    """
+
+    dataset: str = ""
+    run: str = ""
+    tasks: list[str] | str = ""
+    seed: int = 0
+    model: ModelConfig = field(default_factory=ModelConfig)
+    adapters: AdapterConfig = field(default_factory=AdapterConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    distribution: DistributionConfig = field(default_factory=DistributionConfig)
+
+    def task_list(self) -> list[str]:
+        """List the tasks asked for; empty for all."""
+        if isinstance(self.tasks, str):
+            return [name.strip() for name in self.tasks.split(",") if name.strip()]
+        return list(self.tasks)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Turn the tree into plain dictionaries."""
+        return asdict(self)
