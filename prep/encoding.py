@@ -11,13 +11,14 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import google_crc32c
 import numpy as np
 
 from prep.records import RecordEncoder
 from prep.rows import Block, parse_block
-from prep.task import NO_LABEL, Example, RowError, Task
+from prep.task import Example, RowError, Task
 from prep.vocabulary import Vocabulary
 
 
@@ -77,7 +78,7 @@ class ShardResult:
         truncated_targets: Those whose targets were cut.
         longest_input: Tokens, EOS included.
         longest_target: Tokens, EOS included.
-        labels: Examples per label index.
+        labels: Examples per label index, −1 for those without.
         rejected: Rows per reason.
     """
 
@@ -94,6 +95,14 @@ class ShardResult:
     longest_target: int
     labels: Counter[int]
     rejected: Counter[str]
+
+
+class _Answer(NamedTuple):
+    """An answer's serialized features, its length in tokens, and whether it was cut."""
+
+    features: bytes
+    length: int
+    is_cut: bool
 
 
 class ShardWriter:
@@ -123,12 +132,18 @@ class ShardWriter:
         numbers, examples, rejected = _make_examples(job)
         _write_rejected(job.rejected_path, rejected)
         inputs = self._encode([example.inputs for example in examples])
-        targets = self._encode_targets(examples)
-        cut_inputs = truncate(inputs, self._settings.max_input_length, self._vocabulary.eos_id)
-        cut_targets = truncate(targets, self._settings.max_target_length, self._vocabulary.eos_id)
-        content = self._serialize(numbers, examples, inputs, targets)
+        cut = truncate(inputs, self._settings.max_input_length, self._vocabulary.eos_id)
+        answers = self._encode_answers(examples)
+        chosen = [answers[example.targets] for example in examples]
+        record = self._records.record
+        content = b"".join(
+            record(number, ids, answer.features)
+            for number, ids, answer in zip(numbers, inputs, chosen, strict=True)
+        )
         write_durably(job.path, content)
-        input_lengths, target_lengths = list(map(len, inputs)), list(map(len, targets))
+        cut_targets = {position for position, answer in enumerate(chosen) if answer.is_cut}
+        input_lengths = list(map(len, inputs))
+        target_lengths = [answer.length for answer in chosen]
         return ShardResult(
             job_index=job.index,
             rows=len(examples) + len(rejected),
@@ -137,37 +152,28 @@ class ShardWriter:
             crc32c=f"{google_crc32c.value(content):08x}",
             input_tokens=sum(input_lengths),
             target_tokens=sum(target_lengths),
-            truncated=len(cut_inputs | cut_targets),
+            truncated=len(cut | cut_targets),
             truncated_targets=len(cut_targets),
             longest_input=max(input_lengths, default=0),
             longest_target=max(target_lengths, default=0),
-            labels=Counter(example.label for example in examples if example.label != NO_LABEL),
+            labels=Counter(example.label for example in examples),
             rejected=Counter(row["reason"] for row in rejected),
         )
 
     def _encode(self, texts: Sequence[str]) -> list[list[int]]:
         return self._vocabulary.encode_batch(texts) if texts else []
 
-    def _encode_targets(self, examples: Sequence[Example]) -> list[list[int]]:
+    def _encode_answers(self, examples: Sequence[Example]) -> dict[str, _Answer]:
         """Encodes each different answer once: most tasks have a handful of them."""
-        distinct = list(dict.fromkeys(example.targets for example in examples))
-        ids_of = dict(zip(distinct, self._encode(distinct), strict=True))
-        return [ids_of[example.targets].copy() for example in examples]
-
-    def _serialize(
-        self,
-        numbers: Sequence[int],
-        examples: Sequence[Example],
-        inputs: Sequence[Sequence[int]],
-        targets: Sequence[Sequence[int]],
-    ) -> bytes:
-        pack, record = self._records.pack, self._records.record
-        return b"".join(
-            record(pack(input_ids), pack(target_ids), example.label, number)
-            for number, example, input_ids, target_ids in zip(
-                numbers, examples, inputs, targets, strict=True
+        label_of = {example.targets: example.label for example in examples}
+        targets = self._encode(list(label_of))
+        cut = truncate(targets, self._settings.max_target_length, self._vocabulary.eos_id)
+        return {
+            text: _Answer(self._records.answer(label, ids), len(ids), position in cut)
+            for position, ((text, label), ids) in enumerate(
+                zip(label_of.items(), targets, strict=True)
             )
-        )
+        }
 
 
 def truncate(sequences: Sequence[list[int]], max_length: int, eos_id: int) -> set[int]:

@@ -2,7 +2,7 @@
 
 Everything a reader must know before touching a shard: the vocabulary, the tasks and their kinds,
 their label words as token ids, their splits, and for each shard how many records it has and its
-checksum. Writing is canonical (sorted keys, no timestamps): equal content gives equal bytes.
+checksum. Equal content gives equal bytes: no timestamps, tasks in the order they were asked for.
 """
 
 import dataclasses
@@ -263,11 +263,9 @@ def serialize_manifest(manifest: Manifest) -> bytes:
         manifest: The manifest.
 
     Returns:
-        UTF-8 JSON with sorted keys and a final newline.
+        UTF-8 JSON with a final newline.
     """
-    text = json.dumps(
-        dataclasses.asdict(manifest), indent=1, sort_keys=True, ensure_ascii=False, default=dict
-    )
+    text = json.dumps(dataclasses.asdict(manifest), indent=1, ensure_ascii=False)
     return (text + "\n").encode()
 
 

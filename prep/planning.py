@@ -22,6 +22,7 @@ from prep.task import Task
 
 GENERATED = "generated"
 _READ_BYTES = 1 << 20
+_SPLIT_ORDER = {"train": 0, "validation": 1, "test": 2}
 
 
 @dataclass(frozen=True)
@@ -143,18 +144,19 @@ def _plan_files(task: Task, found: FoundLayout, shard_records: int) -> TaskPlan:
         path = found.paths[split]
         _check_columns(task, path, spec)
         open_blocks = functools.partial(read_blocks, path, spec, shard_records)
+        name = f"{found.folder}/{path.name}"
         carve = found.layout.carve
         if carve and carve.source == split:
-            carved = _carve(task, carve, open_blocks)
-            splits += carved
-            notes.append(_describe_carve(carve, carved, f"{found.folder}/{path.name}"))
+            made = _carve(task, carve, open_blocks)
+            notes.append(_describe_carve(carve, made, name))
         else:
             rows = sum(block.count for block in open_blocks())
-            splits.append(SplitPlan(task, split, rows, open_blocks))
-        made = tuple(plan.split for plan in splits[len(sources) :])
-        rows = sum(plan.rows for plan in splits if plan.split in made)
-        name = f"{found.folder}/{path.name}"
-        sources.append(SourceEntry(name, _file_sha256(path), rows, made))
+            made = (SplitPlan(task, split, rows, open_blocks),)
+        splits += made
+        rows = sum(plan.rows for plan in made)
+        digest = _file_sha256(path)
+        sources.append(SourceEntry(name, digest, rows, tuple(plan.split for plan in made)))
+    splits.sort(key=lambda plan: _SPLIT_ORDER.get(plan.split, len(_SPLIT_ORDER)))
     return TaskPlan(task, tuple(splits), tuple(sources), tuple(notes))
 
 
@@ -190,7 +192,7 @@ def _check_columns(task: Task, path: Path, spec: FileSpec) -> None:
 
 def _carve(
     task: Task, carve: Carve, open_blocks: Callable[[], Iterator[Block]]
-) -> tuple[SplitPlan, SplitPlan]:
+) -> tuple[SplitPlan, ...]:
     """Deals the rows of one file to two splits."""
     digests = [
         hashlib.blake2b(key, digest_size=16).digest()
@@ -229,7 +231,7 @@ def carve_rows(keys: Sequence[bytes], share: float, seed: int) -> np.ndarray:
 def _describe_carve(carve: Carve, plans: Sequence[SplitPlan], file: str) -> str:
     made, rest = plans
     return (
-        f"{carve.split} ({made.rows:,} rows) was carved out of {file}, the official {carve.source}"
+        f"{carve.split} ({made.rows:,} rows) was carved out of {file}, the {carve.source}"
         f" file, by a permutation with seed {carve.seed}; {rest.rows:,} rows are left as"
         f" {carve.source}"
     )

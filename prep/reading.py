@@ -4,7 +4,8 @@ The table costs two bytes per token (four for vocabularies beyond 65,536), so th
 examples fit, and any order of rows can be taken from it without touching the disk again.
 """
 
-from collections.abc import Iterator
+import struct
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,9 @@ from prep.errors import DataError
 from prep.manifest import Manifest, ShardEntry
 
 PARSE_BATCH = 2048  # records per parse_example call: enough to forget the cost of the call
+_FRAME_HEADER_BYTES = 12  # length as uint64 and its crc32c
+_FRAME_FOOTER_BYTES = 4  # crc32c of the record
+_unpack_length = struct.Struct("<Q").unpack_from
 
 
 @dataclass(frozen=True)
@@ -102,41 +106,68 @@ def read_split(
     dtype = np.uint16 if manifest.vocabulary.size <= 1 << 16 else np.uint32
     batches = []
     for shard in entry.shards:
-        if verify:
-            check_shard(directory, shard)
-        batches += [_to_columns(parsed, dtype) for parsed in _parse_shard(directory, shard)]
+        path = storage.join(directory, shard.file)
+        content = _read_shard(path, shard, verify)
+        records = split_records(content, path)
+        if len(records) != shard.records:
+            raise DataError(
+                f"shard {path} holds {len(records):,} records, the manifest says"
+                f" {shard.records:,}; build the dataset again"
+            )
+        batches += [_to_columns(parsed, dtype) for parsed in _parse(records, path)]
     return _join_columns(batches, dtype)
 
 
-def check_shard(directory: storage.StoragePath, shard: ShardEntry) -> None:
-    """Compares a shard's size and checksum with the manifest.
+def split_records(content: bytes, path: str) -> list[bytes]:
+    """Takes the frames off the records of a TFRecord file.
 
     Args:
-        directory: The dataset folder, local or gs://.
-        shard: The shard's entry in the manifest.
+        content: The whole file.
+        path: Its name, for error messages.
+
+    Returns:
+        The serialized records.
 
     Raises:
-        DataError: If the shard is missing, or of another size or checksum.
+        DataError: If a frame reaches beyond the end of the file.
     """
-    path = storage.join(directory, shard.file)
+    records: list[bytes] = []
+    position = 0
+    while position < len(content):
+        start = position + _FRAME_HEADER_BYTES
+        end = len(content) + 1
+        if start <= len(content):
+            end = start + _unpack_length(content, position)[0]
+        position = end + _FRAME_FOOTER_BYTES
+        if position > len(content):
+            raise DataError(
+                f"shard {path} is truncated after record {len(records):,}; build the dataset again"
+            )
+        records.append(content[start:end])
+    return records
+
+
+def _read_shard(path: str, shard: ShardEntry, verify: bool) -> bytes:
+    """Reads a shard, comparing its size and checksum with the manifest if asked to."""
     if not storage.exists(path):
         raise DataError(f"shard {path} is missing; build the dataset again")
     content = storage.read_bytes(path)
-    if len(content) != shard.bytes:
+    if verify and len(content) != shard.bytes:
         raise DataError(
             f"shard {path} is {'truncated' if len(content) < shard.bytes else 'corrupt'}: "
             f"{len(content):,} bytes instead of {shard.bytes:,}; build the dataset again"
         )
-    found = f"{google_crc32c.value(content):08x}"
+    found = f"{google_crc32c.value(content):08x}" if verify else shard.crc32c
     if found != shard.crc32c:
         raise DataError(
             f"shard {path} is corrupt: crc32c {found}, the manifest says {shard.crc32c}; "
             "build the dataset again"
         )
+    return content
 
 
-def _parse_shard(directory: storage.StoragePath, shard: ShardEntry) -> Iterator[dict[str, Any]]:
-    """Yields parsed batches of a shard, and counts the records."""
+def _parse(records: Sequence[bytes], path: str) -> Iterator[dict[str, Any]]:
+    """Parses records in batches, which is ten times cheaper than one by one."""
     import tensorflow as tf
 
     features = {
@@ -145,21 +176,11 @@ def _parse_shard(directory: storage.StoragePath, shard: ShardEntry) -> Iterator[
         "label": tf.io.FixedLenFeature([], tf.int64),
         "example": tf.io.FixedLenFeature([], tf.int64),
     }
-    path = storage.join(directory, shard.file)
-    records = 0
-    try:
-        dataset = tf.data.TFRecordDataset(path).batch(PARSE_BATCH)
-        for parsed in dataset.map(lambda batch: tf.io.parse_example(batch, features)):
-            records += int(parsed["label"].shape[0])
-            yield parsed
-    except tf.errors.NotFoundError as error:
-        raise DataError(f"shard {path} is missing; build the dataset again") from error
-    except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
-        raise DataError(f"shard {path} is corrupt after record {records:,}") from error
-    if records != shard.records:
-        raise DataError(
-            f"shard {path} holds {records:,} records, the manifest says {shard.records:,}"
-        )
+    for start in range(0, len(records), PARSE_BATCH):
+        try:
+            yield tf.io.parse_example(records[start : start + PARSE_BATCH], features)
+        except tf.errors.InvalidArgumentError as error:
+            raise DataError(f"shard {path} is corrupt: a record is no example") from error
 
 
 def _to_columns(parsed: dict[str, Any], dtype: type) -> dict[str, np.ndarray]:

@@ -20,6 +20,7 @@ _LENGTH_DELIMITED = b"\x0a"  # field 1, wire type 2: Example.features, map entry
 _MAP_VALUE = b"\x12"  # field 2, wire type 2
 _INT64_LIST = b"\x1a"  # field 3, wire type 2: Feature.int64_list
 _CRC_MASK = 0xA282EAD8  # tensorflow/core/lib/hash/crc32c.h
+_pack_uint32 = struct.Struct("<I").pack
 
 
 def varint(value: int) -> bytes:
@@ -48,7 +49,7 @@ class RecordEncoder:
     """
 
     def __init__(self, vocabulary_size: int):
-        self._varint_of = [varint(token) for token in range(vocabulary_size)].__getitem__
+        self._varints = [varint(token) for token in range(vocabulary_size)]
 
     def pack(self, ids: Sequence[int]) -> bytes:
         """Serializes token ids as packed varints.
@@ -59,31 +60,48 @@ class RecordEncoder:
         Returns:
             The payload of an Int64List.
         """
-        return b"".join(map(self._varint_of, ids))
+        return b"".join(map(self._varints.__getitem__, ids))
 
-    def record(self, inputs: bytes, targets: bytes, label: int, example: int) -> bytes:
+    def answer(self, label: int, targets: Sequence[int]) -> bytes:
+        """Serializes the part of a record that all examples with the same answer share.
+
+        Args:
+            label: Index of the label word, −1 if none.
+            targets: Token ids.
+
+        Returns:
+            The features `label` and `targets`.
+        """
+        number, packed = varint(label), self.pack(targets)
+        return (
+            _feature_prefix(b"label", len(number))
+            + number
+            + _feature_prefix(b"targets", len(packed))
+            + packed
+        )
+
+    def record(self, example: int, inputs: Sequence[int], answer: bytes) -> bytes:
         """Serializes and frames one example.
 
         Args:
-            inputs: Packed token ids.
-            targets: Packed token ids.
-            label: Index of the label word, −1 if none.
             example: Row number in the split.
+            inputs: Token ids.
+            answer: What `answer` returned for its label and targets.
 
         Returns:
             The bytes to append to a TFRecord file.
         """
-        number = varint(example)
+        varints = self._varints
+        number = varints[example] if example < len(varints) else varint(example)
+        packed = b"".join(map(varints.__getitem__, inputs))
         features = (
             _feature_prefix(b"example", len(number))
             + number
-            + _feature_prefix(b"inputs", len(inputs))
-            + inputs
-            + _label_feature(label)
-            + _feature_prefix(b"targets", len(targets))
-            + targets
+            + _feature_prefix(b"inputs", len(packed))
+            + packed
+            + answer
         )
-        return frame(_LENGTH_DELIMITED + _length(len(features)) + features)
+        return frame(_example_prefix(len(features)) + features)
 
 
 def frame(data: bytes) -> bytes:
@@ -95,23 +113,23 @@ def frame(data: bytes) -> bytes:
     Returns:
         Header, data and footer.
     """
-    return _frame_header(len(data)) + data + struct.pack("<I", _masked_crc(data))
+    return _frame_header(len(data)) + data + _masked_crc(data)
 
 
-def _masked_crc(data: bytes) -> int:
+def _masked_crc(data: bytes) -> bytes:
     crc = google_crc32c.value(data)
-    return ((crc >> 15 | crc << 17) + _CRC_MASK) & 0xFFFFFFFF
+    return _pack_uint32((crc >> 15 | crc << 17 & 0xFFFFFFFF) + _CRC_MASK & 0xFFFFFFFF)
 
 
 @lru_cache(maxsize=1 << 16)
 def _frame_header(length: int) -> bytes:
     packed = struct.pack("<Q", length)
-    return packed + struct.pack("<I", _masked_crc(packed))
+    return packed + _masked_crc(packed)
 
 
 @lru_cache(maxsize=1 << 16)
-def _length(length: int) -> bytes:
-    return varint(length)
+def _example_prefix(features: int) -> bytes:
+    return _LENGTH_DELIMITED + varint(features)
 
 
 @lru_cache(maxsize=1 << 16)
@@ -122,9 +140,3 @@ def _feature_prefix(key: bytes, payload: int) -> bytes:
     value = _MAP_VALUE + varint(len(int64_list) + payload) + int64_list
     entry = _LENGTH_DELIMITED + varint(len(key)) + key + value
     return _LENGTH_DELIMITED + varint(len(entry) + payload) + entry
-
-
-@lru_cache(maxsize=1 << 10)
-def _label_feature(label: int) -> bytes:
-    payload = varint(label)
-    return _feature_prefix(b"label", len(payload)) + payload

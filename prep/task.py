@@ -100,7 +100,7 @@ class Task:
                 value = row.get(name)
                 if value is None:
                     raise RowError("missing field", repr(name))
-                if isinstance(value, str) and not value.strip():
+                if isinstance(value, str) and (not value or value.isspace()):
                     raise RowError("empty field", repr(name))
             try:
                 inputs, targets = make_inputs(row), make_targets(row)

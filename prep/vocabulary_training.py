@@ -59,6 +59,11 @@ def train_vocabulary(
     except RuntimeError as error:
         if "sentences_.empty()" in str(error):
             raise DataError("no text to train a vocabulary on") from error
+        if "required_chars" in str(error):
+            raise UsageError(
+                f"a vocabulary of {size} pieces has no room for every character, special id and"
+                " whole word of these texts; ask for more"
+            ) from error
         raise UsageError(f"no vocabulary of {size} pieces: {error}") from error
     out_path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(out_path, model.getvalue())
