@@ -123,7 +123,11 @@ def find_layout(task: Task, source: FileSource, data_dir: Path) -> FoundLayout:
         if len(found) == len(paths):
             return FoundLayout(layout, folder, found)
         missing.append(
-            " and ".join(f"{folder}/{layout.files[split].name}" for split in paths.keys() - found)
+            " and ".join(
+                f"{folder}/{spec.name}"
+                for split, spec in layout.files.items()
+                if split not in found
+            )
         )
     raise DataError(
         f"task {task.name!r}: its files are not below {data_dir}; missing "

@@ -179,7 +179,8 @@ def _parse(records: Sequence[bytes], path: str) -> Iterator[dict[str, Any]]:
     for start in range(0, len(records), PARSE_BATCH):
         try:
             yield tf.io.parse_example(records[start : start + PARSE_BATCH], features)
-        except tf.errors.InvalidArgumentError as error:
+        except (tf.errors.InvalidArgumentError, UnicodeDecodeError) as error:
+            # TensorFlow quotes the bad bytes in its message, which Python then cannot decode.
             raise DataError(f"shard {path} is corrupt: a record is no example") from error
 
 

@@ -6,7 +6,7 @@ the text, so a constant answer stays at chance while a model that learns them ne
 
 import itertools
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 
 from prep.sources import GeneratedSource, Row
 from prep.task import Task
@@ -14,7 +14,18 @@ from prep.task import Task
 SPLIT_SIZES = {"train": 6_000, "validation": 500, "test": 500}
 _NOTE = "generated sentences; no two rows of the task are equal"
 
-_ANIMALS = ("dog", "cat", "horse", "bird", "fish", "cow", "duck", "goat")
+_ENTAILMENT_LABELS = ("entailment", "contradiction", "neutral")
+
+# Sentences have one word of each slot, in this order; similarity counts what agreement is worth,
+# together 5, and choice asks for the name of a slot.
+_SLOTS = (
+    ("person", 2.0, ("ann", "bob", "eve", "tom", "zoe")),
+    ("action", 1.2, ("sees", "buys", "paints", "hides", "sells")),
+    ("colour", 0.8, ("red", "blue", "green", "black", "white")),
+    ("thing", 0.6, ("cup", "hat", "box", "lamp", "chair")),
+    ("place", 0.4, ("here", "there", "outside", "upstairs", "nearby")),
+)
+_LETTERS = ("A", "B", "C", "D", "E")
 _OPPOSITES = (
     ("big", "small"),
     ("old", "young"),
@@ -23,7 +34,6 @@ _OPPOSITES = (
     ("wet", "dry"),
     ("near", "far"),
 )
-_ENTAILMENT_LABELS = ("entailment", "contradiction", "neutral")
 
 
 def _distinct_rows(draw: Callable[[random.Random, int], Row], seed: int) -> dict[str, list[Row]]:
@@ -37,8 +47,12 @@ def _distinct_rows(draw: Callable[[random.Random, int], Row], seed: int) -> dict
     return {split: list(itertools.islice(stream, size)) for split, size in SPLIT_SIZES.items()}
 
 
+def _other(generator: random.Random, words: Sequence[str], word: str) -> str:
+    return generator.choice([other for other in words if other != word])
+
+
 def draw_entailment(generator: random.Random, turn: int) -> Row:
-    """Draws a premise on two animals and a hypothesis on one of them.
+    """Draws a premise and a hypothesis that says the same quality, the opposite, or another.
 
     Args:
         generator: The source of chance.
@@ -47,21 +61,20 @@ def draw_entailment(generator: random.Random, turn: int) -> Row:
     Returns:
         A row with "premise", "hypothesis" and "label".
     """
-    animals = generator.sample(_ANIMALS, 2)
-    qualities = generator.sample(_OPPOSITES, 2)
-    said = [generator.choice(pair) for pair in qualities]
+    person, action, _, thing, place = (generator.choice(words) for _, _, words in _SLOTS)
+    pair = generator.choice(_OPPOSITES)
+    said = generator.choice(pair)
     label = _ENTAILMENT_LABELS[turn % len(_ENTAILMENT_LABELS)]
-    about = generator.randrange(2)
-    quality = {
-        "entailment": said[about],
-        "contradiction": next(word for word in qualities[about] if word != said[about]),
+    claimed = {
+        "entailment": said,
+        "contradiction": _other(generator, pair, said),
         "neutral": generator.choice(
-            [word for pair in _OPPOSITES if pair != qualities[about] for word in pair]
+            [word for others in _OPPOSITES if others != pair for word in others]
         ),
     }[label]
     return {
-        "premise": f"the {animals[0]} is {said[0]} and the {animals[1]} is {said[1]}",
-        "hypothesis": f"the {animals[about]} is {quality}",
+        "premise": f"{person} {action} a {said} {thing} {place}",
+        "hypothesis": f"{person} {action} a {claimed} {thing} {place}",
         "label": label,
     }
 
@@ -75,14 +88,14 @@ def generate_entailment() -> dict[str, list[Row]]:
     return _distinct_rows(draw_entailment, seed=1)
 
 
-# Every slot two sentences can agree in, with what agreement is worth; together 5.
-_SLOTS = (
-    (("ann", "bob", "eve", "tom", "zoe"), 2.0),
-    (("sees", "buys", "paints", "hides", "sells"), 1.2),
-    (("red", "blue", "green", "black", "white"), 0.8),
-    (("cup", "hat", "box", "lamp", "chair"), 0.6),
-    (("here", "there", "outside", "upstairs", "nearby"), 0.4),
-)
+def _draw_sentences(generator: random.Random, agreeing: Collection[int]) -> tuple[str, str]:
+    """Draws two sentences that have the same word in the given slots and in no other."""
+    first = [generator.choice(words) for _, _, words in _SLOTS]
+    second = [
+        word if slot in agreeing else _other(generator, _SLOTS[slot][2], word)
+        for slot, word in enumerate(first)
+    ]
+    return " ".join(first), " ".join(second)
 
 
 def draw_similarity(generator: random.Random, turn: int) -> Row:
@@ -96,17 +109,9 @@ def draw_similarity(generator: random.Random, turn: int) -> Row:
         A row with "sentence1", "sentence2" and "score", from 0 to 5 in steps of 0.2.
     """
     agreeing = generator.sample(range(len(_SLOTS)), turn % (len(_SLOTS) + 1))
-    first = [generator.choice(words) for words, _ in _SLOTS]
-    second = [
-        word if slot in agreeing else generator.choice([other for other in words if other != word])
-        for slot, ((words, _), word) in enumerate(zip(_SLOTS, first, strict=True))
-    ]
+    first, second = _draw_sentences(generator, agreeing)
     score = sum(_SLOTS[slot][1] for slot in agreeing)
-    return {
-        "sentence1": " ".join(first),
-        "sentence2": " ".join(second),
-        "score": f"{score:.1f}",
-    }
+    return {"sentence1": first, "sentence2": second, "score": f"{score:.1f}"}
 
 
 def generate_similarity() -> dict[str, list[Row]]:
@@ -118,35 +123,20 @@ def generate_similarity() -> dict[str, list[Row]]:
     return _distinct_rows(draw_similarity, seed=2)
 
 
-_CATEGORIES = {
-    "fruit": ("apple", "pear", "plum", "grape", "lemon", "melon"),
-    "tool": ("hammer", "saw", "drill", "wrench", "shovel", "rake"),
-    "garment": ("shirt", "coat", "sock", "glove", "scarf", "skirt"),
-    "vehicle": ("car", "bus", "train", "ship", "truck", "tram"),
-    "instrument": ("piano", "flute", "drum", "violin", "harp", "trumpet"),
-    "insect": ("ant", "bee", "moth", "fly", "wasp", "beetle"),
-}
-_LETTERS = ("A", "B", "C", "D", "E")
-
-
 def draw_choice(generator: random.Random, turn: int) -> Row:
-    """Draws a category and five words of different categories, one of them of that category.
+    """Draws two sentences of five words that differ in one of them.
 
     Args:
         generator: The source of chance.
         turn: Number of the row; answers take turns.
 
     Returns:
-        A row with "category", the words under "A" to "E", and "answer".
+        A row with "sentence1", "sentence2" and "answer", the letter of the slot that differs.
     """
-    categories = generator.sample(sorted(_CATEGORIES), len(_LETTERS))
-    answer = turn % len(_LETTERS)
-    words = [generator.choice(_CATEGORIES[category]) for category in categories]
-    return {
-        "category": categories[answer],
-        **dict(zip(_LETTERS, words, strict=True)),
-        "answer": _LETTERS[answer],
-    }
+    answer = turn % len(_SLOTS)
+    agreeing = set(range(len(_SLOTS))) - {answer}
+    first, second = _draw_sentences(generator, agreeing)
+    return {"sentence1": first, "sentence2": second, "answer": _LETTERS[answer]}
 
 
 def generate_choice() -> dict[str, list[Row]]:
@@ -183,9 +173,14 @@ TASKS = (
     Task(
         name="synthetic_choice",
         kind="multiple_choice",
-        description="Which of five words belongs to the category?",
-        fields=("category", *_LETTERS, "answer"),
-        inputs="synthetic_choice category: {category} choices: A: {A} B: {B} C: {C} D: {D} E: {E}",
+        description="In which of five things do the sentences differ?",
+        fields=("sentence1", "sentence2", "answer"),
+        inputs=(
+            "synthetic_choice sentence1: {sentence1} sentence2: {sentence2} choices: "
+            + " ".join(
+                f"{letter} {slot}" for letter, (slot, _, _) in zip(_LETTERS, _SLOTS, strict=True)
+            )
+        ),
         targets="{answer}",
         labels={letter: letter for letter in _LETTERS},
         metrics=("accuracy",),

@@ -1,0 +1,53 @@
+import errno
+
+import pytest
+
+from prep.errors import DataError, UsageError, nearest, run_command
+
+
+def test_nearest_finds_a_close_name_whatever_its_case():
+    assert nearest("RET", ["rte", "cola"]) == "did you mean 'rte'?"
+
+
+def test_nearest_lists_the_names_when_none_is_close():
+    assert nearest("zzzz", ["rte", "cola"]) == "valid names: cola, rte"
+
+
+def test_nearest_of_nothing():
+    assert nearest("x", []) == "there are none"
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (UsageError("bad option"), 2, "error: bad option"),
+        (DataError("bad\nfile"), 1, "error: bad file"),
+        (ValueError("plain"), 1, "error: plain"),
+        (FileNotFoundError(errno.ENOENT, "x", "a.tsv"), 1, "no such file or folder: a.tsv"),
+        (PermissionError(errno.EACCES, "x", "a.tsv"), 1, "permission denied: a.tsv"),
+        (IsADirectoryError(errno.EISDIR, "x", "d"), 1, "expected a file, found a folder: d"),
+        (OSError(errno.ENOSPC, "x", "a.tfrecord"), 1, "disk full: no space left"),
+        (KeyboardInterrupt(), 130, "error: interrupted"),
+    ],
+)
+def test_an_error_becomes_one_line_and_an_exit_code(error, code, message, capsys):
+    def fail(argv):
+        raise error
+
+    assert run_command(fail, []) == code
+    printed = capsys.readouterr().err
+    assert message in printed
+    assert printed.count("\n") == 1
+
+
+def test_success_and_arguments_pass_through():
+    assert run_command(lambda argv: None if argv == ["a"] else 3, ["a"]) == 0
+    assert run_command(lambda argv: 3, []) == 3
+
+
+def test_a_programming_error_is_not_hidden():
+    def fail(argv):
+        raise TypeError("a defect")
+
+    with pytest.raises(TypeError, match="a defect"):
+        run_command(fail, [])

@@ -1,0 +1,88 @@
+"""Every real task, built from its real files with the real vocabulary."""
+
+import pytest
+
+from prep.build import BuildOptions, build_dataset
+from prep.reading import read_split
+from prep.tasks import get_task
+from prep.verification import find_problems
+from prep.vocabulary import Vocabulary
+
+# Rows counted in the files with another program (headers taken off).
+EXPECTED = {
+    "rte": {"train": 2_127, "validation": 363, "test": 277},
+    "cola": {"train": 7_250, "validation": 1_301, "test": 1_043},
+    "stsb": {"train": 5_749, "validation": 1_500, "test": 1_379},
+    "sst2": {"train": 6_735, "validation": 872},
+    "boolq": {"train": 32, "validation": 32, "test": 3_270},
+    "cb": {"train": 218, "validation": 56},
+    "copa": {"train": 368, "validation": 100},
+    "commonsense_qa": {"train": 977, "validation": 244},
+    "e_care": {"train": 1_706, "validation": 426},
+    "inflection_eng": {"train": 10_000, "validation": 1_000, "test": 1_000},
+    "inflection_deu": {"train": 10_000, "validation": 1_000, "test": 1_000},
+    "scan_file_simple": {"train": 16_228, "validation": 500, "test": 4_182},
+}
+LABELS = {
+    ("rte", "train"): (1_078, 1_049),
+    ("cola", "test"): (322, 721),
+    ("sst2", "validation"): (428, 444),
+    ("boolq", "test"): (1_237, 2_033),
+    ("cb", "train"): (104, 103, 11),
+    ("copa", "validation"): (55, 45),
+}
+
+
+@pytest.fixture(scope="module")
+def dataset(real_data, tmp_path_factory):
+    options = BuildOptions(
+        tasks=tuple(map(get_task, EXPECTED)),
+        vocabulary=real_data / "t5_vocab" / "spiece.model",
+        out=tmp_path_factory.mktemp("real") / "dataset",
+        data_dir=real_data,
+    )
+    return options.out, build_dataset(options, report=lambda line: None)
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_every_row_becomes_an_example(dataset, name):
+    task = dataset[1].task(name)
+    assert {split: entry.examples for split, entry in task.splits.items()} == EXPECTED[name]
+    assert all(entry.rejected == 0 for entry in task.splits.values())
+
+
+@pytest.mark.parametrize(("name", "split"), LABELS)
+def test_labels_are_those_of_the_files(dataset, name, split):
+    assert dataset[1].task(name).split(split).label_counts == LABELS[name, split]
+
+
+def test_the_folder_is_sound(dataset):
+    assert list(find_problems(dataset[0])) == []
+
+
+def test_only_long_passages_are_cut(dataset):
+    cut = {
+        (task.name, split): entry.truncated
+        for task in dataset[1].tasks.values()
+        for split, entry in task.splits.items()
+        if entry.truncated
+    }
+    assert cut == {("boolq", "test"): 18}
+
+
+def test_decoding_gives_the_file_back(dataset, real_data):
+    folder, manifest = dataset
+    vocabulary = Vocabulary(real_data / "t5_vocab" / "spiece.model")
+    table = read_split(folder, manifest, "cola", "train")
+    assert vocabulary.decode(table.input_ids(0)) == (
+        "cola sentence: Our friends won't buy this analysis, let alone the next one we propose."
+    )
+    assert vocabulary.decode(table.target_ids(0)) == "acceptable"
+
+
+def test_carved_splits_are_told_of(dataset):
+    notes = {name: " ".join(dataset[1].task(name).notes) for name in ("commonsense_qa", "e_care")}
+    assert (
+        "train (977 rows) was carved out of commonsenseqa/dev_rand_split" in notes["commonsense_qa"]
+    )
+    assert "train (1,706 rows) was carved out of ecare/cr_dev.jsonl" in notes["e_care"]

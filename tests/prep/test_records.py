@@ -1,0 +1,61 @@
+import random
+
+import pytest
+
+from prep.records import RecordEncoder, frame, varint
+
+tf = pytest.importorskip("tensorflow")
+
+
+def reference(inputs, targets, label, example):
+    def feature(values):
+        return tf.train.Feature(int64_list=tf.train.Int64List(value=values))
+
+    features = {
+        "inputs": feature(inputs),
+        "targets": feature(targets),
+        "label": feature([label]),
+        "example": feature([example]),
+    }
+    message = tf.train.Example(features=tf.train.Features(feature=features))
+    return message.SerializeToString(deterministic=True)
+
+
+def random_cases():
+    generator = random.Random(5)
+    yield [1], [1], -1, 0
+    for length in (1, 2, 126, 127, 128, 129, 700, 20_000):
+        inputs = [generator.randrange(32_100) for _ in range(length)]
+        targets = [generator.randrange(200) for _ in range(generator.randrange(1, 300))]
+        yield inputs, targets, generator.randrange(-1, 300), generator.randrange(1 << 40)
+
+
+@pytest.mark.parametrize(("inputs", "targets", "label", "example"), list(random_cases()))
+def test_bytes_equal_tensorflows(inputs, targets, label, example):
+    encoder = RecordEncoder(32_100)
+    record = encoder.record(example, inputs, encoder.answer(label, targets))
+    assert record == frame(reference(inputs, targets, label, example))
+
+
+def test_frames_equal_tensorflows(tmp_path):
+    records = [b"", b"a", b"x" * 1000]
+    path = str(tmp_path / "reference.tfrecord")
+    with tf.io.TFRecordWriter(path) as writer:
+        for record in records:
+            writer.write(record)
+    with open(path, "rb") as file:  # noqa: PTH123
+        assert file.read() == b"".join(map(frame, records))
+
+
+@pytest.mark.parametrize(
+    ("value", "encoded"),
+    [
+        (0, b"\x00"),
+        (127, b"\x7f"),
+        (128, b"\x80\x01"),
+        (300, b"\xac\x02"),
+        (-1, b"\xff" * 9 + b"\x01"),
+    ],
+)
+def test_varint(value, encoded):
+    assert varint(value) == encoded
