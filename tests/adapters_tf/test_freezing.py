@@ -1,0 +1,38 @@
+"""What trains and what doesn't, over the whole variable tree."""
+
+import pytest
+
+from adapters_tf import BottleneckConfig, ConfigurationError, TaskModel, freeze_backbone
+
+CONFIG = BottleneckConfig(reduction_factor=8)
+
+
+@pytest.mark.parametrize("train_layer_norms", [False, True])
+def test_exactly_the_adapters_and_norms_train(make_backbone, train_layer_norms):
+    model = TaskModel(make_backbone(), ("a", "b"), CONFIG, train_layer_norms=train_layer_norms)
+    adapters = {
+        f"{path}.adapter.{name}"
+        for path, bank in model.banks.items()
+        for name in {**bank.banks, **bank.shared}
+    }
+    norms = {
+        *(f"encoder.block_._{b}.layer_._{s}.layer_norm.weight" for b in (0, 1) for s in (0, 1)),
+        *(f"decoder.block_._{b}.layer_._{s}.layer_norm.weight" for b in (0, 1) for s in (0, 1, 2)),
+        "encoder.final_layer_norm.weight",
+        "decoder.final_layer_norm.weight",
+    }
+    expected = adapters | norms if train_layer_norms else adapters
+    assert set(model.trainable_by_path()) == expected
+    frozen = {id(variable) for variable in model.non_trainable_variables}
+    assert len(frozen) + len(expected) == len(model.variables)
+
+
+def test_no_adapters_trains_everything(make_backbone):
+    model = TaskModel(make_backbone(), ("a",), None)
+    assert len(model.trainable_by_path()) == len(model.variables)
+    assert "shared.shared.embeddings" in model.trainable_by_path()
+
+
+def test_nothing_to_train_is_an_error(make_backbone):
+    with pytest.raises(ConfigurationError, match="nothing is left to train"):
+        freeze_backbone(make_backbone(), [], train_layer_norms=False)

@@ -1,0 +1,224 @@
+"""A run from config to exported adapters, interrupted and resumed, and the ways it is refused."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import yaml
+from safetensors.numpy import load_file
+
+from adapters_tf import load_run
+from prep import run_command
+from trainer.__main__ import main
+
+ROOT = Path(__file__).parents[2]
+SETTINGS = [
+    "--model.backbone=t5-tiny",
+    '--model.overrides={"d_model": 32, "d_kv": 8, "d_ff": 64, "dropout_rate": 0.1}',
+    "--adapters.reduction_factor=8",
+    "--data.batch_size=8",
+    "--data.input_length=24",
+    "--optimizer.learning_rate=1e-2",
+    "--training.steps=30",
+    "--training.log_every=10",
+    "--training.validate_every=15",
+    "--training.validation_examples=20",
+    "--training.checkpoint_every=5",
+]
+
+
+def arguments(dataset, run, *extra):
+    return [f"--dataset={dataset}", f"--run={run}", *SETTINGS, *extra]
+
+
+def spawn(dataset, run, *extra):
+    """The trainer in a process of its own, to be killed."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "trainer", *arguments(dataset, run, *extra)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+
+
+def wait_for_checkpoint(run, process, step):
+    deadline = time.monotonic() + 120
+    while not (Path(run) / "checkpoints" / f"ckpt-{step}.index").exists():
+        assert process.poll() is None, process.stdout.read()
+        assert time.monotonic() < deadline, "no checkpoint came"
+        time.sleep(0.01)
+
+
+def last_weights(run):
+    """Every number of the newest checkpoint, the optimizer's slots among them."""
+    reader = tf.train.load_checkpoint(tf.train.latest_checkpoint(str(Path(run) / "checkpoints")))
+    return {
+        name: reader.get_tensor(name)
+        for name in reader.get_variable_to_shape_map()
+        if not name.startswith(("_CHECKPOINTABLE", "save_counter"))
+    }
+
+
+@pytest.fixture(scope="module")
+def whole_run(small_dataset, tmp_path_factory):
+    """A run that was never interrupted."""
+    run = tmp_path_factory.mktemp("whole") / "run"
+    process = spawn(small_dataset, run)
+    output, _ = process.communicate()
+    assert process.returncode == 0, output
+    return run, output
+
+
+def test_a_run_leaves_what_the_contract_says(whole_run):
+    run, output = whole_run
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    assert config["tasks"] == sorted(config["tasks"]) and len(config["tasks"]) == 3
+    assert config["versions"]["tensorflow"] == tf.__version__
+    assert config["commit"]
+    for task in config["tasks"]:
+        tensors = load_file(str(run / "adapters" / task / "adapter_model.safetensors"))
+        assert tensors["encoder.block.0.layer.0.SelfAttention.adapter.down_kernel"].shape == (32, 4)
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert [(line["kind"], line["step"]) for line in lines] == [
+        ("train", 10),
+        ("validation", 15),
+        ("train", 20),
+        ("train", 30),
+        ("validation", 30),
+    ]
+    validation = lines[-1]
+    assert {"loss", "mean", "synthetic_choice/accuracy", "synthetic_similarity/pearson"} <= set(
+        validation
+    )
+    assert list((run / "logs").glob("events*"))
+    best = json.loads((run / "best.json").read_text())
+    assert best["value"] == max(line["mean"] for line in lines if line["kind"] == "validation")
+    assert "3 adapters" in output and "done: step 30" in output
+    assert list((run / "best").glob("ckpt-*.index"))
+
+
+def test_the_frozen_backbone_is_not_in_the_checkpoint(whole_run):
+    names = " ".join(last_weights(whole_run[0]))
+    assert "adapter" in names and "layer_norm" in names
+    assert "SelfAttention.q" not in names and "embeddings" not in names
+
+
+def test_killed_and_resumed_ends_in_the_same_bits(whole_run, small_dataset, tmp_path):
+    run = tmp_path / "run"
+    for step in (5, 20):
+        process = spawn(small_dataset, run)
+        wait_for_checkpoint(run, process, step)
+        process.kill()
+        process.communicate()
+        assert process.returncode == -signal.SIGKILL
+    process = spawn(small_dataset, run)
+    output, _ = process.communicate()
+    assert process.returncode == 0, output
+    assert "going on from step" in output
+    resumed, whole = last_weights(run), last_weights(whole_run[0])
+    assert resumed.keys() == whole.keys()
+    for name, value in whole.items():
+        np.testing.assert_array_equal(resumed[name], value, err_msg=name)
+    steps = [json.loads(line)["step"] for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert steps == [10, 15, 20, 30, 30]
+
+
+def test_sigterm_saves_and_exits_cleanly(small_dataset, tmp_path):
+    run = tmp_path / "run"
+    process = spawn(small_dataset, run, "--training.steps=100000", "--training.validate_every=0")
+    wait_for_checkpoint(run, process, 5)
+    process.terminate()
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, output
+    assert "SIGTERM: saved at step" in output
+    step = int(output.split("saved at step ")[1].split(";")[0])
+    assert int(last_weights(run)["step/.ATTRIBUTES/VARIABLE_VALUE"]) == step
+
+
+def test_again_says_that_all_is_done(whole_run, small_dataset, capsys):
+    before = last_weights(whole_run[0])
+    assert run_command(main, arguments(small_dataset, whole_run[0])) == 0
+    output = capsys.readouterr().out
+    assert "done: step 30" in output and "step 1/" not in output
+    for name, value in last_weights(whole_run[0]).items():
+        np.testing.assert_array_equal(value, before[name])
+
+
+def test_load_run_gives_the_checkpoints_weights(whole_run):
+    run = whole_run[0]
+    loaded = load_run(run, "last")
+    assert loaded.step == 30
+    kernel = loaded.model.trainable_by_path()[
+        "decoder.block.1.layer.2.DenseReluDense.adapter.up_kernel"
+    ]
+    key = (
+        "trainable/decoder.block.1.layer.2.DenseReluDense.adapter.up_kernel"
+        "/.ATTRIBUTES/VARIABLE_VALUE"
+    )
+    np.testing.assert_array_equal(kernel, last_weights(run)[key])
+    assert load_run(run, "none").step == 0
+
+
+@pytest.mark.parametrize(
+    ("extra", "code", "message"),
+    [
+        (["--training.stepz=3"], 2, "did you mean --training.steps"),
+        (["--training.steps=three"], 2, "training.steps"),
+        (["--training.steps=0"], 2, "must be above 0"),
+        (["--tasks=synthetic_entailmant"], 2, "did you mean 'synthetic_entailment'"),
+        (["--optimizer.name=adam"], 2, "did you mean 'adamw'"),
+        (["--adapters.method=lora"], 2, "valid: bottleneck, none"),
+        (["--model.backbone=t5-tinny"], 2, "t5-tiny"),
+        (["--data.train_split=trian"], 2, "did you mean 'train'"),
+        (["--training.best_metric=synthetic_choice/acuracy"], 2, "synthetic_choice/accuracy"),
+        (["--training.precision=bfloat16"], 2, "mixed_bfloat16"),
+        (["--distribution.kind=tpus"], 2, "did you mean 'tpu'"),
+        (["--distribution.logical_devices=4", "--data.batch_size=10"], 2, "use 8 or 12"),
+        (["--config=nowhere.yaml"], 2, "nowhere.yaml"),
+        (["--dataset=nowhere"], 1, "nowhere"),
+    ],
+)
+def test_bad_settings_are_one_line_and_write_nothing(
+    small_dataset, tmp_path, capsys, extra, code, message
+):
+    run = tmp_path / "run"
+    assert run_command(main, arguments(small_dataset, run, *extra)) == code
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and error.count("\n") == 1
+    assert message in error
+    assert not run.exists()
+
+
+def test_a_run_folder_of_another_configuration_is_refused(whole_run, small_dataset, capsys):
+    code = run_command(
+        main, arguments(small_dataset, whole_run[0], "--optimizer.learning_rate=0.5", "--seed=3")
+    )
+    error = capsys.readouterr().err
+    assert code == 2 and error.count("\n") == 1
+    assert "optimizer.learning_rate was 0.01, now 0.5" in error and "seed was 0, now 3" in error
+
+
+def test_a_missing_dataset_option_is_asked_for(capsys):
+    assert run_command(main, ["--run=x"]) == 2
+    assert "--dataset is missing" in capsys.readouterr().err
+
+
+def test_a_torn_checkpoint_is_an_error_of_the_data(whole_run, small_dataset, tmp_path, capsys):
+    import shutil
+
+    run = tmp_path / "run"
+    shutil.copytree(whole_run[0], run)
+    for file in (run / "checkpoints").glob("ckpt-30.data*"):
+        file.write_bytes(file.read_bytes()[:1000])
+    assert run_command(main, arguments(small_dataset, run)) == 1
+    error = capsys.readouterr().err
+    assert "checkpoint" in error and error.count("\n") == 1

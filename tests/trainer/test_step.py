@@ -1,0 +1,130 @@
+"""The train step: the loss, what it moves, and the same on one replica and on four."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from adapters_tf import set_precision
+from trainer.step import token_loss, train_step, validation_step
+
+
+def test_loss_is_summed_over_weighted_tokens():
+    logits = np.array([[[2.0, 0.0, 1.0], [0.0, 5.0, 0.0]]], np.float32)
+    loss, tokens = token_loss(logits, tf.constant([[0, 2]]), tf.constant([[1.0, 0.0]]))
+    assert float(tokens) == 1.0
+    np.testing.assert_allclose(loss, np.log(np.exp([2.0, 0.0, 1.0]).sum()) - 2.0, rtol=1e-6)
+
+
+def test_padding_changes_nothing(make_model, uneven_batch):
+    model, batch = make_model(), uneven_batch()
+    loss, tokens = validation_step(model, batch)
+    longer = {
+        key: np.pad(value, [(0, 0), (0, 3)]) if value.ndim == 2 else value
+        for key, value in batch.items()
+    }
+    loss_longer, tokens_longer = validation_step(model, longer)
+    assert float(tokens) == float(tokens_longer) == batch["decoder_loss_weights"].sum()
+    np.testing.assert_allclose(loss, loss_longer, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["adamw", "adafactor"])
+def test_a_step_moves_its_task_and_nothing_frozen(make_model, make_optimizer, uneven_batch, name):
+    model = make_model()
+    optimizer = make_optimizer(model, name, weight_decay=0.1)
+    train_step(model, optimizer, uneven_batch(task=0))
+    frozen = [variable.numpy() for variable in model.non_trainable_variables]
+    before = {path: v.numpy() for path, v in model.trainable_by_path().items()}
+    slots = [{k: v.numpy() for k, v in slot.items()} for slot in optimizer._slots]
+    train_step(model, optimizer, uneven_batch(task=1))
+    for variable, value in zip(model.non_trainable_variables, frozen, strict=True):
+        np.testing.assert_array_equal(variable, value)
+    for index, (path, variable) in enumerate(model.trainable_by_path().items()):
+        assert np.any(variable.numpy() != before[path]), f"{path} did not move"
+        if model.is_bank(variable):
+            np.testing.assert_array_equal(variable.numpy()[[0, 2]], before[path][[0, 2]])
+            for name, slot in optimizer._slots[index].items():
+                np.testing.assert_array_equal(slot.numpy()[[0, 2]], slots[index][name][[0, 2]])
+
+
+@pytest.mark.parametrize("adapters", [True, False])
+@pytest.mark.parametrize("name", ["adamw", "adafactor"])
+def test_four_replicas_equal_one(
+    make_model, make_optimizer, uneven_batch, share_out, four_replicas, adapters, name
+):
+    losses = {}
+    weights = {}
+    for strategy in (tf.distribute.get_strategy(), four_replicas):
+        with strategy.scope():
+            model = make_model(adapters)
+            optimizer = make_optimizer(model, name)
+
+        @tf.function
+        def step(batch, strategy=strategy, model=model, optimizer=optimizer):
+            return strategy.run(train_step, args=(model, optimizer, batch))
+
+        history = []
+        for number in range(4):
+            batch = share_out(strategy, uneven_batch(task=number % 3, seed=number))
+            loss, tokens = step(batch)
+            history.append(
+                [float(strategy.experimental_local_results(x)[0]) for x in (loss, tokens)]
+            )
+        losses[strategy.num_replicas_in_sync] = np.array(history)
+        weights[strategy.num_replicas_in_sync] = {
+            path: variable.numpy() for path, variable in model.trainable_by_path().items()
+        }
+    np.testing.assert_allclose(losses[4][:, 0], losses[1][:, 0], rtol=1e-5)
+    np.testing.assert_array_equal(losses[4][:, 1], losses[1][:, 1])
+    for path, value in weights[1].items():
+        # Adam's first steps turn rounding in tiny gradients into a share of the rate, 1e-2.
+        np.testing.assert_allclose(weights[4][path], value, atol=1e-4, err_msg=path)
+
+
+@pytest.mark.parametrize("adapters", [True, False])
+def test_compiles_with_xla_and_gives_the_same(make_model, make_optimizer, uneven_batch, adapters):
+    results = []
+    for jit_compile in (False, True):
+        model = make_model(adapters)
+        optimizer = make_optimizer(model)
+
+        @tf.function(jit_compile=jit_compile)
+        def step(batch, model=model, optimizer=optimizer):
+            return train_step(model, optimizer, batch)
+
+        losses = [float(step(uneven_batch(task=n % 3, seed=n))[0]) for n in range(3)]
+        results.append((losses, [v.numpy() for v in model.trainable_variables]))
+    np.testing.assert_allclose(results[1][0], results[0][0], rtol=1e-5)
+    for compiled, plain in zip(results[1][1], results[0][1], strict=True):
+        np.testing.assert_allclose(compiled, plain, atol=1e-4)
+
+
+def test_runs_in_bfloat16_and_learns(make_model, make_optimizer, uneven_batch):
+    set_precision("mixed_bfloat16")
+    try:
+        model = make_model()
+        optimizer = make_optimizer(model)
+        step = tf.function(lambda batch: train_step(model, optimizer, batch))
+        losses = [float(step(uneven_batch(seed=0))[0]) for _ in range(20)]
+    finally:
+        set_precision("float32")
+    assert {variable.dtype for variable in model.trainable_variables} == {tf.float32}
+    assert losses[-1] < 0.8 * losses[0]
+
+
+def test_only_rows_travel_between_replicas(make_model, make_optimizer, uneven_batch, monkeypatch):
+    """What is summed over replicas has no trace of the number of tasks."""
+    sizes = []
+    context = type(tf.distribute.get_replica_context())
+    original = context.all_reduce
+
+    def record(self, operation, value, *arguments, **keywords):
+        sizes.extend(int(tf.size(part)) for part in tf.nest.flatten(value))
+        return original(self, operation, value, *arguments, **keywords)
+
+    model = make_model()
+    monkeypatch.setattr(context, "all_reduce", record)
+    train_step(model, make_optimizer(model), uneven_batch())
+    per_task = sum(
+        int(tf.size(v)) // (3 if model.is_bank(v) else 1) for v in model.trainable_variables
+    )
+    assert sum(sizes) == per_task + 2  # and the token count, and the loss
