@@ -116,21 +116,23 @@ def _prepare(backbone: Any, states_BSD: tf.Tensor, is_input_BS: tf.Tensor, lengt
     """Computes what all steps share: cross-attention keys and values, and position biases."""
     first = backbone.decoder.block[0]
     dtype = unwrap(first.layer[0].SelfAttention).compute_dtype
+    is_padding_BS = tf.cast(tf.logical_not(is_input_BS), dtype)
+    cross_bias_B11S = is_padding_BS[:, None, None, :] * MASKED
     query_B1D = tf.zeros_like(states_BSD[:, :1])
     # Asking the sublayer itself for its keys and values, with a blank query, keeps in force
     # whatever wraps it; the compiler drops the attention nobody reads.
     cross_caches = [
-        block.layer[1](query_B1D, key_value_states=states_BSD, use_cache=True, training=False)[1]
+        block.layer[1](
+            query_B1D,
+            key_value_states=states_BSD,
+            position_bias=cross_bias_B11S,
+            use_cache=True,
+            training=False,
+        )[1]
         for block in backbone.decoder.block
     ]
     bias_1NTT = unwrap(first.layer[0].SelfAttention).compute_bias(length, length)
-    is_padding_BS = tf.cast(tf.logical_not(is_input_BS), dtype)
-    return _Context(
-        states_BSD,
-        is_padding_BS[:, None, None, :] * MASKED,
-        cross_caches,
-        tf.cast(bias_1NTT, dtype),
-    )
+    return _Context(states_BSD, cross_bias_B11S, cross_caches, tf.cast(bias_1NTT, dtype))
 
 
 def _empty_caches(backbone: Any, B: tf.Tensor, slots: int) -> list[KeyValue]:

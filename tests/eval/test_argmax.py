@@ -1,0 +1,50 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from adapters_tf import TaskModel
+from eval import ArgmaxModel
+
+
+@pytest.fixture(scope="module", params=["t5", "t5_v1_1"])
+def case(request, golden):
+    backbone, expected = golden(request.param)
+    batch = {
+        "encoder_input_tokens": tf.constant(expected["input_ids"]),
+        "task": tf.zeros(len(expected["input_ids"]), tf.int32),
+    }
+    return TaskModel(backbone, ("only",)), batch, expected
+
+
+@pytest.mark.parametrize("is_xla", [False, True])
+def test_the_first_token_is_pytorchs(case, is_xla):
+    model, batch, expected = case
+    argmax = ArgmaxModel(model)
+    argmax.compile(jit_compile=is_xla)
+    tokens = argmax.predict(tf.data.Dataset.from_tensors(batch), verbose=0)
+    assert tokens.dtype == np.int32 and tokens.shape == (4, 1)
+    np.testing.assert_array_equal(tokens[:, 0], expected["greedy"][:, 0])
+
+
+def test_teacher_forced_tokens_are_those_of_the_full_forward(case):
+    model, batch, expected = case
+    targets = np.where(expected["labels"] < 0, 0, expected["labels"])
+    shifted = np.concatenate([np.zeros_like(targets[:, :1]), targets[:, :-1]], axis=1)
+    batch = {**batch, "decoder_input_tokens": tf.constant(shifted)}
+    tokens = ArgmaxModel(model, is_teacher_forced=True)(batch)
+    assert tokens.dtype == tf.int32
+    np.testing.assert_array_equal(tokens, expected["logits"].argmax(-1))
+    # Without the option the given decoder inputs are not looked at.
+    np.testing.assert_array_equal(ArgmaxModel(model)(batch)[:, 0], expected["greedy"][:, 0])
+
+
+def test_the_routed_tasks_adapters_are_used(adapted_model):
+    generator = np.random.default_rng(1)
+    tokens = tf.constant(generator.integers(2, 60, (8, 5)), tf.int32)
+    answers = []
+    for task in range(2):
+        batch = {"encoder_input_tokens": tokens, "task": tf.fill([8], task)}
+        answers.append(ArgmaxModel(adapted_model)(batch).numpy())
+        full = adapted_model({**batch, "decoder_input_tokens": tf.zeros((8, 1), tf.int32)})
+        np.testing.assert_array_equal(answers[-1], full.numpy().argmax(-1))
+    assert (answers[0] != answers[1]).any()

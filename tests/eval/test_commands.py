@@ -1,0 +1,161 @@
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from eval import __main__ as evaluate
+from eval import predict
+from prep import run_command
+
+
+def run(module, *arguments):
+    return run_command(module.main, [str(argument) for argument in arguments])
+
+
+@pytest.fixture(scope="module")
+def scored(run_folder):
+    assert run(evaluate, "--run", run_folder) == 0
+    return run_folder / "eval"
+
+
+def test_figures_are_written(scored):
+    document = json.loads((scored / "validation.json").read_text())
+    assert (document["split"], document["checkpoint"], document["step"]) == (
+        "validation",
+        "best",
+        42,
+    )
+    assert list(document["tasks"]) == ["colour", "pick", "grade", "copy"]
+    colour = document["tasks"]["colour"]
+    assert (colour["kind"], colour["examples"]) == ("classification", 13)
+    assert list(colour["metrics"]) == ["accuracy", "f1"] == list(colour["trivial_baseline"])
+    main = [next(iter(task["metrics"].values())) for task in document["tasks"].values()]
+    assert document["mean"] == pytest.approx(sum(main) / 4)
+    assert {"python", "tensorflow", "transformers", "scikit-learn"} <= set(document["versions"])
+
+
+def test_predictions_are_written_in_the_source_order(scored):
+    text = (scored / "validation.predictions.jsonl").read_text()
+    records = [json.loads(line) for line in text.splitlines()]
+    assert [record["task"] for record in records] == [
+        task for task in ("colour", "pick", "grade", "copy") for _ in range(13)
+    ]
+    copies = records[-13:]
+    assert [record["example"] for record in copies] == list(range(13))
+    assert all(record["input"] == record["target"] for record in copies)
+    assert len({record["input"] for record in copies}) > 5
+    right = sum(record["prediction"] == record["target"] for record in records[:13])
+    figures = json.loads((scored / "validation.json").read_text())
+    assert figures["tasks"]["colour"]["metrics"]["accuracy"] == pytest.approx(right / 13)
+
+
+def test_running_again_writes_the_same_bytes(scored, run_folder):
+    before = {path.name: path.read_bytes() for path in scored.iterdir()}
+    assert run(evaluate, "--run", run_folder) == 0
+    assert {path.name: path.read_bytes() for path in scored.iterdir()} == before
+
+
+def test_the_table_and_the_files_are_shown(run_folder, capsys):
+    code = run(evaluate, "--run", run_folder, "--split", "train", "--tasks", "grade,colour")
+    lines = capsys.readouterr().out.splitlines()
+    assert code == 0
+    header, *rows = (line.split() for line in lines[:5])
+    assert header == ["task", "kind", "examples", "metric", "score", "trivial"]
+    assert [row[0] for row in rows] == ["grade", "grade", "colour", "colour"]
+    assert rows[2][1:4] == ["classification", "13", "accuracy"] and rows[2][5] == "0.5385"
+    assert [line.split("/")[-1] for line in lines[5:]] == ["train.json", "train.predictions.jsonl"]
+
+
+def test_texts_are_answered_as_the_split_was(scored, run_folder, capsys):
+    records = map(json.loads, (scored / "validation.predictions.jsonl").read_text().splitlines())
+    copies = [record for record in records if record["task"] == "copy"][:5]
+    texts = [word for record in copies for word in ("--text", record["input"])]
+    assert run(predict, "--run", run_folder, "--task", "copy", *texts) == 0
+    answers = capsys.readouterr().out.splitlines()
+    assert answers == [record["prediction"] for record in copies]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--tasks", "color"], "the run has no task 'color'; did you mean 'colour'?"),
+        (["--split", "validatoin"], "has a split 'validatoin'; did you mean 'validation'?"),
+        (["--tasks", "copy", "--split", "test"], "task 'copy' has no split 'test'"),
+        (["--batch-size", "0"], "a batch of 0 can't be divided"),
+        (["--checkpoint", "newest"], "invalid choice: 'newest'"),
+        (["--taks", "copy"], "unknown option --taks; did you mean '--tasks'?"),
+        (["--batch-size", "many"], "invalid int value: 'many'"),
+    ],
+)
+def test_mistakes_in_use_exit_with_two(run_folder, capsys, arguments, message):
+    assert run(evaluate, "--run", run_folder, *arguments) == 2
+    error = capsys.readouterr().err
+    assert message in error and len(error.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--task", "coyp", "--text", "red"], "the run has no task 'coyp'; did you mean 'copy'?"),
+        (["--task", "copy", "--text", " "], "--text is empty"),
+        (["--task", "copy"], "the following arguments are required: --text"),
+    ],
+)
+def test_mistakes_in_predicting_exit_with_two(run_folder, capsys, arguments, message):
+    assert run(predict, "--run", run_folder, *arguments) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_data_that_is_missing_exits_with_one(run_folder, capsys, tmp_path):
+    assert run(evaluate, "--run", tmp_path / "nothing") == 1
+    assert "no run folder" in capsys.readouterr().err
+    assert run(evaluate, "--run", run_folder, "--dataset", tmp_path / "nothing") == 1
+    assert "no dataset folder" in capsys.readouterr().err
+    assert run(evaluate, "--run", run_folder, "--checkpoint", "last") == 1
+    assert "holds no checkpoint" in capsys.readouterr().err
+
+
+def test_another_vocabulary_exits_with_one(run_folder, dataset, capsys, tmp_path):
+    folder = tmp_path / "dataset"
+    shutil.copytree(dataset, folder)
+    manifest = json.loads((folder / "dataset.json").read_text())
+    manifest["vocabulary"]["sha256"] = "f" * 64
+    (folder / "dataset.json").write_text(json.dumps(manifest))
+    assert run(evaluate, "--run", run_folder, "--dataset", folder) == 1
+    assert "spiece.model has sha256" in capsys.readouterr().err
+    other_run = tmp_path / "run"
+    shutil.copytree(run_folder, other_run)
+    config = (other_run / "config.yaml").read_text()
+    vocabulary = json.loads((dataset / "dataset.json").read_text())["vocabulary"]
+    (other_run / "config.yaml").write_text(config.replace(vocabulary["sha256"], "e" * 64))
+    assert run(evaluate, "--run", other_run) == 1
+    assert "the run was trained with eeeeeeeeeeee…" in capsys.readouterr().err
+
+
+def test_a_corrupt_shard_exits_with_one_and_keeps_earlier_figures(
+    scored, run_folder, dataset, capsys, tmp_path
+):
+    folder = tmp_path / "dataset"
+    shutil.copytree(dataset, folder)
+    shard = next((folder / "copy").glob("validation-0*"))
+    shard.write_bytes(shard.read_bytes()[:-3])
+    before = {path.name: path.read_bytes() for path in scored.iterdir()}
+    assert run(evaluate, "--run", run_folder, "--dataset", folder) == 1
+    assert "truncated" in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in scored.iterdir()} == before
+
+
+def test_the_commands_start_as_modules():
+    for module in ("eval", "eval.predict"):
+        result = subprocess.run(
+            [sys.executable, "-W", "error::RuntimeWarning", "-m", module, "--rnu", "x"],
+            cwd=Path(__file__).parents[2],
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert result.returncode == 2, result.stderr
+        assert result.stderr.splitlines()[-1].startswith(f"error: python -m {module}: ")

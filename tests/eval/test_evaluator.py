@@ -1,0 +1,162 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from eval import Evaluator, trivial_answer, trivial_baseline
+from eval.evaluator import answer_length
+from eval.prediction import padded_rows
+from eval.session import open_session
+from prep import UsageError, Vocabulary, load_manifest, read_split
+
+
+@pytest.fixture(scope="module")
+def opened(dataset):
+    manifest = load_manifest(dataset)
+    return dataset, manifest, Vocabulary(dataset / manifest.vocabulary.file, 0)
+
+
+@pytest.fixture(scope="module")
+def evaluator(opened, adapted_model):
+    _, manifest, vocabulary = opened
+    return Evaluator(adapted_model, manifest, vocabulary, batch_size=4, input_length=6)
+
+
+def test_every_example_is_answered_in_the_order_of_the_table(opened, evaluator, adapted_model):
+    """Thirteen examples in batches of four equal one batch of all, padding rows dropped."""
+    folder, manifest, vocabulary = opened
+    whole = Evaluator(adapted_model, manifest, vocabulary, batch_size=13, input_length=6)
+    for task in ("colour", "copy"):
+        entry = manifest.task(task)
+        table = read_split(folder, manifest, task, "validation")
+        tokens = evaluator.predict_tokens(entry, table)
+        np.testing.assert_array_equal(tokens, whole.predict_tokens(entry, table))
+        assert tokens.shape == (13, answer_length(entry))
+        assert len({row.tobytes() for row in tokens}) > 1
+
+
+def test_predictions_come_in_the_order_of_the_source(opened, evaluator):
+    folder, manifest, _ = opened
+    table = read_split(folder, manifest, "copy", "validation")
+    assert table.examples.tolist() != sorted(table.examples.tolist())
+    reported = []
+    result = evaluator.evaluate("copy", table, reported.append)
+    assert [prediction.example for prediction in result.predictions] == list(range(13))
+    assert (result.task, result.examples, reported) == ("copy", 13, [4, 8, 12, 13])
+    for prediction in result.predictions:
+        assert table.examples[prediction.row] == prediction.example
+        assert 0 not in prediction.token_ids[-1:]
+
+
+def test_a_model_that_is_always_right_scores_one(opened, evaluator, monkeypatch):
+    folder, manifest, vocabulary = opened
+    for task, entry in manifest.tasks.items():
+        table = read_split(folder, manifest, task, "validation")
+        right = np.zeros((len(table), 8), np.int32)
+        for row in range(len(table)):
+            right[row, : len(table.target_ids(row))] = table.target_ids(row)
+        monkeypatch.setattr(evaluator, "predict_tokens", lambda *args, right=right: right)
+        result = evaluator.evaluate(task, table)
+        assert result.metrics == pytest.approx(dict.fromkeys(entry.metrics, 1.0))
+        assert result.unreadable == 0
+        wrong = np.full((len(table), 1), vocabulary.unk_id, np.int32)
+        monkeypatch.setattr(evaluator, "predict_tokens", lambda *args, wrong=wrong: wrong)
+        result = evaluator.evaluate(task, table)
+        assert set(result.metrics.values()) == {0.0}
+        assert result.unreadable == (0 if task == "copy" else 13)
+
+
+def test_single_token_labels_take_one_step_and_others_are_decoded(opened):
+    _, manifest, _ = opened
+    lengths = {name: answer_length(entry) for name, entry in manifest.tasks.items()}
+    assert lengths == {"colour": 1, "pick": 4, "grade": 4, "copy": 6}
+
+
+def test_one_program_serves_all_tasks_of_a_length(opened, evaluator):
+    _, manifest, _ = opened
+    pick, grade = (evaluator._predictor(manifest.task(name)) for name in ("pick", "grade"))
+    assert pick is grade
+
+
+def test_an_unknown_task_names_the_nearest(opened, evaluator):
+    folder, manifest, _ = opened
+    table = read_split(folder, manifest, "copy", "train")
+    with pytest.raises(UsageError, match=r"no task 'cop'; did you mean 'copy'"):
+        evaluator.evaluate("cop", table)
+
+
+def test_padding_fills_the_last_batch_and_loses_nothing():
+    batches = list(padded_rows(5, 2))
+    assert [batch.tolist() for batch in batches] == [[0, 1], [2, 3], [4, -1]]
+    assert list(padded_rows(0, 2)) == []
+
+
+def test_the_trivial_baseline(opened):
+    folder, manifest, vocabulary = opened
+    tables = {task: read_split(folder, manifest, task, "train") for task in manifest.tasks}
+
+    def baseline(task):
+        entry = manifest.task(task)
+        answer = trivial_answer(entry, tables[task], vocabulary)
+        return answer, trivial_baseline(entry, tables[task], tables[task], vocabulary)
+
+    # Seven of thirteen numbers are even: F1 of class 1 is 0 when all answers are class 0.
+    answer, figures = baseline("colour")
+    assert (answer, figures) == ("yes", {"accuracy": pytest.approx(7 / 13), "f1": 0.0})
+    # The numbers 0–12 modulo 6 sum to 30.
+    answer, figures = baseline("grade")
+    assert float(answer) == pytest.approx(30 / 13)
+    assert figures == {"pearson": 0.0, "spearman": 0.0}
+
+
+ON_FOUR_DEVICES = """
+import json, sys
+from eval.session import open_session
+from prep import read_split
+session = open_session(sys.argv[1], batch_size=8, logical_devices=4)
+assert session.evaluator.strategy.num_replicas_in_sync == 4
+answers = {}
+for task in ("colour", "copy"):
+    table = read_split(session.dataset, session.manifest, task, "validation")
+    tokens = session.evaluator.predict_tokens(session.manifest.task(task), table)
+    answers[task] = tokens.tolist()
+print(json.dumps(answers))
+"""
+
+
+def test_four_replicas_answer_as_one_does(run_folder):
+    """Devices are split before TensorFlow starts, so the four have a process of their own."""
+    result = subprocess.run(
+        [sys.executable, "-c", ON_FOUR_DEVICES, str(run_folder)],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+    assert result.returncode == 0, result.stderr
+    answers = json.loads(result.stdout.splitlines()[-1])
+    session = open_session(str(run_folder), batch_size=8)
+    for task, tokens in answers.items():
+        table = read_split(session.dataset, session.manifest, task, "validation")
+        alone = session.evaluator.predict_tokens(session.manifest.task(task), table)
+        np.testing.assert_array_equal(tokens, alone)
+    assert len({tuple(ids) for ids in answers["copy"]}) > 3
+
+
+def test_a_batch_the_replicas_do_not_divide_is_refused(opened, adapted_model):
+    class FourReplicas:
+        num_replicas_in_sync = 4
+
+    _, manifest, vocabulary = opened
+    with pytest.raises(UsageError, match=r"batch of 6 can't be divided among 4 replicas; .* as 8"):
+        Evaluator(
+            adapted_model,
+            manifest,
+            vocabulary,
+            batch_size=6,
+            input_length=6,
+            strategy=FourReplicas(),
+        )

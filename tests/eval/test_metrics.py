@@ -1,0 +1,114 @@
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+from sklearn import metrics as reference
+
+from eval.metrics import METRICS, score
+from prep import UsageError
+
+CLASSES = {"accuracy": 3, "exact_match": 0, "f1": 3, "matthews": 3, "pearson": 0, "spearman": 0}
+
+
+def one(name, targets, predictions, classes=0):
+    return score([name], targets, predictions, classes)[name]
+
+
+def test_accuracy_by_hand():
+    assert one("accuracy", [0, 1, 2, 1], [0, 1, 1, -1], 3) == 0.5
+
+
+def test_exact_match_by_hand():
+    assert one("exact_match", ["a b", "a", "", "a"], ["a b", "A", "", "a\0"]) == 0.5
+
+
+def test_binary_f1_by_hand():
+    # Two of three positives found, one false alarm: precision 2/3, recall 2/3.
+    assert one("f1", [1, 1, 1, 0, 0], [1, 1, 0, 1, 0], 2) == pytest.approx(2 / 3)
+
+
+def test_unreadable_answers_of_two_classes_count_as_the_wrong_one():
+    # The first misses a positive, the last raises a false alarm: precision 1/2, recall 1/2.
+    assert one("f1", [1, 1, 0], [-1, 1, -1], 2) == pytest.approx(0.5)
+    assert one("matthews", [1, 1, 0, 0], [-1, 1, 0, 0], 2) == pytest.approx(
+        reference.matthews_corrcoef([1, 1, 0, 0], [0, 1, 0, 0])
+    )
+
+
+def test_f1_of_three_classes_by_hand():
+    # Class 0: precision 1, recall 1/2, F1 2/3. Class 1: 1/2, 1, 2/3. Class 2: missed, 0.
+    assert one("f1", [0, 0, 1, 2], [0, 1, 1, -1], 3) == pytest.approx((2 / 3 + 2 / 3 + 0) / 3)
+
+
+def test_two_of_three_classes_are_still_averaged():
+    # Both classes have F1 2/3 and 0.8, unlike the F1 of class 1 alone.
+    assert one("f1", [0, 0, 1, 1], [0, 1, 1, 1], 3) == pytest.approx((2 / 3 + 0.8) / 2)
+
+
+def test_matthews_by_hand():
+    # TP 2, TN 1, FP 1, FN 0: (2·1 − 1·0) / √(3·2·2·1) = 2/√12.
+    assert one("matthews", [1, 1, 0, 0], [1, 1, 1, 0], 2) == pytest.approx(2 / math.sqrt(12))
+
+
+def test_pearson_by_hand():
+    # Deviations (−1, 0, 1) and (−1, 1, 0): 1 / √(2·2).
+    assert one("pearson", [1.0, 2.0, 3.0], [1.0, 3.0, 2.0]) == pytest.approx(0.5)
+
+
+def test_spearman_by_hand():
+    # Monotone though not linear.
+    assert one("spearman", [1.0, 2.0, 3.0], [1.0, 10.0, 100.0]) == pytest.approx(1.0)
+    assert one("spearman", [1.0, 2.0, 3.0], [5.0, 4.0, -1.0]) == pytest.approx(-1.0)
+
+
+@pytest.mark.parametrize("name", ["matthews", "pearson", "spearman"])
+def test_constant_answers_correlate_with_nothing(name):
+    for classes in (2, 3):
+        assert one(name, [0, 1, 1], [1, 1, 1], classes) == 0.0
+        assert one(name, [1, 1, 1], [0, 1, 0], classes) == 0.0
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_no_examples_is_an_error(name):
+    with pytest.raises(ValueError, match="no examples"):
+        one(name, [], [], CLASSES[name])
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_one_example_gives_a_number(name):
+    assert math.isfinite(one(name, [1], [1], CLASSES[name]))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_parity_with_the_reference_implementations(seed):
+    generator = np.random.default_rng(seed)
+    for classes in (2, 4):
+        targets = generator.integers(0, classes, 60).tolist()
+        answers = generator.integers(0, classes, 60).tolist()
+        average = "binary" if classes == 2 else "macro"
+        expected = {
+            "accuracy": reference.accuracy_score(targets, answers),
+            "exact_match": reference.accuracy_score(targets, answers),
+            "f1": reference.f1_score(targets, answers, average=average),
+            "matthews": reference.matthews_corrcoef(targets, answers),
+        }
+        for name, value in score(list(expected), targets, answers, classes).items():
+            assert value == pytest.approx(expected[name])
+    numbers = generator.normal(size=(2, 60)).round(1)
+    expected = {
+        "pearson": stats.pearsonr(*numbers).statistic,
+        "spearman": stats.spearmanr(*numbers).statistic,
+    }
+    figures = score(list(expected), numbers[0].tolist(), numbers[1].tolist())
+    assert figures == pytest.approx(expected)
+
+
+def test_an_unknown_metric_names_the_nearest():
+    with pytest.raises(UsageError, match=r"no metric 'acuracy'; .*'accuracy'"):
+        score(["acuracy"], [1], [1])
+
+
+def test_lengths_must_agree():
+    with pytest.raises(ValueError, match="1 predictions for 2 targets"):
+        score(["accuracy"], [1, 2], [1])
