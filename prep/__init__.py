@@ -1,6 +1,7 @@
 """Raw rows in, a dataset folder of token ids out; and the reading side of that folder."""
 
 from prep.batches import make_batch
+from prep.build import BuildOptions, build_dataset
 from prep.errors import DataError, UsageError, nearest, run_command
 from prep.manifest import (
     Manifest,
@@ -13,25 +14,34 @@ from prep.manifest import (
     write_manifest,
 )
 from prep.quiet import quiet_libraries
-from prep.reading import TokenTable, read_split
+from prep.reading import TokenTable, read_split, read_vocabulary
+from prep.task import Task
+from prep.tasks import get_task
 from prep.vocabulary import Vocabulary
+from prep.vocabulary_training import train_vocabulary
 
 __all__ = [
+    "BuildOptions",
     "DataError",
     "Manifest",
     "ShardEntry",
     "SourceEntry",
     "SplitEntry",
+    "Task",
     "TaskEntry",
     "TokenTable",
     "UsageError",
     "Vocabulary",
     "VocabularyEntry",
+    "build_dataset",
+    "get_task",
     "load_manifest",
     "make_batch",
     "nearest",
     "quiet_libraries",
     "read_split",
+    "read_vocabulary",
     "run_command",
+    "train_vocabulary",
     "write_manifest",
 ]

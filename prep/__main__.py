@@ -10,6 +10,7 @@ from prep.errors import DataError, UsageError, run_command
 from prep.inspection import describe_dataset
 from prep.manifest import Manifest
 from prep.planning import find_layout
+from prep.quiet import quiet_libraries
 from prep.sources import FileSource
 from prep.task import Task
 from prep.tasks import ALL_TASKS, get_task
@@ -26,6 +27,7 @@ def main(argv: list[str] | None = None) -> int:
     Returns:
         The exit code.
     """
+    quiet_libraries()
     arguments = _make_parser().parse_args(argv)
     arguments.run(arguments)
     return 0
@@ -50,7 +52,6 @@ def _add_build(commands) -> None:
         help="tokenize tasks into a dataset folder",
         description="Tokenize tasks into a dataset folder. Run again, it finds its work done; a "
         "build that was interrupted leaves nothing behind.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     _add_task_options(parser)
     parser.add_argument(
@@ -68,24 +69,28 @@ def _add_build(commands) -> None:
         type=int,
         default=512,
         metavar="TOKENS",
-        help="longer inputs lose their end",
+        help="longer inputs lose their end (default: %(default)s)",
     )
     parser.add_argument(
         "--max-target-length",
         type=int,
         default=512,
         metavar="TOKENS",
-        help="longer targets lose their end",
+        help="longer targets lose their end (default: %(default)s)",
     )
     parser.add_argument(
-        "--shard-records", type=int, default=2048, metavar="ROWS", help="source rows per shard"
+        "--shard-records",
+        type=int,
+        default=2048,
+        metavar="ROWS",
+        help="source rows per shard (default: %(default)s)",
     )
     parser.add_argument(
         "--workers",
         type=int,
         default=_available_processors(),
         metavar="N",
-        help="processes; the result does not depend on it",
+        help="processes; the result does not depend on it (default: %(default)s)",
     )
     parser.add_argument(
         "--force", action="store_true", help="replace a dataset that was built with other options"
@@ -108,12 +113,15 @@ def _add_inspect(commands) -> None:
         "inspect",
         help="show what is in a dataset folder",
         description="Show what is in a dataset folder: lengths, labels, rejected rows, examples.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("directory", metavar="DIR", help="the dataset folder")
     parser.add_argument("--task", metavar="TASK", help="only this task")
     parser.add_argument(
-        "--records", type=int, default=1, metavar="N", help="decoded examples to show of each split"
+        "--records",
+        type=int,
+        default=1,
+        metavar="N",
+        help="decoded examples to show of each split (default: %(default)s)",
     )
     parser.set_defaults(run=_inspect)
 
@@ -134,7 +142,6 @@ def _add_train_vocabulary(commands) -> None:
         help="train a SentencePiece vocabulary on the texts of tasks",
         description="Train a SentencePiece vocabulary on the training texts of tasks. Label words "
         "become one token each.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     _add_task_options(parser)
     parser.add_argument(

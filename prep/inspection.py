@@ -6,7 +6,7 @@ import numpy as np
 
 from prep import storage
 from prep.manifest import Manifest, SplitEntry, TaskEntry, load_manifest
-from prep.reading import TokenTable, read_split
+from prep.reading import TokenTable, read_split, read_vocabulary
 from prep.vocabulary import Vocabulary
 
 _PERCENTILES = (50, 90, 99, 100)
@@ -30,9 +30,7 @@ def describe_dataset(
         DataError: If the folder or a shard is not sound.
     """
     manifest = load_manifest(directory)
-    vocabulary = Vocabulary(
-        storage.join(directory, manifest.vocabulary.file), manifest.vocabulary.sentinels
-    )
+    vocabulary = read_vocabulary(directory, manifest)
     entries = [manifest.task(task)] if task else list(manifest.tasks.values())
     yield (
         f"{directory}: {len(manifest.tasks)} tasks, vocabulary of {manifest.vocabulary.size:,} ids"

@@ -4,6 +4,7 @@ The table costs two bytes per token (four for vocabularies beyond 65,536), so th
 examples fit, and any order of rows can be taken from it without touching the disk again.
 """
 
+import hashlib
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ import numpy as np
 from prep import storage
 from prep.errors import DataError
 from prep.manifest import Manifest, ShardEntry
+from prep.vocabulary import Vocabulary
 
 PARSE_BATCH = 2048  # records per parse_example call: enough to forget the cost of the call
 _FRAME_HEADER_BYTES = 12  # length as uint64 and its crc32c
@@ -116,6 +118,31 @@ def read_split(
             )
         batches += [_to_columns(parsed, dtype) for parsed in _parse(records, path)]
     return _join_columns(batches, dtype)
+
+
+def read_vocabulary(directory: storage.StoragePath, manifest: Manifest) -> Vocabulary:
+    """Loads the vocabulary a dataset was built with, from its own folder.
+
+    Args:
+        directory: The dataset folder, local or gs://.
+        manifest: Its manifest.
+
+    Returns:
+        The vocabulary.
+
+    Raises:
+        DataError: If the file is missing or is not the one the records were written with.
+    """
+    path = storage.join(directory, manifest.vocabulary.file)
+    if not storage.exists(path):
+        raise DataError(f"vocabulary {path} is missing; build the dataset again")
+    found = hashlib.sha256(storage.read_bytes(path)).hexdigest()
+    if found != manifest.vocabulary.sha256:
+        raise DataError(
+            f"vocabulary {path} is not the one the dataset was built with: sha256 {found[:12]}…,"
+            f" the manifest says {manifest.vocabulary.sha256[:12]}…"
+        )
+    return Vocabulary(path, manifest.vocabulary.sentinels)
 
 
 def split_records(content: bytes, path: str) -> list[bytes]:

@@ -11,8 +11,7 @@ uint64, masked crc32c of the length, data, masked crc32c of the data, all little
 """
 
 import struct
-from collections.abc import Sequence
-from functools import lru_cache
+from collections.abc import Callable, Sequence
 
 import google_crc32c
 
@@ -50,6 +49,9 @@ class RecordEncoder:
 
     def __init__(self, vocabulary_size: int):
         self._varints = [varint(token) for token in range(vocabulary_size)]
+        self._inputs_prefixes = _Remembered(lambda length: _feature_prefix(b"inputs", length))
+        self._message_prefixes = _Remembered(_message_prefix)
+        self._headers = _Remembered(_frame_header)
 
     def pack(self, ids: Sequence[int]) -> bytes:
         """Serializes token ids as packed varints.
@@ -92,16 +94,30 @@ class RecordEncoder:
             The bytes to append to a TFRecord file.
         """
         varints = self._varints
-        number = varints[example] if example < len(varints) else varint(example)
         packed = b"".join(map(varints.__getitem__, inputs))
+        number = varints[example] if example < len(varints) else varint(example)
         features = (
-            _feature_prefix(b"example", len(number))
+            _EXAMPLE_PREFIXES[len(number)]
             + number
-            + _feature_prefix(b"inputs", len(packed))
+            + self._inputs_prefixes[len(packed)]
             + packed
             + answer
         )
-        return frame(_example_prefix(len(features)) + features)
+        data = self._message_prefixes[len(features)] + features
+        crc = google_crc32c.value(data)
+        return self._headers[len(data)] + data + _pack_uint32(_mask(crc))
+
+
+class _Remembered(dict):
+    """Remembers what a function of a length returned: a dictionary look-up is cheaper."""
+
+    def __init__(self, compute: Callable[[int], bytes]):
+        super().__init__()
+        self._compute = compute
+
+    def __missing__(self, length: int) -> bytes:
+        value = self[length] = self._compute(length)
+        return value
 
 
 def frame(data: bytes) -> bytes:
@@ -116,23 +132,23 @@ def frame(data: bytes) -> bytes:
     return _frame_header(len(data)) + data + _masked_crc(data)
 
 
+def _mask(crc: int) -> int:
+    return (crc >> 15 | crc << 17 & 0xFFFFFFFF) + _CRC_MASK & 0xFFFFFFFF
+
+
 def _masked_crc(data: bytes) -> bytes:
-    crc = google_crc32c.value(data)
-    return _pack_uint32((crc >> 15 | crc << 17 & 0xFFFFFFFF) + _CRC_MASK & 0xFFFFFFFF)
+    return _pack_uint32(_mask(google_crc32c.value(data)))
 
 
-@lru_cache(maxsize=1 << 16)
 def _frame_header(length: int) -> bytes:
     packed = struct.pack("<Q", length)
     return packed + _masked_crc(packed)
 
 
-@lru_cache(maxsize=1 << 16)
-def _example_prefix(features: int) -> bytes:
+def _message_prefix(features: int) -> bytes:
     return _LENGTH_DELIMITED + varint(features)
 
 
-@lru_cache(maxsize=1 << 16)
 def _feature_prefix(key: bytes, payload: int) -> bytes:
     """Everything before the payload of a map entry `key: Int64List` with packed values."""
     values = _LENGTH_DELIMITED + varint(payload)
@@ -140,3 +156,7 @@ def _feature_prefix(key: bytes, payload: int) -> bytes:
     value = _MAP_VALUE + varint(len(int64_list) + payload) + int64_list
     entry = _LENGTH_DELIMITED + varint(len(key)) + key + value
     return _LENGTH_DELIMITED + varint(len(entry) + payload) + entry
+
+
+_LONGEST_VARINT = 10  # bytes
+_EXAMPLE_PREFIXES = [_feature_prefix(b"example", size) for size in range(_LONGEST_VARINT + 1)]

@@ -129,7 +129,12 @@ class Task:
 
 
 def _compile(wording: Wording) -> Callable[[Row], str]:
-    return wording.format_map if isinstance(wording, str) else wording
+    if not isinstance(wording, str):
+        return wording
+    name = wording.removeprefix("{").removesuffix("}")
+    if wording == f"{{{name}}}" and "{" not in name:
+        return lambda row: str(row[name])  # half the cost of a template of one field
+    return wording.format_map
 
 
 def _source_of(wording: Wording) -> str:

@@ -91,9 +91,10 @@ class Vocabulary:
             One list of token ids per text.
         """
         ids: list[list[int]] = self._processor.encode(list(texts), num_threads=1)
-        for index, text in enumerate(texts):
-            if SENTINEL_MARK in text:
-                ids[index] = self._encode_with_sentinels(text)
+        if SENTINEL_MARK in "\n".join(texts):
+            for index, text in enumerate(texts):
+                if SENTINEL_MARK in text:
+                    ids[index] = self._encode_with_sentinels(text)
         return ids
 
     def decode(self, ids: Iterable[int]) -> str:

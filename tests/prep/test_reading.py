@@ -8,7 +8,7 @@ import pytest
 
 from prep.errors import DataError, UsageError
 from prep.manifest import load_manifest, serialize_manifest
-from prep.reading import read_split, split_records
+from prep.reading import read_split, read_vocabulary, split_records
 from prep.verification import find_problems
 from prep.vocabulary import Vocabulary
 
@@ -114,6 +114,8 @@ def test_verification_finds_an_exchanged_vocabulary(rte_dataset):
     path = folder / manifest.vocabulary.file
     path.write_bytes(path.read_bytes() + b"\x00")
     assert any("sha256" in problem for problem in find_problems(folder))
+    with pytest.raises(DataError, match="is not the one the dataset was built with"):
+        read_vocabulary(folder, manifest)
     path.unlink()
     assert any("is missing" in problem for problem in find_problems(folder))
 
