@@ -48,10 +48,13 @@ class TokenTable:
         return len(self.labels)
 
     def head(self, count: int) -> "TokenTable":
-        """The first examples, sharing memory with this table.
+        """Returns the first examples, sharing memory with this table.
 
         Args:
             count: How many at most.
+
+        Returns:
+            A table of so many examples, or of all if there are fewer.
         """
         return TokenTable(
             self.inputs,

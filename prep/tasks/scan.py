@@ -18,15 +18,22 @@ _NOTE = (
 
 
 def _splits(split: Callable[[], tuple[list[ScanPair], list[ScanPair]]]) -> dict[str, list[Row]]:
-    """Deals validation pairs from the training set, only such as occur once in it."""
+    """Deals validation pairs from the training set, only such as occur once in it.
+
+    Every split is shuffled, so that its first rows are a fair sample of it.
+    """
+    generator = random.Random(_SEED)
     training, test = split()
     single = [pair for pair in training if pair.command != "jump"]
-    validation = set(random.Random(_SEED).sample(single, VALIDATION_PAIRS))
-    return {
-        "train": [pair._asdict() for pair in training if pair not in validation],
-        "validation": [pair._asdict() for pair in training if pair in validation],
-        "test": [pair._asdict() for pair in test],
+    validation = set(generator.sample(single, VALIDATION_PAIRS))
+    splits = {
+        "train": [pair for pair in training if pair not in validation],
+        "validation": [pair for pair in training if pair in validation],
+        "test": test,
     }
+    for pairs in splits.values():
+        generator.shuffle(pairs)
+    return {name: [pair._asdict() for pair in pairs] for name, pairs in splits.items()}
 
 
 def generate_simple() -> dict[str, list[Row]]:

@@ -26,6 +26,17 @@ def test_a_split_comes_back_in_order(rte_dataset, small_vocabulary):
     assert vocabulary.decode(table.target_ids(3)) == "not_entailment"
 
 
+def test_the_first_examples_of_a_table(rte_dataset):
+    folder, manifest = rte_dataset
+    table = read_split(folder, manifest, "rte", "train")
+    head = table.head(3)
+    assert len(head) == 3
+    assert head.examples.tolist() == [0, 1, 2]
+    assert head.input_ids(2).tolist() == table.input_ids(2).tolist()
+    assert head.target_ids(2).tolist() == table.target_ids(2).tolist()
+    assert len(table.head(99)) == 30
+
+
 def test_the_sums_of_the_manifest_are_those_of_the_table(rte_dataset):
     folder, manifest = rte_dataset
     for split in ("train", "validation", "test"):

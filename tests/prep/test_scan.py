@@ -1,5 +1,6 @@
 from collections import Counter
 
+import numpy as np
 import pytest
 
 from prep.planning import plan_task
@@ -73,6 +74,15 @@ def test_validation_is_taken_from_training_alone(name):
     assert not commands["test"] & (commands["train"] | commands["validation"])
     published = {"scan_simple": 16_728, "scan_length": 16_990, "scan_jump": 14_670}
     assert len(rows["train"]) + 500 == published[name]
+
+
+@pytest.mark.parametrize("name", ["scan_length", "scan_jump"])
+def test_the_first_rows_of_a_split_are_a_fair_sample_of_it(name):
+    rows = get_task(name).source.generate()
+    for part in rows.values():
+        lengths = np.array([row["actions"].count(" ") + 1 for row in part])
+        sample = lengths[:200]
+        assert abs(sample.mean() - lengths.mean()) < 4 * lengths.std() / np.sqrt(len(sample))
 
 
 def test_the_pairs_are_those_of_the_published_files(real_data):
