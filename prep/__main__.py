@@ -83,7 +83,7 @@ def _add_build(commands) -> None:
         type=int,
         default=2048,
         metavar="ROWS",
-        help="source rows per shard (default: %(default)s)",,
+        help="source rows per shard (default: %(default)s)",
     )
     parser.add_argument(
         "--workers",
@@ -121,7 +121,7 @@ def _add_inspect(commands) -> None:
         type=int,
         default=1,
         metavar="N",
-        help="decoded examples to show of each split (default: %(default)s)",,
+        help="decoded examples to show of each split (default: %(default)s)",
     )
     parser.set_defaults(run=_inspect)
 
