@@ -125,10 +125,11 @@ def check_xla(strategy: tf.distribute.Strategy) -> None:
     Raises:
         UsageError: the strategy has several CPU replicas.
     """
-    devices = strategy.extended.worker_devices
-    if len(devices) > 1 and all("CPU" in device for device in devices):
+    replicas = strategy.num_replicas_in_sync
+    is_tpu = isinstance(strategy, tf.distribute.TPUStrategy)
+    if replicas > 1 and not is_tpu and not tf.config.list_logical_devices("GPU"):
         raise UsageError(
-            f"XLA can't compile for {len(devices)} logical CPU devices; leave jit_compile off"
+            f"XLA can't compile for {replicas} logical CPU devices; leave jit_compile off"
         )
 
 

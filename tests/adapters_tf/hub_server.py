@@ -14,8 +14,8 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 class HubHandler(BaseHTTPRequestHandler):
     """Answers HEAD and GET of `/{organisation}/{model}/resolve/{revision}/{file}`."""
 
-    def __init__(self, folder: Path, repository: str, requests: list[str], *args):
-        self.folder, self.repository, self.requests = folder, repository, requests
+    def __init__(self, repositories: dict[str, Path], requests: list[str], *args):
+        self.repositories, self.requests = repositories, requests
         super().__init__(*args)
 
     def do_HEAD(self):
@@ -27,9 +27,9 @@ class HubHandler(BaseHTTPRequestHandler):
     def answer(self, *, has_body: bool) -> None:
         self.requests.append(f"{self.command} {self.path}")
         repository, _, rest = self.path.lstrip("/").partition("/resolve/")
-        file = self.folder / rest.partition("/")[2]
-        if repository != self.repository:
+        if repository not in self.repositories:
             return self.refuse("RepoNotFound", "Repository not found")
+        file = self.repositories[repository] / rest.partition("/")[2]
         if not file.is_file():
             return self.refuse("EntryNotFound", "Entry not found")
         body = file.read_bytes()
@@ -59,12 +59,10 @@ class HubHandler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serve(folder: Path, repository: str) -> Iterator[tuple[str, list[str]]]:
-    """Serves a folder as one hub repository; yields the address and the requests it saw."""
+def serve(repositories: dict[str, Path]) -> Iterator[tuple[str, list[str]]]:
+    """Serves folders as hub repositories; yields the address and the requests it saw."""
     requests: list[str] = []
-    server = ThreadingHTTPServer(
-        ("127.0.0.1", 0), partial(HubHandler, folder, repository, requests)
-    )
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(HubHandler, repositories, requests))
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:

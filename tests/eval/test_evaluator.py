@@ -8,7 +8,7 @@ import pytest
 
 from eval import Evaluator, trivial_answer, trivial_baseline
 from eval.evaluator import answer_length
-from eval.prediction import padded_rows
+from eval.prediction import check_xla, padded_rows
 from eval.session import open_session
 from prep import UsageError, Vocabulary, load_manifest, read_split
 
@@ -144,6 +144,25 @@ def test_four_replicas_answer_as_one_does(run_folder):
         alone = session.evaluator.predict_tokens(session.manifest.task(task), table)
         np.testing.assert_array_equal(tokens, alone)
     assert len({tuple(ids) for ids in answers["copy"]}) > 3
+
+
+def test_compiling_with_xla_changes_no_answer(opened, evaluator, adapted_model):
+    folder, manifest, vocabulary = opened
+    compiled = Evaluator(
+        adapted_model, manifest, vocabulary, batch_size=4, input_length=6, jit_compile=True
+    )
+    for task in ("colour", "copy"):
+        table = read_split(folder, manifest, task, "validation")
+        tokens = compiled.predict_tokens(manifest.task(task), table)
+        np.testing.assert_array_equal(tokens, evaluator.predict_tokens(manifest.task(task), table))
+
+
+def test_xla_is_refused_on_logical_cpu_devices():
+    class TwoReplicas:
+        num_replicas_in_sync = 2
+
+    with pytest.raises(UsageError, match="XLA can't compile for 2 logical CPU devices"):
+        check_xla(TwoReplicas())
 
 
 def test_a_batch_the_replicas_do_not_divide_is_refused(opened, adapted_model):
