@@ -76,10 +76,11 @@ def adapter_settings(adapters: Mapping[str, Any]) -> BottleneckConfig | None:
             f"adapter method {adapters['method']!r} is unknown; "
             f"{suggest(adapters['method'], valid)}"
         )
-    values = {field.name: adapters[field.name] for field in fields(BottleneckConfig)}
-    return BottleneckConfig(
-        **{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
-    )
+    settings: dict[str, Any] = {}
+    for field in fields(BottleneckConfig):
+        value = adapters[field.name]
+        settings[field.name] = tuple(value) if isinstance(value, list) else value
+    return BottleneckConfig(**settings)
 
 
 def trainable_checkpoint(model: TaskModel, **others: Any) -> tf.train.Checkpoint:

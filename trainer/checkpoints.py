@@ -50,7 +50,7 @@ class RunCheckpoints:
             return 0
         try:
             self.checkpoint.restore(path).assert_consumed()
-        except (AssertionError, ValueError, tf.errors.OpError) as error:
+        except (AssertionError, IndexError, ValueError, tf.errors.OpError) as error:
             reason = str(error).splitlines()[0]
             raise DataError(f"checkpoint {path} does not fit the model: {reason}") from error
         return int(self.step.numpy())

@@ -14,7 +14,6 @@ from collections.abc import Callable, Mapping
 import tensorflow as tf
 import tf_keras
 
-Schedule = tf_keras.optimizers.schedules.LearningRateSchedule
 Tensors = dict[str, tf.Tensor]
 
 
@@ -35,7 +34,7 @@ class TaskwiseOptimizer(tf_keras.optimizers.Optimizer):
 
     def __init__(
         self,
-        learning_rate: float | Schedule,
+        learning_rate: float | tf_keras.optimizers.schedules.LearningRateSchedule,
         is_bank: Callable[[tf.Variable], bool],
         *,
         weight_decay: float = 0.0,

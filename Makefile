@@ -1,0 +1,55 @@
+# Every command a person types. `make help` lists them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PACKAGES := prep adapters_tf trainer eval
+RUN ?= runs/demo
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test format lint types imports check benchmarks lock clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
+
+setup: $(VENV)/installed ## create .venv with the pinned environment
+
+$(VENV)/installed: requirements.txt requirements-dev.txt constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' || \
+		{ echo "error: Python 3.10 to 3.12 is needed, $(PYTHON) is $$($(PYTHON) --version); try make PYTHON=python3.11"; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt -c constraints.txt
+	@touch $@
+
+demo: setup ## the whole story on embedded tasks: no download, no account (about 8 minutes)
+	$(BIN)/python -m trainer.demo --run $(RUN)
+
+test: setup ## run the test-suite
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+format: setup ## rewrite the code in the house format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lint: setup ## check format and style
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: setup ## check the types
+	$(BIN)/mypy
+
+imports: setup ## check who may import whom
+	$(BIN)/lint-imports
+
+check: lint types imports test ## all that CI runs
+
+benchmarks: setup ## measure prep, training and evaluation against references in the same run
+	$(BIN)/python benchmarks/prep_speed.py
+	$(BIN)/python benchmarks/train_speed.py
+	$(BIN)/python benchmarks/eval_speed.py
+
+lock: setup ## renew constraints.txt from the pins (needs uv)
+	uv pip compile --universal --python-version 3.10 --fork-strategy fewest --no-annotate --no-header \
+		requirements-dev.txt -o constraints.txt
+
+clean: ## remove the environment, the runs and the caches
+	rm -rf $(VENV) runs build .pytest_cache .ruff_cache .mypy_cache .import_linter_cache

@@ -1,0 +1,172 @@
+"""The whole story on embedded tasks, in one command: `python -m trainer.demo --run DIR`.
+
+Every stage is the public command a person would type, on the configs in `configs/`; a stage that
+is done is found done, so running it again resumes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from prep import (
+    Manifest,
+    Vocabulary,
+    load_manifest,
+    quiet_libraries,
+    read_split,
+    run_command,
+)
+from prep.__main__ import main as prep
+from trainer.__main__ import read_arguments
+
+TASKS = ("scan_simple", "synthetic_entailment", "synthetic_similarity", "synthetic_choice")
+PIECES = 512
+SPLIT = "test"
+CONFIGS = Path(__file__).parents[1] / "configs"
+ROW = "{:<21} {:<16} {:>8} {:>10} {:>7}  {:<12} {:>8} {:>9} {:>9}"
+
+
+def main(argv: list[str] | None) -> int:
+    """Run the demo, or what is left of it."""
+    parser = argparse.ArgumentParser(prog="python -m trainer.demo", description=__doc__)
+    parser.add_argument("--run", default="runs/demo", help="folder for all that the demo makes")
+    folder = Path(parser.parse_args(argv).run)
+    quiet_libraries()
+    started = time.monotonic()
+    dataset = build_dataset(folder)
+    if not train_stage(folder, "backbone", "a tiny T5 learns three tasks from scratch"):
+        return 0
+    backbone = folder / "backbone" / "backbone"
+    story = "the backbone is frozen; each task, one of them new, trains an adapter"
+    if not train_stage(folder, "adapters", story, f"--model.backbone={backbone}"):
+        return 0
+    say("4. scoring on the test split: argmax on the device, greedy decoding for longer answers")
+    adapted = score_adapters(folder)
+    alone = score_backbone(folder, dataset)
+    say("5. the outcome")
+    print(format_outcome(folder, dataset, alone, adapted))
+    minutes = (time.monotonic() - started) / 60
+    print(f"\n{minutes:.1f} minutes. Run folder: {folder / 'adapters'}")
+    print(f"Curves: tensorboard --logdir {folder}")
+    return 0
+
+
+def say(title: str) -> None:
+    """Print the heading of a stage."""
+    print(f"\n== {title}", flush=True)
+
+
+def build_dataset(folder: Path) -> Manifest:
+    """Train the vocabulary and build the dataset folder, unless they are there."""
+    say("1. generated tasks become a vocabulary and TFRecords")
+    vocabulary, dataset = folder / "spiece.model", folder / "dataset"
+    names = ",".join(TASKS)
+    if not vocabulary.exists():
+        prep(
+            ["train-vocabulary", "--tasks", names, "--size", str(PIECES), "--out", str(vocabulary)]
+        )
+    prep(["build", "--tasks", names, "--vocabulary", str(vocabulary), "--out", str(dataset)])
+    return load_manifest(dataset)
+
+
+def train_stage(folder: Path, stage: str, story: str, *extra: str) -> bool:
+    """Train one stage of the demo; returns whether it reached its end."""
+    from trainer.fit import train
+
+    say(f"{'2' if stage == 'backbone' else '3'}. {story}")
+    config = read_arguments(
+        [
+            f"--config={CONFIGS / f'demo-{stage}.yaml'}",
+            f"--dataset={folder / 'dataset'}",
+            f"--run={folder / stage}",
+            *extra,
+        ]
+    )
+    return train(config, report=lambda line: print(line, flush=True)).is_done
+
+
+def score_adapters(folder: Path) -> dict[str, Any]:
+    """Score the adapters' run with `python -m eval`, unless its scores are there."""
+    from eval.__main__ import main as evaluate
+
+    figures = folder / "adapters" / "eval" / f"{SPLIT}.json"
+    if not figures.exists():
+        evaluate(["--run", str(folder / "adapters"), "--split", SPLIT])
+    return json.loads(figures.read_text(encoding="utf-8"))["tasks"]
+
+
+def score_backbone(folder: Path, manifest: Manifest) -> dict[str, dict[str, float]]:
+    """Score the backbone without adapters on every task, the one it never saw among them."""
+    file = folder / "backbone-alone.json"
+    if file.exists():
+        return json.loads(file.read_text(encoding="utf-8"))
+    from adapters_tf import TaskModel, load_backbone
+    from eval import Evaluator
+
+    dataset = folder / "dataset"
+    model = TaskModel(load_backbone(str(folder / "backbone" / "backbone")), TASKS)
+    vocabulary = Vocabulary(dataset / manifest.vocabulary.file, manifest.vocabulary.sentinels)
+    evaluator = Evaluator(model, manifest, vocabulary, batch_size=64, input_length=32)
+    scores = {
+        task: evaluator.evaluate(task, read_split(dataset, manifest, task, SPLIT)).metrics
+        for task in TASKS
+    }
+    file.write_text(json.dumps(scores, indent=2) + "\n", encoding="utf-8")
+    return scores
+
+
+def format_outcome(
+    folder: Path,
+    manifest: Manifest,
+    alone: dict[str, dict[str, float]],
+    adapted: dict[str, Any],
+) -> str:
+    """Lay out one line per task: size, trainable share, and three scores of its main metric."""
+    from safetensors.numpy import load_file
+
+    backbone = load_file(str(folder / "backbone" / "backbone" / "model.safetensors"))
+    total = sum(tensor.size for tensor in backbone.values())
+    lines = [
+        ROW.format(
+            "task",
+            "kind",
+            "examples",
+            "trainable",
+            "share",
+            "metric",
+            "backbone",
+            "adapters",
+            "trivial",
+        )
+    ]
+    for task in TASKS:
+        entry = manifest.task(task)
+        metric = entry.metrics[0]
+        weights = load_file(
+            str(folder / "adapters" / "adapters" / task / "adapter_model.safetensors")
+        )
+        trainable = sum(tensor.size for tensor in weights.values())
+        lines.append(
+            ROW.format(
+                task,
+                entry.kind,
+                f"{entry.splits['train'].examples:,}",
+                f"{trainable:,}",
+                f"{trainable / total:.1%}",
+                metric,
+                f"{alone[task][metric]:.3f}",
+                f"{adapted[task]['metrics'][metric]:.3f}",
+                f"{adapted[task]['trivial_baseline'][metric]:.3f}",
+            )
+        )
+    lines.append(f"The backbone ({total:,} parameters) never saw {TASKS[-1]}.")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))
