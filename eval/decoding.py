@@ -4,8 +4,12 @@ Each step runs one position through the decoder's own sublayers, adapters includ
 soon as every row has ended. TFT5's `generate` does the same from outside the program; here
 nothing but the finished token ids leaves the device.
 
+The cache is a window that moves: TFT5 appends the current position to the T - 1 kept before it,
+and the oldest is then dropped. So a slot's distance to the current position never changes, and
+neither does its position bias; only the mask of the slots not filled yet does.
+
 Shapes: B batch, S source length, T target length, D model width, N heads, H head width,
-V vocabulary. The cache keeps the T - 1 positions before the last: `key_BNTH` and `value_BNTH`.
+V vocabulary.
 """
 
 from collections.abc import Mapping
@@ -62,7 +66,7 @@ class _Context(NamedTuple):
         states: [B, S, D], of the encoder.
         cross_bias: [B, 1, 1, S], hides the padding.
         cross_caches: per layer, keys and values [B, N, S, H] of the encoder's states.
-        self_bias: [1, N, T, T], relative positions of the decoder.
+        self_bias: [1, N, 1, T], of the current position (the last) to all in the window.
     """
 
     states: tf.Tensor
@@ -131,8 +135,8 @@ def _prepare(backbone: Any, states_BSD: tf.Tensor, is_input_BS: tf.Tensor, lengt
         )[1]
         for block in backbone.decoder.block
     ]
-    bias_1NTT = unwrap(first.layer[0].SelfAttention).compute_bias(length, length)
-    return _Context(states_BSD, cross_bias_B11S, cross_caches, tf.cast(bias_1NTT, dtype))
+    self_bias_1N1T = unwrap(first.layer[0].SelfAttention).compute_bias(length, length)[:, :, -1:]
+    return _Context(states_BSD, cross_bias_B11S, cross_caches, tf.cast(self_bias_1N1T, dtype))
 
 
 def _empty_caches(backbone: Any, B: tf.Tensor, slots: int) -> list[KeyValue]:
@@ -154,22 +158,17 @@ def _step(
     length: int,
 ) -> tuple[tf.Tensor, list[KeyValue]]:
     """Runs one position through the decoder: its final states [B, 1, D] and the new caches."""
-    decoder = backbone.decoder
-    slots = tf.range(length - 1)
-    # TFT5 puts the current position after all cached ones, so the bias is laid out likewise.
-    row_1N1T = context.self_bias[:, :, step][:, :, None]
-    unfilled_T = tf.cast(slots >= step, row_1N1T.dtype) * MASKED
-    own_1N11 = row_1N1T[..., step][..., None]
-    bias_1N1T = tf.concat([row_1N1T[..., : length - 1] + unfilled_T, own_1N11], axis=-1)
-    is_current_T1 = (slots == step)[:, None]
-
+    is_unfilled_T = tf.range(length) < length - 1 - step
+    bias_1N1T = context.self_bias + tf.cast(is_unfilled_T, context.self_bias.dtype) * MASKED
     hidden_B1D = backbone.shared(token_B[:, None])
     new_caches = []
-    for block, (key, value), cross in zip(decoder.block, caches, context.cross_caches, strict=True):
-        hidden_B1D, (new_key, new_value), *_ = block.layer[0](
+    for block, cache, cross in zip(
+        backbone.decoder.block, caches, context.cross_caches, strict=True
+    ):
+        hidden_B1D, (key_BNTH, value_BNTH), *_ = block.layer[0](
             hidden_B1D,
             position_bias=bias_1N1T,
-            past_key_value=(key, value),
+            past_key_value=cache,
             use_cache=True,
             training=False,
         )
@@ -181,10 +180,5 @@ def _step(
             training=False,
         )[0]
         hidden_B1D = block.layer[-1](hidden_B1D, training=False)
-        new_caches.append(
-            (
-                tf.where(is_current_T1, new_key[:, :, -1:], key),
-                tf.where(is_current_T1, new_value[:, :, -1:], value),
-            )
-        )
-    return decoder.final_layer_norm(hidden_B1D), new_caches
+        new_caches.append((key_BNTH[:, :, 1:], value_BNTH[:, :, 1:]))
+    return backbone.decoder.final_layer_norm(hidden_B1D), new_caches
