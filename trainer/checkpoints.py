@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import tensorflow as tf
@@ -60,11 +61,27 @@ class RunCheckpoints:
 
         Args:
             step: Steps done.
+
+        Raises:
+            DataError: It could not be written, on a full disk for one.
         """
         if self.last.latest_checkpoint and self._saved_step() == step:
             return
+        self._write(self.last, step)
+
+    def _write(self, manager: tf.train.CheckpointManager, step: int) -> None:
         self.step.assign(step)
-        self.last.save(checkpoint_number=step)
+        try:
+            manager.save(checkpoint_number=step)
+        except tf.errors.OpError as error:
+            for leftover in Path(manager.directory).glob("*_temp"):
+                shutil.rmtree(leftover, ignore_errors=True)
+            is_full = "No space left" in error.message
+            reason = "disk full" if is_full else error.message.splitlines()[0]
+            raise DataError(
+                f"{reason}: the checkpoint of step {step} could not be written to "
+                f"{manager.directory}; earlier ones are whole"
+            ) from error
 
     def _saved_step(self) -> int:
         return int(str(self.last.latest_checkpoint).rsplit("-", 1)[1])
@@ -84,8 +101,7 @@ class RunCheckpoints:
         is_loss = metric.rsplit("/", 1)[-1] == "loss"
         if best is not None and (value >= best if is_loss else value <= best):
             return False
-        self.step.assign(step)
-        self.best.save(checkpoint_number=step)
+        self._write(self.best, step)
         record = {"step": step, "metric": metric, "value": value}
         write_atomically(self.folder / BEST_FILE, json.dumps(record, indent=2) + "\n")
         return True

@@ -221,3 +221,24 @@ def test_a_torn_checkpoint_is_an_error_of_the_data(whole_run, small_dataset, tmp
     assert run_command(main, arguments(small_dataset, run)) == 1
     error = capsys.readouterr().err
     assert "checkpoint" in error and error.count("\n") == 1
+
+
+def test_a_full_disk_is_one_line_and_keeps_the_earlier_checkpoints(
+    small_dataset, tmp_path, capsys, monkeypatch
+):
+    """TensorFlow's message on a full disk, as it was seen on a file system of 700 KB."""
+    run = tmp_path / "run"
+    save = tf.train.CheckpointManager.save
+
+    def save_on_a_full_disk(self, checkpoint_number):
+        if checkpoint_number == 10:
+            message = "/x/ckpt-10_temp/part-00000; No space left on device"
+            raise tf.errors.ResourceExhaustedError(None, None, message)
+        return save(self, checkpoint_number=checkpoint_number)
+
+    monkeypatch.setattr(tf.train.CheckpointManager, "save", save_on_a_full_disk)
+    assert run_command(main, arguments(small_dataset, run)) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("error: disk full: the checkpoint of step 10")
+    assert error.count("\n") == 1
+    assert [file.name for file in (run / "checkpoints").glob("*.index")] == ["ckpt-5.index"]

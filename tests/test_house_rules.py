@@ -1,0 +1,52 @@
+"""Rules of the house that no linter knows."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SOURCES = [
+    path
+    for folder in ("prep", "adapters_tf", "trainer", "eval", "tests", "benchmarks")
+    for path in sorted((ROOT / folder).rglob("*.py"))
+]
+
+
+def imported_modules(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, alias.asname) for alias in node.names)
+
+
+def test_there_is_something_to_check():
+    assert len(SOURCES) > 60
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_module_hides_the_builtin_eval(path):
+    """`import eval` would make the builtin unreachable; `from eval import …` is the way."""
+    assert ("eval", None) not in list(imported_modules(path))
+
+
+def test_the_packages_are_listed_by_name():
+    # tomllib is new in Python 3.11, and this list is one line.
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    listed = ast.literal_eval(text.split("\npackages = ")[1].split("\n")[0])
+    folders = {
+        str(file.parent.relative_to(ROOT)).replace("/", ".")
+        for package in ("prep", "adapters_tf", "trainer", "eval")
+        for file in (ROOT / package).rglob("__init__.py")
+    }
+    assert set(listed) == folders
+
+
+def test_make_help_lists_every_target():
+    lines = (ROOT / "Makefile").read_text(encoding="utf-8").splitlines()
+    phony = next(line for line in lines if line.startswith(".PHONY:")).split()[1:]
+    described = {line.split(":")[0] for line in lines if "## " in line and line[0].isalpha()}
+    targets = {line.split(":")[0] for line in lines if line[:1].isalpha() and ":" in line}
+    targets -= {line.split(" ")[0] for line in lines if "=" in line.split(":")[0]}
+    # `setup` is described where its file target is named.
+    assert set(phony) == described
+    assert {target for target in targets if " " not in target} <= set(phony)
