@@ -47,8 +47,7 @@ def test_a_step_moves_its_task_and_nothing_frozen(make_model, make_optimizer, un
                 np.testing.assert_array_equal(slot.numpy()[[0, 2]], slots[index][name][[0, 2]])
 
 
-@pytest.mark.parametrize("adapters", [True, False])
-@pytest.mark.parametrize("name", ["adamw", "adafactor"])
+@pytest.mark.parametrize(("adapters", "name"), [(True, "adamw"), (False, "adafactor")])
 def test_four_replicas_equal_one(
     make_model, make_optimizer, uneven_batch, four_replicas, adapters, name
 ):
