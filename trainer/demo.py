@@ -111,7 +111,7 @@ def score_backbone(folder: Path, manifest: Manifest) -> dict[str, dict[str, floa
     dataset = folder / "dataset"
     model = TaskModel(load_backbone(str(folder / "backbone" / "backbone")), TASKS)
     vocabulary = read_vocabulary(dataset, manifest)
-    evaluator = Evaluator(model, manifest, vocabulary, batch_size=64, input_length=32)
+    evaluator = Evaluator(model, manifest, vocabulary, batch_size=64, input_length=30)
     scores = {
         task: evaluator.evaluate(task, read_split(dataset, manifest, task, SPLIT)).metrics
         for task in TASKS
