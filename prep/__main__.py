@@ -8,7 +8,7 @@ from pathlib import Path
 from prep.build import BuildOptions, build_dataset
 from prep.errors import DataError, UsageError, run_command
 from prep.inspection import describe_dataset
-from prep.manifest import Manifest
+from prep.manifest import Manifest, SplitEntry
 from prep.planning import find_layout
 from prep.quiet import quiet_libraries
 from prep.sources import FileSource
@@ -69,7 +69,13 @@ def _add_build(commands) -> None:
         type=int,
         default=512,
         metavar="TOKENS",
-        help="longer inputs lose their end (default: %(default)s)",
+        help="longer inputs are cut (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--truncation",
+        metavar="HOW",
+        help="what to keep of longer inputs, of every task: head, tail, or head_tail, which puts"
+        " <extra_id_1> where the middle was (default: as each task says, most say head)",
     )
     parser.add_argument(
         "--max-target-length",
@@ -192,6 +198,7 @@ def _build(arguments: argparse.Namespace) -> None:
         shard_records=arguments.shard_records,
         workers=arguments.workers,
         force=arguments.force,
+        truncation=arguments.truncation,
     )
     for line in _summarize(build_dataset(options)):
         print(line)
@@ -210,7 +217,20 @@ def _summarize(manifest: Manifest) -> list[str]:
                 f" {split.truncated:>9,} {split.rejected:>8,}"
                 + (f" ({reasons}; see {task.name}/rejected.jsonl)" if reasons else "")
             )
+            lines += [f"  {note}" for note in _describe_odd_rows(split)]
     return lines
+
+
+def _describe_odd_rows(split: SplitEntry) -> list[str]:
+    notes = [
+        f"{count:,} of them have the inputs of an example in {other}"
+        for other, count in split.duplicates.items()
+    ]
+    if split.dropped or split.expanded:
+        notes.append(
+            f"row functions left {split.dropped:,} rows out and added {split.expanded:,} examples"
+        )
+    return notes
 
 
 def _list_tasks(arguments: argparse.Namespace) -> None:

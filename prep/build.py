@@ -32,6 +32,7 @@ from prep.manifest import (
 from prep.planning import SplitPlan, TaskPlan, plan_task
 from prep.pool import write_shards
 from prep.task import Task
+from prep.truncation import check_truncation
 from prep.vocabulary import Vocabulary
 
 REJECTED_FILE = "rejected.jsonl"
@@ -47,11 +48,12 @@ class BuildOptions:
         vocabulary: Path of the SentencePiece model.
         out: The dataset folder to make.
         data_dir: Folder that holds a folder per task; None if all tasks are generated.
-        max_input_length: Tokens, EOS included; longer inputs lose their end.
+        max_input_length: Tokens, EOS included; longer inputs are cut as their task says.
         max_target_length: Tokens, EOS included; longer targets lose their end.
         shard_records: Source rows per shard.
         workers: Processes.
         force: Whether to replace a dataset built with other options.
+        truncation: What to keep of long inputs, for every task; None leaves it to the task.
     """
 
     tasks: tuple[Task, ...]
@@ -63,10 +65,13 @@ class BuildOptions:
     shard_records: int = 2048
     workers: int = 1
     force: bool = False
+    truncation: str | None = None
 
     def __post_init__(self) -> None:
         if not self.tasks:
             raise UsageError("no task to build: name at least one with --tasks")
+        if self.truncation is not None:
+            check_truncation(self.truncation, "--truncation")
         least = {"max_input_length": 2, "max_target_length": 2, "shard_records": 1, "workers": 1}
         for name, minimum in least.items():
             if getattr(self, name) < minimum:
@@ -91,7 +96,9 @@ def build_dataset(options: BuildOptions, report: Callable[[str], None] = print) 
     """
     vocabulary = Vocabulary(options.vocabulary)
     existing = _existing_manifest(options.out)
-    plans = [plan_task(task, options.data_dir, options.shard_records) for task in options.tasks]
+    plans = [
+        plan_task(task, options.data_dir, options.shard_records) for task in _chosen_tasks(options)
+    ]
     planned = _planned_manifest(options, vocabulary, plans)
     if existing is not None:
         differences = _differences(planned, existing)
@@ -113,6 +120,13 @@ def build_dataset(options: BuildOptions, report: Callable[[str], None] = print) 
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return manifest
+
+
+def _chosen_tasks(options: BuildOptions) -> Iterator[Task]:
+    """The tasks as this build makes them."""
+    for task in options.tasks:
+        truncation = options.truncation or task.truncation
+        yield dataclasses.replace(task, truncation=truncation)
 
 
 def _existing_manifest(out: Path) -> Manifest | None:
@@ -156,6 +170,7 @@ def _planned_task(plan: TaskPlan, vocabulary: Vocabulary) -> TaskEntry:
         sources=plan.sources,
         notes=plan.notes,
         definition=plan.task.definition_digest(),
+        truncation=plan.task.truncation,
     )
 
 
@@ -166,7 +181,7 @@ def _differences(planned: Manifest, existing: Manifest) -> list[str]:
     different = [name for name in names if getattr(planned, name) != getattr(existing, name)]
     if planned.tasks.keys() != existing.tasks.keys():
         return [*different, "tasks"]
-    per_task = ("kind", "label_words", "metrics", "sources", "definition")
+    per_task = ("kind", "label_words", "metrics", "sources", "definition", "truncation")
     for task, name in ((task, name) for task in planned.tasks for name in per_task):
         if getattr(planned.tasks[task], name) != getattr(existing.tasks[task], name):
             different.append(f"{name} of {task}")
@@ -242,6 +257,11 @@ def _finish_task(
         split.split: _finish_split(folder, task, split.split, results[task.name, split.split])
         for split in plan.splits
     }
+    duplicates = _count_duplicates({name: results[task.name, name] for name in splits})
+    splits = {
+        name: dataclasses.replace(split, duplicates=duplicates[name])
+        for name, split in splits.items()
+    }
     longest = max(split.longest_target for split in splits.values())
     longest_label = max((len(ids) + 1 for ids in entry.label_token_ids), default=0)
     training = splits.get("train") or next(iter(splits.values()))
@@ -259,23 +279,51 @@ def _finish_split(
     rejected: Counter[str] = sum((result.rejected for result in results), Counter())
     labels: Counter[int] = sum((result.labels for result in results), Counter())
     examples = sum(result.records for result in results)
+    dropped = sum(result.dropped for result in results)
     if not examples:
+        rejected.update({"left out by the task's row functions": dropped} if dropped else {})
         reasons = ", ".join(f"{count:,} × {reason}" for reason, count in rejected.most_common())
         raise DataError(
             f"task {task.name!r}: split {split!r} is empty: "
             + (f"every row was rejected ({reasons})" if rejected else "its file has no rows")
         )
+    truncated = sum(result.truncated for result in results)
     return SplitEntry(
         examples=examples,
         shards=tuple(_finish_shard(folder, task, split, len(results), one) for one in results),
-        truncated=sum(result.truncated for result in results),
+        truncated=truncated,
         truncated_targets=sum(result.truncated_targets for result in results),
         longest_input=max(result.longest_input for result in results),
         longest_target=max(result.longest_target for result in results),
         label_counts=tuple(labels[index] for index in range(len(task.label_words))),
         rejected=rejected.total(),
         rejected_reasons=dict(sorted(rejected.items())),
+        truncated_share=round(truncated / examples, 6),
+        dropped=dropped,
+        expanded=sum(result.expanded for result in results),
     )
+
+
+def _count_duplicates(
+    results: Mapping[str, Sequence[ShardResult]],
+) -> dict[str, dict[str, int]]:
+    """Counts by split, and by other split, the examples whose inputs occur in that other one."""
+    inputs = {
+        split: np.concatenate([result.fingerprints for result in shards])
+        for split, shards in results.items()
+    }
+    counts = {
+        split: {
+            other: int(np.isin(mine, theirs).sum())
+            for other, theirs in inputs.items()
+            if other != split
+        }
+        for split, mine in inputs.items()
+    }
+    return {
+        split: {other: count for other, count in others.items() if count}
+        for split, others in counts.items()
+    }
 
 
 def _finish_shard(

@@ -51,7 +51,7 @@ def _describe_task(entry: TaskEntry) -> Iterator[str]:
     answers = f"; answers {', '.join(entry.label_words)}" if entry.label_words else ""
     yield (
         f"{entry.name}: {entry.kind}{answers}; scored by {', '.join(entry.metrics)}; answers take"
-        f" up to {entry.decoding_length} tokens"
+        f" up to {entry.decoding_length} tokens; truncation keeps the {entry.truncation}"
     )
     yield from (f"  note: {note}" for note in entry.notes)
 
@@ -84,6 +84,13 @@ def _describe_losses(numbers: SplitEntry) -> Iterator[str]:
     )
     reasons = ", ".join(f"{count:,} × {why}" for why, count in numbers.rejected_reasons.items())
     yield f"    rejected: {numbers.rejected:,}" + (f" ({reasons})" if reasons else "")
+    if numbers.dropped or numbers.expanded:
+        yield (
+            f"    row functions: {numbers.dropped:,} rows left out, {numbers.expanded:,} examples"
+            " added"
+        )
+    for other, count in numbers.duplicates.items():
+        yield f"    duplicates: {count:,} examples have the inputs of one in {other}"
 
 
 def _describe_record(

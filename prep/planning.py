@@ -186,7 +186,7 @@ def _check_columns(task: Task, path: Path, spec: FileSpec) -> None:
     if spec.format == "lines":
         return
     present = columns_of(path, spec)
-    for name in task.fields:
+    for name in task.columns or (() if task.row_functions else task.fields):
         if name not in present:
             raise DataError(
                 f"{path}: task {task.name!r} needs the column {name!r}; columns present: "

@@ -6,17 +6,19 @@ One record says everything there is to know about a task before its data is seen
 import functools
 import hashlib
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from prep.errors import UsageError
 from prep.manifest import TASK_KINDS
 from prep.sources import FileSource, GeneratedSource, Row
+from prep.truncation import MIN_LENGTH, check_truncation
 
 NO_LABEL = -1
 
 Wording = str | Callable[[Row], str]
+RowFunction = Callable[[Row], Row | Iterable[Row] | None]
 
 
 class RowError(ValueError):
@@ -63,6 +65,13 @@ class Task:
         labels: What the file writes → label word. Several spellings may mean the same word.
         whole_words: Words that a vocabulary trained for this task keeps as one token, besides the
             label words.
+        row_functions: Applied to a row one after the other before it is worded. Each returns the
+            row, changed or not, or several rows, or None to leave it out; both are counted.
+        columns: Columns its files must have, where they differ from `fields` because row
+            functions make those.
+        truncation: What to keep of inputs that are too long: "head", "tail" or "head_tail".
+        max_input_length: Tokens, EOS included, if fewer than the dataset allows.
+        max_target_length: The same for targets.
     """
 
     name: str
@@ -75,8 +84,20 @@ class Task:
     source: FileSource | GeneratedSource
     labels: Mapping[str, str] = field(default_factory=dict)
     whole_words: tuple[str, ...] = ()
+    row_functions: tuple[RowFunction, ...] = ()
+    columns: tuple[str, ...] = ()
+    truncation: str = "head"
+    max_input_length: int | None = None
+    max_target_length: int | None = None
 
     def __post_init__(self) -> None:
+        check_truncation(self.truncation, f"task {self.name!r}")
+        for name in ("max_input_length", "max_target_length"):
+            length = getattr(self, name)
+            if length is not None and length < MIN_LENGTH:
+                raise UsageError(
+                    f"task {self.name!r}: {name} is {length}; it must be >= {MIN_LENGTH}"
+                )
         if self.kind not in TASK_KINDS:
             raise UsageError(f"task {self.name!r}: kind {self.kind!r} is none of {TASK_KINDS}")
 
@@ -118,14 +139,52 @@ class Task:
 
         return make
 
+    def row_expander(self) -> Callable[[Row], list[Row]] | None:
+        """Prepares the chain of row functions.
+
+        Returns:
+            A function from a row to the rows it becomes, which raises RowError for a row that
+            cannot be used; None for a task that has no row functions.
+        """
+        if not self.row_functions:
+            return None
+
+        def expand(row: Row) -> list[Row]:
+            rows = [row]
+            try:
+                for function in self.row_functions:
+                    rows = [made for one in rows for made in _as_rows(function(one))]
+            except RowError:
+                raise
+            except (LookupError, TypeError, ValueError, AttributeError) as error:
+                raise RowError("unusable field", f"{type(error).__name__} {error}") from error
+            return rows
+
+        return expand
+
     def definition_digest(self) -> str:
         """Fingerprints whatever decides how a row is worded, so that a changed task is noticed.
 
         Returns:
             Sixteen hexadecimal digits.
         """
-        parts = [self.fields, _source_of(self.inputs), _source_of(self.targets), self.labels]
+        parts: list[object] = [
+            self.fields,
+            _source_of(self.inputs),
+            _source_of(self.targets),
+            self.labels,
+        ]
+        if self.row_functions:
+            parts += [_source_of(function) for function in self.row_functions]
+        if self.max_input_length or self.max_target_length:
+            parts += [self.max_input_length, self.max_target_length]
         return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+
+
+def _as_rows(made: Row | Iterable[Row] | None) -> Iterable[Row]:
+    if made is None:
+        return ()
+    return (made,) if isinstance(made, Mapping) else made
 
 
 def _compile(wording: Wording) -> Callable[[Row], str]:
@@ -137,7 +196,7 @@ def _compile(wording: Wording) -> Callable[[Row], str]:
     return wording.format_map
 
 
-def _source_of(wording: Wording) -> str:
+def _source_of(wording: str | Callable) -> str:
     if isinstance(wording, str):
         return wording
     if isinstance(wording, functools.partial):

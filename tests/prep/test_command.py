@@ -127,3 +127,15 @@ def test_train_vocabulary_on_tasks(run, tmp_path):
     assert (
         run("train-vocabulary", "--tasks", "synthetic_choice", "--size", 9, "--out", path)[0] == 2
     )
+
+
+def test_build_tells_of_truncation_and_duplicates(build, run, tmp_path):
+    code, out, _ = build(truncation="tail", **{"max-input-length": 8})
+    assert code == 0
+    assert "5 of them have the inputs of an example in train" in out
+    shown = run("inspect", tmp_path / "dataset")[1]
+    assert "truncation keeps the tail" in shown
+    assert "truncated: 30 (100.0%)" in shown
+    assert "duplicates: 5 examples have the inputs of one in train" in shown
+    code, _, error = build(truncation="end", out=tmp_path / "other")
+    assert (code, "--truncation: there is no truncation 'end'" in error) == (2, True)
