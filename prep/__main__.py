@@ -99,6 +99,19 @@ def _add_build(commands) -> None:
         help="processes; the result does not depend on it (default: %(default)s)",
     )
     parser.add_argument(
+        "--format",
+        default="t5",
+        metavar="WORDING",
+        help="t5: as in the T5 paper; hyperformer: fields joined as 'sentence1: … sentence2: …',"
+        " labels as digits (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--task-name-in-front",
+        action="store_true",
+        help="with --format hyperformer, begin inputs with the task's name, as is done where no"
+        " adapters tell the tasks apart",
+    )
+    parser.add_argument(
         "--force", action="store_true", help="replace a dataset that was built with other options"
     )
     parser.set_defaults(run=_build)
@@ -175,7 +188,15 @@ def _add_task_options(parser: argparse.ArgumentParser) -> None:
         "--data-dir",
         type=Path,
         metavar="DIR",
-        help="folder that holds a folder per task; generated tasks need none",
+        help="folder that holds a folder per task, or the datasets of --source tfds, or the cache"
+        " of --source hf; generated tasks need none",
+    )
+    parser.add_argument(
+        "--source",
+        default="files",
+        metavar="KIND",
+        help="where rows come from: files (below --data-dir), tfds (TensorFlow Datasets), hf"
+        " (Hugging Face datasets, to be installed by you) (default: %(default)s)",
     )
 
 
@@ -199,6 +220,9 @@ def _build(arguments: argparse.Namespace) -> None:
         workers=arguments.workers,
         force=arguments.force,
         truncation=arguments.truncation,
+        format=arguments.format,
+        has_name_in_front=arguments.task_name_in_front,
+        source=arguments.source,
     )
     for line in _summarize(build_dataset(options)):
         print(line)
@@ -269,7 +293,7 @@ def _verify(arguments: argparse.Namespace) -> None:
 
 
 def _train_vocabulary(arguments: argparse.Namespace) -> None:
-    tasks = [get_task(name) for name in arguments.tasks]
+    tasks = [get_task(name).read_from(arguments.source) for name in arguments.tasks]
     texts = task_texts(tasks, arguments.data_dir)
     vocabulary = train_vocabulary(texts, arguments.out, arguments.size, words_to_keep(tasks))
     print(f"{arguments.out}: {vocabulary.pieces:,} pieces, {vocabulary.size:,} ids with sentinels")

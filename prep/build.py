@@ -54,6 +54,9 @@ class BuildOptions:
         workers: Processes.
         force: Whether to replace a dataset built with other options.
         truncation: What to keep of long inputs, for every task; None leaves it to the task.
+        format: The publication to word the tasks as: "t5" or "hyperformer".
+        has_name_in_front: In the second, whether inputs begin with the task's name.
+        source: Where to read from: "files", "tfds" or "hf".
     """
 
     tasks: tuple[Task, ...]
@@ -66,6 +69,9 @@ class BuildOptions:
     workers: int = 1
     force: bool = False
     truncation: str | None = None
+    format: str = "t5"
+    has_name_in_front: bool = False
+    source: str = "files"
 
     def __post_init__(self) -> None:
         if not self.tasks:
@@ -125,8 +131,9 @@ def build_dataset(options: BuildOptions, report: Callable[[str], None] = print) 
 def _chosen_tasks(options: BuildOptions) -> Iterator[Task]:
     """The tasks as this build makes them."""
     for task in options.tasks:
-        truncation = options.truncation or task.truncation
-        yield dataclasses.replace(task, truncation=truncation)
+        chosen = task.read_from(options.source)
+        chosen = chosen.in_format(options.format, options.has_name_in_front)
+        yield dataclasses.replace(chosen, truncation=options.truncation or task.truncation)
 
 
 def _existing_manifest(out: Path) -> Manifest | None:
@@ -153,6 +160,7 @@ def _planned_manifest(
         shard_records=options.shard_records,
         tasks={plan.task.name: _planned_task(plan, vocabulary) for plan in plans},
         library_versions={name: importlib.metadata.version(name) for name in _VERSIONED_LIBRARIES},
+        format=options.format,
     )
 
 
@@ -177,7 +185,7 @@ def _planned_task(plan: TaskPlan, vocabulary: Vocabulary) -> TaskEntry:
 def _differences(planned: Manifest, existing: Manifest) -> list[str]:
     """Names what a planned build would do otherwise than the one that is there."""
     names = ["vocabulary", "max_input_length", "max_target_length", "shard_records"]
-    names += ["library_versions"]
+    names += ["library_versions", "format"]
     different = [name for name in names if getattr(planned, name) != getattr(existing, name)]
     if planned.tasks.keys() != existing.tasks.keys():
         return [*different, "tasks"]

@@ -188,6 +188,7 @@ class Manifest:
         shard_records: Source rows per shard.
         tasks: By name.
         library_versions: Of the libraries that decide the bytes.
+        format: The publication whose wording the tasks have: "t5" or "hyperformer".
     """
 
     schema_version: int
@@ -198,6 +199,7 @@ class Manifest:
     shard_records: int
     tasks: Mapping[str, TaskEntry]
     library_versions: Mapping[str, str] = field(default_factory=dict)
+    format: str = "t5"
 
     def task(self, name: str) -> TaskEntry:
         """Looks a task up.

@@ -8,7 +8,7 @@ import functools
 import hashlib
 import itertools
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,8 +16,18 @@ import numpy as np
 
 from prep.errors import DataError, UsageError, nearest
 from prep.manifest import SourceEntry
+from prep.named_sources import open_splits
 from prep.rows import Block, columns_of, read_blocks, row_keys, rows_as_blocks
-from prep.sources import Carve, FileSource, FileSpec, GeneratedSource, Layout, Row
+from prep.sources import (
+    Carve,
+    FileSource,
+    FileSpec,
+    GeneratedSource,
+    HubSource,
+    Layout,
+    Row,
+    TfdsSource,
+)
 from prep.task import Task
 
 GENERATED = "generated"
@@ -93,6 +103,8 @@ def plan_task(task: Task, data_dir: Path | None, shard_records: int) -> TaskPlan
     """
     if isinstance(task.source, GeneratedSource):
         return _plan_generated(task, task.source, shard_records)
+    if isinstance(task.source, TfdsSource | HubSource):
+        return _plan_named(task, task.source, data_dir, shard_records)
     if data_dir is None:
         raise UsageError(f"task {task.name!r} is read from files: say where with --data-dir")
     return _plan_files(task, find_layout(task, task.source, data_dir), shard_records)
@@ -166,30 +178,85 @@ def _plan_files(task: Task, found: FoundLayout, shard_records: int) -> TaskPlan:
 
 def _plan_generated(task: Task, source: GeneratedSource, shard_records: int) -> TaskPlan:
     rows = source.generate()
-    splits = tuple(
-        SplitPlan(
-            task,
-            split,
-            len(rows[split]),
-            functools.partial(rows_as_blocks, rows[split], shard_records, GENERATED),
-        )
-        for split in rows
+    splits = []
+    sources = []
+    for split, given in rows.items():
+        if isinstance(given, Sequence):
+            count, digest = len(given), _rows_sha256(given)
+            reopen: Callable[[], Iterable[Row]] = functools.partial(_return, given)
+        else:
+            count, digest = _digest_rows(given)
+            reopen = functools.partial(_generate_split, source, split)
+        splits.append(_split_of_rows(task, split, count, reopen, shard_records, GENERATED))
+        sources.append(SourceEntry(GENERATED, digest, count, (split,)))
+    notes = (source.note,) if source.note else ()
+    return TaskPlan(task, tuple(splits), tuple(sources), notes)
+
+
+def _plan_named(
+    task: Task, source: TfdsSource | HubSource, data_dir: Path | None, shard_records: int
+) -> TaskPlan:
+    splits = []
+    sources = []
+    for split, reopen in open_splits(task.name, source, data_dir).items():
+        first = next(iter(reopen()), None)
+        name = f"{source.full_name}, {source.splits[split]}"
+        if first is None:
+            raise DataError(f"task {task.name!r}: {name} has no rows")
+        _check_fields(task, name, tuple(first))
+        count, digest = _digest_rows(reopen())
+        splits.append(_split_of_rows(task, split, count, reopen, shard_records, name))
+        sources.append(SourceEntry(name, digest, count, (split,)))
+    return TaskPlan(task, tuple(splits), tuple(sources), ())
+
+
+def _split_of_rows(
+    task: Task,
+    split: str,
+    count: int,
+    reopen: Callable[[], Iterable[Row]],
+    shard_records: int,
+    origin: str,
+) -> SplitPlan:
+    return SplitPlan(
+        task, split, count, functools.partial(_blocks_of_rows, reopen, shard_records, origin)
     )
-    sources = tuple(
-        SourceEntry(GENERATED, _rows_sha256(rows[split]), len(rows[split]), (split,))
-        for split in rows
-    )
-    return TaskPlan(task, splits, sources, (source.note,) if source.note else ())
+
+
+def _blocks_of_rows(
+    reopen: Callable[[], Iterable[Row]], shard_records: int, origin: str
+) -> Iterator[Block]:
+    return rows_as_blocks(reopen(), shard_records, origin)
+
+
+def _generate_split(source: GeneratedSource, split: str) -> Iterable[Row]:
+    return source.generate()[split]
+
+
+def _return(rows: Iterable[Row]) -> Iterable[Row]:
+    return rows
+
+
+def _digest_rows(rows: Iterable[Row]) -> tuple[int, str]:
+    """Counts rows and fingerprints their content, in one pass."""
+    digest = hashlib.sha256()
+    count = 0
+    for count, row in enumerate(rows, start=1):  # noqa: B007 - the last count is the number
+        digest.update(json.dumps(row, sort_keys=True, default=str).encode() + b"\n")
+    return count, digest.hexdigest()
 
 
 def _check_columns(task: Task, path: Path, spec: FileSpec) -> None:
     if spec.format == "lines":
         return
-    present = columns_of(path, spec)
-    for name in task.columns or (() if task.row_functions else task.fields):
+    _check_fields(task, str(path), columns_of(path, spec))
+
+
+def _check_fields(task: Task, where: str, present: Sequence[str]) -> None:
+    for name in task.columns or (() if task.all_row_functions else task.fields):
         if name not in present:
             raise DataError(
-                f"{path}: task {task.name!r} needs the column {name!r}; columns present: "
+                f"{where}: task {task.name!r} needs the column {name!r}; columns present: "
                 f"{', '.join(present) or 'none'}; {nearest(name, present)}"
             )
 

@@ -31,6 +31,8 @@ def get_task(name: str) -> Task:
     Raises:
         UsageError: If there is no such task; names the nearest one.
     """
+    if name.startswith(inflection.PREFIX) and name not in TASKS_BY_NAME:
+        return inflection.inflection_task(name.removeprefix(inflection.PREFIX))
     if name not in TASKS_BY_NAME:
         raise UsageError(f"unknown task {name!r}; {nearest(name, TASKS_BY_NAME)}")
     return TASKS_BY_NAME[name]
