@@ -11,6 +11,7 @@ from prep.inspection import describe_dataset
 from prep.manifest import Manifest, SplitEntry
 from prep.planning import find_layout
 from prep.quiet import quiet_libraries
+from prep.selection_options import parse_selection
 from prep.sources import FileSource
 from prep.task import Task
 from prep.tasks import ALL_TASKS, get_task
@@ -98,6 +99,7 @@ def _add_build(commands) -> None:
         metavar="N",
         help="processes; the result does not depend on it (default: %(default)s)",
     )
+    _add_split_options(parser)
     parser.add_argument(
         "--format",
         default="t5",
@@ -115,6 +117,39 @@ def _add_build(commands) -> None:
         "--force", action="store_true", help="replace a dataset that was built with other options"
     )
     parser.set_defaults(run=_build)
+
+
+def _add_split_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--carve",
+        action="append",
+        default=[],
+        metavar="[TASK/]NEW=OLD:N",
+        help="make a split out of another, N rows or a share: validation=train:1000,"
+        " test=validation:0.5, rte/test=validation:0.5; without a task, for every one that has no"
+        " such split; may be given again",
+    )
+    parser.add_argument(
+        "--limit",
+        action="append",
+        default=[],
+        metavar="[TASK/]SPLIT=ROWS",
+        help="take that many rows of a split, drawn at random; may be given again",
+    )
+    parser.add_argument(
+        "--few-shot",
+        action="append",
+        default=[],
+        metavar="[TASK/]SPLIT=ROWS",
+        help="take that many rows of each label, drawn at random; may be given again",
+    )
+    parser.add_argument(
+        "--split-seed",
+        type=int,
+        default=0,
+        metavar="N",
+        help="seed of --carve, --limit and --few-shot (default: %(default)s)",
+    )
 
 
 def _add_tasks(commands) -> None:
@@ -223,6 +258,9 @@ def _build(arguments: argparse.Namespace) -> None:
         format=arguments.format,
         has_name_in_front=arguments.task_name_in_front,
         source=arguments.source,
+        selection=parse_selection(
+            arguments.carve, arguments.few_shot, arguments.limit, arguments.split_seed
+        ),
     )
     for line in _summarize(build_dataset(options)):
         print(line)
@@ -273,7 +311,7 @@ def _describe_source(task: Task, data_dir: Path) -> str:
         found = find_layout(task, task.source, data_dir)
     except DataError as error:
         return str(error)
-    return f"found {', '.join(map(str, found.paths.values()))}"
+    return f"found {', '.join(str(path) for paths in found.paths.values() for path in paths)}"
 
 
 def _inspect(arguments: argparse.Namespace) -> None:

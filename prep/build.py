@@ -9,7 +9,7 @@ import importlib.metadata
 import shutil
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -29,8 +29,9 @@ from prep.manifest import (
     load_manifest,
     write_manifest,
 )
-from prep.planning import SplitPlan, TaskPlan, plan_task
+from prep.planning import plan_task
 from prep.pool import write_shards
+from prep.splits import Selection, SplitPlan, TaskPlan, select_rows
 from prep.task import Task
 from prep.truncation import check_truncation
 from prep.vocabulary import Vocabulary
@@ -57,6 +58,7 @@ class BuildOptions:
         format: The publication to word the tasks as: "t5" or "hyperformer".
         has_name_in_front: In the second, whether inputs begin with the task's name.
         source: Where to read from: "files", "tfds" or "hf".
+        selection: Splits to carve, and how many rows to take of each.
     """
 
     tasks: tuple[Task, ...]
@@ -72,6 +74,7 @@ class BuildOptions:
     format: str = "t5"
     has_name_in_front: bool = False
     source: str = "files"
+    selection: Selection = field(default_factory=Selection)
 
     def __post_init__(self) -> None:
         if not self.tasks:
@@ -102,9 +105,13 @@ def build_dataset(options: BuildOptions, report: Callable[[str], None] = print) 
     """
     vocabulary = Vocabulary(options.vocabulary)
     existing = _existing_manifest(options.out)
-    plans = [
-        plan_task(task, options.data_dir, options.shard_records) for task in _chosen_tasks(options)
-    ]
+    plans = select_rows(
+        [
+            plan_task(task, options.data_dir, options.shard_records)
+            for task in _chosen_tasks(options)
+        ],
+        options.selection,
+    )
     planned = _planned_manifest(options, vocabulary, plans)
     if existing is not None:
         differences = _differences(planned, existing)
@@ -189,7 +196,7 @@ def _differences(planned: Manifest, existing: Manifest) -> list[str]:
     different = [name for name in names if getattr(planned, name) != getattr(existing, name)]
     if planned.tasks.keys() != existing.tasks.keys():
         return [*different, "tasks"]
-    per_task = ("kind", "label_words", "metrics", "sources", "definition", "truncation")
+    per_task = ("kind", "label_words", "metrics", "sources", "definition", "truncation", "notes")
     for task, name in ((task, name) for task in planned.tasks for name in per_task):
         if getattr(planned.tasks[task], name) != getattr(existing.tasks[task], name):
             different.append(f"{name} of {task}")

@@ -30,6 +30,7 @@ class FileSpec:
         rename: Names of columns in the file → names of fields in the row.
         records: The way to the rows of a "json" document, one key per level of nesting, each
             naming a list; a row has the other fields of every level it lies in.
+        parts: Further files of the same kind, read after the first.
     """
 
     name: str
@@ -39,6 +40,7 @@ class FileSpec:
     delimiter: str = ""
     rename: Mapping[str, str] = field(default_factory=dict)
     records: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()
 
     @property
     def has_columns(self) -> bool:
@@ -60,14 +62,16 @@ class Carve:
     Attributes:
         split: The split to make.
         source: The split whose file is divided.
-        share: Share of the rows that go to the new split.
+        share: Share of the rows that go to the new split, unless `rows` says how many.
         seed: Of the permutation.
+        rows: How many rows go to the new split.
     """
 
     split: str
     source: str
-    share: float
+    share: float = 0.0
     seed: int = 0
+    rows: int = 0
 
 
 @dataclass(frozen=True)

@@ -139,3 +139,18 @@ def test_build_tells_of_truncation_and_duplicates(build, run, tmp_path):
     assert "duplicates: 5 examples have the inputs of one in train" in shown
     code, _, error = build(truncation="end", out=tmp_path / "other")
     assert (code, "--truncation: there is no truncation 'end'" in error) == (2, True)
+
+
+def test_build_carves_and_limits(run, build, rte_data, small_vocabulary, tmp_path):
+    arguments = ("--tasks", "rte", "--data-dir", rte_data, "--vocabulary", small_vocabulary)
+    more = ("--carve", "dev=train:0.2", "--limit", "rte/train=10", "--few-shot", "dev=1")
+    code, out, error = run("build", *arguments, *more, "--out", tmp_path / "d", "--workers", 1)
+    assert (code, error) == (0, "")
+    assert "note: rte: train is 10 of 24 rows" in out
+    splits = load_manifest(tmp_path / "d").task("rte").splits
+    assert {name: split.examples for name, split in splits.items()} == {
+        "train": 10,
+        "validation": 5,
+        "test": 4,
+        "dev": 2,
+    }
