@@ -5,12 +5,31 @@ Adding a task: write its record in the file of its family, and name it in that f
 
 from prep.errors import UsageError, nearest
 from prep.task import Task
-from prep.tasks import commonsense, glue, inflection, scan, superglue, synthetic
+from prep.tasks import (
+    commonsense,
+    data_to_text,
+    glue,
+    inference,
+    inflection,
+    questions,
+    russian,
+    scan,
+    superglue,
+    synthetic,
+    topics,
+    translation,
+)
 
 ALL_TASKS = (
     *glue.TASKS,
     *superglue.TASKS,
+    *inference.TASKS,
+    *topics.TASKS,
     *commonsense.TASKS,
+    *questions.TASKS,
+    *data_to_text.TASKS,
+    *translation.TASKS,
+    *russian.TASKS,
     *inflection.TASKS,
     *scan.TASKS,
     *synthetic.TASKS,
