@@ -15,6 +15,7 @@ from prep.selection_options import parse_selection
 from prep.sources import FileSource
 from prep.task import Task
 from prep.tasks import ALL_TASKS, get_task
+from prep.tasks_file import load_tasks
 from prep.verification import find_problems
 from prep.vocabulary_training import task_texts, train_vocabulary, words_to_keep
 
@@ -156,6 +157,7 @@ def _add_tasks(commands) -> None:
     parser = commands.add_parser(
         "tasks", help="list the tasks there are", description="List the tasks there are."
     )
+    _add_tasks_file(parser)
     parser.add_argument(
         "--data-dir", type=Path, metavar="DIR", help="say also which of them have their files there"
     )
@@ -219,6 +221,7 @@ def _add_task_options(parser: argparse.ArgumentParser) -> None:
         metavar="TASK,TASK",
         help="names as `python -m prep tasks` lists them",
     )
+    _add_tasks_file(parser)
     parser.add_argument(
         "--data-dir",
         type=Path,
@@ -235,6 +238,28 @@ def _add_task_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_tasks_file(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--tasks-file",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="tasks of your own: a .yaml file, or a .py module with a list TASKS; may be given"
+        " again",
+    )
+
+
+def _own_tasks(arguments: argparse.Namespace) -> dict[str, Task]:
+    """The tasks of the files that were given; they go before those of the same name here."""
+    return {task.name: task for path in arguments.tasks_file for task in load_tasks(path)}
+
+
+def _find_tasks(arguments: argparse.Namespace) -> tuple[Task, ...]:
+    own = _own_tasks(arguments)
+    return tuple(own.get(name) or get_task(name, own) for name in arguments.tasks)
+
+
 def _parse_tasks(names: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name.strip() for name in names.split(",") if name.strip()))
 
@@ -245,7 +270,7 @@ def _available_processors() -> int:
 
 def _build(arguments: argparse.Namespace) -> None:
     options = BuildOptions(
-        tasks=tuple(map(get_task, arguments.tasks)),
+        tasks=_find_tasks(arguments),
         vocabulary=arguments.vocabulary,
         out=arguments.out,
         data_dir=arguments.data_dir,
@@ -258,6 +283,7 @@ def _build(arguments: argparse.Namespace) -> None:
         format=arguments.format,
         has_name_in_front=arguments.task_name_in_front,
         source=arguments.source,
+        modules=tuple(path for path in arguments.tasks_file if path.suffix == ".py"),
         selection=parse_selection(
             arguments.carve, arguments.few_shot, arguments.limit, arguments.split_seed
         ),
@@ -296,7 +322,7 @@ def _describe_odd_rows(split: SplitEntry) -> list[str]:
 
 
 def _list_tasks(arguments: argparse.Namespace) -> None:
-    for task in ALL_TASKS:
+    for task in (*_own_tasks(arguments).values(), *ALL_TASKS):
         print(f"{task.name:<22} {task.kind:<16} {task.description}")
         answers = f"answers {', '.join(task.label_words)}; " if task.label_words else ""
         print(f"{'':<22} {answers}scored by {', '.join(task.metrics)}")
@@ -331,7 +357,7 @@ def _verify(arguments: argparse.Namespace) -> None:
 
 
 def _train_vocabulary(arguments: argparse.Namespace) -> None:
-    tasks = [get_task(name).read_from(arguments.source) for name in arguments.tasks]
+    tasks = [task.read_from(arguments.source) for task in _find_tasks(arguments)]
     texts = task_texts(tasks, arguments.data_dir)
     vocabulary = train_vocabulary(texts, arguments.out, arguments.size, words_to_keep(tasks))
     print(f"{arguments.out}: {vocabulary.pieces:,} pieces, {vocabulary.size:,} ids with sentinels")

@@ -59,6 +59,7 @@ class BuildOptions:
         has_name_in_front: In the second, whether inputs begin with the task's name.
         source: Where to read from: "files", "tfds" or "hf".
         selection: Splits to carve, and how many rows to take of each.
+        modules: Python files that define some of the tasks; every worker imports them.
     """
 
     tasks: tuple[Task, ...]
@@ -75,6 +76,7 @@ class BuildOptions:
     has_name_in_front: bool = False
     source: str = "files"
     selection: Selection = field(default_factory=Selection)
+    modules: tuple[Path, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.tasks:
@@ -213,7 +215,10 @@ def _write_folder(
     folder.mkdir(parents=True)
     write_durably(folder / VOCABULARY_FILE, Path(vocabulary.path).read_bytes())
     settings = EncodingSettings(
-        vocabulary.path, options.max_input_length, options.max_target_length
+        vocabulary.path,
+        options.max_input_length,
+        options.max_target_length,
+        tuple(map(str, options.modules)),
     )
     results: dict[tuple[str, str], list[ShardResult]] = defaultdict(list)
     total = sum(split.rows for plan in plans for split in plan.splits)

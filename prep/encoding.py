@@ -32,11 +32,13 @@ class EncodingSettings:
         vocabulary: Path of the SentencePiece model.
         max_input_length: Tokens, EOS included.
         max_target_length: Tokens, EOS included.
+        modules: Python files that define tasks; a worker must import them to know their functions.
     """
 
     vocabulary: str
     max_input_length: int
     max_target_length: int
+    modules: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,8 @@
 Adding a task: write its record in the file of its family, and name it in that file's TASKS.
 """
 
+from collections.abc import Collection
+
 from prep.errors import UsageError, nearest
 from prep.task import Task
 from prep.tasks import (
@@ -38,11 +40,12 @@ ALL_TASKS = (
 TASKS_BY_NAME = {task.name: task for task in ALL_TASKS}
 
 
-def get_task(name: str) -> Task:
+def get_task(name: str, others: Collection[str] = ()) -> Task:
     """Looks a task up.
 
     Args:
         name: The task's name.
+        others: Names of tasks that are known elsewhere, for the hint in a message.
 
     Returns:
         The task.
@@ -53,5 +56,5 @@ def get_task(name: str) -> Task:
     if name.startswith(inflection.PREFIX) and name not in TASKS_BY_NAME:
         return inflection.inflection_task(name.removeprefix(inflection.PREFIX))
     if name not in TASKS_BY_NAME:
-        raise UsageError(f"unknown task {name!r}; {nearest(name, TASKS_BY_NAME)}")
+        raise UsageError(f"unknown task {name!r}; {nearest(name, [*TASKS_BY_NAME, *others])}")
     return TASKS_BY_NAME[name]
