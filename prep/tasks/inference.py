@@ -109,15 +109,6 @@ SICK = Task(
     labels={word.upper(): word for word in _INFERENCE_LABELS},
     metrics=("accuracy",),
     hyperformer=Rewording(inputs="premise: {premise} hypothesis: {hypothesis}"),
-    tfds=TfdsSource(
-        "sick",
-        splits=_ALL_SPLITS,
-        rename={
-            "sentence_A": "premise",
-            "sentence_B": "hypothesis",
-            "entailment_label": "label",
-        },
-    ),
     source=FileSource(
         folders=("sick", "SICK"),
         layouts=(

@@ -3,13 +3,14 @@
 from prep.sources import Carve, FileSource, FileSpec, HubSource, Layout, Row, TfdsSource
 from prep.task import Rewording, RowError, Task
 
-_VALIDATION_ROWS = 1_000  # carved out of train where the publication has no validation set
+# What is carved out of train where the publication has no validation set: about 1,000 rows.
+_IMDB_SHARE, _YELP_SHARE, _TREC_SHARE = 0.04, 0.002, 0.1
 _TRAIN_AND_TEST = {"train": "train", "test": "test"}
 _POLARITY = {"0": "negative", "1": "positive"}
 
 
-def _with_validation(train: FileSpec, test: FileSpec, rows: int = _VALIDATION_ROWS) -> Layout:
-    return Layout({"train": train, "test": test}, carve=Carve("validation", "train", rows=rows))
+def _with_validation(train: FileSpec, test: FileSpec, share: float) -> Layout:
+    return Layout({"train": train, "test": test}, carve=Carve("validation", "train", share))
 
 
 IMDB = Task(
@@ -27,11 +28,16 @@ IMDB = Task(
     source=FileSource(
         folders=("imdb",),
         layouts=(
-            _with_validation(FileSpec("train.jsonl", "jsonl"), FileSpec("test.jsonl", "jsonl")),
-            _with_validation(FileSpec("train.csv", "csv"), FileSpec("test.csv", "csv")),
+            _with_validation(
+                FileSpec("train.jsonl", "jsonl"), FileSpec("test.jsonl", "jsonl"), _IMDB_SHARE
+            ),
+            _with_validation(
+                FileSpec("train.csv", "csv"), FileSpec("test.csv", "csv"), _IMDB_SHARE
+            ),
             _with_validation(
                 FileSpec("train-00000-of-00001.parquet", "parquet"),
                 FileSpec("test-00000-of-00001.parquet", "parquet"),
+                _IMDB_SHARE,
             ),
             Layout(
                 {
@@ -65,6 +71,7 @@ YELP_POLARITY = Task(
             _with_validation(
                 FileSpec("train.csv", "csv", columns=_YELP_COLUMNS),
                 FileSpec("test.csv", "csv", columns=_YELP_COLUMNS),
+                _YELP_SHARE,
             ),
         ),
     ),
@@ -123,7 +130,7 @@ TREC = Task(
             _with_validation(
                 FileSpec("train_5500.label", "lines", encoding="latin-1"),
                 FileSpec("TREC_10.label", "lines", encoding="latin-1"),
-                rows=500,
+                _TREC_SHARE,
             ),
         ),
         row_functions=(split_question,),
