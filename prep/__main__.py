@@ -326,8 +326,17 @@ def _list_tasks(arguments: argparse.Namespace) -> None:
         print(f"{task.name:<22} {task.kind:<16} {task.description}")
         answers = f"answers {', '.join(task.label_words)}; " if task.label_words else ""
         print(f"{'':<22} {answers}scored by {', '.join(task.metrics)}")
+        elsewhere = _describe_elsewhere(task)
+        if elsewhere:
+            print(f"{'':<22} {elsewhere}")
         if arguments.data_dir:
             print(f"{'':<22} {_describe_source(task, arguments.data_dir)}")
+
+
+def _describe_elsewhere(task: Task) -> str:
+    """Names the other sources that have a task."""
+    sources = (("tfds", task.tfds), ("hf", task.hf))
+    return "; ".join(f"--source {kind}: {source.full_name}" for kind, source in sources if source)
 
 
 def _describe_source(task: Task, data_dir: Path) -> str:

@@ -114,6 +114,7 @@ def test_tasks_lists_every_task_and_finds_files(run, rte_data):
     assert "generated from code" in out
     assert f"found {rte_data / 'rte' / 'train.tsv'}" in out
     assert "missing cola/train.tsv" in out
+    assert "--source tfds: glue/mrpc; --source hf: nyu-mll/glue/mrpc" in out
 
 
 def test_train_vocabulary_on_tasks(run, tmp_path):

@@ -1,5 +1,8 @@
+import pickle
+
 import pytest
 
+from eval.metrics import METRICS
 from prep.errors import UsageError
 from prep.manifest import TASK_KINDS
 from prep.task import RowError, Task
@@ -75,6 +78,26 @@ def test_names_are_unique_and_kinds_known():
     assert len(TASKS_BY_NAME) == len(ALL_TASKS)
     assert {task.kind for task in ALL_TASKS} == set(TASK_KINDS)
     assert all(task.metrics and task.description for task in ALL_TASKS)
+
+
+@pytest.mark.parametrize("task", ALL_TASKS, ids=lambda task: task.name)
+def test_a_task_travels_to_a_worker(task):
+    digest = task.definition_digest()
+    assert pickle.loads(pickle.dumps(task)).definition_digest() == digest
+    for kind, source in (("tfds", task.tfds), ("hf", task.hf)):
+        if source:
+            assert pickle.loads(pickle.dumps(task.read_from(kind))).source == source
+
+
+@pytest.mark.parametrize("task", ALL_TASKS, ids=lambda task: task.name)
+def test_every_metric_is_one_that_evaluation_has(task):
+    assert set(task.metrics) <= set(METRICS)
+
+
+def test_any_language_of_the_shared_task_is_a_task():
+    assert get_task("inflection_fin").source.layouts[0].files["train"].name == "fin.trn"
+    with pytest.raises(UsageError, match="'inflection_english': expected inflection_ and a"):
+        get_task("inflection_english")
 
 
 def test_an_unknown_task_gets_a_hint():
