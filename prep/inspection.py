@@ -7,7 +7,7 @@ import numpy as np
 from prep import storage
 from prep.manifest import Manifest, SplitEntry, TaskEntry, load_manifest
 from prep.reading import TokenTable, read_split, read_vocabulary
-from prep.vocabulary import Vocabulary
+from prep.vocabulary import EOS_MARK, Vocabulary
 
 _PERCENTILES = (50, 90, 99, 100)
 
@@ -97,5 +97,8 @@ def _describe_record(
     manifest: Manifest, vocabulary: Vocabulary, table: TokenTable, row: int
 ) -> Iterator[str]:
     yield f"    example {table.examples[row]}:"
-    yield f"      inputs:  {vocabulary.decode(table.input_ids(row))}"
+    ids = table.input_ids(row)
+    ends = np.flatnonzero(ids == vocabulary.eos_id)[:-1]  # but the last, separators inside
+    parts = map(vocabulary.decode, np.split(ids, ends + 1))
+    yield f"      inputs:  {EOS_MARK.join(parts)}"
     yield f"      targets: {vocabulary.decode(table.target_ids(row))}"

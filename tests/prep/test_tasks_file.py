@@ -4,6 +4,7 @@ import pytest
 
 from prep.build import BuildOptions, build_dataset
 from prep.errors import UsageError
+from prep.inspection import describe_dataset
 from prep.manifest import load_manifest
 from prep.reading import read_split
 from prep.tasks_file import load_tasks
@@ -114,7 +115,13 @@ def test_a_task_declared_in_yaml_is_built(quality, tmp_path, small_vocabulary):
     assert entry.split("train").longest_input <= 20
     table = read_split(chosen.out, manifest, "quality", "validation")
     vocabulary = Vocabulary(small_vocabulary)
-    assert table.input_ids(0).tolist() == [*vocabulary.encode("quality: a</s>b"), 1]
+    assert table.input_ids(0).tolist() == [
+        *vocabulary.encode("quality: a"),
+        vocabulary.eos_id,
+        *vocabulary.encode("b"),
+        vocabulary.eos_id,
+    ]
+    assert any("ty: a</s>" in line for line in describe_dataset(chosen.out))
     closed = manifest.task("closed")
     assert closed.label_words == ("yes", "no")
     assert {name: split.examples for name, split in closed.splits.items()} == {
