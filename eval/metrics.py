@@ -4,10 +4,15 @@ Answers come as `eval.answers` reads them: label indices (−1: not a label), nu
 Adding a metric takes one function here, one line in `METRICS` and one test.
 """
 
+import re
+import string
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import sacrebleu
+from rouge_score import rouge_scorer
 from scipy import stats
 from sklearn import metrics as sklearn_metrics
 
@@ -81,6 +86,30 @@ def spearman(targets: np.ndarray, predictions: np.ndarray, classes: int) -> floa
     return _correlation(stats.spearmanr, targets, predictions)
 
 
+def bleu(targets: np.ndarray, predictions: np.ndarray, classes: int) -> float:
+    """BLEU of the whole corpus, one reference each, from 0 to 1 (Post 2018, sacreBLEU)."""
+    return float(sacrebleu.corpus_bleu(list(predictions), [list(targets)]).score) / 100
+
+
+def rouge_l(targets: np.ndarray, predictions: np.ndarray, classes: int) -> float:
+    """The mean F1 of the longest common subsequence of words, stemmed (Lin 2004)."""
+    scorer = rouge_scorer.RougeScorer(["rougeL"], use_stemmer=True)
+    pairs = zip(targets, predictions, strict=True)
+    return float(np.mean([scorer.score(*pair)["rougeL"].fmeasure for pair in pairs]))
+
+
+def squad_em(targets: np.ndarray, predictions: np.ndarray, classes: int) -> float:
+    """The share of answers equal to their target but for case, articles and punctuation."""
+    pairs = zip(targets, predictions, strict=True)
+    return float(np.mean([_squad_words(right) == _squad_words(given) for right, given in pairs]))
+
+
+def squad_f1(targets: np.ndarray, predictions: np.ndarray, classes: int) -> float:
+    """The mean F1 of the words that answer and target share (Rajpurkar et al. 2016)."""
+    pairs = zip(targets, predictions, strict=True)
+    return float(np.mean([_word_f1(right, given) for right, given in pairs]))
+
+
 METRICS: Mapping[str, Metric] = {
     "accuracy": accuracy,
     "exact_match": exact_match,
@@ -88,6 +117,10 @@ METRICS: Mapping[str, Metric] = {
     "matthews": matthews,
     "pearson": pearson,
     "spearman": spearman,
+    "bleu": bleu,
+    "rouge_l": rouge_l,
+    "squad_em": squad_em,
+    "squad_f1": squad_f1,
 }
 
 
@@ -124,6 +157,19 @@ def score(
 
 def _without_unreadable(targets: np.ndarray, predictions: np.ndarray) -> np.ndarray:
     return np.where(np.isin(predictions, (0, 1)), predictions, 1 - targets)
+
+
+def _squad_words(text: str) -> list[str]:
+    kept = "".join(letter for letter in text.lower() if letter not in string.punctuation)
+    return re.sub(r"\b(a|an|the)\b", " ", kept).split()
+
+
+def _word_f1(target: str, prediction: str) -> float:
+    right, given = _squad_words(target), _squad_words(prediction)
+    shared = (Counter(right) & Counter(given)).total()
+    if not right or not given:
+        return float(right == given)
+    return 2 * shared / (len(right) + len(given))
 
 
 def _is_constant(values: np.ndarray) -> bool:

@@ -8,12 +8,14 @@ from pathlib import Path
 from prep.build import BuildOptions, build_dataset
 from prep.errors import DataError, UsageError, run_command
 from prep.inspection import describe_dataset
-from prep.manifest import Manifest
+from prep.manifest import Manifest, SplitEntry
 from prep.planning import find_layout
 from prep.quiet import quiet_libraries
+from prep.selection_options import parse_selection
 from prep.sources import FileSource
 from prep.task import Task
 from prep.tasks import ALL_TASKS, get_task
+from prep.tasks_file import load_tasks
 from prep.verification import find_problems
 from prep.vocabulary_training import task_texts, train_vocabulary, words_to_keep
 
@@ -69,7 +71,13 @@ def _add_build(commands) -> None:
         type=int,
         default=512,
         metavar="TOKENS",
-        help="longer inputs lose their end (default: %(default)s)",
+        help="longer inputs are cut (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--truncation",
+        metavar="HOW",
+        help="what to keep of longer inputs, of every task: head, tail, or head_tail, which puts"
+        " <extra_id_1> where the middle was (default: as each task says, most say head)",
     )
     parser.add_argument(
         "--max-target-length",
@@ -92,16 +100,64 @@ def _add_build(commands) -> None:
         metavar="N",
         help="processes; the result does not depend on it (default: %(default)s)",
     )
+    _add_split_options(parser)
+    parser.add_argument(
+        "--format",
+        default="t5",
+        metavar="WORDING",
+        help="t5: as in the T5 paper; hyperformer: fields joined as 'sentence1: … sentence2: …',"
+        " labels as digits (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--task-name-in-front",
+        action="store_true",
+        help="with --format hyperformer, begin inputs with the task's name, as is done where no"
+        " adapters tell the tasks apart",
+    )
     parser.add_argument(
         "--force", action="store_true", help="replace a dataset that was built with other options"
     )
     parser.set_defaults(run=_build)
 
 
+def _add_split_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--carve",
+        action="append",
+        default=[],
+        metavar="[TASK/]NEW=OLD:N",
+        help="make a split out of another, N rows or a share: validation=train:1000,"
+        " test=validation:0.5, rte/test=validation:0.5; without a task, for every one that has no"
+        " such split; may be given again",
+    )
+    parser.add_argument(
+        "--limit",
+        action="append",
+        default=[],
+        metavar="[TASK/]SPLIT=ROWS",
+        help="take that many rows of a split, drawn at random; may be given again",
+    )
+    parser.add_argument(
+        "--few-shot",
+        action="append",
+        default=[],
+        metavar="[TASK/]SPLIT=ROWS",
+        help="take that many rows of each label, drawn at random; may be given again",
+    )
+    parser.add_argument(
+        "--split-seed",
+        type=int,
+        default=0,
+        metavar="N",
+        help="seed of --carve, --limit and --few-shot (default: %(default)s)",
+    )
+
+
 def _add_tasks(commands) -> None:
     parser = commands.add_parser(
         "tasks", help="list the tasks there are", description="List the tasks there are."
     )
+    _add_tasks_file(parser)
     parser.add_argument(
         "--data-dir", type=Path, metavar="DIR", help="say also which of them have their files there"
     )
@@ -165,12 +221,43 @@ def _add_task_options(parser: argparse.ArgumentParser) -> None:
         metavar="TASK,TASK",
         help="names as `python -m prep tasks` lists them",
     )
+    _add_tasks_file(parser)
     parser.add_argument(
         "--data-dir",
         type=Path,
         metavar="DIR",
-        help="folder that holds a folder per task; generated tasks need none",
+        help="folder that holds a folder per task, or the datasets of --source tfds, or the cache"
+        " of --source hf; generated tasks need none",
     )
+    parser.add_argument(
+        "--source",
+        default="files",
+        metavar="KIND",
+        help="where rows come from: files (below --data-dir), tfds (TensorFlow Datasets), hf"
+        " (Hugging Face datasets, to be installed by you) (default: %(default)s)",
+    )
+
+
+def _add_tasks_file(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--tasks-file",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="tasks of your own: a .yaml file, or a .py module with a list TASKS; may be given"
+        " again",
+    )
+
+
+def _own_tasks(arguments: argparse.Namespace) -> dict[str, Task]:
+    """The tasks of the files that were given; they go before those of the same name here."""
+    return {task.name: task for path in arguments.tasks_file for task in load_tasks(path)}
+
+
+def _find_tasks(arguments: argparse.Namespace) -> tuple[Task, ...]:
+    own = _own_tasks(arguments)
+    return tuple(own.get(name) or get_task(name, own) for name in arguments.tasks)
 
 
 def _parse_tasks(names: str) -> tuple[str, ...]:
@@ -183,7 +270,7 @@ def _available_processors() -> int:
 
 def _build(arguments: argparse.Namespace) -> None:
     options = BuildOptions(
-        tasks=tuple(map(get_task, arguments.tasks)),
+        tasks=_find_tasks(arguments),
         vocabulary=arguments.vocabulary,
         out=arguments.out,
         data_dir=arguments.data_dir,
@@ -192,6 +279,14 @@ def _build(arguments: argparse.Namespace) -> None:
         shard_records=arguments.shard_records,
         workers=arguments.workers,
         force=arguments.force,
+        truncation=arguments.truncation,
+        format=arguments.format,
+        has_name_in_front=arguments.task_name_in_front,
+        source=arguments.source,
+        modules=tuple(path for path in arguments.tasks_file if path.suffix == ".py"),
+        selection=parse_selection(
+            arguments.carve, arguments.few_shot, arguments.limit, arguments.split_seed
+        ),
     )
     for line in _summarize(build_dataset(options)):
         print(line)
@@ -210,16 +305,38 @@ def _summarize(manifest: Manifest) -> list[str]:
                 f" {split.truncated:>9,} {split.rejected:>8,}"
                 + (f" ({reasons}; see {task.name}/rejected.jsonl)" if reasons else "")
             )
+            lines += [f"  {note}" for note in _describe_odd_rows(split)]
     return lines
 
 
+def _describe_odd_rows(split: SplitEntry) -> list[str]:
+    notes = [
+        f"{count:,} of them have the inputs of an example in {other}"
+        for other, count in split.duplicates.items()
+    ]
+    if split.dropped or split.expanded:
+        notes.append(
+            f"row functions left {split.dropped:,} rows out and added {split.expanded:,} examples"
+        )
+    return notes
+
+
 def _list_tasks(arguments: argparse.Namespace) -> None:
-    for task in ALL_TASKS:
+    for task in (*_own_tasks(arguments).values(), *ALL_TASKS):
         print(f"{task.name:<22} {task.kind:<16} {task.description}")
         answers = f"answers {', '.join(task.label_words)}; " if task.label_words else ""
         print(f"{'':<22} {answers}scored by {', '.join(task.metrics)}")
+        elsewhere = _describe_elsewhere(task)
+        if elsewhere:
+            print(f"{'':<22} {elsewhere}")
         if arguments.data_dir:
             print(f"{'':<22} {_describe_source(task, arguments.data_dir)}")
+
+
+def _describe_elsewhere(task: Task) -> str:
+    """Names the other sources that have a task."""
+    sources = (("tfds", task.tfds), ("hf", task.hf))
+    return "; ".join(f"--source {kind}: {source.full_name}" for kind, source in sources if source)
 
 
 def _describe_source(task: Task, data_dir: Path) -> str:
@@ -229,7 +346,7 @@ def _describe_source(task: Task, data_dir: Path) -> str:
         found = find_layout(task, task.source, data_dir)
     except DataError as error:
         return str(error)
-    return f"found {', '.join(map(str, found.paths.values()))}"
+    return f"found {', '.join(str(path) for paths in found.paths.values() for path in paths)}"
 
 
 def _inspect(arguments: argparse.Namespace) -> None:
@@ -249,7 +366,7 @@ def _verify(arguments: argparse.Namespace) -> None:
 
 
 def _train_vocabulary(arguments: argparse.Namespace) -> None:
-    tasks = [get_task(name) for name in arguments.tasks]
+    tasks = [task.read_from(arguments.source) for task in _find_tasks(arguments)]
     texts = task_texts(tasks, arguments.data_dir)
     vocabulary = train_vocabulary(texts, arguments.out, arguments.size, words_to_keep(tasks))
     print(f"{arguments.out}: {vocabulary.pieces:,} pieces, {vocabulary.size:,} ids with sentinels")

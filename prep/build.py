@@ -9,7 +9,7 @@ import importlib.metadata
 import shutil
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -29,9 +29,11 @@ from prep.manifest import (
     load_manifest,
     write_manifest,
 )
-from prep.planning import SplitPlan, TaskPlan, plan_task
+from prep.planning import plan_task
 from prep.pool import write_shards
+from prep.splits import Selection, SplitPlan, TaskPlan, select_rows
 from prep.task import Task
+from prep.truncation import check_truncation
 from prep.vocabulary import Vocabulary
 
 REJECTED_FILE = "rejected.jsonl"
@@ -47,11 +49,17 @@ class BuildOptions:
         vocabulary: Path of the SentencePiece model.
         out: The dataset folder to make.
         data_dir: Folder that holds a folder per task; None if all tasks are generated.
-        max_input_length: Tokens, EOS included; longer inputs lose their end.
+        max_input_length: Tokens, EOS included; longer inputs are cut as their task says.
         max_target_length: Tokens, EOS included; longer targets lose their end.
         shard_records: Source rows per shard.
         workers: Processes.
         force: Whether to replace a dataset built with other options.
+        truncation: What to keep of long inputs, for every task; None leaves it to the task.
+        format: The publication to word the tasks as: "t5" or "hyperformer".
+        has_name_in_front: In the second, whether inputs begin with the task's name.
+        source: Where to read from: "files", "tfds" or "hf".
+        selection: Splits to carve, and how many rows to take of each.
+        modules: Python files that define some of the tasks; every worker imports them.
     """
 
     tasks: tuple[Task, ...]
@@ -63,10 +71,18 @@ class BuildOptions:
     shard_records: int = 2048
     workers: int = 1
     force: bool = False
+    truncation: str | None = None
+    format: str = "t5"
+    has_name_in_front: bool = False
+    source: str = "files"
+    selection: Selection = field(default_factory=Selection)
+    modules: tuple[Path, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.tasks:
             raise UsageError("no task to build: name at least one with --tasks")
+        if self.truncation is not None:
+            check_truncation(self.truncation, "--truncation")
         least = {"max_input_length": 2, "max_target_length": 2, "shard_records": 1, "workers": 1}
         for name, minimum in least.items():
             if getattr(self, name) < minimum:
@@ -91,7 +107,13 @@ def build_dataset(options: BuildOptions, report: Callable[[str], None] = print) 
     """
     vocabulary = Vocabulary(options.vocabulary)
     existing = _existing_manifest(options.out)
-    plans = [plan_task(task, options.data_dir, options.shard_records) for task in options.tasks]
+    plans = select_rows(
+        [
+            plan_task(task, options.data_dir, options.shard_records)
+            for task in _chosen_tasks(options)
+        ],
+        options.selection,
+    )
     planned = _planned_manifest(options, vocabulary, plans)
     if existing is not None:
         differences = _differences(planned, existing)
@@ -113,6 +135,14 @@ def build_dataset(options: BuildOptions, report: Callable[[str], None] = print) 
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return manifest
+
+
+def _chosen_tasks(options: BuildOptions) -> Iterator[Task]:
+    """The tasks as this build makes them."""
+    for task in options.tasks:
+        chosen = task.read_from(options.source)
+        chosen = chosen.in_format(options.format, options.has_name_in_front)
+        yield dataclasses.replace(chosen, truncation=options.truncation or task.truncation)
 
 
 def _existing_manifest(out: Path) -> Manifest | None:
@@ -139,6 +169,7 @@ def _planned_manifest(
         shard_records=options.shard_records,
         tasks={plan.task.name: _planned_task(plan, vocabulary) for plan in plans},
         library_versions={name: importlib.metadata.version(name) for name in _VERSIONED_LIBRARIES},
+        format=options.format,
     )
 
 
@@ -156,17 +187,18 @@ def _planned_task(plan: TaskPlan, vocabulary: Vocabulary) -> TaskEntry:
         sources=plan.sources,
         notes=plan.notes,
         definition=plan.task.definition_digest(),
+        truncation=plan.task.truncation,
     )
 
 
 def _differences(planned: Manifest, existing: Manifest) -> list[str]:
     """Names what a planned build would do otherwise than the one that is there."""
     names = ["vocabulary", "max_input_length", "max_target_length", "shard_records"]
-    names += ["library_versions"]
+    names += ["library_versions", "format"]
     different = [name for name in names if getattr(planned, name) != getattr(existing, name)]
     if planned.tasks.keys() != existing.tasks.keys():
         return [*different, "tasks"]
-    per_task = ("kind", "label_words", "metrics", "sources", "definition")
+    per_task = ("kind", "label_words", "metrics", "sources", "definition", "truncation", "notes")
     for task, name in ((task, name) for task in planned.tasks for name in per_task):
         if getattr(planned.tasks[task], name) != getattr(existing.tasks[task], name):
             different.append(f"{name} of {task}")
@@ -183,7 +215,10 @@ def _write_folder(
     folder.mkdir(parents=True)
     write_durably(folder / VOCABULARY_FILE, Path(vocabulary.path).read_bytes())
     settings = EncodingSettings(
-        vocabulary.path, options.max_input_length, options.max_target_length
+        vocabulary.path,
+        options.max_input_length,
+        options.max_target_length,
+        tuple(map(str, options.modules)),
     )
     results: dict[tuple[str, str], list[ShardResult]] = defaultdict(list)
     total = sum(split.rows for plan in plans for split in plan.splits)
@@ -242,6 +277,11 @@ def _finish_task(
         split.split: _finish_split(folder, task, split.split, results[task.name, split.split])
         for split in plan.splits
     }
+    duplicates = _count_duplicates({name: results[task.name, name] for name in splits})
+    splits = {
+        name: dataclasses.replace(split, duplicates=duplicates[name])
+        for name, split in splits.items()
+    }
     longest = max(split.longest_target for split in splits.values())
     longest_label = max((len(ids) + 1 for ids in entry.label_token_ids), default=0)
     training = splits.get("train") or next(iter(splits.values()))
@@ -259,23 +299,51 @@ def _finish_split(
     rejected: Counter[str] = sum((result.rejected for result in results), Counter())
     labels: Counter[int] = sum((result.labels for result in results), Counter())
     examples = sum(result.records for result in results)
+    dropped = sum(result.dropped for result in results)
     if not examples:
+        rejected.update({"left out by the task's row functions": dropped} if dropped else {})
         reasons = ", ".join(f"{count:,} × {reason}" for reason, count in rejected.most_common())
         raise DataError(
             f"task {task.name!r}: split {split!r} is empty: "
             + (f"every row was rejected ({reasons})" if rejected else "its file has no rows")
         )
+    truncated = sum(result.truncated for result in results)
     return SplitEntry(
         examples=examples,
         shards=tuple(_finish_shard(folder, task, split, len(results), one) for one in results),
-        truncated=sum(result.truncated for result in results),
+        truncated=truncated,
         truncated_targets=sum(result.truncated_targets for result in results),
         longest_input=max(result.longest_input for result in results),
         longest_target=max(result.longest_target for result in results),
         label_counts=tuple(labels[index] for index in range(len(task.label_words))),
         rejected=rejected.total(),
         rejected_reasons=dict(sorted(rejected.items())),
+        truncated_share=round(truncated / examples, 6),
+        dropped=dropped,
+        expanded=sum(result.expanded for result in results),
     )
+
+
+def _count_duplicates(
+    results: Mapping[str, Sequence[ShardResult]],
+) -> dict[str, dict[str, int]]:
+    """Counts by split, and by other split, the examples whose inputs occur in that other one."""
+    inputs = {
+        split: np.concatenate([result.fingerprints for result in shards])
+        for split, shards in results.items()
+    }
+    counts = {
+        split: {
+            other: int(np.isin(mine, theirs).sum())
+            for other, theirs in inputs.items()
+            if other != split
+        }
+        for split, mine in inputs.items()
+    }
+    return {
+        split: {other: count for other, count in others.items() if count}
+        for split, others in counts.items()
+    }
 
 
 def _finish_shard(

@@ -7,9 +7,10 @@ how many there are.
 
 import json
 import os
+import zlib
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +20,7 @@ import numpy as np
 from prep.records import RecordEncoder
 from prep.rows import Block, parse_block
 from prep.task import Example, RowError, Task
+from prep.truncation import MARKER_SENTINEL, truncate
 from prep.vocabulary import Vocabulary
 
 
@@ -30,11 +32,13 @@ class EncodingSettings:
         vocabulary: Path of the SentencePiece model.
         max_input_length: Tokens, EOS included.
         max_target_length: Tokens, EOS included.
+        modules: Python files that define tasks; a worker must import them to know their functions.
     """
 
     vocabulary: str
     max_input_length: int
     max_target_length: int
+    modules: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,8 @@ class ShardResult:
     Attributes:
         job_index: Number of the shard in the split.
         rows: Source rows that were read.
+        dropped: Rows that the task's row functions left out.
+        expanded: Examples beyond the first of their row.
         records: Records written.
         bytes: Size of the shard.
         crc32c: Checksum of the shard, eight hexadecimal digits.
@@ -80,10 +86,13 @@ class ShardResult:
         longest_target: Tokens, EOS included.
         labels: Examples per label index, −1 for those without.
         rejected: Rows per reason.
+        fingerprints: uint64 [records], of the input texts, to tell equal ones between splits.
     """
 
     job_index: int
     rows: int
+    dropped: int
+    expanded: int
     records: int
     bytes: int
     crc32c: str
@@ -95,6 +104,7 @@ class ShardResult:
     longest_target: int
     labels: Counter[int]
     rejected: Counter[str]
+    fingerprints: np.ndarray
 
 
 class _Answer(NamedTuple):
@@ -103,6 +113,25 @@ class _Answer(NamedTuple):
     features: bytes
     length: int
     is_cut: bool
+
+
+@dataclass
+class _Worded:
+    """The rows of a block as examples, their row numbers in the split, and what was lost."""
+
+    numbers: list[int] = field(default_factory=list)
+    examples: list[Example] = field(default_factory=list)
+    rejected: list[dict] = field(default_factory=list)
+    rows: int = 0
+    dropped: int = 0
+    expanded: int = 0
+
+    def add(self, number: int, made: Sequence[Example]) -> None:
+        """Adds what one row became: nothing, one example or several."""
+        self.numbers += [number] * len(made)
+        self.examples += made
+        self.dropped += not made
+        self.expanded += max(len(made) - 1, 0)
 
 
 class ShardWriter:
@@ -129,16 +158,24 @@ class ShardWriter:
         Raises:
             OSError: If the disk refuses.
         """
-        numbers, examples, rejected = _make_examples(job)
-        _write_rejected(job.rejected_path, rejected)
+        worded = _word(job)
+        examples = worded.examples
+        _write_rejected(job.rejected_path, worded.rejected)
         inputs = self._encode([example.inputs for example in examples])
-        cut = truncate(inputs, self._settings.max_input_length, self._vocabulary.eos_id)
-        answers = self._encode_answers(examples)
+        cut = truncate(
+            inputs,
+            _shorter(self._settings.max_input_length, job.task.max_input_length),
+            self._vocabulary.eos_id,
+            job.task.truncation,
+            self._vocabulary.sentinel_id(MARKER_SENTINEL),
+        )
+        longest = _shorter(self._settings.max_target_length, job.task.max_target_length)
+        answers = self._encode_answers(examples, longest)
         chosen = [answers[example.targets] for example in examples]
         record = self._records.record
         content = b"".join(
             record(number, ids, answer.features)
-            for number, ids, answer in zip(numbers, inputs, chosen, strict=True)
+            for number, ids, answer in zip(worded.numbers, inputs, chosen, strict=True)
         )
         write_durably(job.path, content)
         cut_targets = {position for position, answer in enumerate(chosen) if answer.is_cut}
@@ -146,7 +183,9 @@ class ShardWriter:
         target_lengths = [answer.length for answer in chosen]
         return ShardResult(
             job_index=job.index,
-            rows=len(examples) + len(rejected),
+            rows=worded.rows,
+            dropped=worded.dropped,
+            expanded=worded.expanded,
             records=len(examples),
             bytes=len(content),
             crc32c=f"{google_crc32c.value(content):08x}",
@@ -157,17 +196,18 @@ class ShardWriter:
             longest_input=max(input_lengths, default=0),
             longest_target=max(target_lengths, default=0),
             labels=Counter(example.label for example in examples),
-            rejected=Counter(row["reason"] for row in rejected),
+            rejected=Counter(row["reason"] for row in worded.rejected),
+            fingerprints=_fingerprints(examples),
         )
 
     def _encode(self, texts: Sequence[str]) -> list[list[int]]:
         return self._vocabulary.encode_batch(texts) if texts else []
 
-    def _encode_answers(self, examples: Sequence[Example]) -> dict[str, _Answer]:
+    def _encode_answers(self, examples: Sequence[Example], longest: int) -> dict[str, _Answer]:
         """Encodes each different answer once: most tasks have a handful of them."""
         label_of = {example.targets: example.label for example in examples}
         targets = self._encode(list(label_of))
-        cut = truncate(targets, self._settings.max_target_length, self._vocabulary.eos_id)
+        cut = truncate(targets, longest, self._vocabulary.eos_id)
         return {
             text: _Answer(self._records.answer(label, ids), len(ids), position in cut)
             for position, ((text, label), ids) in enumerate(
@@ -176,24 +216,8 @@ class ShardWriter:
         }
 
 
-def truncate(sequences: Sequence[list[int]], max_length: int, eos_id: int) -> set[int]:
-    """Cuts token ids in place to leave room for EOS, and appends it.
-
-    Args:
-        sequences: Token ids without EOS.
-        max_length: Tokens, EOS included.
-        eos_id: The token that ends every sequence.
-
-    Returns:
-        Positions of the sequences that were cut.
-    """
-    cut = set()
-    for position, ids in enumerate(sequences):
-        if len(ids) >= max_length:
-            del ids[max_length - 1 :]
-            cut.add(position)
-        ids.append(eos_id)
-    return cut
+def _shorter(limit: int, own: int | None) -> int:
+    return limit if own is None else min(limit, own)
 
 
 def write_durably(path: Path, content: bytes) -> None:
@@ -215,12 +239,11 @@ def write_durably(path: Path, content: bytes) -> None:
         raise OSError(error.errno, error.strerror, str(path)) from error
 
 
-def _make_examples(job: ShardJob) -> tuple[list[int], list[Example], list[dict]]:
-    """Words the rows of a block; returns row numbers in the split, examples, and rejected rows."""
+def _word(job: ShardJob) -> _Worded:
+    """Words the rows of a block; the examples of one row share its number."""
     make = job.task.example_maker()
-    numbers: list[int] = []
-    examples: list[Example] = []
-    rejected: list[dict] = []
+    expand = job.task.row_expander()
+    worded = _Worded()
     number = job.first_example - 1
     for offset, row in enumerate(parse_block(job.block)):
         if job.is_member is not None and not job.is_member[offset]:
@@ -229,10 +252,13 @@ def _make_examples(job: ShardJob) -> tuple[list[int], list[Example], list[dict]]
         try:
             if isinstance(row, RowError):
                 raise row
-            examples.append(make(row))
-            numbers.append(number)
+            if expand is None:
+                worded.examples.append(make(row))
+                worded.numbers.append(number)
+            else:
+                worded.add(number, [make(part) for part in expand(row)])
         except RowError as error:
-            rejected.append(
+            worded.rejected.append(
                 {
                     "file": job.block.file,
                     "row": job.block.first_row + offset,
@@ -241,7 +267,15 @@ def _make_examples(job: ShardJob) -> tuple[list[int], list[Example], list[dict]]
                     "detail": error.detail,
                 }
             )
-    return numbers, examples, rejected
+    worded.rows = number - job.first_example + 1
+    return worded
+
+
+def _fingerprints(examples: Sequence[Example]) -> np.ndarray:
+    """64 bits of each input text; two checksums because they cost a third of a digest."""
+    texts = [example.inputs.encode("utf-8", "backslashreplace") for example in examples]
+    values = [zlib.crc32(text) << 32 | google_crc32c.value(text) for text in texts]
+    return np.array(values, np.uint64)
 
 
 def _write_rejected(path: Path, rejected: Sequence[dict]) -> None:

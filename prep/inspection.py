@@ -7,7 +7,7 @@ import numpy as np
 from prep import storage
 from prep.manifest import Manifest, SplitEntry, TaskEntry, load_manifest
 from prep.reading import TokenTable, read_split, read_vocabulary
-from prep.vocabulary import Vocabulary
+from prep.vocabulary import EOS_MARK, Vocabulary
 
 _PERCENTILES = (50, 90, 99, 100)
 
@@ -51,7 +51,7 @@ def _describe_task(entry: TaskEntry) -> Iterator[str]:
     answers = f"; answers {', '.join(entry.label_words)}" if entry.label_words else ""
     yield (
         f"{entry.name}: {entry.kind}{answers}; scored by {', '.join(entry.metrics)}; answers take"
-        f" up to {entry.decoding_length} tokens"
+        f" up to {entry.decoding_length} tokens; truncation keeps the {entry.truncation}"
     )
     yield from (f"  note: {note}" for note in entry.notes)
 
@@ -84,11 +84,21 @@ def _describe_losses(numbers: SplitEntry) -> Iterator[str]:
     )
     reasons = ", ".join(f"{count:,} × {why}" for why, count in numbers.rejected_reasons.items())
     yield f"    rejected: {numbers.rejected:,}" + (f" ({reasons})" if reasons else "")
+    if numbers.dropped or numbers.expanded:
+        yield (
+            f"    row functions: {numbers.dropped:,} rows left out, {numbers.expanded:,} examples"
+            " added"
+        )
+    for other, count in numbers.duplicates.items():
+        yield f"    duplicates: {count:,} examples have the inputs of one in {other}"
 
 
 def _describe_record(
     manifest: Manifest, vocabulary: Vocabulary, table: TokenTable, row: int
 ) -> Iterator[str]:
     yield f"    example {table.examples[row]}:"
-    yield f"      inputs:  {vocabulary.decode(table.input_ids(row))}"
+    ids = table.input_ids(row)
+    ends = np.flatnonzero(ids == vocabulary.eos_id)[:-1]  # but the last, separators inside
+    parts = map(vocabulary.decode, np.split(ids, ends + 1))
+    yield f"      inputs:  {EOS_MARK.join(parts)}"
     yield f"      targets: {vocabulary.decode(table.target_ids(row))}"

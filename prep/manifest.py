@@ -75,6 +75,11 @@ class SplitEntry:
         label_counts: Examples per label word, in the order of the task's label words.
         rejected: Source rows that could not be used.
         rejected_reasons: How many rows were rejected for each reason.
+        truncated_share: Of the examples, from 0 to 1.
+        dropped: Source rows that the task's row functions left out.
+        expanded: Examples beyond the first of their row.
+        duplicates: Of the examples, how many have the inputs of an example in another split,
+            by that split.
     """
 
     examples: int
@@ -86,6 +91,10 @@ class SplitEntry:
     label_counts: tuple[int, ...]
     rejected: int
     rejected_reasons: Mapping[str, int]
+    truncated_share: float = 0.0
+    dropped: int = 0
+    expanded: int = 0
+    duplicates: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def input_tokens(self) -> int:
@@ -131,6 +140,7 @@ class TaskEntry:
         sources: The files its rows came from.
         notes: What a reader should know about how the splits were made.
         definition: Fingerprint of how its rows are worded.
+        truncation: What is kept of inputs that are too long: "head", "tail" or "head_tail".
     """
 
     name: str
@@ -144,6 +154,7 @@ class TaskEntry:
     sources: tuple[SourceEntry, ...] = ()
     notes: tuple[str, ...] = ()
     definition: str = ""
+    truncation: str = "head"
 
     def split(self, name: str) -> SplitEntry:
         """Looks a split up.
@@ -177,6 +188,7 @@ class Manifest:
         shard_records: Source rows per shard.
         tasks: By name.
         library_versions: Of the libraries that decide the bytes.
+        format: The publication whose wording the tasks have: "t5" or "hyperformer".
     """
 
     schema_version: int
@@ -187,6 +199,7 @@ class Manifest:
     shard_records: int
     tasks: Mapping[str, TaskEntry]
     library_versions: Mapping[str, str] = field(default_factory=dict)
+    format: str = "t5"
 
     def task(self, name: str) -> TaskEntry:
         """Looks a task up.

@@ -4,61 +4,33 @@ Everything that can be found wrong before the long work starts is found here: mi
 columns, empty files, corrupt archives.
 """
 
+import dataclasses
 import functools
 import hashlib
 import itertools
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from prep.errors import DataError, UsageError, nearest
 from prep.manifest import SourceEntry
-from prep.rows import Block, columns_of, read_blocks, row_keys, rows_as_blocks
-from prep.sources import Carve, FileSource, FileSpec, GeneratedSource, Layout, Row
+from prep.named_sources import open_splits
+from prep.rows import Block, columns_of, read_blocks, rows_as_blocks
+from prep.sources import (
+    FileSource,
+    FileSpec,
+    GeneratedSource,
+    HubSource,
+    Layout,
+    Row,
+    TfdsSource,
+)
+from prep.splits import SplitPlan, TaskPlan, carve_split, describe_carve, order_splits
 from prep.task import Task
 
 GENERATED = "generated"
 _READ_BYTES = 1 << 20
-_SPLIT_ORDER = {"train": 0, "validation": 1, "test": 2}
-
-
-@dataclass(frozen=True)
-class SplitPlan:
-    """The rows of one split.
-
-    Attributes:
-        task: The task.
-        split: The split's name.
-        rows: How many rows it has.
-        open_blocks: Streams the blocks of its origin.
-        is_member: bool [rows of the origin], which of them belong to the split; None: all.
-    """
-
-    task: Task
-    split: str
-    rows: int
-    open_blocks: Callable[[], Iterator[Block]]
-    is_member: np.ndarray | None = None
-
-
-@dataclass(frozen=True)
-class TaskPlan:
-    """Everything a build must know about a task before reading its rows.
-
-    Attributes:
-        task: The task.
-        splits: What to make.
-        sources: The files the rows come from.
-        notes: What a reader should know about how the splits were made.
-    """
-
-    task: Task
-    splits: tuple[SplitPlan, ...]
-    sources: tuple[SourceEntry, ...]
-    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -68,12 +40,12 @@ class FoundLayout:
     Attributes:
         layout: The declaration.
         folder: The task's folder, relative to the data folder.
-        paths: Where the file of each split is.
+        paths: Where the files of each split are.
     """
 
     layout: Layout
     folder: str
-    paths: Mapping[str, Path]
+    paths: Mapping[str, tuple[Path, ...]]
 
 
 def plan_task(task: Task, data_dir: Path | None, shard_records: int) -> TaskPlan:
@@ -93,6 +65,8 @@ def plan_task(task: Task, data_dir: Path | None, shard_records: int) -> TaskPlan
     """
     if isinstance(task.source, GeneratedSource):
         return _plan_generated(task, task.source, shard_records)
+    if isinstance(task.source, TfdsSource | HubSource):
+        return _plan_named(task, task.source, data_dir, shard_records)
     if data_dir is None:
         raise UsageError(f"task {task.name!r} is read from files: say where with --data-dir")
     return _plan_files(task, find_layout(task, task.source, data_dir), shard_records)
@@ -117,18 +91,18 @@ def find_layout(task: Task, source: FileSource, data_dir: Path) -> FoundLayout:
     missing = []
     for layout, folder in itertools.product(source.layouts, source.folders):
         paths = {
-            split: _existing(data_dir / folder / spec.name) for split, spec in layout.files.items()
+            name: _existing(data_dir / folder / name)
+            for spec in layout.files.values()
+            for name in (spec.name, *spec.parts)
         }
-        found = {split: path for split, path in paths.items() if path}
+        found = {name: path for name, path in paths.items() if path}
         if len(found) == len(paths):
-            return FoundLayout(layout, folder, found)
-        missing.append(
-            " and ".join(
-                f"{folder}/{spec.name}"
+            of_split = {
+                split: tuple(found[name] for name in (spec.name, *spec.parts))
                 for split, spec in layout.files.items()
-                if split not in found
-            )
-        )
+            }
+            return FoundLayout(layout, folder, of_split)
+        missing.append(" and ".join(f"{folder}/{name}" for name in paths if name not in found))
     raise DataError(
         f"task {task.name!r}: its files are not below {data_dir}; missing "
         + ", or else ".join(dict.fromkeys(missing))
@@ -145,100 +119,121 @@ def _plan_files(task: Task, found: FoundLayout, shard_records: int) -> TaskPlan:
     sources: list[SourceEntry] = []
     notes = [found.layout.note] if found.layout.note else []
     for split, spec in found.layout.files.items():
-        path = found.paths[split]
-        _check_columns(task, path, spec)
-        open_blocks = functools.partial(read_blocks, path, spec, shard_records)
-        name = f"{found.folder}/{path.name}"
+        paths = found.paths[split]
+        rows = []
+        for path in paths:
+            _check_columns(task, path, spec)
+            rows.append(sum(block.count for block in read_blocks(path, spec, shard_records)))
+        open_blocks = functools.partial(_blocks_of_files, paths, spec, shard_records)
+        made: tuple[SplitPlan, ...] = (SplitPlan(task, split, sum(rows), open_blocks),)
         carve = found.layout.carve
         if carve and carve.source == split:
-            made = _carve(task, carve, open_blocks)
-            notes.append(_describe_carve(carve, made, name))
-        else:
-            rows = sum(block.count for block in open_blocks())
-            made = (SplitPlan(task, split, rows, open_blocks),)
+            made = carve_split(made[0], carve)
+            name = f"{found.folder}/{paths[0].name}"
+            notes.append(describe_carve(carve, *made, name))
         splits += made
-        rows = sum(plan.rows for plan in made)
-        digest = _file_sha256(path)
-        sources.append(SourceEntry(name, digest, rows, tuple(plan.split for plan in made)))
-    splits.sort(key=lambda plan: _SPLIT_ORDER.get(plan.split, len(_SPLIT_ORDER)))
-    return TaskPlan(task, tuple(splits), tuple(sources), tuple(notes))
+        names = tuple(plan.split for plan in made)
+        sources += [
+            SourceEntry(f"{found.folder}/{path.name}", _file_sha256(path), count, names)
+            for path, count in zip(paths, rows, strict=True)
+        ]
+    return TaskPlan(task, order_splits(splits), tuple(sources), tuple(notes))
+
+
+def _blocks_of_files(paths: Sequence[Path], spec: FileSpec, rows_per_block: int) -> Iterator[Block]:
+    """Streams several files as if they were one; only a block's row number is its file's."""
+    rows_before = 0
+    for path in paths:
+        rows = 0
+        for block in read_blocks(path, spec, rows_per_block):
+            rows += block.count
+            yield dataclasses.replace(block, first_index=block.first_index + rows_before)
+        rows_before += rows
 
 
 def _plan_generated(task: Task, source: GeneratedSource, shard_records: int) -> TaskPlan:
     rows = source.generate()
-    splits = tuple(
-        SplitPlan(
-            task,
-            split,
-            len(rows[split]),
-            functools.partial(rows_as_blocks, rows[split], shard_records, GENERATED),
-        )
-        for split in rows
+    splits = []
+    sources = []
+    for split, given in rows.items():
+        if isinstance(given, Sequence):
+            count, digest = len(given), _rows_sha256(given)
+            reopen: Callable[[], Iterable[Row]] = functools.partial(_return, given)
+        else:
+            count, digest = _digest_rows(given)
+            reopen = functools.partial(_generate_split, source, split)
+        splits.append(_split_of_rows(task, split, count, reopen, shard_records, GENERATED))
+        sources.append(SourceEntry(GENERATED, digest, count, (split,)))
+    notes = (source.note,) if source.note else ()
+    return TaskPlan(task, tuple(splits), tuple(sources), notes)
+
+
+def _plan_named(
+    task: Task, source: TfdsSource | HubSource, data_dir: Path | None, shard_records: int
+) -> TaskPlan:
+    splits = []
+    sources = []
+    for split, reopen in open_splits(task.name, source, data_dir).items():
+        first = next(iter(reopen()), None)
+        name = f"{source.full_name}, {source.splits[split]}"
+        if first is None:
+            raise DataError(f"task {task.name!r}: {name} has no rows")
+        _check_fields(task, name, tuple(first))
+        count, digest = _digest_rows(reopen())
+        splits.append(_split_of_rows(task, split, count, reopen, shard_records, name))
+        sources.append(SourceEntry(name, digest, count, (split,)))
+    return TaskPlan(task, tuple(splits), tuple(sources), ())
+
+
+def _split_of_rows(
+    task: Task,
+    split: str,
+    count: int,
+    reopen: Callable[[], Iterable[Row]],
+    shard_records: int,
+    origin: str,
+) -> SplitPlan:
+    return SplitPlan(
+        task, split, count, functools.partial(_blocks_of_rows, reopen, shard_records, origin)
     )
-    sources = tuple(
-        SourceEntry(GENERATED, _rows_sha256(rows[split]), len(rows[split]), (split,))
-        for split in rows
-    )
-    return TaskPlan(task, splits, sources, (source.note,) if source.note else ())
+
+
+def _blocks_of_rows(
+    reopen: Callable[[], Iterable[Row]], shard_records: int, origin: str
+) -> Iterator[Block]:
+    return rows_as_blocks(reopen(), shard_records, origin)
+
+
+def _generate_split(source: GeneratedSource, split: str) -> Iterable[Row]:
+    return source.generate()[split]
+
+
+def _return(rows: Iterable[Row]) -> Iterable[Row]:
+    return rows
+
+
+def _digest_rows(rows: Iterable[Row]) -> tuple[int, str]:
+    """Counts rows and fingerprints their content, in one pass."""
+    digest = hashlib.sha256()
+    count = 0
+    for count, row in enumerate(rows, start=1):  # noqa: B007 - the last count is the number
+        digest.update(json.dumps(row, sort_keys=True, default=str).encode() + b"\n")
+    return count, digest.hexdigest()
 
 
 def _check_columns(task: Task, path: Path, spec: FileSpec) -> None:
     if spec.format == "lines":
         return
-    present = columns_of(path, spec)
-    for name in task.fields:
+    _check_fields(task, str(path), columns_of(path, spec))
+
+
+def _check_fields(task: Task, where: str, present: Sequence[str]) -> None:
+    for name in task.columns or (() if task.all_row_functions else task.fields):
         if name not in present:
             raise DataError(
-                f"{path}: task {task.name!r} needs the column {name!r}; columns present: "
+                f"{where}: task {task.name!r} needs the column {name!r}; columns present: "
                 f"{', '.join(present) or 'none'}; {nearest(name, present)}"
             )
-
-
-def _carve(
-    task: Task, carve: Carve, open_blocks: Callable[[], Iterator[Block]]
-) -> tuple[SplitPlan, ...]:
-    """Deals the rows of one file to two splits."""
-    digests = [
-        hashlib.blake2b(key, digest_size=16).digest()
-        for block in open_blocks()
-        for key in row_keys(block)
-    ]
-    is_new = carve_rows(digests, carve.share, carve.seed)
-    rows = int(is_new.sum())
-    return (
-        SplitPlan(task, carve.split, rows, open_blocks, is_new),
-        SplitPlan(task, carve.source, len(is_new) - rows, open_blocks, ~is_new),
-    )
-
-
-def carve_rows(keys: Sequence[bytes], share: float, seed: int) -> np.ndarray:
-    """Chooses the rows of a new split by seeded permutation, equal rows always together.
-
-    Args:
-        keys: The content of each row.
-        share: Share of the rows to choose.
-        seed: Of the permutation.
-
-    Returns:
-        bool [rows].
-    """
-    number_of: dict[bytes, int] = {}
-    groups = np.array([number_of.setdefault(key, len(number_of)) for key in keys], np.int64)
-    order = np.random.default_rng(seed).permutation(len(number_of))
-    sizes = np.bincount(groups, minlength=len(order))[order]
-    before = np.cumsum(sizes) - sizes
-    is_chosen = np.zeros(len(order), bool)
-    is_chosen[order] = before < round(share * len(keys))
-    return is_chosen[groups]
-
-
-def _describe_carve(carve: Carve, plans: Sequence[SplitPlan], file: str) -> str:
-    made, rest = plans
-    return (
-        f"{carve.split} ({made.rows:,} rows) was carved out of {file}, the {carve.source}"
-        f" file, by a permutation with seed {carve.seed}; {rest.rows:,} rows are left as"
-        f" {carve.source}"
-    )
 
 
 def _file_sha256(path: Path) -> str:

@@ -13,9 +13,11 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
 
 from prep.encoding import EncodingSettings, ShardJob, ShardResult, ShardWriter
 from prep.errors import DataError
+from prep.tasks_file import import_module
 
 JOBS_IN_FLIGHT = 2  # per worker: one at work, one waiting, so that memory stays bounded
 
@@ -74,6 +76,8 @@ def _start_worker(settings: EncodingSettings) -> None:
     global _writer
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    for module in settings.modules:
+        import_module(Path(module))
     _writer = ShardWriter(settings)
 
 

@@ -13,15 +13,16 @@ import itertools
 import json
 import sys
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Any, cast
 
-from prep.errors import DataError
+from prep.errors import DataError, UsageError
 from prep.sources import FileSpec, Row
 from prep.task import RowError
 
+_TABLE_ROWS = 1024  # rows of a Parquet file decoded at a time
 _GZIP_MAGIC = b"\x1f\x8b"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _LONE_SURROGATES = range(0xDC80, 0xDD00)  # how "surrogateescape" shows undecodable bytes
@@ -68,14 +69,14 @@ def read_blocks(path: Path, spec: FileSpec, rows_per_block: int) -> Iterator[Blo
         OSError: If it cannot be read.
     """
     with _as_data_errors(path), open_binary(path) as file:
-        units = _csv_rows(file, spec) if spec.format == "csv" else _lines(file)
+        units = _units(file, spec, path)
         columns = _take_columns(units, spec, path)
         header_rows = int(spec.has_columns and not spec.columns)
         for index in itertools.count(0, rows_per_block):
             taken = list(itertools.islice(units, rows_per_block))
             if not taken:
                 return
-            payload = taken if spec.format == "csv" else b"".join(cast("list[bytes]", taken))
+            payload = b"".join(taken) if isinstance(taken[0], bytes) else taken
             first_row = index + 1 + header_rows
             yield Block(
                 path.name,
@@ -84,11 +85,11 @@ def read_blocks(path: Path, spec: FileSpec, rows_per_block: int) -> Iterator[Blo
                 len(taken),
                 columns,
                 spec,
-                cast("bytes | Sequence[list[str]]", payload),
+                payload,
             )
 
 
-def rows_as_blocks(rows: Sequence[Row], rows_per_block: int, name: str) -> Iterator[Block]:
+def rows_as_blocks(rows: Iterable[Row], rows_per_block: int, name: str) -> Iterator[Block]:
     """Cuts generated rows into blocks.
 
     Args:
@@ -99,9 +100,11 @@ def rows_as_blocks(rows: Sequence[Row], rows_per_block: int, name: str) -> Itera
     Yields:
         Blocks, in order.
     """
-    for index in range(0, len(rows), rows_per_block):
-        part = list(rows[index : index + rows_per_block])
+    remaining = iter(rows)
+    index = 0
+    while part := list(itertools.islice(remaining, rows_per_block)):
         yield Block(name, index + 1, index, len(part), (), None, part)
+        index += len(part)
 
 
 def parse_block(block: Block) -> Iterator[Row | RowError]:
@@ -117,8 +120,25 @@ def parse_block(block: Block) -> Iterator[Row | RowError]:
         return iter(cast("Sequence[Row]", block.payload))
     if isinstance(block.payload, bytes):
         return _parse_lines(block.payload, block.spec, block.columns)
+    if block.spec.format != "csv":
+        return rename_fields(cast("Sequence[Row]", block.payload), block.spec.rename)
     rows = cast("Sequence[list[str]]", block.payload)
     return (_from_columns(values, block.columns) for values in rows)
+
+
+def rename_fields(rows: Iterable[Row], names: Mapping[str, str]) -> Iterator[Row]:
+    """Gives fields the names that the task has for them.
+
+    Args:
+        rows: The rows.
+        names: Their names → the task's; the others stay.
+
+    Returns:
+        The rows, renamed.
+    """
+    if not names:
+        return iter(rows)
+    return ({names.get(name, name): value for name, value in row.items()} for row in rows)
 
 
 def row_keys(block: Block) -> list[bytes]:
@@ -186,6 +206,47 @@ def _as_data_errors(path: Path) -> Iterator[None]:
         raise DataError(f"{path} is a corrupt or truncated gzip file: {error}") from error
 
 
+def _units(file: IO[bytes], spec: FileSpec, path: Path) -> Iterator[Any]:
+    """The file in pieces of one row each: lines as bytes, CSV rows as texts, or whole rows."""
+    if spec.format == "csv":
+        return _csv_rows(file, spec)
+    if spec.format == "json":
+        return _document_rows(file, spec, path)
+    return _table_rows(file, path) if spec.format == "parquet" else _lines(file)
+
+
+def _document_rows(file: IO[bytes], spec: FileSpec, path: Path) -> Iterator[Row]:
+    try:
+        document = json.loads(file.read())
+    except ValueError as error:
+        raise DataError(f"{path} is not a JSON document: {error}") from error
+    rows: Iterator[Row] = iter(document if isinstance(document, list) else [document])
+    for key in spec.records:
+        rows = _descend(rows, key, path)
+    return rows
+
+
+def _descend(rows: Iterator[Row], key: str, path: Path) -> Iterator[Row]:
+    for row in rows:
+        if not isinstance(row, dict) or not isinstance(row.get(key), list):
+            raise DataError(f"{path}: expected an object with a list {key!r}")
+        outer = {name: value for name, value in row.items() if name != key}
+        yield from ({**outer, **inner} for inner in row[key])
+
+
+def _table_rows(file: IO[bytes], path: Path) -> Iterator[Row]:
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError as error:
+        raise UsageError(f"{path}: reading Parquet needs `pip install pyarrow`") from error
+    try:
+        for batch in parquet.ParquetFile(file).iter_batches(_TABLE_ROWS):
+            yield from batch.to_pylist()
+    except pyarrow.ArrowException as error:
+        raise DataError(f"{path} is not a sound Parquet file: {error}") from error
+
+
 def _lines(file: IO[bytes]) -> Iterator[bytes]:
     first = file.readline().removeprefix(_BYTE_ORDER_MARK)
     return itertools.chain([first] if first else [], file)
@@ -204,10 +265,10 @@ def _take_columns(units: Iterator, spec: FileSpec, path: Path) -> tuple[str, ...
     header = next(units, None)
     if header is None:
         raise DataError(f"{path} is empty: expected a header and rows")
-    if spec.format == "csv":
-        return tuple(name.strip() for name in header)
-    text = header.decode(spec.encoding, "replace").rstrip("\r\n")
-    return tuple(name.strip() for name in text.split(spec.separator))
+    if spec.format != "csv":
+        header = header.decode(spec.encoding, "replace").rstrip("\r\n").split(spec.separator)
+    names = (name.strip() for name in header)
+    return tuple(spec.rename.get(name, name) for name in names)
 
 
 def _parse_lines(
@@ -230,8 +291,14 @@ def _parse_lines(
                 yield dict(zip(columns, values))  # noqa: B905 - strict costs a tenth of the loop
             else:
                 yield _wrong_width(values, columns)
+        elif spec.rename and spec.format == "jsonl":
+            yield _renamed(parse(line), spec.rename)
         else:
             yield parse(line)
+
+
+def _renamed(row: Row | RowError, names: Mapping[str, str]) -> Row | RowError:
+    return row if isinstance(row, RowError) else next(rename_fields([row], names))
 
 
 def _bare_line(line: str) -> Row:

@@ -4,12 +4,15 @@ A task names one or several layouts in which its files are found in the wild; th
 whose files are all there is used.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 Row = Mapping[str, Any]
-FileFormat = Literal["csv", "tsv", "jsonl", "lines"]
+RowFunction = Callable[[Row], Row | Iterable[Row] | None]
+FileFormat = Literal["csv", "tsv", "jsonl", "lines", "json", "parquet"]
+FILE_FORMATS: tuple[str, ...] = get_args(FileFormat)
+SOURCES = ("files", "tfds", "hf")
 
 
 @dataclass(frozen=True)
@@ -19,10 +22,15 @@ class FileSpec:
     Attributes:
         name: Relative to the task's folder; `name` + ".gz" is found as well.
         format: "csv" honours quotes, "tsv" takes every quote literally, "jsonl" has one object per
-            line, "lines" gives rows with the single field "line".
+            line, "lines" gives rows with the single field "line", "json" is one document (read
+            whole), "parquet" a table.
         columns: Names of the columns of a file without header; empty if its first row is one.
         encoding: A Python codec in which a line feed is the byte 10.
         delimiter: Between columns; empty for the format's own (comma or tab).
+        rename: Names of columns in the file → names of fields in the row.
+        records: The way to the rows of a "json" document, one key per level of nesting, each
+            naming a list; a row has the other fields of every level it lies in.
+        parts: Further files of the same kind, read after the first.
     """
 
     name: str
@@ -30,6 +38,9 @@ class FileSpec:
     columns: tuple[str, ...] = ()
     encoding: str = "utf-8"
     delimiter: str = ""
+    rename: Mapping[str, str] = field(default_factory=dict)
+    records: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()
 
     @property
     def has_columns(self) -> bool:
@@ -51,14 +62,16 @@ class Carve:
     Attributes:
         split: The split to make.
         source: The split whose file is divided.
-        share: Share of the rows that go to the new split.
+        share: Share of the rows that go to the new split, unless `rows` says how many.
         seed: Of the permutation.
+        rows: How many rows go to the new split.
     """
 
     split: str
     source: str
-    share: float
+    share: float = 0.0
     seed: int = 0
+    rows: int = 0
 
 
 @dataclass(frozen=True)
@@ -88,10 +101,64 @@ class FileSource:
     Attributes:
         folders: Names the task's folder goes by, relative to the data folder.
         layouts: In order of preference.
+        row_functions: Applied to the rows of these files before the task's own.
     """
 
     folders: tuple[str, ...]
     layouts: tuple[Layout, ...]
+    row_functions: tuple[RowFunction, ...] = ()
+
+
+@dataclass(frozen=True)
+class _NamedSource:
+    """Rows from a library that knows the dataset by name.
+
+    Attributes:
+        name: As the library knows it.
+        config: Its configuration; empty if it has none.
+        splits: Our names of splits → the library's.
+        rename: Names of the library's fields → names of fields in the row.
+        labels: What the library writes → label word; empty if it writes what the files write, or
+            the number of the label word.
+        row_functions: Applied to its rows before the task's own.
+    """
+
+    name: str
+    config: str = ""
+    splits: Mapping[str, str] = field(
+        default_factory=lambda: {"train": "train", "validation": "validation"}
+    )
+    rename: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    row_functions: tuple[RowFunction, ...] = ()
+
+    @property
+    def full_name(self) -> str:
+        """Name and configuration."""
+        return f"{self.name}/{self.config}" if self.config else self.name
+
+
+@dataclass(frozen=True)
+class TfdsSource(_NamedSource):
+    """Rows from TensorFlow Datasets.
+
+    Attributes:
+        folder: Where the dataset was written, with the version in the path, relative to the data
+            folder; it is read without the code that made it. Empty: by name.
+    """
+
+    folder: str = ""
+
+
+@dataclass(frozen=True)
+class HubSource(_NamedSource):
+    """Rows from Hugging Face `datasets`; no code of the dataset's is ever run.
+
+    Attributes:
+        revision: Commit, tag or branch; empty for the newest.
+    """
+
+    revision: str = ""
 
 
 @dataclass(frozen=True)
@@ -99,9 +166,13 @@ class GeneratedSource:
     """Rows made by code, the same at every call.
 
     Attributes:
-        generate: Returns the rows of every split.
+        generate: Returns the rows of every split; where they are no sequence but, say, a
+            generator, it is called again for every pass over them.
         note: What a reader should know about these splits.
     """
 
-    generate: Callable[[], Mapping[str, Sequence[Row]]]
+    generate: Callable[[], Mapping[str, Iterable[Row]]]
     note: str = field(default="")
+
+
+Source = FileSource | GeneratedSource | TfdsSource | HubSource

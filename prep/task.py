@@ -3,18 +3,21 @@
 One record says everything there is to know about a task before its data is seen.
 """
 
+import dataclasses
 import functools
 import hashlib
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from prep.errors import UsageError
+from prep.errors import UsageError, nearest
 from prep.manifest import TASK_KINDS
-from prep.sources import FileSource, GeneratedSource, Row
+from prep.sources import SOURCES, GeneratedSource, HubSource, Row, RowFunction, Source, TfdsSource
+from prep.truncation import MIN_LENGTH, check_truncation
 
 NO_LABEL = -1
+FORMATS = ("t5", "hyperformer")
 
 Wording = str | Callable[[Row], str]
 
@@ -48,6 +51,23 @@ class Example(NamedTuple):
 
 
 @dataclass(frozen=True)
+class Rewording:
+    """What another wording of a task changes; what is empty stays as it is.
+
+    Attributes:
+        inputs: Template or function, without the task's name.
+        name: What is put in front where the name is wanted.
+        targets: Template or function.
+        labels: What the file writes → label word.
+    """
+
+    inputs: Wording = ""
+    name: str = ""
+    targets: Wording = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Task:
     """One task, declared.
 
@@ -63,6 +83,18 @@ class Task:
         labels: What the file writes → label word. Several spellings may mean the same word.
         whole_words: Words that a vocabulary trained for this task keeps as one token, besides the
             label words.
+        row_functions: Applied to a row one after the other before it is worded. Each returns the
+            row, changed or not, or several rows, or None to leave it out; both are counted.
+        columns: Columns its files must have, where they differ from `fields` because row
+            functions make those.
+        tfds: The same dataset in TensorFlow Datasets, if it is there.
+        hf: The same dataset in Hugging Face `datasets`, if it is there.
+        hyperformer: How HyperFormer words it, where that is not `inputs` without the name and the
+            numbers of the label words.
+        prefix: Put in front of the inputs.
+        truncation: What to keep of inputs that are too long: "head", "tail" or "head_tail".
+        max_input_length: Tokens, EOS included, if fewer than the dataset allows.
+        max_target_length: The same for targets.
     """
 
     name: str
@@ -72,11 +104,27 @@ class Task:
     inputs: Wording
     targets: Wording
     metrics: tuple[str, ...]
-    source: FileSource | GeneratedSource
+    source: Source
     labels: Mapping[str, str] = field(default_factory=dict)
     whole_words: tuple[str, ...] = ()
+    row_functions: tuple[RowFunction, ...] = ()
+    columns: tuple[str, ...] = ()
+    tfds: TfdsSource | None = None
+    hf: HubSource | None = None
+    hyperformer: Rewording | None = None
+    prefix: str = ""
+    truncation: str = "head"
+    max_input_length: int | None = None
+    max_target_length: int | None = None
 
     def __post_init__(self) -> None:
+        check_truncation(self.truncation, f"task {self.name!r}")
+        for name in ("max_input_length", "max_target_length"):
+            length = getattr(self, name)
+            if length is not None and length < MIN_LENGTH:
+                raise UsageError(
+                    f"task {self.name!r}: {name} is {length}; it must be >= {MIN_LENGTH}"
+                )
         if self.kind not in TASK_KINDS:
             raise UsageError(f"task {self.name!r}: kind {self.kind!r} is none of {TASK_KINDS}")
 
@@ -84,6 +132,71 @@ class Task:
     def label_words(self) -> tuple[str, ...]:
         """The answers there are, in order; empty where answers are free text."""
         return tuple(dict.fromkeys(self.labels.values()))
+
+    @property
+    def all_row_functions(self) -> tuple[RowFunction, ...]:
+        """Those of the source, then the task's own."""
+        if isinstance(self.source, GeneratedSource):
+            return self.row_functions
+        return (*self.source.row_functions, *self.row_functions)
+
+    def in_format(self, name: str, has_name_in_front: bool = False) -> "Task":
+        """Words the task as a publication does.
+
+        Args:
+            name: "t5" (Raffel et al. 2020, appendix D) or "hyperformer" (Mahabadi et al. 2021):
+                fields joined as "sentence1: … sentence2: …", labels as digits.
+            has_name_in_front: In the second, whether the inputs begin with the task's name, as
+                they do where no adapters tell the tasks apart.
+
+        Returns:
+            The task in that wording.
+
+        Raises:
+            UsageError: If there is no such format, or the task has no wording in it.
+        """
+        if name not in FORMATS:
+            raise UsageError(f"--format: there is no format {name!r}; {nearest(name, FORMATS)}")
+        if name == "t5":
+            return self
+        other = self.hyperformer or Rewording()
+        digits = {word: str(number) for number, word in enumerate(self.label_words)}
+        return dataclasses.replace(
+            self,
+            inputs=other.inputs or self._inputs_without_name(),
+            targets=other.targets or self.targets,
+            labels=other.labels or {value: digits[word] for value, word in self.labels.items()},
+            prefix=f"{other.name or self.name} " if has_name_in_front else "",
+        )
+
+    def _inputs_without_name(self) -> str:
+        name = f"{self.name} "
+        if isinstance(self.inputs, str) and self.inputs.startswith(name):
+            return self.inputs.removeprefix(name)
+        raise UsageError(f"task {self.name!r} has no wording in --format hyperformer")
+
+    def read_from(self, source: str) -> "Task":
+        """Reads the task from another source than its files.
+
+        Args:
+            source: One of "files", "tfds", "hf"; generated tasks are generated whatever it is.
+
+        Returns:
+            The task with that source, and the labels as that source writes them.
+
+        Raises:
+            UsageError: If there is no such source, or the task is not in it.
+        """
+        if source not in SOURCES:
+            raise UsageError(f"--source: there is no source {source!r}; {nearest(source, SOURCES)}")
+        if source == "files" or isinstance(self.source, GeneratedSource):
+            return self
+        chosen = self.tfds if source == "tfds" else self.hf
+        if chosen is None:
+            raise UsageError(f"task {self.name!r} has no --source {source}; it has files")
+        return dataclasses.replace(
+            self, source=chosen, labels=chosen.labels or _numbered(self.labels), columns=()
+        )
 
     def example_maker(self) -> Callable[[Row], Example]:
         """Prepares the function that turns rows of this task into examples.
@@ -93,7 +206,8 @@ class Task:
         """
         fields, labels = self.fields, self.labels
         word_index = {word: index for index, word in enumerate(self.label_words)}
-        make_inputs, make_targets = _compile(self.inputs), _compile(self.targets)
+        make_inputs = _compile(self.inputs, self.prefix)
+        make_targets = _compile(self.targets)
 
         def make(row: Row) -> Example:
             for name in fields:
@@ -118,26 +232,77 @@ class Task:
 
         return make
 
+    def row_expander(self) -> Callable[[Row], list[Row]] | None:
+        """Prepares the chain of row functions.
+
+        Returns:
+            A function from a row to the rows it becomes, which raises RowError for a row that
+            cannot be used; None for a task that has no row functions.
+        """
+        functions = self.all_row_functions
+        if not functions:
+            return None
+
+        def expand(row: Row) -> list[Row]:
+            rows = [row]
+            try:
+                for function in functions:
+                    rows = [made for one in rows for made in _as_rows(function(one))]
+            except RowError:
+                raise
+            except (LookupError, TypeError, ValueError, AttributeError) as error:
+                raise RowError("unusable field", f"{type(error).__name__} {error}") from error
+            return rows
+
+        return expand
+
     def definition_digest(self) -> str:
         """Fingerprints whatever decides how a row is worded, so that a changed task is noticed.
 
         Returns:
             Sixteen hexadecimal digits.
         """
-        parts = [self.fields, _source_of(self.inputs), _source_of(self.targets), self.labels]
+        parts: list[object] = [
+            self.fields,
+            _source_of(self.inputs),
+            _source_of(self.targets),
+            self.labels,
+        ]
+        if self.all_row_functions:
+            parts += [_source_of(function) for function in self.all_row_functions]
+        if self.prefix:
+            parts.append(self.prefix)
+        if self.max_input_length or self.max_target_length:
+            parts += [self.max_input_length, self.max_target_length]
         return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 
-def _compile(wording: Wording) -> Callable[[Row], str]:
+def _as_rows(made: Row | Iterable[Row] | None) -> Iterable[Row]:
+    if made is None:
+        return ()
+    return (made,) if isinstance(made, Mapping) else made
+
+
+def _numbered(labels: Mapping[str, str]) -> Mapping[str, str]:
+    """Lets labels be written as the numbers of the label words as well, unless numbers they are."""
+    if any(value.isdecimal() for value in labels):
+        return labels
+    words = dict.fromkeys(labels.values())
+    return {**labels, **{str(number): word for number, word in enumerate(words)}}
+
+
+def _compile(wording: Wording, prefix: str = "") -> Callable[[Row], str]:
     if not isinstance(wording, str):
-        return wording
+        word: Callable[[Row], str] = wording
+        return (lambda row: prefix + word(row)) if prefix else word
+    wording = prefix.replace("{", "{{").replace("}", "}}") + wording
     name = wording.removeprefix("{").removesuffix("}")
     if wording == f"{{{name}}}" and "{" not in name:
         return lambda row: str(row[name])  # half the cost of a template of one field
     return wording.format_map
 
 
-def _source_of(wording: Wording) -> str:
+def _source_of(wording: str | Callable) -> str:
     if isinstance(wording, str):
         return wording
     if isinstance(wording, functools.partial):

@@ -18,9 +18,10 @@ from prep.errors import DataError
 EXTRA_IDS = 100  # sentinels of every published T5
 EMBEDDING_MULTIPLE = 128
 SENTINEL_MARK = "<extra_id_"
+EOS_MARK = "</s>"  # in a text: a separator, as Hugging Face's T5 tokenizers have it
 
 # Blanks beside a sentinel belong to it: T5 writes "The <extra_id_0> walks" without a lone "▁".
-_SENTINEL = re.compile(r"\s*<extra_id_(\d+)>\s*")
+_SPECIAL = re.compile(r"\s*<extra_id_(\d+)>\s*|\s*</s>\s*")
 
 
 class Vocabulary:
@@ -72,13 +73,13 @@ class Vocabulary:
         """Turns a text into token ids, without EOS.
 
         Args:
-            text: Any text; `<extra_id_n>` in it becomes the sentinel's id.
+            text: Any text; `<extra_id_n>` in it becomes the sentinel's id, `</s>` that of EOS.
 
         Returns:
             Token ids.
         """
-        if SENTINEL_MARK in text:
-            return self._encode_with_sentinels(text)
+        if SENTINEL_MARK in text or EOS_MARK in text:
+            return self._encode_with_special_ids(text)
         return self._processor.encode(text)
 
     def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
@@ -91,10 +92,11 @@ class Vocabulary:
             One list of token ids per text.
         """
         ids: list[list[int]] = self._processor.encode(list(texts), num_threads=1)
-        if SENTINEL_MARK in "\n".join(texts):
+        joined = "\n".join(texts)
+        if SENTINEL_MARK in joined or EOS_MARK in joined:
             for index, text in enumerate(texts):
-                if SENTINEL_MARK in text:
-                    ids[index] = self._encode_with_sentinels(text)
+                if SENTINEL_MARK in text or EOS_MARK in text:
+                    ids[index] = self._encode_with_special_ids(text)
         return ids
 
     def decode(self, ids: Iterable[int]) -> str:
@@ -131,14 +133,15 @@ class Vocabulary:
     def _decode_pieces(self, ids: list[int]) -> str:
         return self._processor.decode(ids) if ids else ""
 
-    def _encode_with_sentinels(self, text: str) -> list[int]:
+    def _encode_with_special_ids(self, text: str) -> list[int]:
         ids: list[int] = []
         pending = 0
-        for match in _SENTINEL.finditer(text):
-            if int(match[1]) >= self.extra_ids:
+        for match in _SPECIAL.finditer(text):
+            number = match[1]
+            if number and int(number) >= self.extra_ids:
                 continue  # no such sentinel: it stays ordinary text
             ids += self._processor.encode(text[pending : match.start()])
-            ids.append(self.sentinel_id(int(match[1])))
+            ids.append(self.sentinel_id(int(number)) if number else self.eos_id)
             pending = match.end()
         return ids + self._processor.encode(text[pending:])
 

@@ -3,14 +3,35 @@
 Adding a task: write its record in the file of its family, and name it in that file's TASKS.
 """
 
+from collections.abc import Collection
+
 from prep.errors import UsageError, nearest
 from prep.task import Task
-from prep.tasks import commonsense, glue, inflection, scan, superglue, synthetic
+from prep.tasks import (
+    commonsense,
+    data_to_text,
+    glue,
+    inference,
+    inflection,
+    questions,
+    russian,
+    scan,
+    superglue,
+    synthetic,
+    topics,
+    translation,
+)
 
 ALL_TASKS = (
     *glue.TASKS,
     *superglue.TASKS,
+    *inference.TASKS,
+    *topics.TASKS,
     *commonsense.TASKS,
+    *questions.TASKS,
+    *data_to_text.TASKS,
+    *translation.TASKS,
+    *russian.TASKS,
     *inflection.TASKS,
     *scan.TASKS,
     *synthetic.TASKS,
@@ -19,11 +40,12 @@ ALL_TASKS = (
 TASKS_BY_NAME = {task.name: task for task in ALL_TASKS}
 
 
-def get_task(name: str) -> Task:
+def get_task(name: str, others: Collection[str] = ()) -> Task:
     """Looks a task up.
 
     Args:
         name: The task's name.
+        others: Names of tasks that are known elsewhere, for the hint in a message.
 
     Returns:
         The task.
@@ -31,6 +53,8 @@ def get_task(name: str) -> Task:
     Raises:
         UsageError: If there is no such task; names the nearest one.
     """
+    if name.startswith(inflection.PREFIX) and name not in TASKS_BY_NAME:
+        return inflection.inflection_task(name.removeprefix(inflection.PREFIX))
     if name not in TASKS_BY_NAME:
-        raise UsageError(f"unknown task {name!r}; {nearest(name, TASKS_BY_NAME)}")
+        raise UsageError(f"unknown task {name!r}; {nearest(name, [*TASKS_BY_NAME, *others])}")
     return TASKS_BY_NAME[name]

@@ -1,13 +1,33 @@
 """Tasks of the GLUE benchmark (Wang et al. 2019), in the wording of the T5 paper (appendix D)."""
 
-from prep.sources import FileSource, FileSpec, Layout, Row
-from prep.task import RowError, Task
+import dataclasses
+
+from prep.sources import FileSource, FileSpec, HubSource, Layout, Row, TfdsSource
+from prep.task import Rewording, RowError, Task
 
 _COLA_COLUMNS = ("source", "label", "author_mark", "sentence")
 _HELD_OUT_NOTE = (
     "val.tsv is a part of the official training set held out for validation; the official"
     " validation set, dev.tsv, is the test split"
 )
+
+
+def _tfds(config: str, **splits: str) -> TfdsSource:
+    return TfdsSource("glue", config, splits or {"train": "train", "validation": "validation"})
+
+
+def _hub(config: str, **splits: str) -> HubSource:
+    return HubSource(
+        "nyu-mll/glue", config, splits or {"train": "train", "validation": "validation"}
+    )
+
+
+def _official(folder: str, rename: dict[str, str], **files: str) -> FileSource:
+    """The files as the benchmark's own download script leaves them."""
+    names = files or {"train": "train.tsv", "validation": "dev.tsv"}
+    specs = {split: FileSpec(name, "tsv", rename=rename) for split, name in names.items()}
+    return FileSource((folder.lower(), folder), (Layout(specs),))
+
 
 RTE = Task(
     name="rte",
@@ -18,6 +38,8 @@ RTE = Task(
     targets="{label}",
     labels={"entailment": "entailment", "not_entailment": "not_entailment"},
     metrics=("accuracy",),
+    tfds=_tfds("rte"),
+    hf=_hub("rte"),
     source=FileSource(
         folders=("rte", "RTE"),
         layouts=(
@@ -50,6 +72,8 @@ COLA = Task(
     targets="{label}",
     labels={"0": "unacceptable", "1": "acceptable"},
     metrics=("matthews", "accuracy"),
+    tfds=_tfds("cola"),
+    hf=_hub("cola"),
     source=FileSource(
         folders=("cola", "CoLA"),
         layouts=(
@@ -80,6 +104,8 @@ SST2 = Task(
     targets="{label}",
     labels={"0": "negative", "1": "positive"},
     metrics=("accuracy",),
+    tfds=_tfds("sst2"),
+    hf=_hub("sst2"),
     source=FileSource(
         folders=("sst2", "SST-2"),
         layouts=(
@@ -132,6 +158,8 @@ STSB = Task(
     inputs="stsb sentence1: {sentence1} sentence2: {sentence2}",
     targets=round_similarity,
     metrics=("pearson", "spearman"),
+    tfds=dataclasses.replace(_tfds("stsb"), rename={"label": "score"}),
+    hf=dataclasses.replace(_hub("stsb"), rename={"label": "score"}),
     source=FileSource(
         folders=("stsb", "STS-B"),
         layouts=(
@@ -152,4 +180,94 @@ STSB = Task(
     ),
 )
 
-TASKS = (RTE, COLA, SST2, STSB)
+MRPC = Task(
+    name="mrpc",
+    kind="classification",
+    description="Do two sentences mean the same (Microsoft Research Paraphrase Corpus)?",
+    fields=("sentence1", "sentence2", "label"),
+    inputs="mrpc sentence1: {sentence1} sentence2: {sentence2}",
+    targets="{label}",
+    labels={"0": "not_equivalent", "1": "equivalent"},
+    metrics=("f1", "accuracy"),
+    tfds=_tfds("mrpc"),
+    hf=_hub("mrpc"),
+    source=_official(
+        "MRPC", {"Quality": "label", "#1 String": "sentence1", "#2 String": "sentence2"}
+    ),
+)
+
+QQP = Task(
+    name="qqp",
+    kind="classification",
+    description="Do two questions ask the same (Quora Question Pairs)?",
+    fields=("question1", "question2", "label"),
+    inputs="qqp question1: {question1} question2: {question2}",
+    targets="{label}",
+    labels={"0": "not_duplicate", "1": "duplicate"},
+    metrics=("f1", "accuracy"),
+    tfds=_tfds("qqp"),
+    hf=_hub("qqp"),
+    source=_official("QQP", {"is_duplicate": "label"}),
+)
+
+_MNLI_SPLITS = {
+    "train": "train",
+    "validation": "validation_matched",
+    "test": "validation_mismatched",
+}
+
+MNLI = Task(
+    name="mnli",
+    kind="classification",
+    description="Does the premise entail the hypothesis (Multi-Genre Natural Language Inference)?",
+    fields=("hypothesis", "premise", "label"),
+    inputs="mnli hypothesis: {hypothesis} premise: {premise}",
+    targets="{label}",
+    labels={
+        "entailment": "entailment",
+        "neutral": "neutral",
+        "contradiction": "contradiction",
+    },
+    metrics=("accuracy",),
+    # HyperFormer has no colon after "hypothesis" in this task, and in this task alone.
+    hyperformer=Rewording(inputs="premise: {premise} hypothesis {hypothesis}"),
+    tfds=_tfds("mnli", **_MNLI_SPLITS),
+    hf=_hub("mnli", **_MNLI_SPLITS),
+    source=_official(
+        "MNLI",
+        {"sentence1": "premise", "sentence2": "hypothesis", "gold_label": "label"},
+        train="train.tsv",
+        validation="dev_matched.tsv",
+        test="dev_mismatched.tsv",
+    ),
+)
+
+QNLI = Task(
+    name="qnli",
+    kind="classification",
+    description="Does the sentence answer the question (Question Natural Language Inference)?",
+    fields=("question", "sentence", "label"),
+    inputs="qnli question: {question} sentence: {sentence}",
+    targets="{label}",
+    labels={"entailment": "entailment", "not_entailment": "not_entailment"},
+    metrics=("accuracy",),
+    tfds=_tfds("qnli"),
+    hf=_hub("qnli"),
+    source=_official("QNLI", {}),
+)
+
+WNLI = Task(
+    name="wnli",
+    kind="classification",
+    description="Does the sentence follow once its pronoun is resolved (Winograd schemas)?",
+    fields=("sentence1", "sentence2", "label"),
+    inputs="wnli sentence1: {sentence1} sentence2: {sentence2}",
+    targets="{label}",
+    labels={"0": "not_entailment", "1": "entailment"},
+    metrics=("accuracy",),
+    tfds=_tfds("wnli"),
+    hf=_hub("wnli"),
+    source=_official("WNLI", {}),
+)
+
+TASKS = (RTE, COLA, SST2, STSB, MRPC, QQP, MNLI, QNLI, WNLI)

@@ -2,6 +2,7 @@ import math
 
 import numpy as np
 import pytest
+import sacrebleu
 from scipy import stats
 from sklearn import metrics as reference
 
@@ -9,6 +10,8 @@ from eval.metrics import METRICS, score
 from prep import UsageError
 
 CLASSES = {"accuracy": 3, "exact_match": 0, "f1": 3, "matthews": 3, "pearson": 0, "spearman": 0}
+TEXT_METRICS = ("bleu", "rouge_l", "squad_em", "squad_f1")
+CLASSES |= dict.fromkeys(TEXT_METRICS, 0)
 
 
 def one(name, targets, predictions, classes=0):
@@ -77,7 +80,8 @@ def test_no_examples_is_an_error(name):
 
 @pytest.mark.parametrize("name", METRICS)
 def test_one_example_gives_a_number(name):
-    assert math.isfinite(one(name, [1], [1], CLASSES[name]))
+    answer = "a cat" if name in TEXT_METRICS else 1
+    assert math.isfinite(one(name, [answer], [answer], CLASSES[name]))
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -102,6 +106,35 @@ def test_parity_with_the_reference_implementations(seed):
     }
     figures = score(list(expected), numbers[0].tolist(), numbers[1].tolist())
     assert figures == pytest.approx(expected)
+
+
+def test_bleu_by_hand():
+    # Five words of six in order: 5/6 unigrams, 4/5 bigrams, 3/4, 2/3; no brevity penalty.
+    right, given = "the cat sat on the mat", "the cat sat on the rug"
+    expected = (5 / 6 * 4 / 5 * 3 / 4 * 2 / 3) ** 0.25
+    assert one("bleu", [right], [given]) == pytest.approx(expected)
+    assert one("bleu", [right], [right]) == pytest.approx(1.0)
+    assert one("bleu", [right], [""]) == 0.0
+
+
+def test_bleu_is_of_the_corpus():
+    targets = ["the cat sat on the mat", "dogs bark at night in the town"]
+    answers = ["the cat sat on the rug", "dogs bark at night in a town"]
+    expected = sacrebleu.corpus_bleu(answers, [targets]).score / 100
+    assert one("bleu", targets, answers) == pytest.approx(expected)
+
+
+def test_rouge_l_by_hand():
+    # The longest common subsequence is "cat on mat": 3 of 4 words and 3 of 5, F1 2/3.
+    assert one("rouge_l", ["cat on the mat"], ["cat lies on a mat"]) == pytest.approx(2 / 3)
+    assert one("rouge_l", ["cat", "dog"], ["cat", ""]) == pytest.approx(0.5)
+
+
+def test_squad_answers_are_compared_without_case_articles_and_punctuation():
+    assert one("squad_em", ["The Cat", "a dog"], ["cat.", "dogs"]) == 0.5
+    # "big black cat" and "cat, black": 2 of 3 and 2 of 2, F1 0.8; the second shares nothing.
+    assert one("squad_f1", ["the big black cat", "x"], ["cat, black", "y"]) == pytest.approx(0.4)
+    assert one("squad_f1", ["the", "the"], ["a", "cat"]) == 0.5
 
 
 def test_an_unknown_metric_names_the_nearest():

@@ -114,6 +114,7 @@ def test_tasks_lists_every_task_and_finds_files(run, rte_data):
     assert "generated from code" in out
     assert f"found {rte_data / 'rte' / 'train.tsv'}" in out
     assert "missing cola/train.tsv" in out
+    assert "--source tfds: glue/mrpc; --source hf: nyu-mll/glue/mrpc" in out
 
 
 def test_train_vocabulary_on_tasks(run, tmp_path):
@@ -127,3 +128,30 @@ def test_train_vocabulary_on_tasks(run, tmp_path):
     assert (
         run("train-vocabulary", "--tasks", "synthetic_choice", "--size", 9, "--out", path)[0] == 2
     )
+
+
+def test_build_tells_of_truncation_and_duplicates(build, run, tmp_path):
+    code, out, _ = build(truncation="tail", **{"max-input-length": 8})
+    assert code == 0
+    assert "5 of them have the inputs of an example in train" in out
+    shown = run("inspect", tmp_path / "dataset")[1]
+    assert "truncation keeps the tail" in shown
+    assert "truncated: 30 (100.0%)" in shown
+    assert "duplicates: 5 examples have the inputs of one in train" in shown
+    code, _, error = build(truncation="end", out=tmp_path / "other")
+    assert (code, "--truncation: there is no truncation 'end'" in error) == (2, True)
+
+
+def test_build_carves_and_limits(run, build, rte_data, small_vocabulary, tmp_path):
+    arguments = ("--tasks", "rte", "--data-dir", rte_data, "--vocabulary", small_vocabulary)
+    more = ("--carve", "dev=train:0.2", "--limit", "rte/train=10", "--few-shot", "dev=1")
+    code, out, error = run("build", *arguments, *more, "--out", tmp_path / "d", "--workers", 1)
+    assert (code, error) == (0, "")
+    assert "note: rte: train is 10 of 24 rows" in out
+    splits = load_manifest(tmp_path / "d").task("rte").splits
+    assert {name: split.examples for name, split in splits.items()} == {
+        "train": 10,
+        "validation": 5,
+        "test": 4,
+        "dev": 2,
+    }

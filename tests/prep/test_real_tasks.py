@@ -21,7 +21,24 @@ EXPECTED = {
     "e_care": {"train": 1_706, "validation": 426},
     "inflection_eng": {"train": 10_000, "validation": 1_000, "test": 1_000},
     "inflection_deu": {"train": 10_000, "validation": 1_000, "test": 1_000},
+    "wic": {"train": 510, "validation": 128},
+    "wsc": {"train": 83, "validation": 21},
+    "terra": {"train": 2_616, "validation": 307},
+    "headline_cause": {"train": 225, "validation": 90, "test": 90},
+    "e_care_explanation": {"train": 1_706, "validation": 426},
+    "e2e_nlg": {"train": 3_441, "validation": 858},
+    "causal_qa": {"train": 400, "validation": 100},
+    "xquad_en": {"validation": 1_190},
     "scan_file_simple": {"train": 16_228, "validation": 500, "test": 4_182},
+}
+# Examples whose inputs occur in another split, counted in the files with another program.
+DUPLICATES = {
+    ("cola", "train"): {"validation": 4, "test": 11},
+    ("cola", "validation"): {"train": 4, "test": 5},
+    ("cola", "test"): {"train": 11, "validation": 5},
+    ("stsb", "train"): {"validation": 6, "test": 9},
+    ("stsb", "validation"): {"train": 6, "test": 2},
+    ("stsb", "test"): {"train": 7, "validation": 3},
 }
 LABELS = {
     ("rte", "train"): (1_078, 1_049),
@@ -30,6 +47,8 @@ LABELS = {
     ("boolq", "test"): (1_237, 2_033),
     ("cb", "train"): (104, 103, 11),
     ("copa", "validation"): (55, 45),
+    ("terra", "train"): (1_359, 1_257),
+    ("headline_cause", "train"): (0, 16, 58, 58, 82, 5, 6),
 }
 
 
@@ -67,7 +86,53 @@ def test_only_long_passages_are_cut(dataset):
         for split, entry in task.splits.items()
         if entry.truncated
     }
-    assert cut == {("boolq", "test"): 18}
+    assert cut == {
+        ("boolq", "test"): 18,
+        ("terra", "train"): 28,
+        ("terra", "validation"): 3,
+        ("xquad_en", "validation"): 21,
+    }
+
+
+def test_no_inputs_are_in_two_splits_but_for_those_of_the_files(dataset):
+    found = {
+        (task.name, split): dict(entry.duplicates)
+        for task in dataset[1].tasks.values()
+        for split, entry in task.splits.items()
+        if entry.duplicates
+    }
+    assert found == DUPLICATES
+
+
+def test_only_true_schemas_are_kept_in_the_simple_wording(real_data, tmp_path):
+    options = BuildOptions(
+        tasks=(get_task("wsc_simple"),),
+        vocabulary=real_data / "t5_vocab" / "spiece.model",
+        out=tmp_path / "dataset",
+        data_dir=real_data,
+    )
+    splits = build_dataset(options, report=lambda line: None).task("wsc_simple").splits.values()
+    assert sum(split.examples for split in splits) == 38
+    assert sum(split.dropped for split in splits) == 66
+
+
+def test_hyperformer_words_the_real_files_with_digits(real_data, tmp_path):
+    options = BuildOptions(
+        tasks=tuple(map(get_task, ("rte", "commonsense_qa", "cb"))),
+        vocabulary=real_data / "t5_vocab" / "spiece.model",
+        out=tmp_path / "dataset",
+        data_dir=real_data,
+        format="hyperformer",
+    )
+    manifest = build_dataset(options, report=lambda line: None)
+    assert manifest.format == "hyperformer"
+    assert manifest.task("cb").label_words == ("0", "1", "2")
+    assert manifest.task("rte").split("train").label_counts == LABELS["rte", "train"]
+    vocabulary = Vocabulary(real_data / "t5_vocab" / "spiece.model")
+    table = read_split(options.out, manifest, "commonsense_qa", "train")
+    assert vocabulary.decode(table.input_ids(0)).startswith("question: ")
+    assert " A: " in vocabulary.decode(table.input_ids(0))
+    assert vocabulary.decode(table.target_ids(0)) in "01234"
 
 
 def test_decoding_gives_the_file_back(dataset, real_data):

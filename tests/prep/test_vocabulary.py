@@ -94,3 +94,12 @@ def test_a_size_too_small_for_the_characters_is_a_usage_error(tmp_path):
 def test_no_text_is_a_data_error(tmp_path):
     with pytest.raises(DataError, match="no text"):
         train_vocabulary([], tmp_path / "v.model", 50)
+
+
+def test_eos_in_a_text_is_a_separator(small_vocabulary):
+    vocabulary = Vocabulary(small_vocabulary)
+    parts = [vocabulary.encode(part) for part in ("a man", "the cat")]
+    expected = [*parts[0], vocabulary.eos_id, *parts[1]]
+    assert vocabulary.encode("a man</s>the cat") == expected
+    assert vocabulary.encode("a man </s> the cat") == expected
+    assert vocabulary.encode_batch(["a man", "a man</s>the cat"]) == [parts[0], expected]

@@ -1,0 +1,346 @@
+"""Which rows of a task's origins make which split: carving, limiting and few-shot sampling.
+
+A split is a mask over the rows of its origin. Everything here only ever divides or thins a mask, so
+no row can come to lie in two splits; rows that would become equal inputs always stay together.
+All choices are seeded permutations: the same data and options give the same splits.
+"""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from prep.errors import UsageError, nearest
+from prep.manifest import SourceEntry
+from prep.rows import Block, parse_block, row_keys
+from prep.sources import Carve, Row
+from prep.task import Example, RowError, Task
+
+_SPLIT_ORDER = {"train": 0, "validation": 1, "test": 2}
+_KEY_BYTES = 16
+
+
+@dataclass(frozen=True)
+class SplitPlan:
+    """The rows of one split.
+
+    Attributes:
+        task: The task.
+        split: The split's name.
+        rows: How many rows it has.
+        open_blocks: Streams the blocks of its origin.
+        is_member: bool [rows of the origin], which of them belong to the split; None: all.
+    """
+
+    task: Task
+    split: str
+    rows: int
+    open_blocks: Callable[[], Iterator[Block]]
+    is_member: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class TaskPlan:
+    """Everything a build must know about a task before reading its rows.
+
+    Attributes:
+        task: The task.
+        splits: What to make.
+        sources: The files the rows come from.
+        notes: What a reader should know about how the splits were made.
+    """
+
+    task: Task
+    splits: tuple[SplitPlan, ...]
+    sources: tuple[SourceEntry, ...]
+    notes: tuple[str, ...]
+
+    def find(self, split: str) -> SplitPlan | None:
+        """Returns the split of that name, None if there is none."""
+        return next((plan for plan in self.splits if plan.split == split), None)
+
+
+@dataclass(frozen=True)
+class CarveRequest:
+    """A split to carve out of another, as asked for on the command line.
+
+    Attributes:
+        carve: What to carve.
+        task: Only for this task; empty for every task that has no such split.
+    """
+
+    carve: Carve
+    task: str = ""
+
+
+@dataclass(frozen=True)
+class CountRequest:
+    """So many rows of a split, or so many per label.
+
+    Attributes:
+        split: The split.
+        count: Rows.
+        task: Only for this task; empty for all that have such a split.
+    """
+
+    split: str
+    count: int
+    task: str = ""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """How the splits of a build differ from those of its sources; done in this order.
+
+    Attributes:
+        carves: Splits to carve out of others.
+        few_shot: Rows per label.
+        limits: Rows at most.
+        seed: Of every permutation.
+    """
+
+    carves: tuple[CarveRequest, ...] = ()
+    few_shot: tuple[CountRequest, ...] = ()
+    limits: tuple[CountRequest, ...] = ()
+    seed: int = 0
+
+
+def select_rows(plans: Sequence[TaskPlan], selection: Selection) -> list[TaskPlan]:
+    """Applies a selection to the splits of all tasks.
+
+    Args:
+        plans: The tasks with their splits as the sources have them.
+        selection: What to change.
+
+    Returns:
+        The tasks with the splits asked for, and notes that tell of them.
+
+    Raises:
+        UsageError: If a request fits no task.
+    """
+    chosen = list(plans)
+    for wanted in selection.carves:
+        chosen = _apply(chosen, wanted.task, wanted.carve.split, _carver(wanted))
+    for request in selection.few_shot:
+        chosen = _apply(chosen, request.task, request.split, _few_shot(request, selection.seed))
+    for request in selection.limits:
+        chosen = _apply(chosen, request.task, request.split, _limiter(request, selection.seed))
+    return chosen
+
+
+def order_splits(plans: Sequence[SplitPlan]) -> tuple[SplitPlan, ...]:
+    """Sorts splits: train, validation, test, then the others as they come.
+
+    Args:
+        plans: The splits of one task.
+
+    Returns:
+        The same, in order.
+    """
+    return tuple(sorted(plans, key=lambda plan: _SPLIT_ORDER.get(plan.split, len(_SPLIT_ORDER))))
+
+
+def carve_split(plan: SplitPlan, carve: Carve) -> tuple[SplitPlan, SplitPlan]:
+    """Divides a split in two.
+
+    Args:
+        plan: The split to divide.
+        carve: What to take out of it.
+
+    Returns:
+        The new split and the rest.
+
+    Raises:
+        UsageError: If one of them would have no rows.
+    """
+    positions, keys = _keys_of(plan)
+    is_new = carve_rows(keys, carve.rows or round(carve.share * len(keys)), carve.seed)
+    chosen = np.zeros(_origin_rows(plan), bool)
+    rest = chosen.copy()
+    chosen[positions[is_new]] = True
+    rest[positions[~is_new]] = True
+    made = int(is_new.sum())
+    if not made or made == len(keys):
+        raise UsageError(
+            f"task {plan.task.name!r}: carving {carve.split} out of the {len(keys):,} rows of"
+            f" {carve.source} leaves {'nothing in it' if made else f'no {carve.split}'}"
+        )
+    return (
+        SplitPlan(plan.task, carve.split, made, plan.open_blocks, chosen),
+        SplitPlan(plan.task, plan.split, len(keys) - made, plan.open_blocks, rest),
+    )
+
+
+def carve_rows(keys: Sequence[bytes], count: int, seed: int) -> np.ndarray:
+    """Chooses rows by seeded permutation, equal rows always together.
+
+    Args:
+        keys: The content of each row.
+        count: How many rows to choose; groups of equal rows may make it a few more.
+        seed: Of the permutation.
+
+    Returns:
+        bool [rows].
+    """
+    number_of: dict[bytes, int] = {}
+    groups = np.array([number_of.setdefault(key, len(number_of)) for key in keys], np.int64)
+    order = np.random.default_rng(seed).permutation(len(number_of))
+    sizes = np.bincount(groups, minlength=len(order))[order]
+    before = np.cumsum(sizes) - sizes
+    is_chosen = np.zeros(len(order), bool)
+    is_chosen[order] = before < count
+    return is_chosen[groups]
+
+
+def describe_carve(carve: Carve, made: SplitPlan, rest: SplitPlan, file: str) -> str:
+    """Tells a reader how a split came to be.
+
+    Args:
+        carve: What was asked for.
+        made: The new split.
+        rest: What is left of the other.
+        file: Where the rows lie.
+
+    Returns:
+        A note.
+    """
+    return (
+        f"{carve.split} ({made.rows:,} rows) was carved out of {file}, the {carve.source}"
+        f" file, by a permutation with seed {carve.seed}; {rest.rows:,} rows are left as"
+        f" {carve.source}"
+    )
+
+
+_Change = Callable[[TaskPlan], TaskPlan | None]
+
+
+def _apply(plans: list[TaskPlan], task: str, split: str, change: _Change) -> list[TaskPlan]:
+    """Changes the tasks a request is for; a request that changes nothing is a mistake."""
+    names = [plan.task.name for plan in plans]
+    if task and task not in names:
+        raise UsageError(f"no task {task!r} in this build; {nearest(task, names)}")
+    changed = [change(plan) if task in ("", plan.task.name) else None for plan in plans]
+    if not any(changed):
+        known = {one.split for plan in plans for one in plan.splits}
+        raise UsageError(
+            f"nothing to do for split {split!r} of {task or 'any task'}: the splits there are:"
+            f" {', '.join(sorted(known))}"
+        )
+    return [new or old for new, old in zip(changed, plans, strict=True)]
+
+
+def _carver(request: CarveRequest) -> _Change:
+    carve = request.carve
+
+    def change(plan: TaskPlan) -> TaskPlan | None:
+        source = plan.find(carve.source)
+        if plan.find(carve.split):
+            if request.task:
+                raise UsageError(f"task {request.task!r} has a split {carve.split!r} already")
+            return None
+        if source is None:
+            return None
+        made, rest = carve_split(source, carve)
+        others = [split for split in plan.splits if split is not source]
+        note = describe_carve(carve, made, rest, plan.task.name)
+        return replace(plan, splits=order_splits([*others, made, rest]), notes=(*plan.notes, note))
+
+    return change
+
+
+def _limiter(request: CountRequest, seed: int) -> _Change:
+    def change(plan: TaskPlan) -> TaskPlan | None:
+        split = plan.find(request.split)
+        if split is None:
+            return None
+        if split.rows <= request.count:
+            return plan
+        positions = _positions_of(split)
+        taken = np.random.default_rng(seed).permutation(len(positions))[: request.count]
+        note = (
+            f"{request.split} is {request.count:,} of {split.rows:,} rows, drawn with seed {seed}"
+        )
+        return _thin(plan, split, positions[taken], note)
+
+    return change
+
+
+def _few_shot(request: CountRequest, seed: int) -> _Change:
+    def change(plan: TaskPlan) -> TaskPlan | None:
+        split = plan.find(request.split)
+        if split is None:
+            return None
+        words = plan.task.label_words
+        if not words:
+            raise UsageError(
+                f"task {plan.task.name!r} has no labels to take {request.count} rows of each; give"
+                f" it --limit {plan.task.name}/{request.split}=N"
+            )
+        positions_of: dict[int, list[int]] = defaultdict(list)
+        for position, made, _ in _worded_rows(split):
+            if made:
+                positions_of[made[0].label].append(position)
+        generator = np.random.default_rng(seed)
+        taken: list[int] = []
+        for label in range(len(words)):
+            order = generator.permutation(len(positions_of[label]))[: request.count]
+            taken += [positions_of[label][index] for index in order]
+        found = ", ".join(
+            f"{min(len(positions_of[label]), request.count)} {word}"
+            for label, word in enumerate(words)
+        )
+        note = f"{request.split} is a sample of {split.rows:,} rows with seed {seed}: {found}"
+        return _thin(plan, split, np.array(taken, np.int64), note)
+
+    return change
+
+
+def _thin(plan: TaskPlan, split: SplitPlan, positions: np.ndarray, note: str) -> TaskPlan:
+    """Leaves a split only the rows at some positions of its origin."""
+    is_member = np.zeros(_origin_rows(split), bool)
+    is_member[positions] = True
+    thinned = replace(split, rows=len(positions), is_member=is_member)
+    splits = tuple(thinned if one is split else one for one in plan.splits)
+    return replace(plan, splits=splits, notes=(*plan.notes, note))
+
+
+def _positions_of(plan: SplitPlan) -> np.ndarray:
+    return np.arange(plan.rows) if plan.is_member is None else np.flatnonzero(plan.is_member)
+
+
+def _origin_rows(plan: SplitPlan) -> int:
+    return plan.rows if plan.is_member is None else len(plan.is_member)
+
+
+def _keys_of(plan: SplitPlan) -> tuple[np.ndarray, list[bytes]]:
+    """Fingerprints rows by the inputs they become; those that become none by their content."""
+    positions = []
+    keys = []
+    for position, made, content in _worded_rows(plan):
+        texts = [example.inputs.encode("utf-8", "backslashreplace") for example in made]
+        key = b"\0".join(texts) if texts else content
+        keys.append(hashlib.blake2b(key, digest_size=_KEY_BYTES).digest())
+        positions.append(position)
+    return np.array(positions, np.int64), keys
+
+
+def _worded_rows(plan: SplitPlan) -> Iterator[tuple[int, list[Example], bytes]]:
+    """Streams the members of a split: position in the origin, examples, raw content."""
+    make = plan.task.example_maker()
+    expand = plan.task.row_expander()
+
+    def word(row: Row | RowError) -> list[Example]:
+        if isinstance(row, RowError):
+            return []
+        try:
+            return [make(part) for part in (expand(row) if expand else (row,))]
+        except RowError:
+            return []
+
+    for block in plan.open_blocks():
+        rows = zip(parse_block(block), row_keys(block), strict=True)
+        for position, (row, content) in enumerate(rows, block.first_index):
+            if plan.is_member is None or plan.is_member[position]:
+                yield position, word(row), content
