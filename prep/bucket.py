@@ -20,7 +20,7 @@ from google.cloud import storage as cloud_storage
 from google.cloud.storage.exceptions import DataCorruption
 from google.cloud.storage.retry import DEFAULT_RETRY
 
-from prep.bucket_errors import changed_meanwhile, describe_google_error
+from prep.bucket_errors import changed_meanwhile, describe_google_error, wrong_key_file
 from prep.errors import DataError, UsageError
 
 RETRY = DEFAULT_RETRY.with_delay(initial=0.5, maximum=30.0).with_timeout(300.0)  # seconds
@@ -200,7 +200,10 @@ class BucketFolder:
 def _make_client(address: str) -> cloud_storage.Client:
     """Finds credentials; the project plays no part in reading and writing objects."""
     with _explained(address):
-        return cloud_storage.Client(project=None)
+        try:
+            return cloud_storage.Client(project=None)
+        except AttributeError as error:  # google-auth takes any JSON for an object
+            raise wrong_key_file("it is no JSON object") from error
 
 
 @contextlib.contextmanager

@@ -129,14 +129,17 @@ def describe_google_error(error: Exception, address: str) -> DataError:
         return no_credentials(address)
     if isinstance(error, auth.RefreshError | auth.DefaultCredentialsError):
         if os.environ.get(KEY_FILE_VARIABLE):
-            return wrong_key_file(_first_sentence(error))
+            return wrong_key_file(_first_sentences(error))
         return no_credentials(address)
     if isinstance(error, api.Forbidden):
         return no_permission(address, error.message)
     if isinstance(error, api.NotFound) and "bucket does not exist" in error.message:
         return no_such_bucket(address)
     if isinstance(error, api.RetryError):
-        return no_answer(address, _one_line(error.cause or error))
+        response = getattr(error.cause, "response", None)
+        if response is None:
+            return no_answer(address, _one_line(error.cause or error))
+        return no_answer(address, f"HTTP {response.status_code} {_one_line(response.text)}")
     if isinstance(error, api.GoogleAPICallError):
         return DataError(f"{address}: {error.code} {_one_line(error.message)}")
     return no_answer(address, _one_line(error))
@@ -172,6 +175,7 @@ def _one_line(error: object) -> str:
     return " ".join(str(error).split())
 
 
-def _first_sentence(error: Exception) -> str:
-    """What google-auth says first; it goes on with Python representations of its answer."""
-    return " ".join(str(error.args[0] if error.args else error).split()).split(". ")[0]
+def _first_sentences(error: Exception) -> str:
+    """What google-auth says, and of which cause; dictionaries of its answers may follow."""
+    parts = [part for part in error.args if isinstance(part, str | Exception)]
+    return ": ".join(_one_line(part).split(". ")[0].rstrip(".") for part in parts)
