@@ -87,11 +87,13 @@ def test_bytes_sent_twice_count_once():
         session.receive(8, b"8")
 
 
-@pytest.mark.parametrize("content", [b"", b"x", b"\r\n", b"a\r\n--not-it\r\nb", bytes(range(256))])
+@pytest.mark.parametrize(
+    "content", [b"", b"x", b"x\r", b"\r\n", b"a\r\n--not-it\r\nb", bytes(range(256))]
+)
 @pytest.mark.parametrize(("quote", "newline"), [("", b"\r\n"), ("'", b"\n"), ('"', b"\r\n")])
 def test_multipart_bodies(content, quote, newline):
     part = newline.join([b"--==1==", b"Content-Type: text/plain", b"", b""])
-    body = part + b'{"name": "n"}\r\n' + part + content + b"\r\n--==1==--"
+    body = part + b'{"name": "n"}' + newline + part + content + newline + b"--==1==--"
     content_type = f"multipart/related; boundary={quote}==1=={quote}"
     assert parse_related(content_type, body) == ({"name": "n"}, "text/plain", content)
 

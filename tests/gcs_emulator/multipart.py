@@ -1,7 +1,7 @@
 """The bodies of multipart/related uploads: a JSON part that describes, and a part of content.
 
 The standard library's e-mail parser is no help: gsutil quotes its boundary with apostrophes and
-ends part headers with bare line feeds, and content may hold any bytes.
+ends all lines with bare line feeds, so that a carriage return before one belongs to the content.
 """
 
 import json
@@ -10,7 +10,6 @@ import re
 from tests.gcs_emulator.store import ApiError
 
 _BOUNDARY = re.compile(r"boundary=(?:\"([^\"]+)\"|'([^']+)'|([^;\s]+))")
-_HEADERS_END = re.compile(rb"\r?\n\r?\n")
 _CONTENT_TYPE = re.compile(rb"^content-type:\s*([^\r\n]+)", re.IGNORECASE | re.MULTILINE)
 
 
@@ -23,24 +22,22 @@ def parse_related(content_type, body):
     found = _BOUNDARY.search(content_type)
     if found is None:
         raise ApiError(400, "invalid", f"no boundary in {content_type!r}")
-    boundary = next(group for group in found.groups() if group).encode()
-    marks = re.compile(rb"(?:^|\r?\n)--" + re.escape(boundary) + rb"(?:--)?[ \t]*(?:\r?\n|$)")
-    ends = list(marks.finditer(body))
-    if len(ends) < 3:
-        raise ApiError(400, "invalid", f"{max(len(ends) - 1, 0)} parts instead of 2")
-    (_, description), (headers, content) = (
-        _split_part(body[ends[i].end() : ends[i + 1].start()]) for i in range(2)
-    )
+    boundary = b"--" + next(group for group in found.groups() if group).encode()
+    newline = b"\r\n" if body.startswith(boundary + b"\r\n") else b"\n"
+    opening, *parts, _ = (newline + body).split(newline + boundary)
+    if opening or len(parts) != 2:
+        raise ApiError(400, "invalid", f"{len(parts)} parts instead of 2")
+    (_, description), (headers, content) = (_split_part(part, newline) for part in parts)
     kind = _CONTENT_TYPE.search(headers)
     return (
         json.loads(description),
-        kind[1].decode() if kind else "application/octet-stream",
+        kind[1].decode().strip() if kind else "application/octet-stream",
         content,
     )
 
 
-def _split_part(part):
-    blank = _HEADERS_END.search(part)
-    if blank is None:
+def _split_part(part, newline):
+    headers, blank, content = part.partition(newline * 2)
+    if not blank:
         raise ApiError(400, "invalid", "a part without headers")
-    return part[: blank.start()], part[blank.end() :]
+    return headers, content
