@@ -138,10 +138,9 @@ class BucketFolder:
                     return  # an earlier request did arrive, only its answer was lost
                 if isinstance(failure, api.PreconditionFailed):
                     raise changed_meanwhile(address)
-                generation = present.generation if present else 0
-        raise DataError(
-            f"{address} arrived damaged {_SENDINGS} times; is {path} being changed meanwhile?"
-        )
+                if isinstance(failure, DataCorruption):  # the client has removed what arrived
+                    generation = present.generation if present else 0
+        raise DataError(f"{address} arrived damaged {_SENDINGS} times")
 
     def remove(self, removed: RemoteObject) -> None:
         """Removes an object if it is still the one that was seen; none there is fine.
@@ -164,13 +163,13 @@ class BucketFolder:
     def _send(self, name: str, path: Path, crc32c: str, generation: int) -> Exception | None:
         """Uploads once; returns the refusals that call for a second look."""
         checksum = base64.b64encode(bytes.fromhex(crc32c)).decode()
+        blob = self._blob(name)
         try:
-            self._blob(name).upload_from_filename(
+            blob.upload_from_filename(
                 str(path),
                 content_type="application/octet-stream",
                 if_generation_match=generation,
                 checksum="crc32c",
-                crc32c_checksum_value=checksum,
                 retry=RETRY,
             )
         except (api.PreconditionFailed, DataCorruption) as error:
@@ -179,6 +178,8 @@ class BucketFolder:
             if "crc32c" not in error.message.lower():
                 raise
             return error
+        if blob.crc32c != checksum:
+            raise DataError(f"{path} was changed while it was being staged; stage again")
         return None
 
     def _find(self, name: str) -> RemoteObject | None:

@@ -170,6 +170,35 @@ def test_a_fault_in_a_large_file_loses_nothing(bucket, emulator, tmp_path, fault
     assert staged(emulator, bucket)["large"] == path.read_bytes()
 
 
+def test_a_service_that_stores_what_arrived_damaged(bucket, emulator, tmp_path, monkeypatch):
+    """The client compares the checksum it is told, and removes what is not right."""
+    emulator.store.put(bucket[5:], "large", b"old")
+    path = tmp_path / "large"
+    path.write_bytes(bytes(range(256)) * (36 << 10))
+    checksum = describe_file("large", path).crc32c
+    put = emulator.store.put
+
+    def put_unchecked(bucket, name, data, conditions, expected_crc32c, **attributes):
+        return put(bucket, name, data, conditions, None, **attributes)
+
+    monkeypatch.setattr(emulator.store, "put", put_unchecked)
+    emulator.faults.add("PUT", flip_request=True)
+    with BucketFolder(bucket) as folder:
+        folder.upload("large", path, checksum, folder.list_objects()["large"])
+    assert emulator.store.writes == ["large"] * 3  # the old one, the damaged one, the right one
+    assert staged(emulator, bucket)["large"] == path.read_bytes()
+
+
+@pytest.mark.parametrize("repetitions", [1, 36 << 10], ids=["small", "resumable"])
+def test_a_file_that_changed_after_it_was_measured(bucket, tmp_path, repetitions):
+    path = tmp_path / "x"
+    path.write_bytes(b"content")
+    checksum = describe_file("x", path).crc32c
+    path.write_bytes(bytes(range(256)) * repetitions)
+    with BucketFolder(bucket) as folder, pytest.raises(DataError, match="x was changed while it"):
+        folder.upload("x", path, checksum, NOTHING_SEEN)
+
+
 def test_more_objects_than_a_page_holds(bucket, emulator):
     for number in range(1203):
         emulator.store.put(bucket[5:], f"data/{number:04d}", b"x")
