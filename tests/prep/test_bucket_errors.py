@@ -157,7 +157,9 @@ def test_tensorflow_reads_from_no_such_bucket(bucket, emulator):
 
 
 def test_tensorflow_finds_no_dataset(bucket):
-    with pytest.raises(DataError, match=rf"{bucket}/data has no dataset.json: not a dataset"):
+    with pytest.raises(
+        DataError, match=rf"{bucket}/data has no dataset.json: .* whose staging did not"
+    ):
         load_manifest(f"{bucket}/data")
     with pytest.raises(FileNotFoundError):
         storage.read_bytes(f"{bucket}/data/dataset.json")
