@@ -139,7 +139,7 @@ def _local_folder(name_or_path: str) -> Path:
         return _download(name_or_path)
     raise ConfigurationError(
         f"'{name_or_path}' is neither a preset, nor a folder that exists, nor a hub name of the "
-        f"form organisation/model; presets: {suggest(name_or_path, PRESETS)}"
+        f"form organisation/model; for presets: {suggest(name_or_path, PRESETS)}"
     )
 
 
@@ -176,7 +176,7 @@ def _download(repository: str) -> Path:
     except RepositoryNotFoundError:
         raise ConfigurationError(
             f"the hub has no model '{repository}' (or it is private: set HF_TOKEN); "
-            f"presets: {suggest(repository.split('/')[-1], PRESETS)}"
+            f"for presets: {suggest(repository.split('/')[-1], PRESETS)}"
         ) from None
     except EntryNotFoundError as error:
         if isinstance(error, LocalEntryNotFoundError):

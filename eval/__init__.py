@@ -1,12 +1,17 @@
 """Scoring: token ids on the device, then texts, metrics and reports. Always `from eval import`."""
 
-from eval.argmax import ArgmaxModel
-from eval.baselines import trivial_answer, trivial_baseline
-from eval.decoding import GreedyModel, decode_greedily
-from eval.evaluator import Evaluator, Prediction, TaskResult
-from eval.metrics import METRICS, score
-from eval.report import ScoredTask, format_table, write_report
-from eval.session import Session, open_session
+# `python -m eval` imports this file first, and with it TensorFlow: silence it before that.
+from prep.quiet import quiet_libraries
+
+quiet_libraries()
+
+from eval.argmax import ArgmaxModel  # noqa: E402
+from eval.baselines import trivial_answer, trivial_baseline  # noqa: E402
+from eval.decoding import GreedyModel, decode_greedily  # noqa: E402
+from eval.evaluator import Evaluator, Prediction, TaskResult  # noqa: E402
+from eval.metrics import METRICS, score  # noqa: E402
+from eval.report import ScoredTask, format_table, write_report  # noqa: E402
+from eval.session import Session, open_session  # noqa: E402
 
 __all__ = [
     "METRICS",

@@ -1,6 +1,7 @@
 """`python -m eval`: score a run on a split of its dataset, and write figures and predictions."""
 
 import sys
+from argparse import BooleanOptionalAction
 from pathlib import Path
 
 from tqdm import tqdm
@@ -31,6 +32,11 @@ def make_parser() -> OneLineParser:
         help="by default best; none is the model before training",
     )
     parser.add_argument("--logical-devices", type=int, default=1, help="replicas on one CPU")
+    parser.add_argument(
+        "--jit-compile",
+        action=BooleanOptionalAction,
+        help="compile with XLA; by default on GPUs (a TPU always compiles)",
+    )
     return parser
 
 
@@ -55,6 +61,7 @@ def main(argv: list[str] | None = None) -> int:
         checkpoint=options.checkpoint,
         batch_size=options.batch_size,
         logical_devices=options.logical_devices,
+        jit_compile=options.jit_compile,
     )
     scored = [score_task(session, entry, options.split) for entry in entries]
     print(format_table(scored))

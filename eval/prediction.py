@@ -6,7 +6,7 @@ output is dropped here, so no example is.
 Shapes: B global batch, T decoded length.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 import tensorflow as tf
@@ -80,18 +80,36 @@ class TokenPredictor:
 
     def _dispatch(self, table: TokenTable, rows: np.ndarray, task: int) -> tuple[tf.Tensor, ...]:
         batch = make_batch(table, rows, input_length=self.input_length, target_length=1, task=task)
-        share = self.batch_size // self.strategy.num_replicas_in_sync
-
-        def take(context: tf.distribute.experimental.ValueContext) -> dict[str, tf.Tensor]:
-            first = context.replica_id_in_sync_group * share
-            keys = ("encoder_input_tokens", "task")
-            return {key: tf.constant(batch[key][first : first + share]) for key in keys}
-
-        shares = self.strategy.experimental_distribute_values_from_function(take)
+        # Only what the model looks at travels to the device.
+        needed = {key: batch[key] for key in ("encoder_input_tokens", "task")}
+        shares = share_out(self.strategy, needed)
         return self.strategy.experimental_local_results(self._run(shares))
 
     def _fetch(self, rows: np.ndarray, results: tuple[tf.Tensor, ...]) -> np.ndarray:
         return np.concatenate([result.numpy() for result in results])[rows >= 0]
+
+
+def share_out(
+    strategy: tf.distribute.Strategy, batch: Mapping[str, np.ndarray]
+) -> Mapping[str, tf.Tensor]:
+    """Gives each replica its part of a global batch, the first replica the first rows.
+
+    Args:
+        strategy: whose replicas; their number divides B.
+        batch: arrays [B, …] by key.
+
+    Returns:
+        Per-replica tensors [B / replicas, …] by key, for `strategy.run`.
+    """
+
+    def take(context: tf.distribute.experimental.ValueContext) -> dict[str, tf.Tensor]:
+        replica, replicas = context.replica_id_in_sync_group, context.num_replicas_in_sync
+        return {
+            key: tf.constant(values[len(values) * replica // replicas :][: len(values) // replicas])
+            for key, values in batch.items()
+        }
+
+    return strategy.experimental_distribute_values_from_function(take)
 
 
 def check_batch_size(batch_size: int, strategy: tf.distribute.Strategy) -> None:

@@ -15,7 +15,7 @@ from prep import (
     Vocabulary,
     load_manifest,
     nearest,
-    storage,
+    read_vocabulary,
 )
 
 
@@ -45,6 +45,7 @@ def open_session(
     checkpoint: str = "best",
     batch_size: int | None = None,
     logical_devices: int = 1,
+    jit_compile: bool | None = None,
     tasks: Sequence[str] = (),
 ) -> Session:
     """Opens a run folder with its dataset; call it before anything else touches a tensor.
@@ -55,6 +56,7 @@ def open_session(
         checkpoint: `best`, `last`, or `none` for the model before training.
         batch_size: examples per global batch; by default the run's.
         logical_devices: replicas to split the CPU into.
+        jit_compile: whether to compile with XLA; by default where that is faster.
         tasks: names the run must have.
 
     Returns:
@@ -77,6 +79,7 @@ def open_session(
         batch_size=config["data"]["batch_size"] if batch_size is None else batch_size,
         input_length=config["data"]["input_length"],
         strategy=strategy,
+        jit_compile=jit_compile,
     )
     return Session(loaded, directory, manifest, vocabulary, evaluator)
 
@@ -96,12 +99,7 @@ def open_vocabulary(directory: str, manifest: Manifest, expected_sha256: str) ->
         DataError: the file isn't the manifest's, or the manifest's isn't the run's.
     """
     entry = manifest.vocabulary
-    vocabulary = Vocabulary(storage.join(directory, entry.file), entry.sentinels)
-    if vocabulary.sha256 != entry.sha256:
-        raise DataError(
-            f"{vocabulary.path} has sha256 {vocabulary.sha256[:12]}…, and the dataset was built "
-            f"with {entry.sha256[:12]}…; build it again"
-        )
+    vocabulary = read_vocabulary(directory, manifest)
     if entry.sha256 != expected_sha256:
         raise DataError(
             f"dataset {directory} has vocabulary {entry.sha256[:12]}…, and the run was trained "

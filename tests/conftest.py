@@ -1,5 +1,6 @@
-"""For all tests: four logical CPU devices, and TensorFlow without its greetings."""
+"""For all tests: four logical CPU devices, batches of uneven lengths, a quiet TensorFlow."""
 
+import numpy as np
 import pytest
 
 from prep import quiet_libraries
@@ -23,3 +24,28 @@ def pytest_sessionstart(session):
     tf.config.set_logical_device_configuration(
         cpu, [tf.config.LogicalDeviceConfiguration() for _ in range(4)]
     )
+
+
+def make_uneven_batch(task=1, seed=0, examples=8, input_length=9, target_length=6):
+    """Random tokens with a different number of padded positions in every row."""
+    random = np.random.default_rng(seed)
+    inputs = random.integers(3, 100, (examples, input_length)).astype(np.int32)
+    targets = random.integers(3, 100, (examples, target_length)).astype(np.int32)
+    for row in range(examples):
+        inputs[row, 2 + row % (input_length - 1) :] = 0
+        targets[row, 1 + row % target_length :] = 0
+    shifted = np.zeros_like(targets)
+    shifted[:, 1:] = targets[:, :-1]
+    return {
+        "encoder_input_tokens": inputs,
+        "decoder_input_tokens": shifted,
+        "decoder_target_tokens": targets,
+        "decoder_loss_weights": (targets != 0).astype(np.float32),
+        "task": np.full(examples, task, np.int32),
+    }
+
+
+@pytest.fixture(scope="session")
+def uneven_batch():
+    """The function above: tests can't import from here."""
+    return make_uneven_batch

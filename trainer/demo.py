@@ -15,10 +15,10 @@ from typing import Any
 
 from prep import (
     Manifest,
-    Vocabulary,
     load_manifest,
     quiet_libraries,
     read_split,
+    read_vocabulary,
     run_command,
 )
 from prep.__main__ import main as prep
@@ -110,8 +110,8 @@ def score_backbone(folder: Path, manifest: Manifest) -> dict[str, dict[str, floa
 
     dataset = folder / "dataset"
     model = TaskModel(load_backbone(str(folder / "backbone" / "backbone")), TASKS)
-    vocabulary = Vocabulary(dataset / manifest.vocabulary.file, manifest.vocabulary.sentinels)
-    evaluator = Evaluator(model, manifest, vocabulary, batch_size=64, input_length=32)
+    vocabulary = read_vocabulary(dataset, manifest)
+    evaluator = Evaluator(model, manifest, vocabulary, batch_size=64, input_length=30)
     scores = {
         task: evaluator.evaluate(task, read_split(dataset, manifest, task, SPLIT)).metrics
         for task in TASKS

@@ -21,7 +21,7 @@ from adapters_tf import (
     set_precision,
 )
 from eval import Evaluator
-from prep import Manifest, TokenTable, UsageError, Vocabulary, load_manifest, read_split
+from prep import Manifest, TokenTable, UsageError, load_manifest, read_split, read_vocabulary
 from trainer.callbacks import Checkpoints, Figures, Validation
 from trainer.checkpoints import RunCheckpoints
 from trainer.checks import check_best_metric, check_config, check_replicas
@@ -174,9 +174,7 @@ def make_validator(
             tables[task] = table.head(limit) if limit else table
     if not tables:
         return None
-    vocabulary = Vocabulary(
-        Path(resolved["dataset"]) / manifest.vocabulary.file, manifest.vocabulary.sentinels
-    )
+    vocabulary = read_vocabulary(resolved["dataset"], manifest)
     evaluator = Evaluator(
         model,
         manifest,

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from adapters_tf import TaskModel
 from eval import Evaluator
+from eval.prediction import padded_rows, share_out
 from prep import Manifest, TokenTable, make_batch
 from trainer.step import validation_step
 
@@ -70,27 +71,17 @@ class Validator:
     def loss(self, task: str, table: TokenTable) -> float:
         """Compute a task's mean loss over a table, in nats per token."""
         totals = np.zeros(2)
-        for first in range(0, len(table), self.batch_size):
-            rows = np.arange(first, first + self.batch_size)
+        for rows in padded_rows(len(table), self.batch_size):
             batch = make_batch(
                 table,
-                np.where(rows < len(table), rows, -1),
+                rows,
                 input_length=self.input_length,
                 target_length=self.target_length,
                 task=self.model.task_names.index(task),
             )
-            sums = self._step(self._spread(batch))
+            sums = self._step(share_out(self.strategy, batch))
             totals += [
                 float(self.strategy.reduce(tf.distribute.ReduceOp.SUM, value, axis=None))
                 for value in sums
             ]
         return float(totals[0] / max(totals[1], 1.0))
-
-    def _spread(self, batch: Mapping[str, np.ndarray]):
-        share = self.batch_size // self.strategy.num_replicas_in_sync
-
-        def take(context: tf.distribute.ValueContext) -> dict[str, tf.Tensor]:
-            first = context.replica_id_in_sync_group * share
-            return {key: tf.constant(value[first : first + share]) for key, value in batch.items()}
-
-        return self.strategy.experimental_distribute_values_from_function(take)

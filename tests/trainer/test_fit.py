@@ -19,9 +19,17 @@ from prep import load_manifest, run_command
 from trainer.__main__ import main
 
 ROOT = Path(__file__).parents[2]
+SMALL = {
+    "d_model": 32,
+    "d_kv": 8,
+    "d_ff": 64,
+    "num_layers": 1,
+    "num_decoder_layers": 1,
+    "dropout_rate": 0.1,
+}
 SETTINGS = [
     "--model.backbone=t5-tiny",
-    '--model.overrides={"d_model": 32, "d_kv": 8, "d_ff": 64, "dropout_rate": 0.1}',
+    f"--model.overrides={json.dumps(SMALL)}",
     "--adapters.reduction_factor=8",
     "--data.batch_size=8",
     "--data.input_length=24",
@@ -158,9 +166,9 @@ def test_load_run_gives_the_checkpoints_weights(whole_run):
     loaded = load_run(run, "last")
     assert loaded.step == 30
     kernel = loaded.model.trainable_by_path()[
-        "decoder.block.1.layer.2.DenseReluDense.adapter.up_kernel"
+        "decoder.block.0.layer.2.DenseReluDense.adapter.up_kernel"
     ]
-    key = "trainable/decoder.block.1.layer.2.DenseReluDense.adapter.up_kernel/"
+    key = "trainable/decoder.block.0.layer.2.DenseReluDense.adapter.up_kernel/"
     saved = [value for name, value in last_weights(run).items() if name.startswith(key)]
     assert len(saved) == 1, list(last_weights(run))
     np.testing.assert_array_equal(kernel, saved[0])

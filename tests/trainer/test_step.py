@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 from adapters_tf import set_precision
+from eval.prediction import share_out
 from trainer.step import token_loss, train_step, validation_step
 
 
@@ -46,10 +47,9 @@ def test_a_step_moves_its_task_and_nothing_frozen(make_model, make_optimizer, un
                 np.testing.assert_array_equal(slot.numpy()[[0, 2]], slots[index][name][[0, 2]])
 
 
-@pytest.mark.parametrize("adapters", [True, False])
-@pytest.mark.parametrize("name", ["adamw", "adafactor"])
+@pytest.mark.parametrize(("adapters", "name"), [(True, "adamw"), (False, "adafactor")])
 def test_four_replicas_equal_one(
-    make_model, make_optimizer, uneven_batch, share_out, four_replicas, adapters, name
+    make_model, make_optimizer, uneven_batch, four_replicas, adapters, name
 ):
     losses = {}
     weights = {}
