@@ -1,4 +1,4 @@
-"""The command line: `python -m prep build|tasks|inspect|verify|train-vocabulary`."""
+"""The command line: `python -m prep build|tasks|inspect|verify|stage|train-vocabulary`."""
 
 import argparse
 import os
@@ -13,6 +13,7 @@ from prep.planning import find_layout
 from prep.quiet import quiet_libraries
 from prep.selection_options import parse_selection
 from prep.sources import FileSource
+from prep.storage import StoragePath, is_remote
 from prep.task import Task
 from prep.tasks import ALL_TASKS, get_task
 from prep.tasks_file import load_tasks
@@ -44,6 +45,7 @@ def _make_parser() -> argparse.ArgumentParser:
     _add_tasks(commands)
     _add_inspect(commands)
     _add_verify(commands)
+    _add_stage(commands)
     _add_train_vocabulary(commands)
     return parser
 
@@ -64,7 +66,11 @@ def _add_build(commands) -> None:
         help="SentencePiece model; the 100 sentinels are added to it",
     )
     parser.add_argument(
-        "--out", type=Path, required=True, metavar="DIR", help="the dataset folder to make"
+        "--out",
+        type=_parse_folder,
+        required=True,
+        metavar="DIR",
+        help="the dataset folder to make, local or gs://bucket/prefix",
     )
     parser.add_argument(
         "--max-input-length",
@@ -170,7 +176,7 @@ def _add_inspect(commands) -> None:
         help="show what is in a dataset folder",
         description="Show what is in a dataset folder: lengths, labels, rejected rows, examples.",
     )
-    parser.add_argument("directory", metavar="DIR", help="the dataset folder")
+    parser.add_argument("directory", metavar="DIR", help="the dataset folder, local or gs://")
     parser.add_argument("--task", metavar="TASK", help="only this task")
     parser.add_argument(
         "--records",
@@ -188,8 +194,27 @@ def _add_verify(commands) -> None:
         help="check every record and checksum of a dataset folder",
         description="Check every record and checksum of a dataset folder against its manifest.",
     )
-    parser.add_argument("directory", metavar="DIR", help="the dataset folder")
+    parser.add_argument("directory", metavar="DIR", help="the dataset folder, local or gs://")
     parser.set_defaults(run=_verify)
+
+
+def _add_stage(commands) -> None:
+    parser = commands.add_parser(
+        "stage",
+        help="copy a dataset folder to a bucket",
+        description="Copy a dataset folder to a bucket. Run again, it sends only what differs; one "
+        "that was interrupted leaves nothing that a reader would take for a dataset.",
+    )
+    parser.add_argument("directory", metavar="DIR", help="the local dataset folder")
+    parser.add_argument("address", metavar="gs://BUCKET/PREFIX", help="where it shall be")
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=8,
+        metavar="N",
+        help="uploads at a time (default: %(default)s)",
+    )
+    parser.set_defaults(run=_stage)
 
 
 def _add_train_vocabulary(commands) -> None:
@@ -262,6 +287,10 @@ def _find_tasks(arguments: argparse.Namespace) -> tuple[Task, ...]:
 
 def _parse_tasks(names: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name.strip() for name in names.split(",") if name.strip()))
+
+
+def _parse_folder(text: str) -> StoragePath:
+    return text if is_remote(text) else Path(text)
 
 
 def _available_processors() -> int:
@@ -363,6 +392,14 @@ def _verify(arguments: argparse.Namespace) -> None:
     if problems:
         raise DataError(f"{arguments.directory} is not sound: {len(problems)} problems")
     print(f"{arguments.directory} is sound")
+
+
+def _stage(arguments: argparse.Namespace) -> None:
+    from prep.staging import describe_staging, stage_dataset  # loads Google's client
+
+    summary = stage_dataset(arguments.directory, arguments.address, arguments.workers)
+    for line in describe_staging(summary, arguments.address):
+        print(line)
 
 
 def _train_vocabulary(arguments: argparse.Namespace) -> None:

@@ -1,12 +1,15 @@
 """Building a dataset folder: plan, write shards, then the manifest, then move it into place.
 
 Everything is written into a hidden folder beside the final one and renamed when whole, so that a
-crash at any moment leaves either the finished folder or nothing that could be mistaken for it.
+crash at any moment leaves either the finished folder or nothing that could be mistaken for it. A
+dataset that shall be in a bucket is written to a temporary folder and staged from there.
 """
 
+import contextlib
 import dataclasses
 import importlib.metadata
 import shutil
+import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +18,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from prep import storage
 from prep.encoding import EncodingSettings, ShardJob, ShardResult, write_durably
 from prep.errors import DataError, UsageError
 from prep.manifest import (
@@ -27,6 +31,7 @@ from prep.manifest import (
     TaskEntry,
     VocabularyEntry,
     load_manifest,
+    parse_manifest,
     write_manifest,
 )
 from prep.planning import plan_task
@@ -47,7 +52,7 @@ class BuildOptions:
     Attributes:
         tasks: The tasks, in the order given.
         vocabulary: Path of the SentencePiece model.
-        out: The dataset folder to make.
+        out: The dataset folder to make, local or gs://.
         data_dir: Folder that holds a folder per task; None if all tasks are generated.
         max_input_length: Tokens, EOS included; longer inputs are cut as their task says.
         max_target_length: Tokens, EOS included; longer targets lose their end.
@@ -64,7 +69,7 @@ class BuildOptions:
 
     tasks: tuple[Task, ...]
     vocabulary: Path
-    out: Path
+    out: storage.StoragePath
     data_dir: Path | None = None
     max_input_length: int = 512
     max_target_length: int = 512
@@ -127,14 +132,30 @@ def build_dataset(options: BuildOptions, report: Callable[[str], None] = print) 
             )
     for note in (f"{plan.task.name}: {note}" for plan in plans for note in plan.notes):
         report(f"note: {note}")
-    partial = options.out.with_name(f".{options.out.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    try:
-        manifest = _write_folder(partial, options, planned, plans, vocabulary)
-        _move_into_place(partial, options.out)
-    finally:
+    with _written_whole(options.out, report) as folder:
+        return _write_folder(folder, options, planned, plans, vocabulary)
+
+
+@contextlib.contextmanager
+def _written_whole(out: storage.StoragePath, report: Callable[[str], None]) -> Iterator[Path]:
+    """Yields a local folder to write, which then goes where it belongs, whole or not at all."""
+    if not storage.is_remote(out):
+        partial = Path(out).with_name(f".{Path(out).name}.partial")
         shutil.rmtree(partial, ignore_errors=True)
-    return manifest
+        try:
+            yield partial
+            _move_into_place(partial, Path(out))
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+        return
+    temporary = Path(tempfile.mkdtemp(prefix="prep-"))
+    try:
+        yield temporary / "dataset"
+    except BaseException:
+        shutil.rmtree(temporary)
+        raise
+    _stage(temporary / "dataset", str(out), report)
+    shutil.rmtree(temporary)
 
 
 def _chosen_tasks(options: BuildOptions) -> Iterator[Task]:
@@ -145,13 +166,39 @@ def _chosen_tasks(options: BuildOptions) -> Iterator[Task]:
         yield dataclasses.replace(chosen, truncation=options.truncation or task.truncation)
 
 
-def _existing_manifest(out: Path) -> Manifest | None:
+def _stage(folder: Path, address: str, report: Callable[[str], None]) -> None:
+    """Copies a finished folder to a bucket; if the bucket refuses, the work is not lost."""
+    from prep.staging import describe_staging, stage_dataset  # loads Google's client
+
+    try:
+        summary = stage_dataset(folder, address)
+    except DataError as error:
+        raise DataError(
+            f"{error}; the finished dataset was kept: python -m prep stage {folder} {address}"
+        ) from error
+    for line in describe_staging(summary, address):
+        report(line)
+
+
+def _existing_manifest(directory: storage.StoragePath) -> Manifest | None:
     """Returns the manifest of a finished folder, None if the place is free."""
+    if storage.is_remote(directory):
+        return _staged_manifest(str(directory))
+    out = Path(directory)
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return None
     if not (out / MANIFEST_FILE).is_file():
         raise UsageError(f"{out} exists and is no dataset folder; choose another --out")
     return load_manifest(out)
+
+
+def _staged_manifest(address: str) -> Manifest | None:
+    """Asks before the work begins, so that a bucket that isn't there is known at once."""
+    from prep.bucket import BucketFolder  # loads Google's client
+
+    with BucketFolder(address) as folder:
+        content = folder.read(MANIFEST_FILE)
+    return parse_manifest(content, storage.join(address, MANIFEST_FILE)) if content else None
 
 
 def _planned_manifest(

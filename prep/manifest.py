@@ -234,6 +234,11 @@ def load_manifest(directory: storage.StoragePath) -> Manifest:
     if not storage.exists(path):
         if not storage.is_remote(directory) and not storage.exists(directory):
             raise DataError(f"no dataset folder at {directory}; `python -m prep build` makes one")
+        if storage.is_remote(directory):
+            raise DataError(
+                f"{directory} has no {MANIFEST_FILE}: not a dataset folder, or one whose staging "
+                f"did not finish; run `python -m prep stage DIR {directory}` again"
+            )
         raise DataError(
             f"{directory} has no {MANIFEST_FILE}: not a dataset folder, or one whose build did "
             f"not finish; run `python -m prep build --out {directory}` again"

@@ -1,14 +1,17 @@
 """Keep TensorFlow and transformers from greeting a person with pages of notices."""
 
 import os
+import warnings
 
 
 def quiet_libraries() -> None:
     """Silence start-up notices, unless the environment asks for them; call before importing them.
 
     TensorFlow reports the GPU drivers it doesn't find as errors, and transformers that its
-    TensorFlow classes end with version 5: both true, neither of use to who types a command.
+    TensorFlow classes end with version 5, and Google's client when it will leave this Python
+    behind: all true, none of use to who types a command.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    warnings.filterwarnings("ignore", "You are using a Python version", FutureWarning, r"google\.")

@@ -19,6 +19,7 @@ from prep.manifest import Manifest, ShardEntry
 from prep.vocabulary import Vocabulary
 
 PARSE_BATCH = 2048  # records per parse_example call: enough to forget the cost of the call
+_REMOTE_READINGS = 3  # of a file in a bucket before it is called corrupt
 _FRAME_HEADER_BYTES = 12  # length as uint64 and its crc32c
 _FRAME_FOOTER_BYTES = 4  # crc32c of the record
 _unpack_length = struct.Struct("<Q").unpack_from
@@ -139,13 +140,14 @@ def read_vocabulary(directory: storage.StoragePath, manifest: Manifest) -> Vocab
     path = storage.join(directory, manifest.vocabulary.file)
     if not storage.exists(path):
         raise DataError(f"vocabulary {path} is missing; build the dataset again")
-    found = hashlib.sha256(storage.read_bytes(path)).hexdigest()
-    if found != manifest.vocabulary.sha256:
-        raise DataError(
-            f"vocabulary {path} is not the one the dataset was built with: sha256 {found[:12]}…,"
-            f" the manifest says {manifest.vocabulary.sha256[:12]}…"
-        )
-    return Vocabulary(path, manifest.vocabulary.sentinels)
+    for _ in range(_readings(path)):
+        found = hashlib.sha256(storage.read_bytes(path)).hexdigest()
+        if found == manifest.vocabulary.sha256:
+            return Vocabulary(path, manifest.vocabulary.sentinels)
+    raise DataError(
+        f"vocabulary {path} is not the one the dataset was built with: sha256 {found[:12]}…,"
+        f" the manifest says {manifest.vocabulary.sha256[:12]}…"
+    )
 
 
 def split_records(content: bytes, path: str) -> list[bytes]:
@@ -178,22 +180,35 @@ def split_records(content: bytes, path: str) -> list[bytes]:
 
 
 def _read_shard(path: str, shard: ShardEntry, verify: bool) -> bytes:
-    """Reads a shard, comparing its size and checksum with the manifest if asked to."""
+    """Reads a shard, comparing its size and checksum with the manifest if asked to.
+
+    What comes from a bucket may have been damaged on the way, which TensorFlow does not notice: it
+    is read again before the shard itself is called corrupt.
+    """
     if not storage.exists(path):
         raise DataError(f"shard {path} is missing; build the dataset again")
-    content = storage.read_bytes(path)
-    if verify and len(content) != shard.bytes:
-        raise DataError(
+    for _ in range(_readings(path)):
+        content = storage.read_bytes(path)
+        problem = _shard_problem(content, path, shard) if verify else None
+        if problem is None:
+            return content
+    raise DataError(f"{problem}; build the dataset again")
+
+
+def _readings(path: str) -> int:
+    return _REMOTE_READINGS if storage.is_remote(path) else 1
+
+
+def _shard_problem(content: bytes, path: str, shard: ShardEntry) -> str | None:
+    if len(content) != shard.bytes:
+        return (
             f"shard {path} is {'truncated' if len(content) < shard.bytes else 'corrupt'}: "
-            f"{len(content):,} bytes instead of {shard.bytes:,}; build the dataset again"
+            f"{len(content):,} bytes instead of {shard.bytes:,}"
         )
-    found = f"{google_crc32c.value(content):08x}" if verify else shard.crc32c
+    found = f"{google_crc32c.value(content):08x}"
     if found != shard.crc32c:
-        raise DataError(
-            f"shard {path} is corrupt: crc32c {found}, the manifest says {shard.crc32c}; "
-            "build the dataset again"
-        )
-    return content
+        return f"shard {path} is corrupt: crc32c {found}, the manifest says {shard.crc32c}"
+    return None
 
 
 def _parse(records: Sequence[bytes], path: str) -> Iterator[dict[str, Any]]:

@@ -4,8 +4,14 @@ Local paths go through pathlib; a path that starts with gs:// goes through tf.io
 TensorFlow is imported only where a bucket is really read.
 """
 
+import contextlib
+import errno
+import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from prep.bucket_errors import describe_tensorflow_error
 
 StoragePath = str | Path
 
@@ -45,10 +51,21 @@ def exists(path: StoragePath) -> bool:
 
     Returns:
         True when it exists.
+
+    Raises:
+        DataError: If the bucket does not exist or does not let us look.
     """
-    if is_remote(path):
-        return bool(_gfile().exists(str(path)))
-    return Path(path).exists()
+    if not is_remote(path):
+        return Path(path).exists()
+    with explained(path):
+        try:
+            # Unlike tf.io.gfile.exists, this tells a missing bucket from a missing object.
+            _gfile().stat(str(path))
+        except _errors().NotFoundError as error:
+            if "bucket does not exist" in str(error):
+                raise
+            return False
+    return True
 
 
 def read_bytes(path: StoragePath) -> bytes:
@@ -62,14 +79,61 @@ def read_bytes(path: StoragePath) -> bytes:
 
     Raises:
         OSError: If it cannot be read.
+        DataError: If the bucket does not let us read it.
     """
-    if is_remote(path):
-        with _gfile().GFile(str(path), "rb") as file:
-            return bytes(file.read())
-    return Path(path).read_bytes()
+    if not is_remote(path):
+        return Path(path).read_bytes()
+    with explained(path), _gfile().GFile(str(path), "rb") as file:
+        return bytes(file.read())
+
+
+@contextlib.contextmanager
+def explained(path: StoragePath) -> Iterator[None]:
+    """Turns TensorFlow's errors about a bucket into one line that tells the cause.
+
+    Args:
+        path: What is being read or written inside the block.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        FileNotFoundError: If there is no such object.
+        DataError: If the bucket does not exist, does not let us in, or does not answer.
+    """
+    if not is_remote(path):
+        yield
+        return
+    try:
+        yield
+    except _errors().OpError as error:
+        cause = _true_cause(error, str(path))
+        if isinstance(cause, _errors().NotFoundError) and "bucket does not" not in str(cause):
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path)) from error
+        raise describe_tensorflow_error(cause, str(path)) from error
+
+
+def _true_cause(error: Exception, path: str) -> Exception:
+    """Asks again where TensorFlow hides the cause.
+
+    Its listing says "Could not find directory" also when the service answered 401 or 403; the
+    same question about a single object is answered truthfully.
+    """
+    if "Could not find directory" in str(error):
+        try:
+            _gfile().stat(path)
+        except _errors().OpError as cause:
+            return cause
+    return error
 
 
 def _gfile() -> Any:
     import tensorflow as tf
 
     return tf.io.gfile
+
+
+def _errors() -> Any:
+    import tensorflow as tf
+
+    return tf.errors

@@ -125,7 +125,7 @@ def test_another_vocabulary_exits_with_one(run_folder, dataset, capsys, tmp_path
     manifest["vocabulary"]["sha256"] = "f" * 64
     (folder / "dataset.json").write_text(json.dumps(manifest))
     assert run(evaluate, "--run", run_folder, "--dataset", folder) == 1
-    assert "spiece.model has sha256" in capsys.readouterr().err
+    assert "is not the one the dataset was built with" in capsys.readouterr().err
     other_run = tmp_path / "run"
     shutil.copytree(run_folder, other_run)
     config = (other_run / "config.yaml").read_text()

@@ -1,6 +1,8 @@
 """What several tests of prep need: a small vocabulary, a small task read from files, real files."""
 
+import itertools
 import json
+import warnings
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,13 @@ import pytest
 from prep.build import BuildOptions, build_dataset
 from prep.tasks import get_task
 from prep.vocabulary_training import train_vocabulary
+from tests.gcs_emulator.server import Emulator
+
+with warnings.catch_warnings():
+    # Google's client tells when it will leave this Python behind, and what else to install.
+    warnings.simplefilter("ignore", FutureWarning)
+    warnings.simplefilter("ignore", ImportWarning)
+    from prep import bucket as prep_bucket
 
 REAL_DATA = Path(__file__).parents[2].parent / "shared" / "data"
 SENTENCES = ("a man plays a flute", "the cat sat on the mat", "rte sentence1: sentence2: x y z")
@@ -77,3 +86,34 @@ def write_jsonl():
         path.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
     return write
+
+
+@pytest.fixture(scope="session")
+def emulator(tmp_path_factory):
+    """The emulated Cloud Storage, shared by all tests of a process."""
+    with Emulator(tmp_path_factory.mktemp("gcs")).serving() as emulator:
+        yield emulator
+
+
+_bucket_numbers = itertools.count(1)
+
+
+@pytest.fixture
+def bucket(emulator, monkeypatch, tmp_path):
+    """The address of an empty bucket of the emulator, which both clients will find.
+
+    Each test has a bucket of another name, since TensorFlow remembers sizes for seconds.
+    """
+    emulator.clear()
+    name = f"bucket-{next(_bucket_numbers)}"
+    emulator.store.create_bucket(name)
+    for variable in ("GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_CLOUD_PROJECT"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path / "no-gcloud-settings"))
+    for variable, value in (emulator.client_settings() | emulator.tensorflow_settings()).items():
+        monkeypatch.setenv(variable, value)
+    # The same retries as in use, only sooner.
+    quick = prep_bucket.RETRY.with_delay(initial=0.01, maximum=0.05).with_timeout(5.0)
+    monkeypatch.setattr(prep_bucket, "RETRY", quick)
+    yield f"gs://{name}"
+    emulator.faults.clear()

@@ -1,0 +1,76 @@
+"""Building straight into a bucket."""
+
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from prep.build import build_dataset
+from prep.errors import DataError, UsageError
+from prep.verification import find_problems
+
+
+@pytest.fixture
+def temporary(tmp_path, monkeypatch):
+    """The folder that temporary folders are made in."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
+
+
+def silent(line):
+    """Nobody reads along."""
+
+
+def test_the_bucket_holds_what_the_disk_would(rte_options, bucket, emulator, temporary):
+    out = rte_options().out
+    expected = build_dataset(rte_options(), report=silent)
+    built = build_dataset(rte_options(out=f"{bucket}/data"), report=silent)
+    assert built == expected
+    objects = emulator.store.buckets[bucket[5:]]
+    for path in (path for path in out.rglob("*") if path.is_file()):
+        assert objects[f"data/{path.relative_to(out).as_posix()}"].data == path.read_bytes()
+    assert list(find_problems(f"{bucket}/data")) == []
+    assert list(temporary.iterdir()) == []
+
+
+def test_a_dataset_that_is_there_already(rte_options, bucket, emulator):
+    lines = []
+    build_dataset(rte_options(out=f"{bucket}/data"), report=lines.append)
+    assert f"{bucket}/data: 8 of 8 files uploaded" in lines[-1]
+    emulator.forget_requests()
+    build_dataset(rte_options(out=f"{bucket}/data"), report=lines.append)
+    assert lines[-1] == f"{bucket}/data is already built with these options; nothing to do"
+    other = {"out": f"{bucket}/data", "max_input_length": 8}
+    with pytest.raises(UsageError, match=r"other options \(max_input_length differ\); choose"):
+        build_dataset(rte_options(**other), report=silent)
+    assert emulator.store.writes == []
+    build_dataset(rte_options(**other, force=True), report=silent)
+    assert emulator.store.writes[-1] == "data/dataset.json"
+
+
+def test_a_bucket_that_is_not_there_is_known_before_the_work(rte_options, bucket, temporary):
+    with pytest.raises(DataError, match="no such bucket: gs://another"):
+        build_dataset(rte_options(out="gs://another/data"), report=silent)
+    assert list(temporary.iterdir()) == []
+
+
+def test_a_build_that_fails_leaves_nothing(rte_options, bucket, emulator, temporary, rte_data):
+    header = "index\tsentence1\tsentence2\tlabel\n"
+    (rte_data / "rte" / "dev.tsv").write_text(header + "1\ta\tb\tperhaps\n")
+    with pytest.raises(DataError, match="every row was rejected"):
+        build_dataset(rte_options(out=f"{bucket}/data"), report=silent)
+    assert list(temporary.iterdir()) == []
+    assert emulator.store.buckets[bucket[5:]] == {}
+
+
+def test_work_is_kept_when_the_bucket_refuses_it(rte_options, bucket, emulator, temporary):
+    emulator.faults.add("POST", count=100, status=403)
+    with pytest.raises(
+        DataError, match=r"no permission .*; the finished dataset was kept"
+    ) as caught:
+        build_dataset(rte_options(out=f"{bucket}/data"), report=silent)
+    command = str(caught.value).partition("python -m prep stage ")[2].split()
+    assert command[1] == f"{bucket}/data"
+    assert list(find_problems(Path(command[0]))) == []
