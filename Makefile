@@ -6,7 +6,7 @@ PACKAGES := prep adapters_tf trainer eval
 RUN ?= runs/demo
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test format lint types imports check benchmarks lock clean
+.PHONY: help setup demo test format lint types imports check benchmarks stage lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -46,6 +46,13 @@ benchmarks: setup ## measure prep, training and evaluation against references in
 	$(BIN)/python benchmarks/prep_speed.py
 	$(BIN)/python benchmarks/train_speed.py
 	$(BIN)/python benchmarks/eval_speed.py
+
+stage: setup ## copy DIR to TO=gs://bucket/prefix with gsutil (prep stage does it without)
+	@test -n "$(DIR)" && test -n "$(TO)" || { echo "error: make stage DIR=folder TO=gs://bucket/prefix"; exit 2; }
+	echo '{}' | gsutil -q cp - $(TO)/dataset.json
+	gsutil -m -q rsync -c -r -x '(.*/)?[.].*|dataset[.]json$$' $(DIR) $(TO)
+	gsutil -q cp $(DIR)/dataset.json $(TO)/dataset.json
+	$(BIN)/python -m prep verify $(TO)
 
 lock: setup ## renew constraints.txt from the pins (needs uv)
 	uv pip compile --universal --python-version 3.10 --fork-strategy fewest --no-annotate --no-header \
