@@ -43,9 +43,9 @@ imports: setup ## check who may import whom
 check: lint types imports test ## all that CI runs
 
 benchmarks: setup ## measure prep, training and evaluation against references in the same run
-	$(BIN)/python benchmarks/prep_speed.py
-	$(BIN)/python benchmarks/train_speed.py
-	$(BIN)/python benchmarks/eval_speed.py
+	$(BIN)/python -m benchmarks.prep_speed
+	$(BIN)/python -m benchmarks.train_speed
+	$(BIN)/python -m benchmarks.eval_speed
 
 stage: setup ## copy DIR to TO=gs://bucket/prefix with gsutil (prep stage does it without)
 	@test -n "$(DIR)" && test -n "$(TO)" || { echo "error: make stage DIR=folder TO=gs://bucket/prefix"; exit 2; }

@@ -1,7 +1,7 @@
 """Examples per second of our argmax and greedy models, beside TFT5's own `generate`.
 
-    python benchmarks/eval_speed.py                # a tiny T5 and t5-small's sizes, about 4 minutes
-    python benchmarks/eval_speed.py --sizes t5-tiny --repetitions 5
+    python -m benchmarks.eval_speed                # a tiny T5 and t5-small's sizes, about 4 minutes
+    python -m benchmarks.eval_speed --sizes t5-tiny --repetitions 5
 
 The same TFT5, batch and lengths for all; weights are random, and the embedding of EOS is pushed
 out of reach so that every program decodes all of its tokens. Each figure is the median of the

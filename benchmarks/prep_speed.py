@@ -1,6 +1,6 @@
 """How much CPU time preparing data costs, as a ratio to tokenizing it, the part nobody can avoid.
 
-    python benchmarks/prep_speed.py [--data-dir ../shared/data] [--repetitions 7]
+    python -m benchmarks.prep_speed [--data-dir ../shared/data] [--repetitions 7]
 
 Times the whole work of one worker (read, parse, word, tokenize, serialize, checksum, write) against
 raw SentencePiece encoding of the same inputs on one thread, in turns, and prints the median of the

@@ -1,6 +1,6 @@
 """Seconds per training step, as a ratio to the same TFT5 fully fine-tuned through plain `fit`.
 
-    python benchmarks/train_speed.py [--preset t5-small] [--batch-size 8] [--steps 10]
+    python -m benchmarks.train_speed [--preset t5-small] [--batch-size 8] [--steps 10]
 
 The contestants take turns, a few steps each, so that the machine's changes of mood hit all alike;
 the median over the rounds is what counts. Three of five positions hold real tokens.
