@@ -17,11 +17,14 @@ from typing import NamedTuple
 import google_crc32c
 import numpy as np
 
+from prep.errors import DataError
 from prep.records import RecordEncoder
 from prep.rows import Block, parse_block
 from prep.task import Example, RowError, Task
 from prep.truncation import MARKER_SENTINEL, truncate
 from prep.vocabulary import Vocabulary
+
+REJECTED_FILE = "rejected.jsonl"
 
 
 @dataclass(frozen=True)
@@ -156,9 +159,16 @@ class ShardWriter:
             Figures for the manifest.
 
         Raises:
+            DataError: If a function of the task raised what no row should make it raise.
             OSError: If the disk refuses.
         """
-        worded = _word(job)
+        try:
+            worded = _word(job)
+        except Exception as error:
+            raise DataError(
+                f"wording {job.split} near row {job.block.first_row:,} of {job.block.file}:"
+                f" {type(error).__name__}: {error}"
+            ) from error
         examples = worded.examples
         _write_rejected(job.rejected_path, worded.rejected)
         inputs = self._encode([example.inputs for example in examples])

@@ -25,6 +25,8 @@ def find_problems(directory: storage.StoragePath) -> Iterator[str]:
     """
     manifest = load_manifest(directory)
     yield from _vocabulary_problems(directory, manifest)
+    for name, reason in manifest.failed.items():
+        yield f"task {name!r} is not there, its build failed: {reason}"
     for task in manifest.tasks.values():
         for split in task.splits:
             try:
