@@ -273,8 +273,8 @@ def _add_tasks_file(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="FILE",
-        help="tasks of your own: a .yaml file, or a .py module with a list TASKS; may be given"
-        " again",
+        help="tasks of your own: a .yaml file, or a .py module with a list TASKS; one with"
+        " `objective: span_corruption` or `prefix_lm` learns from raw text; may be given again",
     )
 
 
