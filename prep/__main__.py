@@ -54,8 +54,11 @@ def _add_build(commands) -> None:
     parser = commands.add_parser(
         "build",
         help="tokenize tasks into a dataset folder",
-        description="Tokenize tasks into a dataset folder. Run again, it finds its work done; a "
-        "build that was interrupted leaves nothing behind.",
+        description="Tokenize tasks into a dataset folder. Run again, it finds its work done; one "
+        "that was interrupted goes on with the shards that are not finished (into a bucket: begins "
+        "anew). A task that fails does not keep the others from being built: the manifest lists "
+        "it with the reason, the exit code is 1, and the same command tries it again. If every "
+        "task fails, nothing is written.",
     )
     _add_task_options(parser)
     parser.add_argument(
@@ -270,8 +273,8 @@ def _add_tasks_file(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="FILE",
-        help="tasks of your own: a .yaml file, or a .py module with a list TASKS; may be given"
-        " again",
+        help="tasks of your own: a .yaml file, or a .py module with a list TASKS; one with"
+        " `objective: span_corruption` or `prefix_lm` learns from raw text; may be given again",
     )
 
 
@@ -317,9 +320,15 @@ def _build(arguments: argparse.Namespace) -> None:
             arguments.carve, arguments.few_shot, arguments.limit, arguments.split_seed
         ),
     )
-    for line in _summarize(build_dataset(options)):
+    manifest = build_dataset(options)
+    for line in _summarize(manifest):
         print(line)
     print(f"dataset folder: {options.out}")
+    if manifest.failed:
+        raise DataError(
+            f"{len(manifest.failed)} of {len(options.tasks)} tasks failed:"
+            f" {', '.join(manifest.failed)}; the same command tries again"
+        )
 
 
 def _summarize(manifest: Manifest) -> list[str]:
@@ -335,6 +344,7 @@ def _summarize(manifest: Manifest) -> list[str]:
                 + (f" ({reasons}; see {task.name}/rejected.jsonl)" if reasons else "")
             )
             lines += [f"  {note}" for note in _describe_odd_rows(split)]
+    lines += [f"failed: {name}: {reason}" for name, reason in manifest.failed.items()]
     return lines
 
 

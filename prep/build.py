@@ -1,8 +1,13 @@
 """Building a dataset folder: plan, write shards, then the manifest, then move it into place.
 
 Everything is written into a hidden folder beside the final one and renamed when whole, so that a
-crash at any moment leaves either the finished folder or nothing that could be mistaken for it. A
-dataset that shall be in a bucket is written to a temporary folder and staged from there.
+crash at any moment leaves either the finished folder or nothing that could be mistaken for it; the
+next build takes the finished shards from there. A dataset that shall be in a bucket is written to
+a temporary folder and staged from there.
+
+A task that fails does not keep the others from being built: the manifest lists it, with the
+reason, under `failed`. Building again with the same options tries it again and leaves what is
+finished as it is (in a bucket, all is built again). If every task fails, nothing is written.
 """
 
 import contextlib
@@ -10,24 +15,20 @@ import dataclasses
 import importlib.metadata
 import shutil
 import tempfile
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-
-import numpy as np
-from tqdm import tqdm
+from typing import NoReturn
 
 from prep import storage
-from prep.encoding import EncodingSettings, ShardJob, ShardResult, write_durably
+from prep.encoding import EncodingSettings, write_durably
 from prep.errors import DataError, UsageError
+from prep.journal import Journal, fingerprint_task
 from prep.manifest import (
     MANIFEST_FILE,
     SCHEMA_VERSION,
     VOCABULARY_FILE,
     Manifest,
-    ShardEntry,
-    SplitEntry,
     TaskEntry,
     VocabularyEntry,
     load_manifest,
@@ -35,13 +36,13 @@ from prep.manifest import (
     write_manifest,
 )
 from prep.planning import plan_task
-from prep.pool import write_shards
-from prep.splits import Selection, SplitPlan, TaskPlan, select_rows
+from prep.pool import WorkerLostError
+from prep.splits import Selection, TaskPlan, select_rows
 from prep.task import Task
 from prep.truncation import check_truncation
 from prep.vocabulary import Vocabulary
+from prep.writing import TaskWriter, copy_tasks, describe_failure
 
-REJECTED_FILE = "rejected.jsonl"
 _VERSIONED_LIBRARIES = ("numpy", "sentencepiece")  # the ones that decide bytes
 
 
@@ -103,37 +104,63 @@ def build_dataset(options: BuildOptions, report: Callable[[str], None] = print) 
         report: Receives lines for the person who waits.
 
     Returns:
-        The manifest of the folder.
+        The manifest of the folder; its `failed` says which tasks are not in it, and why.
 
     Raises:
         UsageError: If the folder is there with other options, or is something else.
-        DataError: If the data cannot make the dataset.
+        DataError: If no task could be built, or the folder has a task that could not be now.
         OSError: If the disk refuses; nothing half-written is left.
     """
     vocabulary = Vocabulary(options.vocabulary)
     existing = _existing_manifest(options.out)
-    plans = select_rows(
-        [
-            plan_task(task, options.data_dir, options.shard_records)
-            for task in _chosen_tasks(options)
-        ],
-        options.selection,
-    )
-    planned = _planned_manifest(options, vocabulary, plans)
+    plans, failures = _plan_tasks(options)
+    planned = dataclasses.replace(_planned_manifest(options, vocabulary, plans), failed=failures)
+    finished: dict[str, TaskEntry] = {}
     if existing is not None:
         differences = _differences(planned, existing)
-        if not differences:
+        if differences and not options.force:
+            _refuse(options.out, planned, existing, differences)
+        if not differences and not existing.failed:
             report(f"{options.out} is already built with these options; nothing to do")
             return existing
-        if not options.force:
-            raise UsageError(
-                f"{options.out} was built with other options ({', '.join(differences)} differ); "
-                "choose another --out, or replace it with --force"
-            )
+        if not differences and not storage.is_remote(options.out):
+            finished = dict(existing.tasks)
+            report(f"trying again: {', '.join(existing.failed)}")
+    for name, reason in failures.items():
+        report(f"task {name!r} failed, the others go on: {reason}")
     for note in (f"{plan.task.name}: {note}" for plan in plans for note in plan.notes):
         report(f"note: {note}")
     with _written_whole(options.out, report) as folder:
-        return _write_folder(folder, options, planned, plans, vocabulary)
+        return _write_folder(folder, options, planned, plans, vocabulary, finished)
+
+
+def _plan_tasks(options: BuildOptions) -> tuple[list[TaskPlan], dict[str, str]]:
+    """Plans what can be planned; of every other task, the reason why it cannot."""
+    plans: list[TaskPlan] = []
+    failures: dict[str, str] = {}
+    for task in list(_chosen_tasks(options)):  # mistakes in what was asked for come first
+        try:
+            plans.append(plan_task(task, options.data_dir, options.shard_records))
+        except UsageError:
+            raise
+        except (ValueError, OSError) as error:
+            failures[task.name] = describe_failure(task.name, error)
+    if not plans:
+        raise _all_failed(failures)
+    return select_rows(plans, options.selection, failures), failures
+
+
+def _refuse(
+    out: storage.StoragePath, planned: Manifest, existing: Manifest, differences: Sequence[str]
+) -> NoReturn:
+    lost = {name: why for name, why in planned.failed.items() if name in existing.tasks}
+    if lost:
+        reasons = "; ".join(f"task {name!r}: {reason}" for name, reason in lost.items())
+        raise DataError(f"{out} is left as it is, since what it has cannot be built now: {reasons}")
+    raise UsageError(
+        f"{out} was built with other options ({', '.join(differences)} differ); choose another"
+        " --out, or replace it with --force"
+    )
 
 
 @contextlib.contextmanager
@@ -141,12 +168,14 @@ def _written_whole(out: storage.StoragePath, report: Callable[[str], None]) -> I
     """Yields a local folder to write, which then goes where it belongs, whole or not at all."""
     if not storage.is_remote(out):
         partial = Path(out).with_name(f".{Path(out).name}.partial")
-        shutil.rmtree(partial, ignore_errors=True)
         try:
             yield partial
             _move_into_place(partial, Path(out))
-        finally:
+        except WorkerLostError:
+            raise  # the next build, perhaps with fewer workers, goes on from here
+        except Exception:
             shutil.rmtree(partial, ignore_errors=True)
+            raise
         return
     temporary = Path(tempfile.mkdtemp(prefix="prep-"))
     try:
@@ -238,15 +267,21 @@ def _planned_task(plan: TaskPlan, vocabulary: Vocabulary) -> TaskEntry:
     )
 
 
+def _asked_for(manifest: Manifest) -> set[str]:
+    return {*manifest.tasks, *manifest.failed}
+
+
 def _differences(planned: Manifest, existing: Manifest) -> list[str]:
     """Names what a planned build would do otherwise than the one that is there."""
     names = ["vocabulary", "max_input_length", "max_target_length", "shard_records"]
     names += ["library_versions", "format"]
     different = [name for name in names if getattr(planned, name) != getattr(existing, name)]
-    if planned.tasks.keys() != existing.tasks.keys():
+    if _asked_for(planned) != _asked_for(existing):
         return [*different, "tasks"]
+    different += [f"sources of {task}" for task in existing.tasks if task in planned.failed]
     per_task = ("kind", "label_words", "metrics", "sources", "definition", "truncation", "notes")
-    for task, name in ((task, name) for task in planned.tasks for name in per_task):
+    both = [task for task in planned.tasks if task in existing.tasks]
+    for task, name in ((task, name) for task in both for name in per_task):
         if getattr(planned.tasks[task], name) != getattr(existing.tasks[task], name):
             different.append(f"{name} of {task}")
     return different
@@ -258,8 +293,17 @@ def _write_folder(
     planned: Manifest,
     plans: Sequence[TaskPlan],
     vocabulary: Vocabulary,
+    finished: Mapping[str, TaskEntry],
 ) -> Manifest:
-    folder.mkdir(parents=True)
+    """Writes the tasks that are not finished, copies those that are, and the manifest last."""
+    waiting = [plan for plan in plans if plan.task.name not in finished]
+    fingerprints = {
+        plan.task.name: fingerprint_task(
+            planned, plan.task.name, options.selection, options.modules
+        )
+        for plan in waiting
+    }
+    journal = Journal(folder, fingerprints)
     write_durably(folder / VOCABULARY_FILE, Path(vocabulary.path).read_bytes())
     settings = EncodingSettings(
         vocabulary.path,
@@ -267,157 +311,26 @@ def _write_folder(
         options.max_target_length,
         tuple(map(str, options.modules)),
     )
-    results: dict[tuple[str, str], list[ShardResult]] = defaultdict(list)
-    total = sum(split.rows for plan in plans for split in plan.splits)
-    with tqdm(total=total, unit=" rows", unit_scale=True, disable=None) as progress:
-        jobs = _make_jobs(folder, plans)
-        for job, result in write_shards(jobs, settings, options.workers):
-            progress.set_description(f"{job.task.name} {job.split}")
-            progress.update(result.rows)
-            results[job.task.name, job.split].append(result)
-    tasks = {
-        plan.task.name: _finish_task(folder, planned.tasks[plan.task.name], plan, results)
-        for plan in plans
-    }
-    manifest = dataclasses.replace(planned, tasks=tasks)
+    writer = TaskWriter(folder, waiting, journal)
+    writer.write(settings, options.workers)
+    entries = {**finished, **writer.finish(planned)}
+    failures = {**planned.failed, **writer.failures}
+    if not entries:
+        raise _all_failed(failures)
+    copy_tasks(finished, Path(options.out), folder)
+    manifest = dataclasses.replace(
+        planned,
+        tasks={name: entries[name] for name in planned.tasks if name in entries},
+        failed={task.name: failures[task.name] for task in options.tasks if task.name in failures},
+    )
+    journal.remove()
     write_manifest(folder, manifest)
     return manifest
 
 
-def _make_jobs(folder: Path, plans: Iterable[TaskPlan]) -> Iterator[ShardJob]:
-    for plan in plans:
-        (folder / plan.task.name).mkdir()
-        for split in plan.splits:
-            yield from _split_jobs(folder / plan.task.name, split)
-
-
-def _split_jobs(folder: Path, plan: SplitPlan) -> Iterator[ShardJob]:
-    first_example = 0
-    for index, block in enumerate(plan.open_blocks()):
-        is_member: np.ndarray | None = None
-        if plan.is_member is not None:
-            is_member = plan.is_member[block.first_index : block.first_index + block.count]
-        stem = f"{plan.split}-{index:05d}"
-        yield ShardJob(
-            plan.task,
-            plan.split,
-            index,
-            block,
-            first_example,
-            is_member,
-            folder / f"{stem}.tfrecord",
-            folder / f"{stem}.{REJECTED_FILE}",
-        )
-        first_example += block.count if is_member is None else int(is_member.sum())
-
-
-def _finish_task(
-    folder: Path,
-    entry: TaskEntry,
-    plan: TaskPlan,
-    results: Mapping[tuple[str, str], Sequence[ShardResult]],
-) -> TaskEntry:
-    """Names a task's shards for good and sums up its splits."""
-    task = plan.task
-    _join_rejected(folder / task.name)
-    splits = {
-        split.split: _finish_split(folder, task, split.split, results[task.name, split.split])
-        for split in plan.splits
-    }
-    duplicates = _count_duplicates({name: results[task.name, name] for name in splits})
-    splits = {
-        name: dataclasses.replace(split, duplicates=duplicates[name])
-        for name, split in splits.items()
-    }
-    longest = max(split.longest_target for split in splits.values())
-    longest_label = max((len(ids) + 1 for ids in entry.label_token_ids), default=0)
-    training = splits.get("train") or next(iter(splits.values()))
-    return dataclasses.replace(
-        entry,
-        splits=splits,
-        decoding_length=max(longest, longest_label),
-        mixture_size=training.examples,
-    )
-
-
-def _finish_split(
-    folder: Path, task: Task, split: str, results: Sequence[ShardResult]
-) -> SplitEntry:
-    rejected: Counter[str] = sum((result.rejected for result in results), Counter())
-    labels: Counter[int] = sum((result.labels for result in results), Counter())
-    examples = sum(result.records for result in results)
-    dropped = sum(result.dropped for result in results)
-    if not examples:
-        rejected.update({"left out by the task's row functions": dropped} if dropped else {})
-        reasons = ", ".join(f"{count:,} × {reason}" for reason, count in rejected.most_common())
-        raise DataError(
-            f"task {task.name!r}: split {split!r} is empty: "
-            + (f"every row was rejected ({reasons})" if rejected else "its file has no rows")
-        )
-    truncated = sum(result.truncated for result in results)
-    return SplitEntry(
-        examples=examples,
-        shards=tuple(_finish_shard(folder, task, split, len(results), one) for one in results),
-        truncated=truncated,
-        truncated_targets=sum(result.truncated_targets for result in results),
-        longest_input=max(result.longest_input for result in results),
-        longest_target=max(result.longest_target for result in results),
-        label_counts=tuple(labels[index] for index in range(len(task.label_words))),
-        rejected=rejected.total(),
-        rejected_reasons=dict(sorted(rejected.items())),
-        truncated_share=round(truncated / examples, 6),
-        dropped=dropped,
-        expanded=sum(result.expanded for result in results),
-    )
-
-
-def _count_duplicates(
-    results: Mapping[str, Sequence[ShardResult]],
-) -> dict[str, dict[str, int]]:
-    """Counts by split, and by other split, the examples whose inputs occur in that other one."""
-    inputs = {
-        split: np.concatenate([result.fingerprints for result in shards])
-        for split, shards in results.items()
-    }
-    counts = {
-        split: {
-            other: int(np.isin(mine, theirs).sum())
-            for other, theirs in inputs.items()
-            if other != split
-        }
-        for split, mine in inputs.items()
-    }
-    return {
-        split: {other: count for other, count in others.items() if count}
-        for split, others in counts.items()
-    }
-
-
-def _finish_shard(
-    folder: Path, task: Task, split: str, count: int, result: ShardResult
-) -> ShardEntry:
-    stem = f"{task.name}/{split}-{result.job_index:05d}"
-    name = f"{stem}-of-{count:05d}.tfrecord"
-    (folder / f"{stem}.tfrecord").rename(folder / name)
-    return ShardEntry(
-        file=name,
-        records=result.records,
-        bytes=result.bytes,
-        crc32c=result.crc32c,
-        input_tokens=result.input_tokens,
-        target_tokens=result.target_tokens,
-    )
-
-
-def _join_rejected(folder: Path) -> None:
-    """Gathers what each worker rejected into one file per task, in the order of the rows."""
-    parts = sorted(folder.glob(f"*.{REJECTED_FILE}"))
-    if not parts:
-        return
-    with (folder / REJECTED_FILE).open("wb") as joined:
-        for part in parts:
-            joined.write(part.read_bytes())
-            part.unlink()
+def _all_failed(failures: Mapping[str, str]) -> DataError:
+    reasons = "; ".join(f"task {name!r}: {reason}" for name, reason in failures.items())
+    return DataError(reasons if len(failures) == 1 else f"every task failed: {reasons}")
 
 
 def _move_into_place(partial: Path, out: Path) -> None:

@@ -17,11 +17,15 @@ from typing import NamedTuple
 import google_crc32c
 import numpy as np
 
+from prep.errors import DataError
+from prep.objectives import make_pairs
 from prep.records import RecordEncoder
 from prep.rows import Block, parse_block
-from prep.task import Example, RowError, Task
+from prep.task import NO_LABEL, Example, RowError, Task
 from prep.truncation import MARKER_SENTINEL, truncate
 from prep.vocabulary import Vocabulary
+
+REJECTED_FILE = "rejected.jsonl"
 
 
 @dataclass(frozen=True)
@@ -134,6 +138,29 @@ class _Worded:
         self.expanded += max(len(made) - 1, 0)
 
 
+@dataclass
+class _Encoded:
+    """Records before they are serialized.
+
+    Attributes:
+        numbers: Row numbers in the split.
+        examples: The texts they were made of.
+        inputs: Token ids with EOS.
+        answers: Their answers.
+        cut: Positions of those whose inputs were cut.
+        dropped: Rows that left nothing.
+        expanded: Records beyond the first of their row.
+    """
+
+    numbers: list[int]
+    examples: list[Example]
+    inputs: list[list[int]]
+    answers: list[_Answer]
+    cut: set[int]
+    dropped: int
+    expanded: int
+
+
 class ShardWriter:
     """Turns jobs into shards; one lives in every worker.
 
@@ -156,49 +183,93 @@ class ShardWriter:
             Figures for the manifest.
 
         Raises:
+            DataError: If a function of the task raised what no row should make it raise.
             OSError: If the disk refuses.
         """
-        worded = _word(job)
-        examples = worded.examples
+        try:
+            worded = _word(job)
+        except Exception as error:
+            raise DataError(
+                f"wording {job.split} near row {job.block.first_row:,} of {job.block.file}:"
+                f" {type(error).__name__}: {error}"
+            ) from error
         _write_rejected(job.rejected_path, worded.rejected)
-        inputs = self._encode([example.inputs for example in examples])
-        cut = truncate(
-            inputs,
-            _shorter(self._settings.max_input_length, job.task.max_input_length),
-            self._vocabulary.eos_id,
-            job.task.truncation,
-            self._vocabulary.sentinel_id(MARKER_SENTINEL),
-        )
-        longest = _shorter(self._settings.max_target_length, job.task.max_target_length)
-        answers = self._encode_answers(examples, longest)
-        chosen = [answers[example.targets] for example in examples]
+        encode = self._encode_segments if job.task.objective else self._encode_pairs
+        encoded = encode(job.task, worded)
         record = self._records.record
         content = b"".join(
             record(number, ids, answer.features)
-            for number, ids, answer in zip(worded.numbers, inputs, chosen, strict=True)
+            for number, ids, answer in zip(
+                encoded.numbers, encoded.inputs, encoded.answers, strict=True
+            )
         )
         write_durably(job.path, content)
-        cut_targets = {position for position, answer in enumerate(chosen) if answer.is_cut}
-        input_lengths = list(map(len, inputs))
-        target_lengths = [answer.length for answer in chosen]
+        cut_targets = {position for position, answer in enumerate(encoded.answers) if answer.is_cut}
+        input_lengths = list(map(len, encoded.inputs))
+        target_lengths = [answer.length for answer in encoded.answers]
         return ShardResult(
             job_index=job.index,
             rows=worded.rows,
-            dropped=worded.dropped,
-            expanded=worded.expanded,
-            records=len(examples),
+            dropped=encoded.dropped,
+            expanded=encoded.expanded,
+            records=len(encoded.inputs),
             bytes=len(content),
             crc32c=f"{google_crc32c.value(content):08x}",
             input_tokens=sum(input_lengths),
             target_tokens=sum(target_lengths),
-            truncated=len(cut | cut_targets),
+            truncated=len(encoded.cut | cut_targets),
             truncated_targets=len(cut_targets),
             longest_input=max(input_lengths, default=0),
             longest_target=max(target_lengths, default=0),
-            labels=Counter(example.label for example in examples),
+            labels=Counter(example.label for example in encoded.examples),
             rejected=Counter(row["reason"] for row in worded.rejected),
-            fingerprints=_fingerprints(examples),
+            fingerprints=_fingerprints(encoded.examples),
         )
+
+    def _max_lengths(self, task: Task) -> tuple[int, int]:
+        return (
+            _shorter(self._settings.max_input_length, task.max_input_length),
+            _shorter(self._settings.max_target_length, task.max_target_length),
+        )
+
+    def _encode_pairs(self, task: Task, worded: _Worded) -> _Encoded:
+        """Encodes inputs and answers as they are worded."""
+        examples = worded.examples
+        max_input_length, max_target_length = self._max_lengths(task)
+        inputs = self._encode([example.inputs for example in examples])
+        cut = truncate(
+            inputs,
+            max_input_length,
+            self._vocabulary.eos_id,
+            task.truncation,
+            self._vocabulary.sentinel_id(MARKER_SENTINEL),
+        )
+        answers = self._encode_answers(examples, max_target_length)
+        chosen = [answers[example.targets] for example in examples]
+        return _Encoded(
+            worded.numbers, examples, inputs, chosen, cut, worded.dropped, worded.expanded
+        )
+
+    def _encode_segments(self, task: Task, worded: _Worded) -> _Encoded:
+        """Makes inputs and answers of raw texts, as the task's objective says."""
+        limits = self._max_lengths(task)
+        encoded = _Encoded([], [], [], [], set(), worded.dropped, worded.expanded)
+        texts = self._encode([example.inputs for example in worded.examples])
+        rows = zip(worded.numbers, worded.examples, texts, strict=True)
+        for number, example, ids in rows:
+            made = 0
+            for inputs, targets in make_pairs(
+                task.objective, ids, number, self._vocabulary, *limits
+            ):
+                made += 1
+                encoded.numbers.append(number)
+                encoded.examples.append(example)
+                encoded.inputs.append(inputs)
+                features = self._records.answer(NO_LABEL, targets)
+                encoded.answers.append(_Answer(features, len(targets), False))
+            encoded.dropped += not made
+            encoded.expanded += max(made - 1, 0)
+        return encoded
 
     def _encode(self, texts: Sequence[str]) -> list[list[int]]:
         return self._vocabulary.encode_batch(texts) if texts else []

@@ -37,6 +37,8 @@ def describe_dataset(
         f", inputs up to {manifest.max_input_length} tokens, targets up to"
         f" {manifest.max_target_length}"
     )
+    for name, reason in manifest.failed.items():
+        yield f"failed, and not in it: {name}: {reason}"
     for entry in entries:
         yield ""
         yield from _describe_task(entry)

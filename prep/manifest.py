@@ -189,6 +189,7 @@ class Manifest:
         tasks: By name.
         library_versions: Of the libraries that decide the bytes.
         format: The publication whose wording the tasks have: "t5" or "hyperformer".
+        failed: Tasks that were asked for and could not be built, with the reason.
     """
 
     schema_version: int
@@ -200,6 +201,7 @@ class Manifest:
     tasks: Mapping[str, TaskEntry]
     library_versions: Mapping[str, str] = field(default_factory=dict)
     format: str = "t5"
+    failed: Mapping[str, str] = field(default_factory=dict)
 
     def task(self, name: str) -> TaskEntry:
         """Looks a task up.
@@ -211,8 +213,12 @@ class Manifest:
             The task.
 
         Raises:
-            UsageError: If the dataset has no such task.
+            UsageError: If the dataset has no such task, perhaps because building it failed.
         """
+        if name in self.failed:
+            raise UsageError(
+                f"the dataset lacks the task {name!r}, whose build failed: {self.failed[name]}"
+            )
         if name not in self.tasks:
             raise UsageError(f"the dataset has no task {name!r}; {nearest(name, self.tasks)}")
         return self.tasks[name]

@@ -34,7 +34,7 @@ def open_splits(
         UsageError: If the library is not installed or has no such dataset or split.
         DataError: If the dataset cannot be read.
     """
-    with _as_one_line(f"task {task!r}: {source.full_name}"):
+    with as_one_line(f"task {task!r}: {source.full_name}"):
         if isinstance(source, TfdsSource):
             present, rows_of = _open_tfds(source, data_dir)
         else:
@@ -115,8 +115,18 @@ def _plain(value: Any) -> Any:
 
 
 @contextlib.contextmanager
-def _as_one_line(where: str) -> Iterator[None]:
-    """Whatever such a library raises, a person reads which dataset it was about."""
+def as_one_line(where: str) -> Iterator[None]:
+    """Whatever such a library raises, a person reads which dataset it was about.
+
+    Args:
+        where: The dataset.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        DataError: In place of any other error inside the block.
+    """
     try:
         yield
     except (UsageError, DataError, KeyboardInterrupt):

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from prep.errors import DataError, UsageError, nearest
 from prep.manifest import SourceEntry
-from prep.named_sources import open_splits
+from prep.named_sources import as_one_line, open_splits
 from prep.rows import Block, columns_of, read_blocks, rows_as_blocks
 from prep.sources import (
     FileSource,
@@ -64,7 +64,8 @@ def plan_task(task: Task, data_dir: Path | None, shard_records: int) -> TaskPlan
         DataError: If files or columns are missing, or a file has no rows.
     """
     if isinstance(task.source, GeneratedSource):
-        return _plan_generated(task, task.source, shard_records)
+        with as_one_line(f"task {task.name!r}: its rows"):
+            return _plan_generated(task, task.source, shard_records)
     if isinstance(task.source, TfdsSource | HubSource):
         return _plan_named(task, task.source, data_dir, shard_records)
     if data_dir is None:
@@ -128,7 +129,10 @@ def _plan_files(task: Task, found: FoundLayout, shard_records: int) -> TaskPlan:
         made: tuple[SplitPlan, ...] = (SplitPlan(task, split, sum(rows), open_blocks),)
         carve = found.layout.carve
         if carve and carve.source == split:
-            made = carve_split(made[0], carve)
+            try:
+                made = carve_split(made[0], carve)
+            except UsageError as error:  # nobody asked for it: the file is not what it should be
+                raise DataError(str(error)) from error
             name = f"{found.folder}/{paths[0].name}"
             notes.append(describe_carve(carve, *made, name))
         splits += made

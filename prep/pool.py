@@ -21,12 +21,17 @@ from prep.tasks_file import import_module
 
 JOBS_IN_FLIGHT = 2  # per worker: one at work, one waiting, so that memory stays bounded
 
+
+class WorkerLostError(DataError):
+    """A worker process died in the middle of its work."""
+
+
 _writer: ShardWriter | None = None
 
 
 def write_shards(
     jobs: Iterator[ShardJob], settings: EncodingSettings, workers: int
-) -> Iterator[tuple[ShardJob, ShardResult]]:
+) -> Iterator[tuple[ShardJob, ShardResult | DataError]]:
     """Writes shards, in this process or in several.
 
     Args:
@@ -35,33 +40,33 @@ def write_shards(
         workers: Processes; with 1, everything happens in this one.
 
     Yields:
-        Each job with its result, in the order of the jobs.
+        Each job with its result, or with the fault of its task, in the order of the jobs.
 
     Raises:
-        DataError: If a worker died.
+        WorkerLostError: If a worker died.
         OSError: If the disk refuses.
     """
     if workers == 1:
         writer = ShardWriter(settings)
         for job in jobs:
-            yield job, writer.write(job)
+            yield job, _attempt(writer, job)
         return
     context = multiprocessing.get_context("spawn")
     executor = ProcessPoolExecutor(workers, context, _start_worker, (settings,))
     try:
         yield from _in_order(jobs, executor, workers * JOBS_IN_FLIGHT)
     except BrokenProcessPool as error:
-        raise DataError("a worker process died, perhaps out of memory; try fewer --workers") from (
-            error
-        )
+        raise WorkerLostError(
+            "a worker process died, perhaps out of memory; try fewer --workers"
+        ) from error
     finally:
         executor.shutdown(wait=True, cancel_futures=True)
 
 
 def _in_order(
     jobs: Iterator[ShardJob], executor: ProcessPoolExecutor, window: int
-) -> Iterator[tuple[ShardJob, ShardResult]]:
-    pending: deque[tuple[ShardJob, Future[ShardResult]]] = deque()
+) -> Iterator[tuple[ShardJob, ShardResult | DataError]]:
+    pending: deque[tuple[ShardJob, Future[ShardResult | DataError]]] = deque()
     for job in itertools.chain(jobs, itertools.repeat(None)):
         if job is not None:
             pending.append((job, executor.submit(_write, job)))
@@ -88,7 +93,15 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _write(job: ShardJob) -> ShardResult:
+def _write(job: ShardJob) -> ShardResult | DataError:
     if _writer is None:
         raise RuntimeError("the worker was not started with _start_worker")
-    return _writer.write(job)
+    return _attempt(_writer, job)
+
+
+def _attempt(writer: ShardWriter, job: ShardJob) -> ShardResult | DataError:
+    """Writes a shard; what is wrong with its task must not end the work on the others."""
+    try:
+        return writer.write(job)
+    except DataError as error:
+        return error

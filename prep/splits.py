@@ -7,7 +7,7 @@ All choices are seeded permutations: the same data and options give the same spl
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -107,12 +107,15 @@ class Selection:
     seed: int = 0
 
 
-def select_rows(plans: Sequence[TaskPlan], selection: Selection) -> list[TaskPlan]:
+def select_rows(
+    plans: Sequence[TaskPlan], selection: Selection, absent: Collection[str] = ()
+) -> list[TaskPlan]:
     """Applies a selection to the splits of all tasks.
 
     Args:
         plans: The tasks with their splits as the sources have them.
         selection: What to change.
+        absent: Names of tasks that could not be planned; a request may have been for them.
 
     Returns:
         The tasks with the splits asked for, and notes that tell of them.
@@ -120,13 +123,15 @@ def select_rows(plans: Sequence[TaskPlan], selection: Selection) -> list[TaskPla
     Raises:
         UsageError: If a request fits no task.
     """
+    changes: list[tuple[str, str, _Change]] = [
+        (request.task, request.carve.split, _carver(request)) for request in selection.carves
+    ]
+    for make, requests in ((_few_shot, selection.few_shot), (_limiter, selection.limits)):
+        changes += [(one.task, one.split, make(one, selection.seed)) for one in requests]
     chosen = list(plans)
-    for wanted in selection.carves:
-        chosen = _apply(chosen, wanted.task, wanted.carve.split, _carver(wanted))
-    for request in selection.few_shot:
-        chosen = _apply(chosen, request.task, request.split, _few_shot(request, selection.seed))
-    for request in selection.limits:
-        chosen = _apply(chosen, request.task, request.split, _limiter(request, selection.seed))
+    for task, split, change in changes:
+        if task not in absent:
+            chosen = _apply(chosen, task, split, change, bool(absent))
     return chosen
 
 
@@ -216,13 +221,18 @@ def describe_carve(carve: Carve, made: SplitPlan, rest: SplitPlan, file: str) ->
 _Change = Callable[[TaskPlan], TaskPlan | None]
 
 
-def _apply(plans: list[TaskPlan], task: str, split: str, change: _Change) -> list[TaskPlan]:
-    """Changes the tasks a request is for; a request that changes nothing is a mistake."""
+def _apply(
+    plans: list[TaskPlan], task: str, split: str, change: _Change, is_any_absent: bool
+) -> list[TaskPlan]:
+    """Changes the tasks a request is for; a request that changes nothing is a mistake.
+
+    Unless a task is absent that it may have been for.
+    """
     names = [plan.task.name for plan in plans]
     if task and task not in names:
         raise UsageError(f"no task {task!r} in this build; {nearest(task, names)}")
     changed = [change(plan) if task in ("", plan.task.name) else None for plan in plans]
-    if not any(changed):
+    if not any(changed) and (task or not is_any_absent):
         known = {one.split for plan in plans for one in plan.splits}
         raise UsageError(
             f"nothing to do for split {split!r} of {task or 'any task'}: the splits there are:"

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from prep.errors import UsageError, nearest
 from prep.manifest import TASK_KINDS
+from prep.objectives import OBJECTIVES
 from prep.sources import SOURCES, GeneratedSource, HubSource, Row, RowFunction, Source, TfdsSource
 from prep.truncation import MIN_LENGTH, check_truncation
 
@@ -95,6 +96,8 @@ class Task:
         truncation: What to keep of inputs that are too long: "head", "tail" or "head_tail".
         max_input_length: Tokens, EOS included, if fewer than the dataset allows.
         max_target_length: The same for targets.
+        objective: How inputs and targets are made of a raw text: "span_corruption" or
+            "prefix_lm". `inputs` gives the text, `targets` is left empty. Empty: they are worded.
     """
 
     name: str
@@ -116,6 +119,7 @@ class Task:
     truncation: str = "head"
     max_input_length: int | None = None
     max_target_length: int | None = None
+    objective: str = ""
 
     def __post_init__(self) -> None:
         check_truncation(self.truncation, f"task {self.name!r}")
@@ -127,6 +131,20 @@ class Task:
                 )
         if self.kind not in TASK_KINDS:
             raise UsageError(f"task {self.name!r}: kind {self.kind!r} is none of {TASK_KINDS}")
+        if self.objective:
+            self._check_objective()
+
+    def _check_objective(self) -> None:
+        if self.objective not in OBJECTIVES:
+            raise UsageError(
+                f"task {self.name!r}: there is no objective {self.objective!r};"
+                f" {nearest(self.objective, OBJECTIVES)}"
+            )
+        if self.kind != "generation" or self.labels or self.targets:
+            raise UsageError(
+                f"task {self.name!r}: with objective {self.objective!r}, kind is generation and"
+                " there are neither targets nor labels"
+            )
 
     @property
     def label_words(self) -> tuple[str, ...]:
@@ -274,6 +292,8 @@ class Task:
             parts.append(self.prefix)
         if self.max_input_length or self.max_target_length:
             parts += [self.max_input_length, self.max_target_length]
+        if self.objective:
+            parts.append(self.objective)
         return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 

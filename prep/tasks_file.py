@@ -33,7 +33,7 @@ _SUFFIX_FORMATS |= {".parquet": "parquet", ".txt": "lines"}
 _TASK_KEYS = (
     *("name", "kind", "description", "folder", "files", "carve", "fields", "inputs", "targets"),
     *("labels", "metrics", "truncation", "max_input_length", "max_target_length", "tfds", "hf"),
-    *("hyperformer", "whole_words", "note"),
+    *("hyperformer", "whole_words", "note", "objective"),
 )
 _REQUIRED_KEYS = ("name", "kind", "files", "inputs", "targets", "metrics")
 
@@ -191,7 +191,7 @@ class _TasksFile:
     def _task(self, entry: _Value) -> Task:
         keys = self._mapping(entry, _TASK_KEYS)
         for key in _REQUIRED_KEYS:
-            if key not in keys:
+            if key not in keys and not (key == "targets" and "objective" in keys):
                 self._fail(entry.line, f"the task has no {key!r}")
         name = self._text(keys["name"])
         if not name.replace("_", "a").replace("-", "a").isalnum():
@@ -202,6 +202,7 @@ class _TasksFile:
                 ("labels", self._text_of_text),
                 ("whole_words", self._texts),
                 ("truncation", self._text),
+                ("objective", self._text),
                 ("max_input_length", self._number),
                 ("max_target_length", self._number),
                 ("hyperformer", self._rewording),
@@ -210,9 +211,11 @@ class _TasksFile:
             )
             if key in keys
         }
-        inputs, targets = self._text(keys["inputs"]), self._text(keys["targets"])
-        self._check_template(keys["inputs"])
-        self._check_template(keys["targets"])
+        inputs = self._text(keys["inputs"])
+        targets = self._text(keys["targets"]) if "targets" in keys else ""
+        for key in ("inputs", "targets"):
+            if key in keys:
+                self._check_template(keys[key])
         try:
             return Task(
                 name=name,
