@@ -113,7 +113,8 @@ def sum_over_replicas(
     context = tf.distribute.get_replica_context()
     summed = context.all_reduce(tf.distribute.ReduceOp.SUM, dense)
     return [
-        tf.IndexedSlices(gradient[None], task[None], tf.shape(variable))
+        # Asking TensorFlow for a bank's shape would copy the whole bank.
+        tf.IndexedSlices(gradient[None], task[None], tf.constant(variable.shape.as_list()))
         if model.is_bank(variable)
         else gradient
         for variable, gradient in zip(variables, summed, strict=True)
