@@ -28,11 +28,15 @@ class AdapterConfig:
             to train the whole backbone.
         settings: By method, what differs from its defaults, such as `lora: {rank: 16}`.
         train_layer_norms: Whether T5's own layer norms train too, shared by all tasks.
+        start_from: Adapters that were trained before and that tasks start from: an adapter's
+            folder for all tasks, a run folder for the tasks it has, or a folder by task, such as
+            `{rte: runs/glue/adapters/mnli}`.
     """
 
     method: str = "bottleneck"
     settings: dict[str, dict[str, Any]] = field(default_factory=dict)
     train_layer_norms: bool = True
+    start_from: str | dict[str, str] = ""
 
 
 @dataclass

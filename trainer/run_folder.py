@@ -40,6 +40,12 @@ def resolve(config: RunConfig, manifest: Manifest) -> dict[str, Any]:
     resolved["run"] = _absolute(config.run)
     if Path(config.model.backbone).is_dir():
         resolved["model"]["backbone"] = _absolute(config.model.backbone)
+    starts = resolved["adapters"]["start_from"]
+    resolved["adapters"]["start_from"] = (
+        {task: _absolute(folder) for task, folder in starts.items()}
+        if isinstance(starts, dict)
+        else starts and _absolute(starts)
+    )
     resolved["model"]["vocabulary_size"] = manifest.vocabulary.size
     resolved["vocabulary_sha256"] = manifest.vocabulary.sha256
     data = resolved["data"]
