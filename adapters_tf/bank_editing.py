@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from adapters_tf.runs import (
     LoadedRun,
     build_model,
     trainable_checkpoint,
+    without_files,
 )
 from adapters_tf.task_folder import (
     assign_tasks,
@@ -82,8 +82,7 @@ def edit_bank(
     Raises:
         WeightsError: A folder does not fit the bank.
     """
-    config = copy.deepcopy(run.config)
-    config["tasks"] = list(tasks)
+    config = {**without_files(run.config), "tasks": list(tasks)}
     model = build_model(config)
     adapters = {}
     for new, old in tasks.items():

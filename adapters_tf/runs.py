@@ -127,13 +127,31 @@ def load_run(
             )
     strategy = strategy or tf.distribute.get_strategy()
     with strategy.scope():
-        model = build_model(config)
+        model = build_model(config if checkpoint == "none" else without_files(config))
         if checkpoint == "none":
             step = 0
             start_tasks(model, config["adapters"]["start_from"])
         else:
             step = _restore(model, directory, checkpoint)
     return LoadedRun(model, config, step, directory)
+
+
+def without_files(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Describe the same model without the files its start was read from, which may be gone.
+
+    Args:
+        config: Of a run.
+
+    Returns:
+        Task embeddings out of a file are `fixed` ones; the checkpoint brings them.
+    """
+    settings = {
+        method: {**fields, "task_embeddings": "fixed"}
+        if fields.get("task_embeddings", "learned") != "learned"
+        else fields
+        for method, fields in config["adapters"]["settings"].items()
+    }
+    return {**config, "adapters": {**config["adapters"], "settings": settings}}
 
 
 def read_config(directory: str | Path) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from adapters_tf.model import TaskModel
 
 Tensors = Mapping[str, np.ndarray]
 Source = tuple[str, Tensors]  # the second with where it comes from, for messages
+_FOR_TRAINING = ("dropout", "task_embeddings")  # settings that the outputs do not depend on
 CONFIG_FILE = "adapter_config.json"
 WEIGHTS_FILE = "adapter_model.safetensors"
 
@@ -193,12 +194,12 @@ def _describe(model: TaskModel) -> dict[str, Any]:
 
 
 def _meaning(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Flatten what the outputs depend on; dropout is for training alone."""
+    """Flatten what the outputs depend on."""
     settings = {
         f"{method}.{name}": value
         for method, fields in config["methods"].items()
         for name, value in fields.items()
-        if name != "dropout"
+        if name not in _FOR_TRAINING
     }
     return {"model_width": config["model_width"], "methods": sorted(config["methods"]), **settings}
 
