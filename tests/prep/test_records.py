@@ -38,15 +38,16 @@ def random_cases():
 @pytest.mark.parametrize(("inputs", "targets", "label", "example"), list(random_cases()))
 def test_bytes_equal_tensorflows(inputs, targets, label, example):
     encoder = RecordEncoder(32_100)
-    message = encoder.message(example, inputs, encoder.answer(label, targets))
-    assert encoder.frame_all([message]) == frame(reference(inputs, targets, label, example))
+    messages = encoder.messages([example], [inputs], [encoder.answer(label, targets)])
+    assert encoder.frame_all(messages) == frame(reference(inputs, targets, label, example))
 
 
 @pytest.mark.parametrize("references", [("a",), ("", "Größe" * 100, "三")])
 @pytest.mark.parametrize("group", [None, 0, (1 << 63) - 1])
 def test_bytes_of_texts_and_groups_equal_tensorflows(references, group):
     encoder = RecordEncoder(100)
-    message = encoder.message(7, [5, 1], encoder.answer(-1, [6, 1], references), group)
+    groups = None if group is None else [group]
+    [message] = encoder.messages([7], [[5, 1]], [encoder.answer(-1, [6, 1], references)], groups)
     assert encoder.frame_all([message, message]) == 2 * frame(
         reference([5, 1], [6, 1], -1, 7, references, group)
     )
