@@ -140,7 +140,8 @@ class RunConfig:
     Args:
         dataset: The dataset folder that `prep build` wrote.
         run: The run folder to write, or to resume.
-        tasks: Names separated by commas, or a list; all of the dataset's by default.
+        tasks: Names separated by commas, or a list; by default all of the dataset's that have the
+            training split.
         seed: Of the weights, the schedule, the epochs' orders and dropout.
         model: The backbone.
         adapters: The adapter method.

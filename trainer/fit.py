@@ -100,6 +100,8 @@ def train(config: RunConfig, report=print) -> Outcome:
     folder = open_run(resolved)
     checkpoints = RunCheckpoints(folder, model, optimizer, config.training.keep_checkpoints)
     first, last = checkpoints.restore(), config.training.steps
+    if not config.task_list():
+        report_left_out(manifest, resolved, report)
     report(describe(resolved, model, batches, strategy, first))
     if first < last:
         validator = make_validator(resolved, manifest, model, strategy)
@@ -191,6 +193,13 @@ def make_optimizer(
     )
     optimizer.build(model.trainable_variables)
     return optimizer
+
+
+def report_left_out(manifest: Manifest, resolved: Mapping[str, Any], report) -> None:
+    """Name the tasks that nobody asked to leave out."""
+    others = [task for task in manifest.tasks if task not in resolved["tasks"]]
+    if others:
+        report(f"without a split {resolved['data']['train_split']!r}: {', '.join(others)}")
 
 
 def make_validator(

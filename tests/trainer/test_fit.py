@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -293,3 +294,19 @@ def test_a_full_disk_is_one_line_and_keeps_the_earlier_checkpoints(
     assert error.startswith("error: disk full: the checkpoint of step 10")
     assert error.count("\n") == 1
     assert [file.name for file in (run / "checkpoints").glob("*.index")] == ["ckpt-5.index"]
+
+
+def test_tasks_without_a_training_split_are_left_out_and_named(small_dataset, tmp_path, capsys):
+    dataset = tmp_path / "dataset"
+    shutil.copytree(small_dataset, dataset)
+    document = json.loads((dataset / "dataset.json").read_text())
+    del document["tasks"]["synthetic_similarity"]["splits"]["train"]
+    (dataset / "dataset.json").write_text(json.dumps(document))
+    run = tmp_path / "run"
+    assert run_command(main, arguments(dataset, run, "--training.steps=1")) == 0
+    assert "without a split 'train': synthetic_similarity\n" in capsys.readouterr().out
+    tasks = yaml.safe_load((run / "config.yaml").read_text())["tasks"]
+    assert tasks == ["synthetic_entailment", "synthetic_choice"]
+    asked = arguments(dataset, tmp_path / "other", "--tasks=synthetic_similarity")
+    assert run_command(main, asked) == 2
+    assert "synthetic_similarity" in capsys.readouterr().err
