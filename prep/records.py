@@ -46,6 +46,18 @@ def varint(value: int) -> bytes:
     return bytes(encoded)
 
 
+# The first two bytes of a varint that has more.
+_TWO_BYTES = [bytes([low | 0x80, high | 0x80]) for high in range(128) for low in range(128)]
+
+
+def _large_varint(value: int, varints: Sequence[bytes]) -> bytes:
+    """As `varint`, by table where there is one: row numbers of large files are beyond `varints`."""
+    rest = value >> 14
+    if 0 < rest < len(varints):
+        return _TWO_BYTES[value & 0x3FFF] + varints[rest]
+    return varint(value)
+
+
 class RecordEncoder:
     """Serializes examples whose token ids are below a known size.
 
@@ -119,7 +131,7 @@ class RecordEncoder:
             group_features = map(functools.partial(_number_feature, b"group"), groups)
         rows = zip(examples, inputs, answers, group_features, strict=False)
         for example, ids, answer, group in rows:
-            number = varints[example] if example < known else varint(example)
+            number = varints[example] if example < known else _large_varint(example, varints)
             packed = pack(ids)
             features = (
                 _EXAMPLE_PREFIXES[len(number)]

@@ -106,3 +106,12 @@ def test_frames_equal_tensorflows(tmp_path):
 )
 def test_varint(value, encoded):
     assert varint(value) == encoded
+
+
+@pytest.mark.parametrize("vocabulary_size", [2, 130, 32_100])
+def test_row_numbers_of_any_size(vocabulary_size):
+    encoder = RecordEncoder(vocabulary_size)
+    for power in range(0, 63, 7):
+        for number in ((1 << power) - 1, 1 << power, (1 << power) + 300):
+            messages = encoder.messages([number], [[1]], [encoder.answer(0, [1])])
+            assert encoder.frame_all(messages) == frame(reference([1], [1], 0, number))
