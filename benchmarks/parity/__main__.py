@@ -125,7 +125,8 @@ def rows_of(work: Path) -> list[tuple[str, str, str, dict[str, float]]]:
             case = chosen_case(name, model)
             if case.theirs is not None:
                 rows.append((name, model, "theirs → ours", read_theirs(work, model, name)))
-            write_ours(work, model, name)
+            if case.is_written:
+                write_ours(work, model, name)
     return rows
 
 

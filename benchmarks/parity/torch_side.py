@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from transformers import (
     MT5Config,
     MT5ForConditionalGeneration,
@@ -107,15 +107,17 @@ def add_adapter(model: torch.nn.Module, case: Case) -> torch.nn.Module:
         import peft
 
         kinds = {"lora": peft.LoraConfig, "ia3": peft.IA3Config}
-        kinds["layer_norm"] = peft.LNTuningConfig
+        kinds |= {"layer_norm": peft.LNTuningConfig, "prompt": peft.PromptTuningConfig}
+        kinds |= {"prefix": peft.PrefixTuningConfig}
         config = kinds[case.method](task_type="SEQ_2_SEQ_LM", **case.theirs)
         model = peft.get_peft_model(model, config)
     else:
         import adapters
 
-        kinds = {"lora": adapters.LoRAConfig, "ia3": adapters.IA3Config}
+        kinds = {"lora": "LoRAConfig", "ia3": "IA3Config", "bottleneck": "BnConfig"}
+        kinds |= {"prefix": "PrefixTuningConfig", "prefix_flat": "PrefixTuningConfig"}
         adapters.init(model)
-        config = kinds.get(case.method, adapters.BnConfig)(**case.theirs)
+        config = getattr(adapters, case.config_class or kinds[case.method])(**case.theirs)
         model.add_adapter(TASK, config=config)
         model.train_adapter(TASK)
     generator = torch.Generator().manual_seed(1)
@@ -136,7 +138,15 @@ def save_adapter(model: torch.nn.Module, case: Case, folder: Path) -> None:
     # registers twice: what our refusal of pickles says works for all.
     pickled = folder / "pytorch_adapter.bin"
     tensors = torch.load(pickled, weights_only=True)
-    copies = {name: tensor.clone().contiguous() for name, tensor in tensors.items()}
+    copies = {
+        name: tensor.clone().contiguous()
+        for name, tensor in tensors.items()
+        if ".pool." not in name
+    }
+    # The library leaves these out where the model has none of its own heads.
+    if TASK in model.shared_parameters:
+        for name, tensor in model.shared_parameters[TASK].items():
+            copies[f"shared_parameters.{TASK}.{name}"] = tensor.detach().clone()
     save_file(copies, folder / "adapter.safetensors")
     pickled.unlink()
 
@@ -148,13 +158,22 @@ def load_adapter(model: torch.nn.Module, library: str, folder: Path) -> torch.nn
 
         with warnings.catch_warnings():
             warnings.filterwarnings("error", message=".*missing.*|.*unexpected.*")
-            return peft.PeftModel.from_pretrained(model, folder, is_trainable=True).eval()
+            is_prompt = peft.PeftConfig.from_pretrained(folder).is_prompt_learning
+            model = peft.PeftModel.from_pretrained(model, folder, is_trainable=not is_prompt)
+        if is_prompt:  # it refuses to load these for training; nothing else is in the way of it
+            model.prompt_encoder.requires_grad_(True)
+        return model.eval()
     import adapters
 
     adapters.init(model)
     report: dict = {}
     name = model.load_adapter(str(folder), use_safetensors=True, loading_info=report)
-    problems = {kind: keys for kind, keys in report.items() if keys}
+    stored = set(load_file(folder / "adapter.safetensors"))
+    parameters = dict(model.named_parameters(remove_duplicate=False))
+    loaded = {id(parameters[key]) for key in stored}
+    # A prefix is one parameter under many names, of which a file needs one.
+    missing = [key for key in report.pop("missing_keys") if id(parameters[key]) not in loaded]
+    problems = {kind: keys for kind, keys in {**report, "missing": missing}.items() if keys}
     if problems:
         raise SystemExit(f"{folder}: {problems}")
     model.train_adapter(name)
