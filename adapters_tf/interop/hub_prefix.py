@@ -103,12 +103,13 @@ def _read(config: Mapping[str, Any], backbone: tf_keras.Model, tensors: Tensors)
             f"AdapterHub's prefix tuning with non_linearity {activation!r} has no counterpart: ours"
             f" has {_ACTIVATION}"
         )
+    hidden_width = {} if is_flat else {"hidden_width": fields["bottleneck_size"]}
     settings = PrefixConfig(
         length=fields["prefix_length"],
         placement=_read_placement(fields, backbone),
         reparametrize=not is_flat,
-        hidden_width=fields.get("bottleneck_size", PrefixConfig.hidden_width),
         positions=_POSITIONS,
+        **hidden_width,
     )
     single = {name: array for name, array in tensors.items() if _COPIES not in name}
     check_tensors(

@@ -3,7 +3,8 @@
 For tiny random models and every method that another library can hold: the library writes an
 adapter and we read it; we write one and the library reads it. Both sides then take the same three
 steps of SGD on the same batch. The table shows the largest difference of any logit; `make parity`
-runs it, and fails where one is 1e-4 or more.
+runs it, and fails where one is 1e-4 or more. A T5 with the adapter folded in must also decode the
+same tokens, and `make parity-newer` opens it with transformers 5 as well.
 
 Shapes: B batch, T target length, V vocabulary.
 """
@@ -33,6 +34,7 @@ from benchmarks.parity.cases import (
     Case,
     chosen_case,
 )
+from eval import GreedyModel
 
 TORCH_SIDE = Path(__file__).with_name("torch_side.py")
 
@@ -106,7 +108,10 @@ def write_ours(work: Path, model: str, name: str) -> None:
     ours = shaken_model(work / model / "backbone", case)
     if case.library == "hf":
         export_folded(ours, TASK, folder)
-        expected = {"logits": ours(read_batch(work / model, 1)).numpy()}
+        batch = read_batch(work / model, 1)
+        length = batch["decoder_target_tokens"].shape[1]
+        tokens = GreedyModel(ours, length=length)(batch).numpy()
+        expected = {"logits": ours(batch).numpy(), "generated": tokens}
     else:
         export_task(ours, TASK, case.library, folder, str(work / model / "backbone"))
         expected = logits_before_and_after(ours, read_batch(work / model, 1))
@@ -130,9 +135,19 @@ def rows_of(work: Path) -> list[tuple[str, str, str, dict[str, float]]]:
     return rows
 
 
+def torch_rows(file: Path, is_newer: bool = False) -> list[tuple[str, str, str, dict[str, float]]]:
+    """What the other side found in what we wrote."""
+    found = json.loads(file.read_text())
+    direction = f"ours → {found['version'] if is_newer else 'theirs'}"
+    return [
+        (*reversed(key.split("/", 1)), direction, differences)
+        for key, differences in found["differences"].items()
+    ]
+
+
 def print_table(rows: list[tuple[str, str, str, dict[str, float]]]) -> bool:
     """Prints the table; returns whether all of it is below the limit."""
-    print(f"{'library and method':<28} {'model':<6} {'direction':<14} {'logits':>9} {'trained':>9}")
+    print(f"{'library and method':<28} {'model':<6} {'direction':<15} {'logits':>9} {'trained':>9}")
     worst = 0.0
     for name, model, direction, found in rows:
         shown = dict(found)
@@ -140,7 +155,7 @@ def print_table(rows: list[tuple[str, str, str, dict[str, float]]]) -> bool:
             shown.pop("stepped", None)
         worst = max(worst, *shown.values())
         trained = f"{shown['stepped']:9.1e}" if "stepped" in shown else f"{'–':>9}"
-        print(f"{name:<28} {model:<6} {direction:<14} {shown['logits']:9.1e} {trained}")
+        print(f"{name:<28} {model:<6} {direction:<15} {shown['logits']:9.1e} {trained}")
     print(
         f"largest: {worst:.1e}, limit {LIMIT:.0e}; trained: after {STEPS} steps of SGD on each side"
     )
@@ -150,15 +165,17 @@ def print_table(rows: list[tuple[str, str, str, dict[str, float]]]) -> bool:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--python", required=True, help="interpreter with torch, peft and adapters")
+    parser.add_argument("--newer", help="another, with torch and transformers 5")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         run_torch(options.python, "make", work)
         rows = rows_of(work)
         run_torch(options.python, "check", work)
-        for key, found in json.loads((work / "differences.json").read_text()).items():
-            model, name = key.split("/", 1)
-            rows.append((name, model, "ours → theirs", found))
+        rows += torch_rows(work / "differences.json")
+        if options.newer:
+            run_torch(options.newer, "newer", work)
+            rows += torch_rows(work / "newer.json", is_newer=True)
     order = list(CASES)
     rows.sort(key=lambda row: (order.index(row[0]), list(MODELS).index(row[1]), row[2]))
     if not print_table(rows):

@@ -2,6 +2,7 @@
 
     python benchmarks/parity/torch_side.py make WORK     models, and adapters the libraries wrote
     python benchmarks/parity/torch_side.py check WORK    loads what our side wrote into WORK
+    python benchmarks/parity/torch_side.py newer WORK    of it, what needs no further library
     python benchmarks/parity/torch_side.py golden FOLDER the small files of the test-suite
 
 Shapes: B batch, S source length, T target length, V vocabulary.
@@ -17,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import transformers
 from safetensors.torch import load_file, save_file
 from transformers import (
     MT5Config,
@@ -41,6 +43,7 @@ from cases import (
 )
 
 B, S, T = 4, 16, 8
+ALL = ("peft", "adapterhub", "hf")
 IGNORED_LABEL = -100
 # Models that benchmarks/torch_golden.py wrote, and which of `MODELS` they are like.
 GOLDEN_BASES = {"t5": "t5", "t5_v1_1": "v1_1"}
@@ -197,26 +200,37 @@ def make(work: Path) -> None:
             np.savez(folder / "expected.npz", **logits_before_and_after(adapted, batch))
 
 
-def check(work: Path) -> None:
+def check(work: Path, name: str = "differences.json", libraries: tuple[str, ...] = ALL) -> None:
     differences = {}
-    for name in MODELS:
-        batch = random_batch(MODELS[name]["vocab_size"])
-        for folder in sorted((work / name / "ours").iterdir()):
-            case = chosen_case(folder.name, name)
+    for model_name in MODELS:
+        batch = random_batch(MODELS[model_name]["vocab_size"])
+        for folder in sorted((work / model_name / "ours").iterdir()):
+            case = chosen_case(folder.name, model_name)
+            if case.library not in libraries:
+                continue
             expected = np.load(folder / "expected.npz")
             if case.library == "hf":
-                model = load_model(folder)
-                with torch.no_grad():
-                    seen = {"logits": model(**batch).logits.numpy()}
+                seen = logits_and_tokens(load_model(folder), batch)
             else:
-                model = load_adapter(load_model(work / name / "backbone"), case.library, folder)
+                base = load_model(work / model_name / "backbone")
+                model = load_adapter(base, case.library, folder)
                 seen = logits_before_and_after(model, batch)
-            differences[f"{name}/{folder.name}"] = {
-                key: float(np.abs(seen[key] - expected[key]).max())
-                for key in expected
-                if key in seen
+            differences[f"{model_name}/{folder.name}"] = {
+                key: float(np.abs(seen[key] - expected[key]).max()) for key in expected
             }
-    (work / "differences.json").write_text(json.dumps(differences))
+    found = {"version": transformers.__version__, "differences": differences}
+    (work / name).write_text(json.dumps(found))
+
+
+def logits_and_tokens(model: torch.nn.Module, batch: dict) -> dict[str, np.ndarray]:
+    """Logits, and the tokens of greedy decoding without the start token, 0 after the end."""
+    inputs = {key: batch[key] for key in ("input_ids", "attention_mask")}
+    with torch.no_grad():
+        logits = model(**batch).logits.numpy()
+        made = model.generate(**inputs, max_new_tokens=T, do_sample=False, num_beams=1)[:, 1:]
+    tokens = np.zeros((B, T), np.int32)
+    tokens[:, : made.shape[1]] = made.numpy()
+    return {"logits": logits, "generated": tokens}
 
 
 def tidy_config(file: Path, base: str) -> None:
@@ -253,12 +267,15 @@ def golden(folder: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=("make", "check", "golden"))
+    parser.add_argument("what", choices=("make", "check", "newer", "golden"))
     parser.add_argument("folder", type=Path)
     arguments = parser.parse_args()
     logging.disable(logging.WARNING)  # of what the libraries will change one day
     torch.set_num_threads(1)  # for models as tiny as these, more threads wait for each other
-    {"make": make, "check": check, "golden": golden}[arguments.what](arguments.folder)
+    if arguments.what == "newer":
+        check(arguments.folder, "newer.json", ("hf",))
+    else:
+        {"make": make, "check": check, "golden": golden}[arguments.what](arguments.folder)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from transformers import T5Tokenizer
 
 from adapters_tf import TaskModel, load_backbone, load_run, load_task, save_task, task_tensors
 from adapters_tf.__main__ import main
+from adapters_tf.interop.folding import NOT_UNIGRAM, export_tokenizer
 from adapters_tf.runs import build_model, trainable_checkpoint
 from prep import Vocabulary
 
@@ -24,13 +25,12 @@ WORDS = ["yes", "no", "red", "green", "blue", "maybe", "0", "1", "2", "3", "4", 
 SENTINELS = 10
 
 
-@pytest.fixture(scope="module")
-def dataset(tmp_path_factory):
+def make_dataset(folder, kind="unigram"):
     """What the tokenizer files are made of: a vocabulary and the manifest that names it."""
-    folder = tmp_path_factory.mktemp("dataset")
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=iter([" ".join(WORDS[i:] + WORDS[:i]) for i in range(len(WORDS))] * 3),
         model_prefix=str(folder / "spiece"),
+        model_type=kind,
         vocab_size=40,
         hard_vocab_limit=False,
         pad_id=0,
@@ -42,6 +42,11 @@ def dataset(tmp_path_factory):
     entry = {"file": "spiece.model", "sentinels": SENTINELS}
     (folder / "dataset.json").write_text(json.dumps({"vocabulary": entry}))
     return folder
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    return make_dataset(tmp_path_factory.mktemp("dataset"))
 
 
 @pytest.fixture(scope="module")
@@ -164,6 +169,15 @@ def test_its_tokenizer_gives_the_ids_of_the_dataset(run, dataset, tmp_path):
     assert len(tokenizer) == vocabulary.size
     for text in ("red green  blue.", "yes <extra_id_0> no <extra_id_3>", " 1 2", "unknown é", ""):
         assert tokenizer(text).input_ids == [*vocabulary.encode(text), 1], text
+
+
+def test_a_vocabulary_that_transformers_5_would_misread_is_pointed_out(tmp_path):
+    """It takes every spiece.model for a unigram one, and gives other ids without a word."""
+    for kind, expected in (("bpe", (NOT_UNIGRAM,)), ("unigram", ())):
+        folder = tmp_path / kind
+        folder.mkdir()
+        sha256 = hashlib.sha256((make_dataset(folder, kind) / "spiece.model").read_bytes())
+        assert export_tokenizer(str(folder), sha256.hexdigest(), tmp_path / "out") == expected
 
 
 def test_no_dataset_no_tokenizer_and_it_says_so(run, tmp_path, capsys):

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -234,15 +234,120 @@ def test_layers_left_out_there_change_nothing_here(lora):
         ),
         ("lora,ia3", False, "one adapter method to a folder"),
         ("lora", True, "no place for T5's trained layer norms"),
+        ("prefix", False, "alone, and the task has them at encoder, decoder, cross; train with pl"),
+        ("prefix_flat", False, "have positions: none; train with positions: before"),
     ],
 )
 def test_what_they_cannot_hold_is_refused(make_backbone, tmp_path, methods, norms, message):
     settings = {"ia3": {"targets": ("k",)}, "bottleneck": {"reduction_factor": 8}}
+    settings["prefix_flat"] = {"placement": ("decoder",)}
     chosen = read_methods(methods, settings)
     model = TaskModel(make_backbone(), ("a",), chosen, train_layer_norms=norms)
     with pytest.raises(ConfigurationError, match=message):
         export_task(model, "a", "peft", tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def copy_golden(name, target):
+    shutil.copytree(GOLDEN / "interop" / "t5" / name, target)
+    return target
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "message"),
+    [
+        ("peft-prompt", {"num_virtual_tokens": 4}, r"is \[6, 24\], expected \[8, 24\]"),
+        ("peft-prompt", {"modules_to_save": ["lm_head"]}, "modules_to_save"),
+        (
+            "peft-prefix",
+            {"num_transformer_submodules": 1},
+            "mixed with those of the self-attention",
+        ),
+        ("peft-prefix", {"num_attention_heads": 2}, "2 heads and token_dim 32 do not fit"),
+        ("peft-prefix", {"num_layers": 1}, "for 1 layers do not fit a decoder of 2 blocks"),
+        ("peft-prefix", {"num_layers": 5}, r"is \[3, 192\], expected \[3, 320\]"),
+        ("peft-prefix", {"peft_type": "P_TUNING"}, "'P_TUNING' has no counterpart"),
+    ],
+)
+def test_what_pefts_prompts_and_prefixes_cannot_be_is_named(tmp_path, name, fields, message):
+    edit(copy_golden(name, tmp_path / "a"), **fields)
+    with pytest.raises(WeightsError, match=message) as caught:
+        import_lora(tmp_path / "a")
+    assert "\n" not in str(caught.value)
+
+
+def test_blocks_that_share_prefixes_there_have_copies_here():
+    folder = GOLDEN / "interop" / "t5" / "peft-prefix-shared"
+    imported = import_task(golden_backbone(folder), "a", "peft", folder)
+    assert imported.notes[0].startswith("PEFT gives block 1 the prefixes of block 0")
+    first, second = imported.model.banks.values()
+    np.testing.assert_array_equal(first.keys, second.keys)
+    folder = GOLDEN / "interop" / "t5" / "peft-prefix"
+    assert import_task(golden_backbone(folder), "a", "peft", folder).notes == ()
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3])
+def test_a_network_of_ours_is_written_as_what_it_makes(make_backbone, batch, tmp_path, depth):
+    """No two blocks get the same, whatever the decoder's depth."""
+    settings = {"length": 3, "hidden_width": 5, "placement": ("decoder",), "positions": "before"}
+    make = partial(make_backbone, num_decoder_layers=depth)
+    model = TaskModel(make(), ("x", "a"), read_methods("prefix", {"prefix": settings}), seed=4)
+    export_task(model, "a", "peft", tmp_path / "out")
+    again = import_task(make(), "b", "peft", tmp_path / "out")
+    seen = again.model(batch | {"task": tf.zeros_like(batch["task"])})
+    expected = model(batch | {"task": tf.ones_like(batch["task"])})
+    np.testing.assert_allclose(seen, expected, atol=1e-5)
+    assert again.notes == () and not again.model.methods[0].reparametrize
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"non_linearity": "relu"}, "non_linearity 'relu' has no counterpart: ours has tanh"),
+        ({"leave_out": [1, 4]}, "leave_out has no counterpart but for a whole stack"),
+        ({"use_gating": True}, "use_gating = True"),
+        ({"prefix_length": 4}, r"wte.weight is \[3, 24\], expected \[4, 24\]"),
+        ({"cross_prefix": False}, r"unexpected prefix_tuning\.prefix_tunings\.task\.cross_prefix"),
+        ({"leave_out": [0, 1, 2]}, r"unexpected prefix_tuning\.prefix_tunings\.task\.encoder_p"),
+    ],
+)
+def test_prefixes_that_adapterhub_defines_otherwise_are_named(tmp_path, fields, message):
+    folder = copy_golden("adapterhub-prefix", tmp_path / "prefix")
+    edit_hub(folder, **fields)
+    with pytest.raises(WeightsError, match=message):
+        import_hub(folder)
+
+
+def test_an_ejected_prefix_is_flat_though_its_configuration_says_otherwise(tmp_path):
+    """As `eject_prefix_tuning` leaves it; with the copies, and the word that heads bring."""
+    folder = copy_golden("adapterhub-prefix_flat", tmp_path / "flat")
+    expected = task_tensors(import_hub(folder).model, "a")
+    edit_hub(folder, flat=False, bottleneck_size=5, dropout=0.1)
+    file = folder / "adapter.safetensors"
+    stem = "transformer.decoder.block.0.layer.0.SelfAttention.prefix_tuning.pool"
+    single = load_file(file)
+    tensors = {f"transformer.{name}": tensor for name, tensor in single.items()}
+    tensors |= {f"{stem}.{name}": tensor for name, tensor in single.items()}
+    save_file(tensors, file)
+    imported = import_hub(folder)
+    assert imported.notes == ("its dropout of 0.1 in training has no counterpart here",)
+    seen = task_tensors(imported.model, "a")
+    assert list(seen) == list(expected)
+    for path, tensor in expected.items():
+        np.testing.assert_array_equal(seen[path], tensor)
+
+
+def test_compacter_without_its_dropout_is_pointed_out(tmp_path):
+    folder = copy_golden("adapterhub-compacter", tmp_path / "compacter")
+    edit_hub(folder, dropout=0.1)
+    assert "dropout of 0.1" in import_hub(folder).notes[0]
+
+
+def test_the_refused_pickles_command_writes_a_prefix_once(tmp_path):
+    folder = copy_golden("adapterhub-prefix", tmp_path / "prefix")
+    (folder / "adapter.safetensors").rename(folder / "pytorch_adapter.bin")
+    with pytest.raises(WeightsError, match=r"weights_only=True\)\.items\(\) if '\.pool\.' not in"):
+        import_hub(folder)
 
 
 @pytest.fixture
