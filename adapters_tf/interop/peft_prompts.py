@@ -5,7 +5,8 @@ Of its prompts for an encoder-decoder only the first half is used, before the en
 Its prefixes reach the decoder's self-attention alone, as keys and values of positions before the
 first token. It hands block i the pair of keys and values number 2 i, counted round: with an even
 number of pairs two blocks share each, and every second pair is never read. An adapter of ours is
-written with an odd number, where no two blocks meet.
+written with an odd number, where no two blocks meet. All this is its forward pass, which training
+takes; its `generate` was seen to give T5 other tokens than that.
 
 A prefix that a network makes is saved there as what the network made, and so it is here.
 

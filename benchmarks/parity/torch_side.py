@@ -89,10 +89,25 @@ def load_model(folder: Path) -> torch.nn.Module:
     return kind.from_pretrained(folder).eval()
 
 
-def logits_before_and_after(model: torch.nn.Module, batch: dict) -> dict[str, np.ndarray]:
-    """Logits, and logits after `STEPS` steps of SGD on what trains."""
+def outputs(model: torch.nn.Module, case: Case, batch: dict) -> dict[str, np.ndarray]:
+    """Logits; where the case asks for them greedy tokens; logits after `STEPS` steps of SGD."""
     with torch.no_grad():
-        before = model(**batch).logits.numpy().copy()
+        found = {"logits": model(**batch).logits.numpy().copy()}
+    if case.decodes:
+        found["tokens"] = decode(model, batch)
+    return found if case.library == "hf" else {**found, "stepped": train(model, batch)}
+
+
+def decode(model: torch.nn.Module, batch: dict) -> np.ndarray:
+    """Greedy tokens [B, T] without the start token, 0 after the end."""
+    inputs = {key: batch[key] for key in ("input_ids", "attention_mask")}
+    with torch.no_grad():
+        made = model.generate(**inputs, max_new_tokens=T, do_sample=False, num_beams=1)[:, 1:]
+    return np.pad(made.numpy(), [(0, 0), (0, T - made.shape[1])])
+
+
+def train(model: torch.nn.Module, batch: dict) -> np.ndarray:
+    """Logits after the steps on what trains."""
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.SGD(trained, lr=LEARNING_RATE)
     for _ in range(STEPS):
@@ -100,7 +115,7 @@ def logits_before_and_after(model: torch.nn.Module, batch: dict) -> dict[str, np
         model(**batch).loss.backward()
         optimizer.step()
     with torch.no_grad():
-        return {"logits": before, "stepped": model(**batch).logits.numpy().copy()}
+        return model(**batch).logits.numpy().copy()
 
 
 def add_adapter(model: torch.nn.Module, case: Case) -> torch.nn.Module:
@@ -197,7 +212,7 @@ def make(work: Path) -> None:
             folder = work / name / "theirs" / case_name
             adapted = add_adapter(load_model(work / name / "backbone"), case)
             save_adapter(adapted, case, folder)
-            np.savez(folder / "expected.npz", **logits_before_and_after(adapted, batch))
+            np.savez(folder / "expected.npz", **outputs(adapted, case, batch))
 
 
 def check(work: Path, name: str = "differences.json", libraries: tuple[str, ...] = ALL) -> None:
@@ -210,27 +225,16 @@ def check(work: Path, name: str = "differences.json", libraries: tuple[str, ...]
                 continue
             expected = np.load(folder / "expected.npz")
             if case.library == "hf":
-                seen = logits_and_tokens(load_model(folder), batch)
+                model = load_model(folder)
             else:
                 base = load_model(work / model_name / "backbone")
                 model = load_adapter(base, case.library, folder)
-                seen = logits_before_and_after(model, batch)
+            seen = outputs(model, case, batch)
             differences[f"{model_name}/{folder.name}"] = {
                 key: float(np.abs(seen[key] - expected[key]).max()) for key in expected
             }
     found = {"version": transformers.__version__, "differences": differences}
     (work / name).write_text(json.dumps(found))
-
-
-def logits_and_tokens(model: torch.nn.Module, batch: dict) -> dict[str, np.ndarray]:
-    """Logits, and the tokens of greedy decoding without the start token, 0 after the end."""
-    inputs = {key: batch[key] for key in ("input_ids", "attention_mask")}
-    with torch.no_grad():
-        logits = model(**batch).logits.numpy()
-        made = model.generate(**inputs, max_new_tokens=T, do_sample=False, num_beams=1)[:, 1:]
-    tokens = np.zeros((B, T), np.int32)
-    tokens[:, : made.shape[1]] = made.numpy()
-    return {"logits": logits, "generated": tokens}
 
 
 def tidy_config(file: Path, base: str) -> None:
@@ -271,6 +275,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     arguments = parser.parse_args()
     logging.disable(logging.WARNING)  # of what the libraries will change one day
+    transformers.utils.logging.disable_progress_bar()
     torch.set_num_threads(1)  # for models as tiny as these, more threads wait for each other
     if arguments.what == "newer":
         check(arguments.folder, "newer.json", ("hf",))
