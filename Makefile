@@ -7,7 +7,7 @@ RUN ?= runs/demo
 METHOD ?= bottleneck
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test format lint types imports check benchmarks benchmark-peers parity stage lock clean
+.PHONY: help setup demo test format lint types imports check benchmarks benchmark-peers parity parity-newer stage lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -55,6 +55,15 @@ benchmark-peers: setup ## prepare data side by side with the peers, each in an e
 
 parity: setup .venv-parity/installed ## compare with PEFT, AdapterHub and PyTorch's T5, in an environment of their own
 	TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m benchmarks.parity --python .venv-parity/bin/python
+
+parity-newer: setup .venv-parity/installed .venv-newer/installed ## the same, and transformers 5 opens the plain T5s too
+	TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m benchmarks.parity --python .venv-parity/bin/python \
+		--newer .venv-newer/bin/python
+
+.venv-newer/installed: benchmarks/parity/requirements-newer.txt
+	$(PYTHON) -m venv .venv-newer
+	.venv-newer/bin/pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
 
 .venv-parity/installed: benchmarks/parity/requirements.txt
 	$(PYTHON) -m venv .venv-parity

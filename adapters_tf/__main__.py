@@ -30,6 +30,8 @@ OWN_MARK = "methods"
 # A plain T5 with the adapter folded in, beside the libraries' own formats.
 FOLDED = "hf"
 INTERRUPTED = 130
+# Settings that say how an adapter starts or trains, and not what it computes.
+TRAINING_ONLY = ("dropout", "initialization")
 
 
 def make_parser() -> OneLineParser:
@@ -124,8 +126,9 @@ def export_model(run: LoadedRun, task: str, out: str) -> None:
         out: The folder.
     """
     folder = export_folded(run.model, task, out)
-    if not export_tokenizer(run.config["dataset"], run.config["vocabulary_sha256"], folder):
-        print(f"note: no tokenizer files, for there is no dataset {run.config['dataset']}")
+    dataset, vocabulary = run.config["dataset"], run.config["vocabulary_sha256"]
+    for note in export_tokenizer(dataset, vocabulary, folder):
+        print(f"note: {note}")
     print(f"wrote {folder} (weights of step {run.step})")
     print(f"there: T5ForConditionalGeneration.from_pretrained({str(folder)!r})")
 
@@ -225,7 +228,7 @@ def check_settings(run: str, adapters: Mapping[str, Any], settings: Any) -> None
         settings: What was imported.
 
     Raises:
-        ConfigurationError: Another method, or settings that differ in more than dropout.
+        ConfigurationError: Another method, or settings that differ in more than training.
     """
     methods = read_methods(adapters["method"], adapters["settings"])
     if [type(method) for method in methods] != [type(settings)]:
@@ -245,7 +248,7 @@ def _comparable(settings: Any) -> dict[str, Any]:
     return {
         name: sorted(value) if isinstance(value, Sequence) and not isinstance(value, str) else value
         for name, value in asdict(settings).items()
-        if name != "dropout"
+        if name not in TRAINING_ONLY
     }
 
 

@@ -12,6 +12,7 @@ import tensorflow as tf
 import tf_keras
 
 from adapters_tf.errors import ConfigurationError
+from adapters_tf.residual_stream import ResidualStream
 from adapters_tf.sites import Site
 from adapters_tf.task_bank import TaskBank
 
@@ -21,21 +22,24 @@ class AdaptedSublayer(tf_keras.layers.Layer):
 
     Args:
         base: The layer as it was.
-        adapter: Called with the layer's input and output, both [B, S, …].
+        adapter: Called with the layer's output and input, both [B, S, …]; in place of the input
+            with the residual stream, where `tap_residual_stream` was asked for it.
     """
 
     def __init__(self, base: tf_keras.layers.Layer, adapter: TaskBank, **kwargs):
         super().__init__(name=base.name, **kwargs)
         self.base, self.adapter = base, adapter
+        self.stream: ResidualStream | None = None
         # Layer and bank are built before they are wrapped.
         self.built = True
 
     def call(self, inputs: tf.Tensor, *args, **kwargs):
         """Run the layer and adapt its (first) output."""
         outputs = self.base(inputs, *args, **kwargs)
+        seen = inputs if self.stream is None else self.stream.take()
         if isinstance(outputs, tuple):
-            return (self.adapter(outputs[0], inputs), *outputs[1:])
-        return self.adapter(outputs, inputs)
+            return (self.adapter(outputs[0], seen), *outputs[1:])
+        return self.adapter(outputs, seen)
 
 
 class AdaptedLayer(tf_keras.layers.Layer):
@@ -90,3 +94,15 @@ def inject(
         site.wrap(wrapper(site.layer, bank))
         banks[site.path] = bank
     return banks
+
+
+def tap_residual_stream(sites: Iterable[Site]) -> None:
+    """Give wrapped sublayers' adapters the residual stream instead of the sublayers' inputs.
+
+    Args:
+        sites: Of `AdaptedSublayer`s.
+    """
+    for site in sites:
+        stream = ResidualStream(site.owner.layer_norm)
+        site.owner.layer_norm = stream
+        site.layer.stream = stream

@@ -13,6 +13,7 @@ import tf_keras
 from adapters_tf.errors import ConfigurationError, suggest
 from adapters_tf.freezing import freeze_backbone
 from adapters_tf.methods import AdapterMethod, method_name
+from adapters_tf.methods.prefixed_attention import refuse_packed_rows
 from adapters_tf.methods.prompt import states_mask
 from adapters_tf.routing import route
 from adapters_tf.task_bank import TaskBank
@@ -37,6 +38,7 @@ def encode(backbone: tf_keras.Model, batch: Batch, training: bool = False) -> tf
     if is_packed(batch):
         segments_BS = batch["encoder_segment_ids"]
         mask = same_segment(segments_BS, segments_BS)
+        refuse_packed_rows(backbone)
     else:
         mask = tf.cast(tokens_BS != 0, tf.int32)
     return backbone.encoder(tokens_BS, attention_mask=mask, training=training)[0]

@@ -12,6 +12,7 @@ from typing import Any
 import tf_keras
 
 from adapters_tf.errors import ConfigurationError, suggest
+from adapters_tf.residual_stream import ResidualStream
 
 STACKS = ("encoder", "decoder")
 # TFT5 keeps a block's sublayers in `block.layer`, each with one of these attributes.
@@ -121,7 +122,10 @@ def norm_sites(backbone: tf_keras.Model, stacks: Sequence[str] = STACKS) -> Iter
         for number, block in enumerate(stack.block):
             for position, sublayer in enumerate(block.layer):
                 path = f"{name}.block.{number}.layer.{position}.layer_norm"
-                yield Site(path, sublayer, "layer_norm", name, number)
+                norm = sublayer.layer_norm
+                is_tapped = isinstance(norm, ResidualStream)
+                owner, attribute = (norm, "base") if is_tapped else (sublayer, "layer_norm")
+                yield Site(path, owner, attribute, name, number)
         yield Site(
             f"{name}.final_layer_norm", stack, "final_layer_norm", name, len(stack.block) - 1
         )

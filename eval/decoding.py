@@ -6,7 +6,8 @@ nothing but the finished token ids leaves the device.
 
 The cache is a window that moves: TFT5 appends the current position to the T - 1 kept before it,
 and the oldest is then dropped. So a slot's distance to the current position never changes, and
-neither does its position bias; only the mask of the slots not filled yet does.
+neither does its position bias; only the mask of the slots not filled yet does, and the distance to
+prefixes that have positions.
 
 Shapes: B batch, S source length, T target length, D model width, N heads, H head width,
 V vocabulary.
@@ -19,6 +20,7 @@ import tensorflow as tf
 import tf_keras
 
 from adapters_tf import TaskModel, encode, project_logits, route, states_mask
+from adapters_tf.methods.prefixed_attention import window_biases
 from adapters_tf.sites import unwrap
 
 MASKED = -1e9  # what TFT5 adds to the scores of positions that may not be attended to
@@ -67,12 +69,14 @@ class _Context(NamedTuple):
         cross_bias: [B, 1, 1, S], hides the padding.
         cross_caches: per layer, keys and values [B, N, S, H] of the encoder's states.
         self_bias: [1, N, 1, T], of the current position (the last) to all in the window.
+        prefix_bias: [1, N, T, P], of each step's position to prefixes that have positions.
     """
 
     states: tf.Tensor
     cross_bias: tf.Tensor
     cross_caches: list[KeyValue]
     self_bias: tf.Tensor
+    prefix_bias: tf.Tensor
 
 
 def decode_greedily(
@@ -135,8 +139,8 @@ def _prepare(backbone: Any, states_BSD: tf.Tensor, is_input_BS: tf.Tensor, lengt
         )[1]
         for block in backbone.decoder.block
     ]
-    self_bias_1N1T = unwrap(first.layer[0].SelfAttention).compute_bias(length, length)[:, :, -1:]
-    return _Context(states_BSD, cross_bias_B11S, cross_caches, tf.cast(self_bias_1N1T, dtype))
+    biases = (tf.cast(b, dtype) for b in window_biases(first.layer[0].SelfAttention, length))
+    return _Context(states_BSD, cross_bias_B11S, cross_caches, *biases)
 
 
 def _empty_caches(backbone: Any, B: tf.Tensor, slots: int) -> list[KeyValue]:
@@ -160,6 +164,8 @@ def _step(
     """Runs one position through the decoder: its final states [B, 1, D] and the new caches."""
     is_unfilled_T = tf.range(length) < length - 1 - step
     bias_1N1T = context.self_bias + tf.cast(is_unfilled_T, context.self_bias.dtype) * MASKED
+    prefix_bias_1N1P = tf.gather(context.prefix_bias, step[None], axis=2)
+    bias_1N1S = tf.concat([prefix_bias_1N1P, bias_1N1T], axis=-1)
     hidden_B1D = backbone.shared(token_B[:, None])
     new_caches = []
     for block, cache, cross in zip(
@@ -167,7 +173,7 @@ def _step(
     ):
         hidden_B1D, (key_BNTH, value_BNTH), *_ = block.layer[0](
             hidden_B1D,
-            position_bias=bias_1N1T,
+            position_bias=bias_1N1S,
             past_key_value=cache,
             use_cache=True,
             training=False,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from adapters_tf import PromptConfig, read_methods
-from adapters_tf.methods.prompt import PACKED_ROWS
+from adapters_tf import PrefixConfig, PromptConfig, read_methods
+from adapters_tf.methods import prefixed_attention, prompt
 from prep import Manifest, UsageError, nearest
 from trainer.config import RunConfig
 from trainer.learning_rate import DECAYS
@@ -151,8 +151,12 @@ def check_packed_methods(resolved: Mapping[str, Any], manifest: Manifest) -> Non
     adapters = resolved["adapters"]
     methods = read_methods(adapters["method"], adapters["settings"])
     is_packed = packed_lengths(manifest, resolved["tasks"], resolved["data"]["train_split"])
-    if is_packed and any(isinstance(method, PromptConfig) for method in methods):
-        raise UsageError(PACKED_ROWS)
+    if not is_packed:
+        return
+    if any(isinstance(method, PromptConfig) for method in methods):
+        raise UsageError(prompt.PACKED_ROWS)
+    if any(isinstance(method, PrefixConfig) and method.positions != "none" for method in methods):
+        raise UsageError(prefixed_attention.PACKED_ROWS)
 
 
 def check_best_metric(name: str, tasks: Iterable[str], manifest: Manifest) -> None:

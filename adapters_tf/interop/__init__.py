@@ -6,7 +6,8 @@ entry there. torch is needed for none of it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -15,6 +16,7 @@ import tf_keras
 
 from adapters_tf.errors import ConfigurationError, WeightsError, suggest
 from adapters_tf.interop import adapterhub, exchange, peft
+from adapters_tf.interop.slots import assign_tensors, own_places, slot_table, their_tensors
 from adapters_tf.methods import METHODS, method_name
 from adapters_tf.model import TaskModel
 
@@ -66,8 +68,13 @@ def export_task(
         )
         raise ConfigurationError(f"{library} cannot hold the method {name!r}; it holds {held}")
     config = module.full_config(mapping.describe(settings, model), model, task, base)
-    table = exchange.slot_table(mapping, model, module.namer(config))
-    tensors = exchange.their_tensors(table, model, task)
+    rename = module.namer(config)
+    if mapping.collect is not None:
+        tensors = {
+            rename(name): array for name, array in mapping.collect(settings, model, task).items()
+        }
+    else:
+        tensors = their_tensors(slot_table(mapping.places, model, rename), model, task)
     exchange.write_folder(Path(folder), config, tensors, module.WEIGHTS_FILE)
     return Path(folder)
 
@@ -92,19 +99,30 @@ def import_task(
     """
     module, source = _library(library), Path(folder)
     config = exchange.read_config(source)
-    try:
+    with _named(source):
         mapping = module.mapping_to_read(config)
-        reading = mapping.read(config, backbone)
+    tensors = exchange.read_weights(source, module.WEIGHTS_FILE, module.PICKLE_FILE)
+    with _named(source):
+        reading = mapping.read(config, backbone, tensors)
+        model = TaskModel(backbone, (task,), reading.settings)
+        paths = [path for path in model.banks if reading.paths is None or path in reading.paths]
+        if reading.tensors is not None:
+            assign_tensors(slot_table(own_places, model, str), model, reading.tensors)
+        else:
+            table = slot_table(mapping.places, model, module.namer(config, tensors), paths)
+            assign_tensors(table, model, tensors)
+    return ImportedTask(model, (*reading.notes, *_notes(model, paths)))
+
+
+@contextmanager
+def _named(source: Path) -> Iterator[None]:
+    """Say which folder an error is about."""
+    try:
+        yield
     except KeyError as error:
         raise WeightsError(f"{source / exchange.CONFIG_FILE} has no {error.args[0]!r}") from None
     except ValueError as error:
         raise WeightsError(f"{source}: {error}") from None
-    tensors = exchange.read_weights(source, module.WEIGHTS_FILE, module.PICKLE_FILE)
-    model = TaskModel(backbone, (task,), reading.settings)
-    paths = [path for path in model.banks if reading.paths is None or path in reading.paths]
-    table = exchange.slot_table(mapping, model, module.namer(config, tensors), paths)
-    exchange.assign_tensors(table, model, tensors, source)
-    return ImportedTask(model, _notes(model, paths))
 
 
 def _notes(model: TaskModel, paths: list[str]) -> tuple[str, ...]:

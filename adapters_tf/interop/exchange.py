@@ -1,14 +1,10 @@
-"""Tensors of one task under the names of another library: one table, read in both directions.
-
-A library module says, for every bank variable of a model, what the other library calls it and how
-it lays it out. Exporting and importing walk the same table.
-"""
+"""What a library's table says about an adapter method, and the folders all libraries write."""
 
 from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,49 +14,13 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from adapters_tf.errors import ConfigurationError, WeightsError
+from adapters_tf.interop.slots import Places
 from adapters_tf.model import TaskModel
-from adapters_tf.task_bank import TaskBank
-from adapters_tf.task_folder import task_tensors
 
 CONFIG_FILE = "adapter_config.json"
-_SHOWN = 6
 
 
-@dataclass(frozen=True)
-class Layout:
-    """How an array of ours is laid out in the other library.
-
-    Args:
-        to_theirs: From our array to theirs.
-        to_ours: And back.
-    """
-
-    to_theirs: Callable[[np.ndarray], np.ndarray]
-    to_ours: Callable[[np.ndarray], np.ndarray]
-
-
-SAME = Layout(lambda array: array, lambda array: array)
-TRANSPOSED = Layout(np.transpose, np.transpose)
-COLUMN = Layout(lambda array: array[:, None], lambda array: array[:, 0])
-ROW = Layout(lambda array: array[None], lambda array: array[0])
-
-# A variable's name in its bank, what the other library calls it, and how it lays it out.
-Place = tuple[str, str, Layout]
-
-
-@dataclass(frozen=True)
-class Slot:
-    """Where one of their tensors lives in a model of ours.
-
-    Args:
-        ours: Our module path.
-        layout: How the two arrays correspond.
-        shape: Theirs.
-    """
-
-    ours: str
-    layout: Layout
-    shape: tuple[int, ...]
+Tensors = Mapping[str, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -70,10 +30,14 @@ class Reading:
     Args:
         settings: Of our adapter method.
         paths: The module paths that have tensors there; None for all that the settings name.
+        tensors: The adapter's weights as `task_tensors` names them, of a method without places.
+        notes: What a person should know, one line each.
     """
 
     settings: Any
-    paths: frozenset[str] | None
+    paths: frozenset[str] | None = None
+    tensors: Tensors | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -82,101 +46,39 @@ class MethodMapping:
 
     Args:
         method: Our settings class.
-        places: For a bank at a module path, its variables there.
         describe: Our settings in the words of their configuration.
-        read: Their configuration, for a backbone, in ours.
+        read: Their configuration and tensors, for a backbone, in ours.
+        places: For a bank at a module path, its variables there; None where one tensor of theirs
+            holds variables of several banks.
+        collect: In that case, with our settings, one task's tensors by their names; `read` takes
+            them apart.
     """
 
     method: type
-    places: Callable[[str, TaskBank, Any], Iterable[Place]]
     describe: Callable[[Any, TaskModel], dict[str, Any]]
-    read: Callable[[Mapping[str, Any], Any], Reading]
+    read: Callable[[Mapping[str, Any], Any, Tensors], Reading]
+    places: Places | None = None
+    collect: Callable[[Any, TaskModel, str], dict[str, np.ndarray]] | None = None
 
 
-def slot_table(
-    mapping: MethodMapping,
-    model: TaskModel,
-    rename: Callable[[str], str],
-    paths: Iterable[str] | None = None,
-) -> dict[str, Slot]:
-    """Every tensor of one task as the other library names it.
-
-    Args:
-        mapping: Of the model's method.
-        model: With that method's adapters.
-        rename: From a name of the library's table to the one in its file.
-        paths: The module paths to take; all by default.
-
-    Returns:
-        Slots by their name.
-    """
-    chosen = model.banks if paths is None else {path: model.banks[path] for path in paths}
-    return {
-        rename(theirs): slot
-        for path, bank in chosen.items()
-        for theirs, slot in _bank_slots(mapping, path, bank, model.backbone.config)
-    }
-
-
-def _bank_slots(
-    mapping: MethodMapping, path: str, bank: TaskBank, config: Any
-) -> Iterator[tuple[str, Slot]]:
-    shapes = {name: tuple(variable.shape[1:]) for name, variable in bank.banks.items()}
-    shapes |= {name: tuple(variable.shape) for name, variable in bank.shared.items()}
-    for name, theirs, layout in mapping.places(path, bank, config):
-        shape = layout.to_theirs(np.empty(shapes[name])).shape
-        yield theirs, Slot(f"{path}.{bank.name}.{name}", layout, shape)
-
-
-def their_tensors(table: Mapping[str, Slot], model: TaskModel, task: str) -> dict[str, np.ndarray]:
-    """One task's weights under the other library's names.
-
-    Args:
-        table: Of the model.
-        model: With adapters.
-        task: One of its tasks.
-
-    Returns:
-        Contiguous float32 arrays.
-    """
-    tensors = task_tensors(model, task)
-    return {
-        theirs: np.ascontiguousarray(slot.layout.to_theirs(tensors[slot.ours]))
-        for theirs, slot in table.items()
-    }
-
-
-def assign_tensors(
-    table: Mapping[str, Slot], model: TaskModel, tensors: Mapping[str, np.ndarray], source: Path
+def check_fields(
+    library: str, fields: Mapping[str, Any], read: Iterable[str], harmless: Iterable[str]
 ) -> None:
-    """Give a model of one task the other library's weights.
+    """Refuse settings that mean something there is no counterpart for.
 
     Args:
-        table: Of the model.
-        model: Of one task.
-        tensors: Theirs, by their names.
-        source: The folder, for messages.
+        library: Its name, for messages.
+        fields: Of its configuration.
+        read: Those that are read.
+        harmless: Those that the outputs do not depend on.
 
     Raises:
-        WeightsError: Tensors are missing, unexpected or misshapen; they are named.
+        WeightsError: Another one says something.
     """
-    problems = [f"missing {name}" for name in table if name not in tensors]
-    problems += [f"unexpected {name}" for name in tensors if name not in table]
-    problems += [
-        f"{name} is {list(tensors[name].shape)}, expected {list(slot.shape)}"
-        for name, slot in table.items()
-        if name in tensors and tensors[name].shape != slot.shape
-    ]
-    if problems:
-        more = f"; and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
-        raise WeightsError(
-            f"{source} does not fit the backbone: {'; '.join(problems[:_SHOWN])}{more}"
-        )
-    variables = model.trainable_by_path()
-    for name, slot in table.items():
-        variable = variables[slot.ours]
-        value = slot.layout.to_ours(tensors[name]).astype(np.float32)
-        variable.assign(value[None] if model.is_bank(variable) else value)
+    known = {*read, *harmless}
+    for name, value in fields.items():
+        if name not in known and value not in (None, False, 0.0, [], {}, "none"):
+            raise WeightsError(f"{library}'s setting {name} = {value!r} has no counterpart here")
 
 
 def only_method(model: TaskModel, library: str) -> Any:
@@ -251,7 +153,8 @@ def read_weights(folder: Path, weights_file: str, pickle_file: str) -> dict[str,
             f"{folder / pickle_file} is a pickle, which can run any code; where torch is"
             ' installed, convert it with: python -c "import torch; from safetensors.torch import'
             f" save_file; save_file({{name: tensor.clone().contiguous() for name, tensor in"
-            f" torch.load('{folder / pickle_file}', weights_only=True).items()}}, '{file}')\""
+            f" torch.load('{folder / pickle_file}', weights_only=True).items() if '.pool.' not in"
+            f" name}}, '{file}')\""  # AdapterHub names a prefix again at every attention
         )
     if not file.is_file():
         raise WeightsError(f"{folder} holds no {weights_file}")
@@ -289,7 +192,7 @@ def write_folder(
     Args:
         folder: Made whole beside its place, then renamed.
         config: For `adapter_config.json`.
-        tensors: Contiguous arrays by name.
+        tensors: Arrays by name.
         weights_file: The name of the safetensors file.
     """
     partial = folder.with_name(folder.name + ".partial")
@@ -297,6 +200,8 @@ def write_folder(
     partial.mkdir(parents=True)
     text = json.dumps(config, indent=2, sort_keys=True)
     (partial / CONFIG_FILE).write_text(text + "\n", encoding="utf-8")
-    save_file(dict(tensors), str(partial / weights_file), metadata={"format": "pt"})
+    # safetensors writes an array's memory as it lies, whatever its strides.
+    contiguous = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
+    save_file(contiguous, str(partial / weights_file), metadata={"format": "pt"})
     shutil.rmtree(folder, ignore_errors=True)
     partial.rename(folder)

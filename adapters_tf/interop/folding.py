@@ -29,6 +29,10 @@ from adapters_tf.model import TaskModel
 from adapters_tf.task_folder import row_of
 
 MANIFEST_FILE = "dataset.json"
+NOT_UNIGRAM = (
+    "the vocabulary is not a unigram model as T5's own is; transformers 5 would take it for one and"
+    " split words otherwise: read its tokenizer with transformers 4, or spiece.model itself"
+)
 
 
 def _fold_lora(bank: LoraBank, row: int, kernel_IO: np.ndarray) -> np.ndarray:
@@ -102,7 +106,7 @@ def export_folded(model: TaskModel, task: str, folder: str | Path) -> Path:
     return Path(folder)
 
 
-def export_tokenizer(dataset: str, sha256: str, folder: str | Path) -> bool:
+def export_tokenizer(dataset: str, sha256: str, folder: str | Path) -> tuple[str, ...]:
     """Write the tokenizer files of a dataset's vocabulary, for `T5Tokenizer.from_pretrained`.
 
     Args:
@@ -111,20 +115,29 @@ def export_tokenizer(dataset: str, sha256: str, folder: str | Path) -> bool:
         folder: Of the model.
 
     Returns:
-        Whether the dataset is there.
+        What a person should know, one line each.
 
     Raises:
         WeightsError: The dataset has another vocabulary.
     """
     manifest_file = os.path.join(dataset, MANIFEST_FILE)  # noqa: PTH118 - it may be gs://
     if not tf.io.gfile.exists(manifest_file):
-        return False
+        return (f"no tokenizer files, for there is no dataset {dataset}",)
     entry = json.loads(tf.io.gfile.GFile(manifest_file).read())["vocabulary"]
     content = tf.io.gfile.GFile(os.path.join(dataset, entry["file"]), "rb").read()  # noqa: PTH118
     if hashlib.sha256(content).hexdigest() != sha256:
         raise WeightsError(f"the vocabulary of {dataset} is not the one the run was trained with")
     _write_tokenizer(content, entry["sentinels"], Path(folder))
-    return True
+    return () if _is_unigram(content) else (NOT_UNIGRAM,)
+
+
+def _is_unigram(content: bytes) -> bool:
+    from sentencepiece import SentencePieceProcessor
+
+    vocabulary = SentencePieceProcessor(model_proto=content)
+    scores = [vocabulary.get_score(piece) for piece in range(vocabulary.get_piece_size())]
+    # Logarithms of probabilities; where pieces are merged (BPE), they are whole: the merges' ranks.
+    return any(score != int(score) for score in scores)
 
 
 def _write_tokenizer(content: bytes, sentinels: int, folder: Path) -> None:

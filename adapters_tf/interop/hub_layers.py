@@ -1,13 +1,30 @@
-"""AdapterHub's layer numbers: the encoder's blocks, then the decoder's, in one list."""
+"""How AdapterHub numbers layers and names tensors; it counts encoder and decoder as one list."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from adapters_tf.errors import WeightsError
 from adapters_tf.sites import STACKS
+
+# How an adapter started.
+HARMLESS = {"init_weights", "init_weights_seed", "dtype"}
+
+
+def namer(config: Mapping[str, Any], names: Iterable[str] = ()) -> Callable[[str], str]:
+    """How the tensors of a folder are named.
+
+    Args:
+        config: Its adapter_config.json, with the adapter's name there.
+        names: Of the file's tensors: models with heads of the library's own put a word before all.
+
+    Returns:
+        From a name with `{adapter}` to the one in the file.
+    """
+    prefix = "transformer." if any(name.startswith("transformer.") for name in names) else ""
+    return lambda name: prefix + name.replace("{adapter}", config["name"])
 
 
 class LayerNumbers:

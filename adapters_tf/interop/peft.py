@@ -1,32 +1,18 @@
-"""Adapters as PyTorch's PEFT keeps them: LoRA with its variants, (IA)³ and layer norms.
+"""Adapters as PyTorch's PEFT keeps them: in modules it finds by name, or beside the model.
 
-Names are those of `peft` 0.21; its tensors are named by module path, as ours are.
+Names are those of `peft` 0.21.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import tf_keras
-
 from adapters_tf.errors import WeightsError, suggest
-from adapters_tf.interop.exchange import (
-    COLUMN,
-    ROW,
-    SAME,
-    TRANSPOSED,
-    MethodMapping,
-    Place,
-    Reading,
-)
-from adapters_tf.methods import Ia3Config, LayerNormConfig, LoraConfig
-from adapters_tf.methods.ia3 import SCALED_AT_THE_INPUT
+from adapters_tf.interop import peft_modules, peft_prompts
+from adapters_tf.interop.exchange import MethodMapping
 from adapters_tf.model import TaskModel
-from adapters_tf.sites import PROJECTIONS, STACKS, Site, norm_sites, projection_sites
-from adapters_tf.task_bank import TaskBank
 
 WEIGHTS_FILE = "adapter_model.safetensors"
 PICKLE_FILE = "adapter_model.bin"
@@ -35,101 +21,7 @@ PREFIX = "base_model.model."
 # PEFT's task type of encoder-decoder language models.
 TASK_TYPE = "SEQ_2_SEQ_LM"
 
-_READ = {"r", "lora_alpha", "lora_dropout", "use_rslora", "use_dora"}
-_READ |= {"peft_type", "target_modules", "feedforward_modules"}
-# Where the adapter comes from and how it was trained; the outputs do not depend on them.
-_IRRELEVANT = {"auto_mapping", "base_model_name_or_path", "inference_mode", "peft_version"}
-_IRRELEVANT |= {"revision", "runtime_config", "task_type", "init_ia3_weights", "megatron_core"}
-_IRRELEVANT |= {"ensure_weight_tying", "qalora_group_size", "init_lora_weights"}
-# The other ways to start LoRA change the backbone's weights too.
-_STARTS = (True, False, None, "gaussian", "eva", "orthogonal")
-
-
-def _lora_places(path: str, bank: TaskBank, config: Any) -> Iterator[Place]:
-    yield "a", f"{path}.lora_A.weight", TRANSPOSED
-    yield "b", f"{path}.lora_B.weight", TRANSPOSED
-    if "magnitude" in bank.banks:
-        yield "magnitude", f"{path}.lora_magnitude_vector", SAME
-
-
-def _describe_lora(settings: LoraConfig, model: TaskModel) -> dict[str, Any]:
-    return {
-        "peft_type": "LORA",
-        "r": settings.rank,
-        "lora_alpha": _plain(settings.alpha),
-        "lora_dropout": settings.dropout,
-        "use_rslora": settings.rank_stabilised,
-        "use_dora": settings.dora,
-        "target_modules": _target_modules(model, settings.stacks),
-        "bias": "none",
-    }
-
-
-def _read_lora(config: Mapping[str, Any], backbone: tf_keras.Model) -> Reading:
-    _refuse_unknown(config)
-    start = config.get("init_lora_weights")
-    if start not in _STARTS:
-        raise WeightsError(f"PEFT's init_lora_weights {start!r} changes the backbone's weights too")
-    paths, targets, stacks = _matched_projections(config, backbone)
-    settings = LoraConfig(
-        rank=config["r"],
-        alpha=config["lora_alpha"],
-        targets=targets,
-        stacks=stacks,
-        dropout=config.get("lora_dropout", 0.0),
-        rank_stabilised=bool(config.get("use_rslora")),
-        dora=bool(config.get("use_dora")),
-    )
-    return Reading(settings, paths)
-
-
-def _ia3_places(path: str, bank: TaskBank, config: Any) -> Iterator[Place]:
-    layout = ROW if path.split(".")[-1] in SCALED_AT_THE_INPUT else COLUMN
-    yield "scale", f"{path}.ia3_l", layout
-
-
-def _describe_ia3(settings: Ia3Config, model: TaskModel) -> dict[str, Any]:
-    at_input = [name for name in SCALED_AT_THE_INPUT if name in settings.targets]
-    return {
-        "peft_type": "IA3",
-        "target_modules": _target_modules(model, settings.stacks),
-        "feedforward_modules": at_input,
-    }
-
-
-def _read_ia3(config: Mapping[str, Any], backbone: tf_keras.Model) -> Reading:
-    _refuse_unknown(config)
-    paths, targets, stacks = _matched_projections(config, backbone)
-    for path in paths:
-        at_input = _names(path, config.get("feedforward_modules") or [])
-        if at_input != (path.split(".")[-1] in SCALED_AT_THE_INPUT):
-            end = "input" if at_input else "output"
-            raise WeightsError(
-                f"PEFT's feedforward_modules scale {path} at its {end}; here only "
-                f"{', '.join(SCALED_AT_THE_INPUT)} is scaled at its input, the rest at their output"
-            )
-    return Reading(Ia3Config(targets, stacks), paths)
-
-
-def _norm_places(path: str, bank: TaskBank, config: Any) -> Iterator[Place]:
-    yield "weight", f"{path}.ln_tuning_layers.weight", SAME
-
-
-def _describe_norms(settings: LayerNormConfig, model: TaskModel) -> dict[str, Any]:
-    return {"peft_type": "LN_TUNING", "target_modules": _target_modules(model, settings.stacks)}
-
-
-def _read_norms(config: Mapping[str, Any], backbone: tf_keras.Model) -> Reading:
-    _refuse_unknown(config)
-    sites = _matched(config, norm_sites(backbone))
-    return Reading(LayerNormConfig(_stacks_of(sites)), frozenset(site.path for site in sites))
-
-
-METHODS: Mapping[str, MethodMapping] = {
-    "LORA": MethodMapping(LoraConfig, _lora_places, _describe_lora, _read_lora),
-    "IA3": MethodMapping(Ia3Config, _ia3_places, _describe_ia3, _read_ia3),
-    "LN_TUNING": MethodMapping(LayerNormConfig, _norm_places, _describe_norms, _read_norms),
-}
+METHODS: Mapping[str, MethodMapping] = {**peft_modules.METHODS, **peft_prompts.METHODS}
 
 
 def mapping_to_read(config: Mapping[str, Any]) -> MethodMapping:
@@ -156,13 +48,13 @@ def namer(config: Mapping[str, Any], names: Iterable[str] = ()) -> Callable[[str
     """How the tensors of a folder are named.
 
     Args:
-        config: Unused here, for PEFT's names do not depend on it.
+        config: Its adapter_config.json; what PEFT keeps beside the model has no path.
         names: Unused here.
 
     Returns:
         From a name of the table to the one in the file.
     """
-    return lambda name: PREFIX + name
+    return str if config[MARK] in peft_prompts.METHODS else lambda name: PREFIX + name
 
 
 def full_config(described: Mapping[str, Any], model: TaskModel, task: str, base: str) -> dict:
@@ -191,57 +83,3 @@ def loading_command(folder: Path) -> str:
         A line of Python.
     """
     return f"peft.PeftModel.from_pretrained(model, {str(folder)!r})"
-
-
-def _plain(number: float) -> float:
-    return int(number) if number == int(number) else number
-
-
-def _target_modules(model: TaskModel, stacks: Sequence[str]) -> list[str] | str:
-    names = list(dict.fromkeys(path.split(".")[-1] for path in model.banks))
-    if set(stacks) == set(STACKS):
-        return names
-    return rf"({'|'.join(stacks)})\.(.*\.)?({'|'.join(names)})"
-
-
-def _names(path: str, wanted: str | Iterable[str]) -> bool:
-    """Whether PEFT's way to choose modules chooses one: a pattern, or a list of last parts."""
-    if wanted == "all-linear":
-        return True
-    if isinstance(wanted, str):
-        try:
-            return re.fullmatch(wanted, path) is not None
-        except re.error as error:
-            raise WeightsError(
-                f"PEFT's pattern {wanted!r} is no regular expression: {error}"
-            ) from None
-    return any(path == name or path.endswith(f".{name}") for name in wanted)
-
-
-def _matched(config: Mapping[str, Any], sites: Iterable[Site]) -> list[Site]:
-    wanted = config.get("target_modules") or ()
-    chosen = [site for site in sites if _names(site.path, wanted)]
-    if not chosen:
-        raise WeightsError(f"PEFT's target_modules {wanted!r} name no layer of T5 to adapt")
-    return chosen
-
-
-def _matched_projections(
-    config: Mapping[str, Any], backbone: tf_keras.Model
-) -> tuple[frozenset[str], tuple[str, ...], tuple[str, ...]]:
-    """The module paths, and the targets and stacks that cover them."""
-    sites = _matched(config, projection_sites(backbone, tuple(PROJECTIONS)))
-    found = {PROJECTIONS[site.attribute] for site in sites}
-    targets = tuple(name for name in dict.fromkeys(PROJECTIONS.values()) if name in found)
-    return frozenset(site.path for site in sites), targets, _stacks_of(sites)
-
-
-def _stacks_of(sites: Iterable[Site]) -> tuple[str, ...]:
-    found = {site.stack for site in sites}
-    return tuple(stack for stack in STACKS if stack in found)
-
-
-def _refuse_unknown(config: Mapping[str, Any]) -> None:
-    for name, value in config.items():
-        if name not in _READ | _IRRELEVANT and value not in (None, False, {}, [], "none"):
-            raise WeightsError(f"PEFT's setting {name} = {value!r} has no counterpart here")

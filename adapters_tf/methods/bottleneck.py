@@ -8,6 +8,10 @@ Houlsby et al. 2019 (arXiv 1902.00751), in the per-task form published with Hype
 Parallel adapters (He et al. 2022, arXiv 2110.04366) read the sublayer's input instead of `y`, and
 scale `out`. Pfeiffer et al. 2020 (arXiv 2005.00052) keep the feed-forward's adapter only.
 
+AdapterHub's definitions of the latter two read the residual stream `x` of T5's blocks, which
+compute x + y: Pfeiffer's adapter x + y instead of `y`, and the parallel one x instead of the
+sublayer's input, which is x after T5's layer norm.
+
 Shape letters: B batch, S sequence length, D model width, R bottleneck, K tasks.
 """
 
@@ -20,7 +24,7 @@ import tensorflow as tf
 import tf_keras
 
 from adapters_tf.errors import ConfigurationError
-from adapters_tf.inject import AdaptedSublayer, inject
+from adapters_tf.inject import AdaptedSublayer, inject, tap_residual_stream
 from adapters_tf.normalization import LayerNorm
 from adapters_tf.routing import task_matmul, task_vector
 from adapters_tf.sites import STACKS, SUBLAYERS, Site, check_choices, sublayer_sites
@@ -58,6 +62,8 @@ class BottleneckConfig:
         scaling: What the adapter's output is multiplied by before it is added.
         residual: Whether the sublayer's output is added to the adapter's.
         dropout: Rate at the bottleneck in training.
+        reads_residual_stream: Whether the adapter reads the residual stream: with the sublayer's
+            output added, or before T5's layer norm if it is parallel.
     """
 
     reduction_factor: int = 32
@@ -72,6 +78,7 @@ class BottleneckConfig:
     scaling: float = 1.0
     residual: bool = True
     dropout: float = 0.0
+    reads_residual_stream: bool = False
 
     def __post_init__(self) -> None:
         check_choices("bottleneck", "activation", (self.activation,), tuple(ACTIVATIONS))
@@ -108,17 +115,20 @@ class BottleneckConfig:
         self, backbone: tf_keras.Model, task_names: tuple[str, ...], seed: int
     ) -> dict[str, TaskBank]:
         """Give every chosen sublayer a bank of adapters; see `AdapterMethod`."""
-        sites = (
+        sites = [
             site
             for site in sublayer_sites(backbone, self.placement, self.stacks)
             if site.block not in self.leave_out
-        )
+        ]
 
         def make(site: Site) -> BottleneckBank:
             width = self.width(backbone.config.d_model, site.block)
             return BottleneckBank(self, task_names, site.path, seed, width, name="adapter")
 
-        return inject(sites, make, AdaptedSublayer, lambda site: backbone.config.d_model)
+        banks = inject(sites, make, AdaptedSublayer, lambda site: backbone.config.d_model)
+        if self.reads_residual_stream:
+            tap_residual_stream(sites)
+        return banks
 
 
 class BottleneckBank(TaskBank):
@@ -182,13 +192,16 @@ class BottleneckBank(TaskBank):
 
         Args:
             outputs: [B, S, D], the sublayer's output before dropout and the residual add.
-            inputs: [B, S, D], what the sublayer was given; read by parallel adapters.
+            inputs: [B, S, D], what the sublayer was given, or the residual stream before it; read
+                by parallel adapters and by those of the residual stream.
             training: Whether dropout is on.
 
         Returns:
             [B, S, D], in the layer's compute dtype.
         """
         hidden = inputs if self.config.parallel else outputs
+        if self.config.reads_residual_stream and not self.config.parallel:
+            hidden = outputs + inputs
         if self.pre_norm is not None:
             hidden = self.pre_norm(hidden)
         hidden = tf.cast(hidden, outputs.dtype)

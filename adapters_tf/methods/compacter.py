@@ -22,7 +22,7 @@ import tensorflow as tf
 import tf_keras
 
 from adapters_tf.errors import ConfigurationError
-from adapters_tf.inject import AdaptedSublayer, inject
+from adapters_tf.inject import AdaptedSublayer, inject, tap_residual_stream
 from adapters_tf.methods.bottleneck import ACTIVATIONS
 from adapters_tf.routing import is_routed_by_example, select_row, task_vector
 from adapters_tf.sites import STACKS, SUBLAYERS, Site, check_choices, sublayer_sites
@@ -48,6 +48,8 @@ class CompacterConfig:
             feed_forward.
         stacks: The stacks that get adapters, out of encoder and decoder.
         share_rule: Whether all layers read one rule A, rather than one for every kernel.
+        reads_residual_stream: Whether the adapter reads the sum of the sublayer's output and the
+            residual stream, as AdapterHub's Compacter++ does, rather than the output alone.
     """
 
     reduction_factor: int = 32
@@ -57,6 +59,7 @@ class CompacterConfig:
     placement: tuple[str, ...] = ("self_attention", "feed_forward")
     stacks: tuple[str, ...] = STACKS
     share_rule: bool = True
+    reads_residual_stream: bool = False
 
     def __post_init__(self) -> None:
         check_choices("compacter", "activation", (self.activation,), tuple(ACTIVATIONS))
@@ -102,8 +105,10 @@ class CompacterConfig:
         def make(site: Site) -> CompacterBank:
             return CompacterBank(self, task_names, site.path, seed, width, rules, name="compacter")
 
-        sites = sublayer_sites(backbone, self.placement, self.stacks)
+        sites = list(sublayer_sites(backbone, self.placement, self.stacks))
         banks = inject(sites, make, AdaptedSublayer, lambda site: backbone.config.d_model)
+        if self.reads_residual_stream:
+            tap_residual_stream(sites)
         return {SHARED_PATH: rules, **banks} if banks and rules is not None else banks
 
 
@@ -177,12 +182,14 @@ class CompacterBank(TaskBank):
 
         Args:
             outputs: [B, S, D], the sublayer's output before dropout and the residual add.
-            inputs: [B, S, D], what the sublayer was given; not read.
+            inputs: [B, S, D], the residual stream before the sublayer; read where the settings
+                say so.
 
         Returns:
             [B, S, D], in the outputs' dtype.
         """
-        hidden = self.activation(self._project("down", outputs))
+        read = outputs + inputs if self.config.reads_residual_stream else outputs
+        hidden = self.activation(self._project("down", read))
         return outputs + self._project("up", hidden)
 
     def _project(self, name: str, inputs: tf.Tensor) -> tf.Tensor:

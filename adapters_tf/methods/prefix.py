@@ -1,7 +1,7 @@
 """Prefix tuning: trained keys and values before an attention's own (Li and Liang 2021).
 
 arXiv 2101.00190. At every chosen attention each task has P keys and P values, which all queries
-see: they are never masked and have no position bias, as they have no position.
+see: they are never masked, and have no position unless a setting gives them one.
 
     attention(q, [prefix_k; k], [prefix_v; v])
 
@@ -14,22 +14,22 @@ A block's columns of W' and b' are kept at its attention. With t5-base, P = 30 a
 adds 29,617,152 parameters, or 1,658,880 where the prefixes themselves are trained: as many as
 AdapterHub's `prefix_tuning`, and `prefix_tuning` flat.
 
-Shape letters: B batch, Q queries, S keys, P prefix length, D model width, N heads, H head width,
-M hidden width of the network, K tasks.
+Shape letters: B batch, P prefix length, D model width, N heads, H head width, M hidden width of the
+network, K tasks.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import tensorflow as tf
 import tf_keras
 
 from adapters_tf.errors import ConfigurationError
-from adapters_tf.inject import AdaptedLayer, inject
+from adapters_tf.inject import inject
+from adapters_tf.methods.prefixed_attention import POSITIONS, KeyValue, PrefixedAttention
 from adapters_tf.routing import is_routed_by_example, select_row
-from adapters_tf.sites import Site, check_choices, sublayer_sites, unwrap
+from adapters_tf.sites import SUBLAYERS, Site, check_choices, sublayer_sites, unwrap
 from adapters_tf.task_bank import TaskBank, normal, uniform
 
 # Where prefixes may go: the stack and the kind of attention.
@@ -38,8 +38,6 @@ PLACES = {
     "decoder": ("decoder", "self_attention"),
     "cross": ("decoder", "cross_attention"),
 }
-
-KeyValue = tuple[tf.Tensor, tf.Tensor]
 
 
 @dataclass(frozen=True)
@@ -53,14 +51,18 @@ class PrefixConfig:
         reparametrize: Whether a two-layer network makes the prefixes, rather than that they are
             trained themselves.
         hidden_width: M of that network, in units.
+        positions: What self-attentions take the prefixes' positions for, out of `POSITIONS`; `none`
+            is the published definition.
     """
 
     length: int = 30
     placement: tuple[str, ...] = ("encoder", "decoder", "cross")
     reparametrize: bool = True
     hidden_width: int = 512
+    positions: str = "none"
 
     def __post_init__(self) -> None:
+        check_choices("prefix", "positions", (self.positions,), POSITIONS)
         check_choices("prefix", "placement", self.placement, tuple(PLACES))
         for name in ("length", "hidden_width"):
             if getattr(self, name) < 1:
@@ -156,6 +158,8 @@ class PrefixBank(TaskBank):
         self.config, self.network = config, network
         attention = unwrap(site.layer)
         self.heads, self.head_width = attention.n_heads, attention.key_value_proj_dim
+        is_cross = site.attribute == SUBLAYERS["cross_attention"]
+        self.has_positions = config.positions != "none" and not is_cross
 
     def build(self, input_shape) -> None:
         """Create the banks: the prefixes, or the network's last layer."""
@@ -194,102 +198,3 @@ class PrefixBank(TaskBank):
             return tf.transpose(tf.reshape(part, [-1, *shape]), [0, 2, 1, 3])
         heads_first = tf.transpose(tf.reshape(part, shape), [1, 0, 2])
         return tf.broadcast_to(heads_first, tf.concat([[examples], tf.shape(heads_first)], 0))
-
-
-class PrefixedAttention(AdaptedLayer):
-    """TFT5's attention with prefixes: it takes and returns what the attention does.
-
-    The attention is told that the prefixes are keys and values of the past, which it puts before
-    those of its input. The cache that callers see never holds the prefixes of a self-attention, so
-    that it may lose its oldest position; a cross-attention's does, as it stays the same. Position
-    biases go in and out without the prefixes, since blocks hand them on.
-
-    Args:
-        base: The attention.
-        adapter: A `PrefixBank`.
-    """
-
-    def call(
-        self,
-        inputs: tf.Tensor,
-        mask: tf.Tensor | None = None,
-        key_value_states: tf.Tensor | None = None,
-        position_bias: tf.Tensor | None = None,
-        past_key_value: KeyValue | None = None,
-        use_cache: bool = False,
-        training: bool = False,
-        **others: Any,
-    ) -> tuple[Any, ...]:
-        """Attend to the prefixes too.
-
-        Args:
-            inputs: [B, Q, D].
-            mask: [B, 1, Q or 1, S], added to the scores where no `position_bias` is given.
-            key_value_states: [B, S, D] for cross-attention.
-            position_bias: [B or 1, N or 1, Q, S], mask included.
-            past_key_value: Keys and values [B, N, …, H] of the cache.
-            use_cache: Whether to return the cache.
-            training: Whether dropout is on.
-            **others: Passed on.
-
-        Returns:
-            Output [B, Q, D], the cache or None, the position bias, and what else was asked for.
-        """
-        prefix = self.adapter.prefix(tf.shape(inputs)[0], inputs.dtype)
-        is_cross = key_value_states is not None
-        if position_bias is None:
-            position_bias = self._position_bias(inputs, mask, key_value_states, past_key_value)
-        if not is_cross:
-            past = _put_in_front(prefix, past_key_value)
-        elif past_key_value is None:
-            past = _put_in_front(prefix, self._project(key_value_states))
-        else:
-            past = past_key_value
-        length = self.adapter.config.length
-        outputs = self.base(
-            inputs,
-            key_value_states=key_value_states,
-            position_bias=tf.pad(position_bias, [[0, 0], [0, 0], [0, 0], [length, 0]]),
-            past_key_value=past,
-            use_cache=use_cache,
-            training=training,
-            **others,
-        )
-        cache = outputs[1]
-        if cache is not None and not is_cross:
-            cache = tuple(part[:, :, length:] for part in cache)
-        return (outputs[0], cache, position_bias, *outputs[3:])
-
-    def _project(self, states_BSD: tf.Tensor) -> KeyValue:
-        base = self.base
-        shape = [tf.shape(states_BSD)[0], -1, base.n_heads, base.key_value_proj_dim]
-        keys, values = (
-            tf.transpose(tf.reshape(project(states_BSD), shape), [0, 2, 1, 3])
-            for project in (base.k, base.v)
-        )
-        return keys, values
-
-    def _position_bias(
-        self,
-        inputs: tf.Tensor,
-        mask: tf.Tensor | None,
-        key_value_states: tf.Tensor | None,
-        past_key_value: KeyValue | None,
-    ) -> tf.Tensor:
-        """Compute the first block's bias, as the attention would without prefixes."""
-        queries = tf.shape(inputs)[1]
-        keys = queries if key_value_states is None else tf.shape(key_value_states)[1]
-        if key_value_states is None and past_key_value is not None:
-            keys += tf.shape(past_key_value[0])[2]
-        if self.base.has_relative_attention_bias:
-            bias = tf.cast(self.base.compute_bias(keys, keys), inputs.dtype)[:, :, -queries:]
-        else:
-            bias = tf.zeros([1, self.base.n_heads, queries, keys], inputs.dtype)
-        return bias if mask is None else bias + tf.cast(mask, inputs.dtype)
-
-
-def _put_in_front(prefix: KeyValue, own: KeyValue | None) -> KeyValue:
-    if own is None:
-        return prefix
-    keys, values = (tf.concat(pair, axis=2) for pair in zip(prefix, own, strict=True))
-    return keys, values

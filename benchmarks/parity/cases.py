@@ -46,7 +46,10 @@ class Case:
         settings: of our method, where there is one.
         theirs: arguments of their configuration; None where only exporting makes sense.
         gated: the gated models' own settings, where they differ.
-        trains_alike: whether both libraries define the same gradient.
+        config_class: of their configuration, where the method alone does not say it.
+        trains_alike: whether both libraries train the same parameters by the same gradient.
+        is_written: whether ours is written too, or only theirs read.
+        decodes: whether greedy decoding, with a cache, is compared too.
         train_layer_norms: whether T5's own layer norms train beside the adapters.
     """
 
@@ -55,7 +58,10 @@ class Case:
     settings: dict[str, Any]
     theirs: dict[str, Any] | None = None
     gated: "Case | None" = None
+    config_class: str | None = None
     trains_alike: bool = True
+    is_written: bool = True
+    decodes: bool = False
     train_layer_norms: bool = False
 
 
@@ -64,6 +70,9 @@ _ALL_PLAIN = ["q", "k", "v", "o", "wi", "wo"]
 _ALL_GATED = ["q", "k", "v", "o", "wi_0", "wi_1", "wo"]
 
 
+_EVERYWHERE = ("self_attention", "cross_attention", "feed_forward")
+_INNER_WIDTH = SIZES["num_heads"] * SIZES["d_kv"]
+_PEFT_PREFIX = {"length": 3, "placement": ("decoder",), "positions": "before"}
 _HOULSBY = {"mh_adapter": True, "output_adapter": True, "reduction_factor": 4}
 _HUB_LORA = {
     "r": 2,
@@ -112,6 +121,36 @@ CASES: dict[str, Case] = {
     "peft-layer_norm": Case(
         "peft", "layer_norm", {}, {"target_modules": ["layer_norm", "final_layer_norm"]}
     ),
+    "peft-prompt": Case("peft", "prompt", {"length": 3}, {"num_virtual_tokens": 3}, decodes=True),
+    # Not decoded: PEFT's `generate` gives other tokens than its own forward pass, which is trained.
+    "peft-prefix": Case(
+        "peft",
+        "prefix",
+        {**_PEFT_PREFIX, "reparametrize": False},
+        {"num_virtual_tokens": 3, "token_dim": _INNER_WIDTH},
+    ),
+    "peft-prefix-network": Case(
+        "peft",
+        "prefix",
+        {**_PEFT_PREFIX, "hidden_width": 5},
+        {
+            "num_virtual_tokens": 3,
+            "token_dim": _INNER_WIDTH,
+            "prefix_projection": True,
+            "encoder_hidden_size": 5,
+        },
+        # It saves what the network made, without the network, and so do we.
+        trains_alike=False,
+    ),
+    "peft-prefix-shared": Case(
+        "peft",
+        "prefix",
+        {},
+        # With an even number of layers it hands the same prefixes to two blocks.
+        {"num_virtual_tokens": 3, "token_dim": _INNER_WIDTH, "num_layers": 2},
+        trains_alike=False,
+        is_written=False,
+    ),
     "adapterhub-houlsby": Case(
         "adapterhub",
         "bottleneck",
@@ -146,6 +185,82 @@ CASES: dict[str, Case] = {
             "scaling": 0.5,
         },
     ),
+    "adapterhub-seq_bn": Case(
+        "adapterhub",
+        "pfeiffer",
+        {"reduction_factor": 4, "reads_residual_stream": True},
+        {"reduction_factor": 4},
+        config_class="SeqBnConfig",
+    ),
+    "adapterhub-seq_bn-norms": Case(
+        "adapterhub",
+        "bottleneck",
+        {
+            "reduction_factor": 4,
+            "pre_norm": True,
+            "placement": _EVERYWHERE,
+            "reads_residual_stream": True,
+        },
+        # Another way to say the same: the adapter's own residual already holds the stream.
+        {
+            "original_ln_before": True,
+            "original_ln_after": False,
+            "residual_before_ln": False,
+            "ln_before": True,
+            "ln_after": True,
+            **_HOULSBY,
+            "cross_adapter": True,
+            "non_linearity": "swish",
+        },
+    ),
+    "adapterhub-par_bn": Case(
+        "adapterhub",
+        "parallel",
+        {"reduction_factor": 4, "reads_residual_stream": True},
+        {"reduction_factor": 4},
+        config_class="ParBnConfig",
+    ),
+    "adapterhub-compacter": Case(
+        "adapterhub",
+        "compacter",
+        {"reduction_factor": 3},
+        {"reduction_factor": 3},
+        config_class="CompacterConfig",
+    ),
+    "adapterhub-compacter++": Case(
+        "adapterhub",
+        "compacter++",
+        {
+            "reduction_factor": 6,
+            "dimension": 2,
+            "rank": 2,
+            "share_rule": False,
+            "reads_residual_stream": True,
+        },
+        {"reduction_factor": 6, "phm_dim": 2, "phm_rank": 2, "shared_phm_rule": False},
+        config_class="CompacterPlusPlusConfig",
+    ),
+    "adapterhub-prefix": Case(
+        "adapterhub",
+        "prefix",
+        {"length": 3, "hidden_width": 5, "positions": "shifted"},
+        {"prefix_length": 3, "bottleneck_size": 5},
+        decodes=True,
+    ),
+    "adapterhub-prefix_flat": Case(
+        "adapterhub",
+        "prefix_flat",
+        {"length": 3, "placement": ("decoder",), "positions": "shifted"},
+        {"prefix_length": 3, "flat": True, "encoder_prefix": False, "cross_prefix": False},
+        decodes=True,
+    ),
+    "adapterhub-prefix-encoder": Case(
+        "adapterhub",
+        "prefix_flat",
+        {"length": 3, "placement": ("encoder",), "positions": "shifted"},
+        {"prefix_length": 3, "flat": True, "leave_out": [3, 4]},
+        decodes=True,
+    ),
     "adapterhub-lora": Case(
         "adapterhub",
         "lora",
@@ -178,12 +293,18 @@ CASES: dict[str, Case] = {
         {},
         Case("adapterhub", "ia3", {}, {}),
     ),
-    "hf-none": Case("hf", "none", {}),
+    "hf-none": Case("hf", "none", {}, decodes=True),
     "hf-lora": Case(
-        "hf", "lora", {"rank": 2, "alpha": 3.0, "targets": _ALL}, train_layer_norms=True
+        "hf",
+        "lora",
+        {"rank": 2, "alpha": 3.0, "targets": _ALL},
+        train_layer_norms=True,
+        decodes=True,
     ),
-    "hf-dora": Case("hf", "lora", {"rank": 2, "alpha": 3.0, "targets": _ALL, "dora": True}),
-    "hf-ia3,layer_norm": Case("hf", "ia3,layer_norm", {}),
+    "hf-dora": Case(
+        "hf", "lora", {"rank": 2, "alpha": 3.0, "targets": _ALL, "dora": True}, decodes=True
+    ),
+    "hf-ia3,layer_norm": Case("hf", "ia3,layer_norm", {}, decodes=True),
 }
 
 
@@ -194,9 +315,19 @@ GOLDEN_CASES = (
     "peft-dora",
     "peft-ia3",
     "peft-layer_norm",
+    "peft-prompt",
+    "peft-prefix",
+    "peft-prefix-shared",
     "adapterhub-houlsby",
     "adapterhub-norms",
     "adapterhub-bottleneck",
+    "adapterhub-seq_bn",
+    "adapterhub-seq_bn-norms",
+    "adapterhub-par_bn",
+    "adapterhub-compacter",
+    "adapterhub-compacter++",
+    "adapterhub-prefix",
+    "adapterhub-prefix_flat",
     "adapterhub-lora",
     "adapterhub-dora",
     "adapterhub-ia3",

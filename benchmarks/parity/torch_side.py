@@ -2,6 +2,7 @@
 
     python benchmarks/parity/torch_side.py make WORK     models, and adapters the libraries wrote
     python benchmarks/parity/torch_side.py check WORK    loads what our side wrote into WORK
+    python benchmarks/parity/torch_side.py newer WORK    of it, what needs no further library
     python benchmarks/parity/torch_side.py golden FOLDER the small files of the test-suite
 
 Shapes: B batch, S source length, T target length, V vocabulary.
@@ -17,7 +18,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
+import transformers
+from safetensors.torch import load_file, save_file
 from transformers import (
     MT5Config,
     MT5ForConditionalGeneration,
@@ -41,6 +43,7 @@ from cases import (
 )
 
 B, S, T = 4, 16, 8
+ALL = ("peft", "adapterhub", "hf")
 IGNORED_LABEL = -100
 # Models that benchmarks/torch_golden.py wrote, and which of `MODELS` they are like.
 GOLDEN_BASES = {"t5": "t5", "t5_v1_1": "v1_1"}
@@ -86,10 +89,25 @@ def load_model(folder: Path) -> torch.nn.Module:
     return kind.from_pretrained(folder).eval()
 
 
-def logits_before_and_after(model: torch.nn.Module, batch: dict) -> dict[str, np.ndarray]:
-    """Logits, and logits after `STEPS` steps of SGD on what trains."""
+def outputs(model: torch.nn.Module, case: Case, batch: dict) -> dict[str, np.ndarray]:
+    """Logits; where the case asks for them greedy tokens; logits after `STEPS` steps of SGD."""
     with torch.no_grad():
-        before = model(**batch).logits.numpy().copy()
+        found = {"logits": model(**batch).logits.numpy().copy()}
+    if case.decodes:
+        found["tokens"] = decode(model, batch)
+    return found if case.library == "hf" else {**found, "stepped": train(model, batch)}
+
+
+def decode(model: torch.nn.Module, batch: dict) -> np.ndarray:
+    """Greedy tokens [B, T] without the start token, 0 after the end."""
+    inputs = {key: batch[key] for key in ("input_ids", "attention_mask")}
+    with torch.no_grad():
+        made = model.generate(**inputs, max_new_tokens=T, do_sample=False, num_beams=1)[:, 1:]
+    return np.pad(made.numpy(), [(0, 0), (0, T - made.shape[1])])
+
+
+def train(model: torch.nn.Module, batch: dict) -> np.ndarray:
+    """Logits after the steps on what trains."""
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.SGD(trained, lr=LEARNING_RATE)
     for _ in range(STEPS):
@@ -97,7 +115,7 @@ def logits_before_and_after(model: torch.nn.Module, batch: dict) -> dict[str, np
         model(**batch).loss.backward()
         optimizer.step()
     with torch.no_grad():
-        return {"logits": before, "stepped": model(**batch).logits.numpy().copy()}
+        return model(**batch).logits.numpy().copy()
 
 
 def add_adapter(model: torch.nn.Module, case: Case) -> torch.nn.Module:
@@ -107,15 +125,17 @@ def add_adapter(model: torch.nn.Module, case: Case) -> torch.nn.Module:
         import peft
 
         kinds = {"lora": peft.LoraConfig, "ia3": peft.IA3Config}
-        kinds["layer_norm"] = peft.LNTuningConfig
+        kinds |= {"layer_norm": peft.LNTuningConfig, "prompt": peft.PromptTuningConfig}
+        kinds |= {"prefix": peft.PrefixTuningConfig}
         config = kinds[case.method](task_type="SEQ_2_SEQ_LM", **case.theirs)
         model = peft.get_peft_model(model, config)
     else:
         import adapters
 
-        kinds = {"lora": adapters.LoRAConfig, "ia3": adapters.IA3Config}
+        kinds = {"lora": "LoRAConfig", "ia3": "IA3Config", "bottleneck": "BnConfig"}
+        kinds |= {"prefix": "PrefixTuningConfig", "prefix_flat": "PrefixTuningConfig"}
         adapters.init(model)
-        config = kinds.get(case.method, adapters.BnConfig)(**case.theirs)
+        config = getattr(adapters, case.config_class or kinds[case.method])(**case.theirs)
         model.add_adapter(TASK, config=config)
         model.train_adapter(TASK)
     generator = torch.Generator().manual_seed(1)
@@ -136,7 +156,15 @@ def save_adapter(model: torch.nn.Module, case: Case, folder: Path) -> None:
     # registers twice: what our refusal of pickles says works for all.
     pickled = folder / "pytorch_adapter.bin"
     tensors = torch.load(pickled, weights_only=True)
-    copies = {name: tensor.clone().contiguous() for name, tensor in tensors.items()}
+    copies = {
+        name: tensor.clone().contiguous()
+        for name, tensor in tensors.items()
+        if ".pool." not in name
+    }
+    # The library leaves these out where the model has none of its own heads.
+    if TASK in model.shared_parameters:
+        for name, tensor in model.shared_parameters[TASK].items():
+            copies[f"shared_parameters.{TASK}.{name}"] = tensor.detach().clone()
     save_file(copies, folder / "adapter.safetensors")
     pickled.unlink()
 
@@ -148,13 +176,22 @@ def load_adapter(model: torch.nn.Module, library: str, folder: Path) -> torch.nn
 
         with warnings.catch_warnings():
             warnings.filterwarnings("error", message=".*missing.*|.*unexpected.*")
-            return peft.PeftModel.from_pretrained(model, folder, is_trainable=True).eval()
+            is_prompt = peft.PeftConfig.from_pretrained(folder).is_prompt_learning
+            model = peft.PeftModel.from_pretrained(model, folder, is_trainable=not is_prompt)
+        if is_prompt:  # it refuses to load these for training; nothing else is in the way of it
+            model.prompt_encoder.requires_grad_(True)
+        return model.eval()
     import adapters
 
     adapters.init(model)
     report: dict = {}
     name = model.load_adapter(str(folder), use_safetensors=True, loading_info=report)
-    problems = {kind: keys for kind, keys in report.items() if keys}
+    stored = set(load_file(folder / "adapter.safetensors"))
+    parameters = dict(model.named_parameters(remove_duplicate=False))
+    loaded = {id(parameters[key]) for key in stored}
+    # A prefix is one parameter under many names, of which a file needs one.
+    missing = [key for key in report.pop("missing_keys") if id(parameters[key]) not in loaded]
+    problems = {kind: keys for kind, keys in {**report, "missing": missing}.items() if keys}
     if problems:
         raise SystemExit(f"{folder}: {problems}")
     model.train_adapter(name)
@@ -175,29 +212,29 @@ def make(work: Path) -> None:
             folder = work / name / "theirs" / case_name
             adapted = add_adapter(load_model(work / name / "backbone"), case)
             save_adapter(adapted, case, folder)
-            np.savez(folder / "expected.npz", **logits_before_and_after(adapted, batch))
+            np.savez(folder / "expected.npz", **outputs(adapted, case, batch))
 
 
-def check(work: Path) -> None:
+def check(work: Path, name: str = "differences.json", libraries: tuple[str, ...] = ALL) -> None:
     differences = {}
-    for name in MODELS:
-        batch = random_batch(MODELS[name]["vocab_size"])
-        for folder in sorted((work / name / "ours").iterdir()):
-            case = chosen_case(folder.name, name)
+    for model_name in MODELS:
+        batch = random_batch(MODELS[model_name]["vocab_size"])
+        for folder in sorted((work / model_name / "ours").iterdir()):
+            case = chosen_case(folder.name, model_name)
+            if case.library not in libraries:
+                continue
             expected = np.load(folder / "expected.npz")
             if case.library == "hf":
                 model = load_model(folder)
-                with torch.no_grad():
-                    seen = {"logits": model(**batch).logits.numpy()}
             else:
-                model = load_adapter(load_model(work / name / "backbone"), case.library, folder)
-                seen = logits_before_and_after(model, batch)
-            differences[f"{name}/{folder.name}"] = {
-                key: float(np.abs(seen[key] - expected[key]).max())
-                for key in expected
-                if key in seen
+                base = load_model(work / model_name / "backbone")
+                model = load_adapter(base, case.library, folder)
+            seen = outputs(model, case, batch)
+            differences[f"{model_name}/{folder.name}"] = {
+                key: float(np.abs(seen[key] - expected[key]).max()) for key in expected
             }
-    (work / "differences.json").write_text(json.dumps(differences))
+    found = {"version": transformers.__version__, "differences": differences}
+    (work / name).write_text(json.dumps(found))
 
 
 def tidy_config(file: Path, base: str) -> None:
@@ -234,12 +271,16 @@ def golden(folder: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=("make", "check", "golden"))
+    parser.add_argument("what", choices=("make", "check", "newer", "golden"))
     parser.add_argument("folder", type=Path)
     arguments = parser.parse_args()
     logging.disable(logging.WARNING)  # of what the libraries will change one day
+    transformers.utils.logging.disable_progress_bar()
     torch.set_num_threads(1)  # for models as tiny as these, more threads wait for each other
-    {"make": make, "check": check, "golden": golden}[arguments.what](arguments.folder)
+    if arguments.what == "newer":
+        check(arguments.folder, "newer.json", ("hf",))
+    else:
+        {"make": make, "check": check, "golden": golden}[arguments.what](arguments.folder)
 
 
 if __name__ == "__main__":

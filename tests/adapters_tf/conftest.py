@@ -137,23 +137,33 @@ def make_t5_base():
 
 
 @pytest.fixture(scope="session")
-def dataset(tmp_path_factory):
-    """What the tokenizer files are made of: a vocabulary and the manifest that names it."""
-    folder = tmp_path_factory.mktemp("dataset")
-    sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter([" ".join(WORDS[i:] + WORDS[:i]) for i in range(len(WORDS))] * 3),
-        model_prefix=str(folder / "spiece"),
-        vocab_size=40,
-        hard_vocab_limit=False,
-        pad_id=0,
-        eos_id=1,
-        unk_id=2,
-        bos_id=-1,
-        minloglevel=2,
-    )
-    entry = {"file": "spiece.model", "sentinels": SENTINELS}
-    (folder / "dataset.json").write_text(json.dumps({"vocabulary": entry}))
-    return folder
+def make_dataset():
+    """Writes what tokenizer files are made of: a vocabulary and the manifest that names it."""
+
+    def make(folder, kind="unigram"):
+        rows = [" ".join(WORDS[i:] + WORDS[:i]) for i in range(len(WORDS))]
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(rows * 3),
+            model_prefix=str(folder / "spiece"),
+            model_type=kind,
+            vocab_size=40,
+            hard_vocab_limit=False,
+            pad_id=0,
+            eos_id=1,
+            unk_id=2,
+            bos_id=-1,
+            minloglevel=2,
+        )
+        entry = {"file": "spiece.model", "sentinels": SENTINELS}
+        (folder / "dataset.json").write_text(json.dumps({"vocabulary": entry}))
+        return folder
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def dataset(tmp_path_factory, make_dataset):
+    return make_dataset(tmp_path_factory.mktemp("dataset"))
 
 
 @pytest.fixture(scope="session")

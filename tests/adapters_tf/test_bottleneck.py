@@ -12,10 +12,12 @@ from adapters_tf import (
     BottleneckBank,
     BottleneckConfig,
     ConfigurationError,
+    LayerNormConfig,
     TaskModel,
     inject_method,
     route,
 )
+from adapters_tf.huggingface import export_tensors
 
 TASKS = ("first", "second", "third")
 
@@ -153,3 +155,60 @@ def test_a_wrapped_sublayer_is_still_a_keras_layer(make_backbone, batch):
     added = sum(len(bank.weights) for bank in banks.values())
     assert len(backbone.weights) == before + added
     assert all(isinstance(bank, tf_keras.layers.Layer) for bank in banks.values())
+
+
+def residual_logits(make_backbone, methods, **keywords):
+    model = TaskModel(make_backbone(), TASKS, methods, **keywords)
+    random = np.random.default_rng(0)
+    for _, variable in sorted(model.trainable_by_path().items()):
+        if model.is_bank(variable):
+            variable.assign_add(random.normal(0, 0.3, variable.shape).astype(np.float32))
+    return model
+
+
+@pytest.mark.parametrize("parallel", [False, True])
+def test_reads_the_residual_stream(make_backbone, parallel):
+    config = BottleneckConfig(
+        reduction_factor=8,
+        post_norm=False,
+        activation="relu",
+        parallel=parallel,
+        scaling=0.5,
+        placement=("self_attention", "cross_attention", "feed_forward"),
+        reads_residual_stream=True,
+    )
+    model, plain = residual_logits(make_backbone, config), make_backbone()
+    random = np.random.default_rng(1)
+    x, states = (tf.constant(random.normal(size=(2, 5, 32)), tf.float32) for _ in range(2))
+    for number, given in enumerate([{}, {"key_value_states": states}, {}]):
+        layer = model.backbone.decoder.block[1].layer[number]
+        kind = ("SelfAttention", "EncDecAttention", "DenseReluDense")[number]
+        bank = model.banks[f"decoder.block.1.layer.{number}.{kind}"]
+        with route(tf.constant([2, 2])):
+            adapted = layer(x, **given)
+        summed = plain.decoder.block[1].layer[number](x, **given)  # x + y
+        adapted, summed = (
+            (out[0] if isinstance(out, tuple) else out).numpy() for out in (adapted, summed)
+        )
+        w = {name: variable[2].numpy() for name, variable in bank.banks.items()}
+        read = x.numpy() if parallel else summed
+        out = np.maximum(read @ w["down_kernel"] + w["down_bias"], 0) @ w["up_kernel"]
+        np.testing.assert_allclose(adapted, summed + 0.5 * (out + w["up_bias"]), atol=1e-4)
+
+
+def test_the_residual_stream_is_read_beside_adapted_layer_norms(make_backbone, uneven_batch):
+    """Both are about the same layer norm, in either order; and T5's own may train instead."""
+    stream = BottleneckConfig(reduction_factor=8, reads_residual_stream=True)
+    batch = {key: tf.constant(value) for key, value in uneven_batch().items()}
+    models = [
+        residual_logits(make_backbone, methods)
+        for methods in ((stream, LayerNormConfig()), (LayerNormConfig(), stream))
+    ]
+    np.testing.assert_allclose(models[0](batch), models[1](batch), atol=1e-5)
+    alone = residual_logits(make_backbone, stream)(batch).numpy()
+    assert np.abs(alone - models[0](batch)).max() > 1e-2
+    trained = residual_logits(make_backbone, stream, train_layer_norms=True)
+    norms = [path for path in trained.trainable_by_path() if "layer_norm" in path]
+    assert len(norms) == 2 * 2 + 2 * 3 + 2
+    for name, tensor in export_tensors(make_backbone()).items():
+        np.testing.assert_array_equal(export_tensors(trained.backbone)[name], tensor)

@@ -1,5 +1,6 @@
 """`python -m adapters_tf`: export, import and list, on a run folder of a tiny model."""
 
+import hashlib
 import json
 import re
 import shutil
@@ -13,6 +14,7 @@ from transformers import T5Tokenizer
 
 from adapters_tf import TaskModel, load_backbone, load_run, load_task, task_tensors
 from adapters_tf.__main__ import main
+from adapters_tf.interop.folding import NOT_UNIGRAM, export_tokenizer
 from adapters_tf.runs import build_model
 from prep import Vocabulary
 
@@ -109,6 +111,15 @@ def test_its_tokenizer_gives_the_ids_of_the_dataset(run, dataset, tmp_path):
     assert len(tokenizer) == vocabulary.size
     for text in ("red green  blue.", "yes <extra_id_0> no <extra_id_3>", " 1 2", "unknown é", ""):
         assert tokenizer(text).input_ids == [*vocabulary.encode(text), 1], text
+
+
+def test_a_vocabulary_that_transformers_5_would_misread_is_pointed_out(make_dataset, tmp_path):
+    """It takes every spiece.model for a unigram one, and gives other ids without a word."""
+    for kind, expected in (("bpe", (NOT_UNIGRAM,)), ("unigram", ())):
+        folder = tmp_path / kind
+        folder.mkdir()
+        sha256 = hashlib.sha256((make_dataset(folder, kind) / "spiece.model").read_bytes())
+        assert export_tokenizer(str(folder), sha256.hexdigest(), tmp_path / "out") == expected
 
 
 def test_no_dataset_no_tokenizer_and_it_says_so(run, tmp_path, capsys):

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,8 @@ GOLDEN = Path(__file__).parent / "golden"
 # Written by benchmarks/parity/torch_side.py golden.
 FOLDERS = sorted(path.parent for path in GOLDEN.glob("interop/*/*/adapter_config.json"))
 ROWS = 2
+# What means the same in two ways there; we write one of them.
+WRITTEN_OTHERWISE = ("peft-prompt", "peft-prefix", "peft-prefix-shared", "adapterhub-seq_bn-norms")
 
 
 def library_of(folder):
@@ -41,11 +44,28 @@ def golden_batch(folder):
     }
 
 
-@pytest.fixture(params=FOLDERS, ids=lambda path: f"{path.parent.name}-{path.name}", scope="module")
-def golden(request):
+def name_of(folder):
+    return f"{folder.parent.name}-{folder.name}"
+
+
+@lru_cache
+def read_golden(folder):
     """A folder another library wrote, and the model it was read into; no test changes either."""
-    folder = request.param
     return folder, import_task(golden_backbone(folder), "task", library_of(folder), folder).model
+
+
+@pytest.fixture(params=FOLDERS, ids=name_of, scope="module")
+def golden(request):
+    """A folder another library wrote, and the model it was read into."""
+    return read_golden(request.param)
+
+
+@pytest.fixture(
+    params=[f for f in FOLDERS if f.name not in WRITTEN_OTHERWISE], ids=name_of, scope="module"
+)
+def faithful(request):
+    """Of these, one that we write as the library does."""
+    return read_golden(request.param)
 
 
 @pytest.fixture
@@ -84,8 +104,8 @@ def test_the_golden_adapters_change_the_logits():
         assert np.abs(plain - expected).max() > 0.1
 
 
-def test_exporting_gives_back_exactly_what_was_imported(golden, tmp_path):
-    folder, model = golden
+def test_exporting_gives_back_exactly_what_was_imported(faithful, tmp_path):
+    folder, model = faithful
     library = LIBRARIES[library_of(folder)]
     export_task(model, "task", library_of(folder), tmp_path / "out", folder.parent.name)
     theirs, ours = weights_of(folder), load_file(tmp_path / "out" / library.WEIGHTS_FILE)
@@ -94,15 +114,16 @@ def test_exporting_gives_back_exactly_what_was_imported(golden, tmp_path):
         np.testing.assert_array_equal(ours[name], tensor)
 
 
-def test_what_is_exported_says_what_their_configuration_says(golden, tmp_path):
-    folder, model = golden
+def test_what_is_exported_says_what_their_configuration_says(faithful, tmp_path):
+    folder, model = faithful
     library = LIBRARIES[library_of(folder)]
     export_task(model, "task", library_of(folder), tmp_path / "out", folder.parent.name)
+    tensors = load_file(tmp_path / "out" / library.WEIGHTS_FILE)
     theirs, ours = (
         json.loads((place / "adapter_config.json").read_text())
         for place in (folder, tmp_path / "out")
     )
-    again = library.mapping_to_read(ours).read(ours, model.backbone).settings
+    again = library.mapping_to_read(ours).read(ours, model.backbone, tensors).settings
     assert (again,) == model.methods
     theirs, ours = ({**fields.pop("config", {}), **fields} for fields in (theirs, ours))
     for name, value in ours.items():
@@ -110,6 +131,16 @@ def test_what_is_exported_says_what_their_configuration_says(golden, tmp_path):
             sorted(field) if isinstance(field, list) else field for field in (value, theirs[name])
         ]
         assert both[0] == both[1], name
+
+
+@pytest.mark.parametrize("name", WRITTEN_OTHERWISE)
+def test_what_is_written_otherwise_means_the_same(name, tmp_path):
+    folder, model = read_golden(GOLDEN / "interop" / "t5" / name)
+    export_task(model, "task", library_of(folder), tmp_path / "out")
+    again = import_task(golden_backbone(folder), "task", library_of(folder), tmp_path / "out").model
+    assert again.methods == model.methods
+    for path, tensor in task_tensors(model, "task").items():
+        np.testing.assert_array_equal(task_tensors(again, "task")[path], tensor)
 
 
 @pytest.mark.parametrize("name", ["t5/peft-dora", "t5_v1_1/adapterhub-norms"])
@@ -199,19 +230,124 @@ def test_layers_left_out_there_change_nothing_here(lora):
         (
             "bottleneck",
             False,
-            "cannot hold the method 'bottleneck'; it holds lora, ia3, layer_norm",
+            "cannot hold the method 'bottleneck'; it holds lora, ia3, layer_norm, prompt, prefix",
         ),
         ("lora,ia3", False, "one adapter method to a folder"),
         ("lora", True, "no place for T5's trained layer norms"),
+        ("prefix", False, "alone, and the task has them at encoder, decoder, cross; train with pl"),
+        ("prefix_flat", False, "have positions: none; train with positions: before"),
     ],
 )
 def test_what_they_cannot_hold_is_refused(make_backbone, tmp_path, methods, norms, message):
     settings = {"ia3": {"targets": ("k",)}, "bottleneck": {"reduction_factor": 8}}
+    settings["prefix_flat"] = {"placement": ("decoder",)}
     chosen = read_methods(methods, settings)
     model = TaskModel(make_backbone(), ("a",), chosen, train_layer_norms=norms)
     with pytest.raises(ConfigurationError, match=message):
         export_task(model, "a", "peft", tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def copy_golden(name, target):
+    shutil.copytree(GOLDEN / "interop" / "t5" / name, target)
+    return target
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "message"),
+    [
+        ("peft-prompt", {"num_virtual_tokens": 4}, r"is \[6, 24\], expected \[8, 24\]"),
+        ("peft-prompt", {"modules_to_save": ["lm_head"]}, "modules_to_save"),
+        (
+            "peft-prefix",
+            {"num_transformer_submodules": 1},
+            "mixed with those of the self-attention",
+        ),
+        ("peft-prefix", {"num_attention_heads": 2}, "2 heads and token_dim 32 do not fit"),
+        ("peft-prefix", {"num_layers": 1}, "for 1 layers do not fit a decoder of 2 blocks"),
+        ("peft-prefix", {"num_layers": 5}, r"is \[3, 192\], expected \[3, 320\]"),
+        ("peft-prefix", {"peft_type": "P_TUNING"}, "'P_TUNING' has no counterpart"),
+    ],
+)
+def test_what_pefts_prompts_and_prefixes_cannot_be_is_named(tmp_path, name, fields, message):
+    edit(copy_golden(name, tmp_path / "a"), **fields)
+    with pytest.raises(WeightsError, match=message) as caught:
+        import_lora(tmp_path / "a")
+    assert "\n" not in str(caught.value)
+
+
+def test_blocks_that_share_prefixes_there_have_copies_here():
+    folder = GOLDEN / "interop" / "t5" / "peft-prefix-shared"
+    imported = import_task(golden_backbone(folder), "a", "peft", folder)
+    assert imported.notes[0].startswith("PEFT gives block 1 the prefixes of block 0")
+    first, second = imported.model.banks.values()
+    np.testing.assert_array_equal(first.keys, second.keys)
+    folder = GOLDEN / "interop" / "t5" / "peft-prefix"
+    assert import_task(golden_backbone(folder), "a", "peft", folder).notes == ()
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3])
+def test_a_network_of_ours_is_written_as_what_it_makes(make_backbone, batch, tmp_path, depth):
+    """No two blocks get the same, whatever the decoder's depth."""
+    settings = {"length": 3, "hidden_width": 5, "placement": ("decoder",), "positions": "before"}
+    make = partial(make_backbone, num_decoder_layers=depth)
+    model = TaskModel(make(), ("x", "a"), read_methods("prefix", {"prefix": settings}), seed=4)
+    export_task(model, "a", "peft", tmp_path / "out")
+    again = import_task(make(), "b", "peft", tmp_path / "out")
+    seen = again.model(batch | {"task": tf.zeros_like(batch["task"])})
+    expected = model(batch | {"task": tf.ones_like(batch["task"])})
+    np.testing.assert_allclose(seen, expected, atol=1e-5)
+    assert again.notes == () and not again.model.methods[0].reparametrize
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"non_linearity": "relu"}, "non_linearity 'relu' has no counterpart: ours has tanh"),
+        ({"leave_out": [1, 4]}, "leave_out has no counterpart but for a whole stack"),
+        ({"use_gating": True}, "use_gating = True"),
+        ({"prefix_length": 4}, r"wte.weight is \[3, 24\], expected \[4, 24\]"),
+        ({"cross_prefix": False}, r"unexpected prefix_tuning\.prefix_tunings\.task\.cross_prefix"),
+        ({"leave_out": [0, 1, 2]}, r"unexpected prefix_tuning\.prefix_tunings\.task\.encoder_p"),
+    ],
+)
+def test_prefixes_that_adapterhub_defines_otherwise_are_named(tmp_path, fields, message):
+    folder = copy_golden("adapterhub-prefix", tmp_path / "prefix")
+    edit_hub(folder, **fields)
+    with pytest.raises(WeightsError, match=message):
+        import_hub(folder)
+
+
+def test_an_ejected_prefix_is_flat_though_its_configuration_says_otherwise(tmp_path):
+    """As `eject_prefix_tuning` leaves it; with the copies, and the word that heads bring."""
+    folder = copy_golden("adapterhub-prefix_flat", tmp_path / "flat")
+    expected = task_tensors(import_hub(folder).model, "a")
+    edit_hub(folder, flat=False, bottleneck_size=5, dropout=0.1)
+    file = folder / "adapter.safetensors"
+    stem = "transformer.decoder.block.0.layer.0.SelfAttention.prefix_tuning.pool"
+    single = load_file(file)
+    tensors = {f"transformer.{name}": tensor for name, tensor in single.items()}
+    tensors |= {f"{stem}.{name}": tensor for name, tensor in single.items()}
+    save_file(tensors, file)
+    imported = import_hub(folder)
+    assert imported.notes == ("its dropout of 0.1 in training has no counterpart here",)
+    seen = task_tensors(imported.model, "a")
+    assert list(seen) == list(expected)
+    for path, tensor in expected.items():
+        np.testing.assert_array_equal(seen[path], tensor)
+
+
+def test_compacter_without_its_dropout_is_pointed_out(tmp_path):
+    folder = copy_golden("adapterhub-compacter", tmp_path / "compacter")
+    edit_hub(folder, dropout=0.1)
+    assert "dropout of 0.1" in import_hub(folder).notes[0]
+
+
+def test_the_refused_pickles_command_writes_a_prefix_once(tmp_path):
+    folder = copy_golden("adapterhub-prefix", tmp_path / "prefix")
+    (folder / "adapter.safetensors").rename(folder / "pytorch_adapter.bin")
+    with pytest.raises(WeightsError, match=r"weights_only=True\)\.items\(\) if '\.pool\.' not in"):
+        import_hub(folder)
 
 
 @pytest.fixture
@@ -233,13 +369,17 @@ def import_hub(folder):
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"original_ln_before": True}, "original_ln_before = True .* plus the residual stream"),
         ({"original_ln_after": False}, "leaves the residual stream out"),
-        ({"is_parallel": True}, "before T5's layer norm"),
-        ({"adapter_residual_before_ln": True}, "after the residual is added"),
+        ({"original_ln_before": True, "residual_before_ln": False}, "adds the residual stream tw"),
+        ({"original_ln_before": True, "original_ln_after": False}, "leaves the residual stream"),
+        ({"is_parallel": True, "original_ln_after": False}, "leaves the residual stream out"),
+        ({"adapter_residual_before_ln": True, "ln_after": True}, "after the residual is added"),
         ({"scaling": "learned"}, "scaling 'learned'"),
         ({"ln_after": True, "scaling": 4.0}, r"scaling 4\.0 with ln_after"),
-        ({"phm_layer": True}, "phm_layer = True has no counterpart"),
+        ({"phm_layer": True, "factorized_phm_W": False}, "Compacter with factorized_phm_W = False"),
+        ({"phm_layer": True, "scaling": 4.0}, r"Compacter with scaling = 4\.0"),
+        ({"phm_layer": True, "leave_out": [0, 3]}, "Compacter that differs by layer"),
+        ({"phm_layer": True}, r"lack shared_parameters\.task\.phm_rule: AdapterHub's save_adapter"),
         ({"use_gating": True}, "use_gating"),
         ({"inv_adapter": "nice"}, "inv_adapter"),
         ({"residual_before_ln": "post_add"}, "post_add"),
@@ -248,7 +388,7 @@ def import_hub(folder):
         ({"reduction_factor": {"1": 4}}, "says nothing of layer 0"),
         ({"reduction_factor": {"1": 2, "default": 4}}, "differs between encoder and decoder"),
         ({"leave_out": [0]}, "different blocks of encoder and decoder"),
-        ({"architecture": "prefix_tuning"}, "'prefix_tuning' has no counterpart"),
+        ({"architecture": "prompt_tuning"}, "'prompt_tuning' has no counterpart"),
         ({"mh_adapter": False}, "unexpected decoder.block.0.layer.0.adapters"),
     ],
 )
@@ -291,7 +431,9 @@ def test_a_folder_of_another_library_is_refused(hub, lora):
 @pytest.mark.parametrize(
     ("method", "settings", "message"),
     [
-        ("parallel", {"reduction_factor": 4}, "residual stream before T5's layer norm"),
+        ("parallel", {"reduction_factor": 4}, "train with reads_residual_stream: true"),
+        ("prefix", {"length": 2}, "train with positions: shifted"),
+        ("prefix", {"length": 2, "placement": ("cross",)}, "the task has them at cross only"),
         ("bottleneck", {"reduction_factor": 4, "residual": False}, "always adds"),
         ("bottleneck", {"reduction_factor": 4, "scaling": 2.0}, "scales before its layer norm"),
         ("lora", {"targets": ("q", "o")}, "no LoRA on the attention's o"),

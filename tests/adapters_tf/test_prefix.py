@@ -10,6 +10,7 @@ from adapters_tf import (
     LoraConfig,
     PrefixConfig,
     TaskModel,
+    encode,
     inject_method,
     read_methods,
     route,
@@ -37,8 +38,8 @@ def prefixes(model, path, place, task):
     return [part.reshape(-1, 4, 8).transpose(1, 0, 2) for part in parts]
 
 
-def attend(layer, query, states, bias, prefix):
-    """One example's attention in numpy: bias [N or 1, Q, S]."""
+def attend(layer, query, states, bias, prefix, all_biased=False):
+    """One example's attention in numpy: bias [N or 1, Q, S], or of the prefixes too."""
 
     def heads(inputs, projection):
         return (inputs @ projection.kernel.numpy()).reshape(-1, 4, 8).transpose(1, 0, 2)
@@ -46,7 +47,7 @@ def attend(layer, query, states, bias, prefix):
     keys = np.concatenate([prefix[0], heads(states, layer.k)], 1)
     values = np.concatenate([prefix[1], heads(states, layer.v)], 1)
     scores = heads(query, layer.q) @ keys.transpose(0, 2, 1)
-    scores[:, :, prefix[0].shape[1] :] += bias
+    scores[:, :, 0 if all_biased else prefix[0].shape[1] :] += bias
     weights = np.exp(scores - scores.max(-1, keepdims=True))
     weights /= weights.sum(-1, keepdims=True)
     context = (weights @ values).transpose(1, 0, 2).reshape(len(query), 32)
@@ -86,6 +87,46 @@ def test_follows_the_published_definition(make_model, config, place, by_example)
             prefix = prefixes(model, path, place, task)
             expected = attend(attention.base, query[row], states[row], expected_bias[row], prefix)
             np.testing.assert_allclose(outputs[0][row], expected, rtol=1e-4, atol=1e-4)
+
+
+def prefixed_bias(attention, positions, queries, tokens):
+    """T5's bias of each query to 3 prefixes and to each token, position by position."""
+    attention = attention.base
+    table = attention.relative_attention_bias.numpy()
+    keys = np.arange(3 + tokens)
+    rows = []
+    for query in range(tokens - queries, tokens):
+        distances = keys - query - (3 if positions == "before" else 0)
+        buckets = attention._relative_position_bucket(
+            tf.constant(distances), not attention.is_decoder, 8, 16
+        )
+        rows.append(table[buckets.numpy()])
+    return np.stack(rows).transpose(2, 0, 1)[None]
+
+
+@pytest.mark.parametrize("positions", ["before", "shifted"])
+@pytest.mark.parametrize("place", ["encoder", "decoder"])
+def test_prefixes_may_have_positions(make_model, make_backbone, place, positions):
+    buckets = {"relative_attention_num_buckets": 8, "relative_attention_max_distance": 16}
+    config = PrefixConfig(3, (place,), reparametrize=False, positions=positions)
+    model = make_model(config, backbone=make_backbone(**buckets))
+    random = np.random.default_rng(0)
+    query = random.normal(size=(2, 5, 32)).astype(np.float32)
+    mask = np.where(np.arange(5) < [[4], [3]], 0, -1e9).astype(np.float32)[:, None, None, :]
+    first, second = ATTENTIONS[place]
+    with route(tf.constant([1, 1])):
+        outputs = attention_of(model, first)(tf.constant(query), mask=tf.constant(mask))
+        again = attention_of(model, second)(tf.constant(query), position_bias=outputs[2])
+    bias = prefixed_bias(attention_of(model, first), positions, 5, 5)
+    bias = bias + np.pad(mask, [(0, 0), (0, 0), (0, 0), (3, 0)])
+    np.testing.assert_allclose(outputs[2], bias, rtol=1e-6, atol=1e-6)
+    assert np.abs(bias[0, :, :, :3]).max() > 0.1
+    for path, made in ((first, outputs), (second, again)):
+        base = attention_of(model, path).base
+        for row in range(2):
+            prefix = prefixes(model, path, place, 1)
+            expected = attend(base, query[row], query[row], bias[row], prefix, all_biased=True)
+            np.testing.assert_allclose(made[0][row], expected, rtol=1e-4, atol=1e-4)
 
 
 def test_starts_as_published(make_backbone):
@@ -149,8 +190,34 @@ def test_routing_saving_and_decoding(
     assert_decodes_step_by_step(config, deviation=1.0)
 
 
-def test_padding_changes_nothing(make_model, batch):
-    model = make_model(CONFIG)
+@pytest.mark.parametrize("positions", ["before", "shifted"])
+def test_decoding_knows_the_distance_to_the_prefixes(assert_decodes_step_by_step, positions):
+    config = PrefixConfig(3, reparametrize=False, positions=positions)
+    assert_decodes_step_by_step(config, deviation=1.0)
+
+
+def test_generate_with_a_cache_that_grows_gives_the_same(make_model, batch):
+    """TFT5's own way, whose cache holds every position so far."""
+    for positions in ("none", "before", "shifted"):
+        model = make_model(PrefixConfig(3, reparametrize=False, positions=positions))
+        tokens = batch["decoder_input_tokens"][:, :4]
+        with route(batch["task"]):
+            states = encode(model.backbone, batch)
+            decoder = model.backbone.decoder
+            whole = decoder(tokens, encoder_hidden_states=states, use_cache=True)
+            start = decoder(tokens[:, :3], encoder_hidden_states=states, use_cache=True)
+            rest = decoder(
+                tokens[:, 3:],
+                encoder_hidden_states=states,
+                past_key_values=start.past_key_values,
+                use_cache=True,
+            )
+        np.testing.assert_allclose(rest[0][:, 0], whole[0][:, 3], atol=1e-5)
+
+
+@pytest.mark.parametrize("positions", ["none", "before", "shifted"])
+def test_padding_changes_nothing(make_model, batch, positions):
+    model = make_model(PrefixConfig(3, hidden_width=5, positions=positions))
     padded = tf.pad(batch["encoder_input_tokens"], [[0, 0], [0, 3]])
     longer = {**batch, "encoder_input_tokens": padded}
     np.testing.assert_allclose(model(batch), model(longer), atol=1e-5)
@@ -178,6 +245,20 @@ def test_packed_rows_give_what_their_examples_give(make_model):
         np.testing.assert_allclose(logits[target], model(alone).numpy()[0], atol=1e-5)
 
 
+def test_prefixes_with_positions_refuse_packed_rows(make_model, batch):
+    segments = tf.cast(batch["encoder_input_tokens"] != 0, tf.int32)
+    packed = {
+        **batch,
+        "encoder_segment_ids": segments,
+        "decoder_segment_ids": tf.ones_like(batch["decoder_input_tokens"]),
+    }
+    config = PrefixConfig(3, ("decoder",), reparametrize=False, positions="before")
+    with pytest.raises(ConfigurationError, match="cannot read packed rows"):
+        make_model(config)(packed)
+    cross = PrefixConfig(3, ("cross",), reparametrize=False, positions="before")
+    assert make_model(cross)(packed).shape[0] == 8
+
+
 def test_goes_with_lora_and_with_adapters_of_the_feed_forward(make_backbone, batch):
     feed_forward = BottleneckConfig(reduction_factor=8, placement=("feed_forward",))
     lora = LoraConfig(targets=("q", "k", "v"))
@@ -197,6 +278,8 @@ def test_goes_with_lora_and_with_adapters_of_the_feed_forward(make_backbone, bat
 def test_settings_and_injections_that_cannot_be(make_backbone):
     with pytest.raises(ConfigurationError, match="did you mean 'encoder'"):
         PrefixConfig(placement=("encodr",))
+    with pytest.raises(ConfigurationError, match="did you mean 'before'"):
+        PrefixConfig(positions="befor")
     with pytest.raises(ConfigurationError, match="length must be 1 or more, got 0"):
         PrefixConfig(length=0)
     with pytest.raises(ConfigurationError, match="no layer of the model matches"):

@@ -39,7 +39,18 @@ SETTINGS = {
     "prefix": {"length": 4},
     "prefix_flat": {"length": 4},
 }
-NAMES = (*METHODS, *VARIANTS)
+# Settings that take another way through the code, by a name of our own.
+OTHER_WAYS = {
+    "pfeiffer_of_the_stream": ("pfeiffer", {"reduction_factor": 8, "reads_residual_stream": True}),
+    "parallel_of_the_stream": ("parallel", {"reduction_factor": 8, "reads_residual_stream": True}),
+    "compacter_of_the_stream": (
+        "compacter",
+        {"reduction_factor": 4, "reads_residual_stream": True},
+    ),
+    "prefix_before": ("prefix_flat", {"length": 4, "positions": "before"}),
+    "prefix_shifted": ("prefix", {"length": 4, "positions": "shifted"}),
+}
+NAMES = (*METHODS, *VARIANTS, *OTHER_WAYS)
 # Those whose first output is the backbone's: their change starts at zero.
 START_AS_THE_BACKBONE = ("lora", "dora", "ia3", "layer_norm")
 
@@ -49,7 +60,7 @@ def name(request):
     return request.param
 
 
-@pytest.fixture(params=METHODS)
+@pytest.fixture(params=(*METHODS, "pfeiffer_of_the_stream", "prefix_shifted"))
 def method(request):
     """For what takes long to compile: variants share the code of their method."""
     return request.param
@@ -57,8 +68,10 @@ def method(request):
 
 def make_model(name, tasks=TASKS, seed=0, **keywords):
     backbone = load_backbone("t5-tiny", vocabulary_size=100, overrides=SMALL)
-    settings = {name: SETTINGS[name]} if name in SETTINGS else {}
-    return TaskModel(backbone, tasks, read_methods(name, settings), seed=seed, **keywords)
+    method, settings = OTHER_WAYS.get(name, (name, SETTINGS.get(name, {})))
+    return TaskModel(
+        backbone, tasks, read_methods(method, {method: settings}), seed=seed, **keywords
+    )
 
 
 def shake(model, seed=1):

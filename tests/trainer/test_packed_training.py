@@ -180,11 +180,21 @@ def test_other_lengths_are_refused(packed_dataset, tmp_path, capsys, option, mes
     assert not (tmp_path / "run").exists()
 
 
-def test_prompts_are_refused(packed_dataset, tmp_path, capsys):
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--adapters.method=lora,prompt"], "prompt tuning cannot read packed rows"),
+        (
+            ["--adapters.method=prefix", "--adapters.settings={prefix: {positions: before}}"],
+            "prefixes with positions cannot read packed rows",
+        ),
+    ],
+)
+def test_prompts_and_positions_are_refused(packed_dataset, tmp_path, capsys, options, message):
     arguments = [f"--dataset={packed_dataset}", f"--run={tmp_path / 'run'}"]
-    assert run_command(main, [*arguments, "--adapters.method=lora,prompt"]) == 2
+    assert run_command(main, [*arguments, *options]) == 2
     error = capsys.readouterr().err
-    assert "prompt tuning cannot read packed rows" in error and error.count("\n") == 1
+    assert message in error and error.count("\n") == 1
     assert not (tmp_path / "run").exists()
 
 
