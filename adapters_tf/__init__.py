@@ -6,6 +6,7 @@ from adapters_tf.quiet import quiet_libraries
 quiet_libraries()
 
 from adapters_tf.backbone import load_backbone
+from adapters_tf.composing import average_adapters, stack_adapter
 from adapters_tf.dropout import make_dropout_stateless
 from adapters_tf.errors import ConfigurationError, WeightsError
 from adapters_tf.freezing import freeze_backbone
@@ -18,6 +19,7 @@ from adapters_tf.methods import (
     BottleneckBank,
     BottleneckConfig,
     CompacterConfig,
+    FusionConfig,
     HypernetworkConfig,
     Ia3Config,
     LayerNormConfig,
@@ -45,6 +47,7 @@ __all__ = [
     "BottleneckConfig",
     "CompacterConfig",
     "ConfigurationError",
+    "FusionConfig",
     "HypernetworkConfig",
     "Ia3Config",
     "LayerNormConfig",
@@ -55,6 +58,7 @@ __all__ = [
     "TaskBank",
     "TaskModel",
     "WeightsError",
+    "average_adapters",
     "build_model",
     "encode",
     "export_tensors",
@@ -75,6 +79,7 @@ __all__ = [
     "save_task",
     "select_row",
     "set_precision",
+    "stack_adapter",
     "states_mask",
     "task_matmul",
     "task_tensors",

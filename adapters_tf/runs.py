@@ -12,9 +12,11 @@ import tf_keras
 import yaml
 
 from adapters_tf.backbone import load_backbone
+from adapters_tf.composing import stack_adapter
 from adapters_tf.errors import ConfigurationError, WeightsError, suggest
 from adapters_tf.methods import read_methods
 from adapters_tf.model import TaskModel
+from adapters_tf.run_sources import use_kept_sources
 
 CONFIG_FILE = "config.yaml"
 CHECKPOINTS = {"best": "best", "last": "checkpoints"}
@@ -55,24 +57,32 @@ def build_backbone(config: Mapping[str, Any]) -> tf_keras.Model:
     )
 
 
-def build_model(config: Mapping[str, Any], routing: str = "batch") -> TaskModel:
+def build_model(
+    config: Mapping[str, Any], routing: str = "batch", directory: Path | None = None
+) -> TaskModel:
     """Build the model of a run, with its initial weights.
 
     Args:
         config: With the sections `model` (backbone, vocabulary_size, overrides), `adapters`
-            (method, settings by method, train_layer_norms), `tasks` (the bank's row order) and
-            `seed`.
+            (method, settings by method, train_layer_norms, stack_on), `tasks` (the bank's row
+            order) and `seed`.
         routing: As `TaskModel`.
+        directory: The run folder, whose copies of the trained adapters that it fuses or stacks
+            are read rather than the originals; None, or a folder without any, for the originals.
 
     Returns:
         The model; build it inside the strategy's scope.
 
     Raises:
         ConfigurationError: Unknown method or setting, or nothing to train.
+        WeightsError: Trained adapters that are missing or do not fit.
     """
-    adapters = config["adapters"]
+    adapters = use_kept_sources(config["adapters"], directory)
+    backbone = build_backbone(config)
+    if adapters.get("stack_on"):
+        stack_adapter(backbone, **adapters["stack_on"])
     return TaskModel(
-        build_backbone(config),
+        backbone,
         tuple(config["tasks"]),
         read_methods(adapters["method"], adapters["settings"]),
         train_layer_norms=adapters["train_layer_norms"],
@@ -125,7 +135,7 @@ def load_run(
             )
     strategy = strategy or tf.distribute.get_strategy()
     with strategy.scope():
-        model = build_model(config)
+        model = build_model(config, directory=directory)
         step = 0 if checkpoint == "none" else _restore(model, directory, checkpoint)
     return LoadedRun(model, config, step, directory)
 

@@ -14,15 +14,13 @@ from typing import Any, cast
 
 import numpy as np
 import tensorflow as tf
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import save_file
 
+from adapters_tf.adapter_files import CONFIG_FILE, WEIGHTS_FILE, read_settings, read_tensors
 from adapters_tf.errors import WeightsError, suggest
 from adapters_tf.methods import method_name
+from adapters_tf.methods.frozen import frozen_digest
 from adapters_tf.model import TaskModel
-
-CONFIG_FILE = "adapter_config.json"
-WEIGHTS_FILE = "adapter_model.safetensors"
 
 
 def task_tensors(model: TaskModel, task: str) -> dict[str, np.ndarray]:
@@ -68,6 +66,7 @@ def save_task(
         "task": task,
         "model_width": model.backbone.config.d_model,
         "methods": {method_name(method): asdict(cast("Any", method)) for method in model.methods},
+        "frozen_digest": frozen_digest(model.backbone),
     }
     (partial / CONFIG_FILE).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     save_file(tensors or task_tensors(model, task), str(partial / WEIGHTS_FILE))
@@ -88,20 +87,17 @@ def load_task(model: TaskModel, task: str, folder: str | Path) -> None:
         WeightsError: The file is missing or unreadable, or a tensor is missing, unexpected or
             misshapen; all of them are named.
     """
-    file = Path(folder) / WEIGHTS_FILE
-    if not file.is_file():
-        raise WeightsError(f"{folder} holds no {WEIGHTS_FILE}")
-    try:
-        tensors = load_file(str(file))
-    except SafetensorError as error:
-        raise WeightsError(f"{file} is not a whole safetensors file: {error}") from error
+    folder = Path(folder)
+    tensors = read_tensors(folder)
     row = row_of(model, task)
+    if (read_settings(folder).get("frozen_digest")) != frozen_digest(model.backbone):
+        raise WeightsError(f"{folder} goes with other frozen adapters than the model's")
     variables = model.trainable_by_path()
     shapes = {
         path: tuple(variable.shape[1:] if model.is_bank(variable) else variable.shape)
         for path, variable in variables.items()
     }
-    _check_tensors(file, tensors, shapes)
+    _check_tensors(folder / WEIGHTS_FILE, tensors, shapes)
     for path, variable in variables.items():
         if model.is_bank(variable):
             variable.scatter_update(tf.IndexedSlices(tensors[path][None], [row]))

@@ -28,11 +28,14 @@ class AdapterConfig:
             to train the whole backbone.
         settings: By method, what differs from its defaults, such as `lora: {rank: 16}`.
         train_layer_norms: Whether T5's own layer norms train too, shared by all tasks.
+        stack_on: A trained bottleneck adapter that stays frozen below: `of`, the run (or another
+            folder) that has it, and `task`, its name there.
     """
 
     method: str = "bottleneck"
     settings: dict[str, dict[str, Any]] = field(default_factory=dict)
     train_layer_norms: bool = True
+    stack_on: dict[str, str] | None = None
 
 
 @dataclass

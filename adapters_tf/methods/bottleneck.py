@@ -13,7 +13,7 @@ Shape letters: B batch, S sequence length, D model width, R bottleneck, K tasks.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import tensorflow as tf
@@ -103,21 +103,30 @@ class BottleneckConfig:
             )
         return model_width // factor
 
+    def sites(self, backbone: tf_keras.Model) -> Iterator[Site]:
+        """Find the sublayers that get an adapter.
+
+        Args:
+            backbone: A built TFT5.
+
+        Yields:
+            Sites in the model's order.
+        """
+        for site in sublayer_sites(backbone, self.placement, self.stacks):
+            if site.block not in self.leave_out:
+                yield site
+
     def inject(
         self, backbone: tf_keras.Model, task_names: tuple[str, ...], seed: int
     ) -> dict[str, TaskBank]:
         """Give every chosen sublayer a bank of adapters; see `AdapterMethod`."""
-        sites = (
-            site
-            for site in sublayer_sites(backbone, self.placement, self.stacks)
-            if site.block not in self.leave_out
-        )
 
         def make(site: Site) -> BottleneckBank:
             width = self.width(backbone.config.d_model, site.block)
             return BottleneckBank(self, task_names, site.path, seed, width, name="adapter")
 
-        return inject(sites, make, AdaptedSublayer, lambda site: backbone.config.d_model)
+        width = backbone.config.d_model
+        return inject(self.sites(backbone), make, AdaptedSublayer, lambda site: width)
 
 
 class BottleneckBank(TaskBank):

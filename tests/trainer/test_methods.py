@@ -44,6 +44,17 @@ NAMES = (*METHODS, *VARIANTS)
 START_AS_THE_BACKBONE = ("lora", "dora", "ia3", "layer_norm")
 
 
+@pytest.fixture(scope="module", autouse=True)
+def trained_adapters(tmp_path_factory):
+    """Two adapters that an earlier run could have trained, for the fusion of them."""
+    model = make_model("bottleneck", ("fused", "too"))
+    shake(model, deviation=0.03)
+    folder = tmp_path_factory.mktemp("trained")
+    for task in model.task_names:
+        save_task(model, task, folder / task)
+    SETTINGS["fusion"] = {"of": str(folder)}
+
+
 @pytest.fixture(params=NAMES)
 def name(request):
     return request.param
@@ -61,11 +72,11 @@ def make_model(name, tasks=TASKS, seed=0, **keywords):
     return TaskModel(backbone, tasks, read_methods(name, settings), seed=seed, **keywords)
 
 
-def shake(model, seed=1):
+def shake(model, seed=1, deviation=0.1):
     """Moves every adapter weight, so that tasks differ and nothing is at its start."""
     random = np.random.default_rng(seed)
     for variable in model.trainable_variables:
-        variable.assign_add(random.normal(0, 0.1, variable.shape).astype(np.float32))
+        variable.assign_add(random.normal(0, deviation, variable.shape).astype(np.float32))
 
 
 def test_it_starts_as_published(name, uneven_batch):
