@@ -32,7 +32,7 @@ from adapters_tf.methods.prompt import states_mask
 from adapters_tf.model import TaskModel, encode, inject_method, project_logits
 from adapters_tf.presets import preset_config
 from adapters_tf.routing import route, select_row, task_matmul, task_vector
-from adapters_tf.runs import LoadedRun, build_model, load_run
+from adapters_tf.runs import LoadedRun, build_model, load_average, load_run
 from adapters_tf.strategy import make_strategy, set_precision
 from adapters_tf.task_bank import TaskBank
 from adapters_tf.task_folder import load_task, save_task, task_tensors
@@ -65,6 +65,7 @@ __all__ = [
     "freeze_backbone",
     "import_tensors",
     "inject_method",
+    "load_average",
     "load_backbone",
     "load_run",
     "load_task",
