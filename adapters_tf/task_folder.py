@@ -75,23 +75,29 @@ def save_task(
     return folder
 
 
-def load_task(model: TaskModel, task: str, folder: str | Path) -> None:
+def load_task(model: TaskModel, task: str, folder: str | Path, *, any_frozen: bool = False) -> None:
     """Read one task's adapter into its bank row; other tasks' rows stay as they are.
 
     Args:
         model: With adapters of the same settings.
         task: The task of `model` whose row is written.
         folder: What `save_task` wrote, for any task.
+        any_frozen: Whether frozen adapters below may be others than it was trained on, as where
+            MAD-X puts another language's adapter under a task's.
 
     Raises:
-        WeightsError: The file is missing or unreadable, or a tensor is missing, unexpected or
-            misshapen; all of them are named.
+        WeightsError: The file is missing or unreadable, the frozen adapters are others, or a
+            tensor is missing, unexpected or misshapen; all of them are named.
     """
     folder = Path(folder)
     tensors = read_tensors(folder)
     row = row_of(model, task)
-    if (read_settings(folder).get("frozen_digest")) != frozen_digest(model.backbone):
-        raise WeightsError(f"{folder} goes with other frozen adapters than the model's")
+    trained_on = read_settings(folder).get("frozen_digest")
+    if not any_frozen and trained_on != frozen_digest(model.backbone):
+        raise WeightsError(
+            f"{folder} was trained on other frozen adapters than the model's; any_frozen=True"
+            " takes it all the same"
+        )
     variables = model.trainable_by_path()
     shapes = {
         path: tuple(variable.shape[1:] if model.is_bank(variable) else variable.shape)

@@ -200,7 +200,7 @@ def test_a_fusion_goes_with_the_adapters_it_was_trained_on(save_adapters, make_b
     for path, tensor in task_tensors(again, "y").items():
         np.testing.assert_array_equal(tensor, task_tensors(model, "x")[path])
     changed = TaskModel(make_backbone(), ("x",), FusionConfig(of=str(other)))
-    with pytest.raises(WeightsError, match="other frozen adapters"):
+    with pytest.raises(WeightsError, match="on other frozen adapters"):
         load_task(changed, "x", saved)
 
 
