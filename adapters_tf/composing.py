@@ -17,7 +17,7 @@ import tf_keras
 
 from adapters_tf.errors import ConfigurationError
 from adapters_tf.inject import StackedSublayer, inject
-from adapters_tf.methods.frozen import FrozenBottlenecks
+from adapters_tf.methods.frozen import FrozenBottlenecks, frozen_digest
 from adapters_tf.methods.trained import TrainedAdapters, read_trained
 from adapters_tf.sites import Site
 
@@ -104,6 +104,22 @@ def stack_adapter(backbone: tf_keras.Model, of: str | Sequence[str], task: str =
             f"{of} has the adapters {', '.join(trained.tasks)}; name one to stack on"
         )
     _put_in(backbone, trained, np.ones(1))
+
+
+def refuse_frozen(backbone: tf_keras.Model, target: str) -> None:
+    """Refuse what would leave frozen adapters behind.
+
+    Args:
+        backbone: A TFT5.
+        target: What is to hold its adapters.
+
+    Raises:
+        ConfigurationError: There are frozen adapters in it.
+    """
+    if frozen_digest(backbone) is not None:
+        raise ConfigurationError(
+            f"{target} has no place for the trained adapters that this model fuses or is stacked on"
+        )
 
 
 def _put_in(backbone: tf_keras.Model, trained: TrainedAdapters, shares: np.ndarray) -> None:

@@ -17,6 +17,7 @@ import tensorflow as tf
 import tf_keras
 
 from adapters_tf.methods.bottleneck import ACTIVATIONS, NORM_EPSILON, BottleneckConfig
+from adapters_tf.normalization import normalize
 
 _NORM = ("gamma", "beta")
 
@@ -27,7 +28,8 @@ class FrozenBottlenecks(tf_keras.layers.Layer):
     Args:
         config: The settings of all of them.
         tensors: float32 [N, …] by name: `down_kernel` [N, D, R], `down_bias` [N, R], `up_kernel`
-            [N, R, D], `up_bias` [N, D] and the norms' `pre_norm.gamma` [N, D] and so on.
+            [N, R, D], `up_bias` [N, D], the norms' `pre_norm.gamma` [N, D] and so on, and where it
+            was learned the `scale` [N, 1].
         path: Module path of the sublayer.
     """
 
@@ -94,14 +96,14 @@ class FrozenBottlenecks(tf_keras.layers.Layer):
         change_BSND = tf.einsum("bsnr,nrd->bsnd", hidden_BSNR, up) + up_bias
         if self.config.post_norm:
             change_BSND = self._normalise(change_BSND, "post_norm")
+        if self.config.is_scaling_learned:
+            return change_BSND * tf.cast(self.tensors["scale"], dtype)
         return change_BSND * tf.cast(self.config.scaling, dtype)
 
     def _normalise(self, hidden: tf.Tensor, name: str) -> tf.Tensor:
-        wide = tf.cast(hidden, tf.float32)
-        mean, variance = tf.nn.moments(wide, -1, keepdims=True)
         gamma, beta = (tf.cast(self.tensors[f"{name}.{part}"], tf.float32) for part in _NORM)
-        scaled = (wide - mean) * tf.math.rsqrt(variance + NORM_EPSILON) * gamma + beta
-        return tf.cast(scaled, hidden.dtype)
+        normed = normalize(tf.cast(hidden, tf.float32), gamma, beta, NORM_EPSILON)
+        return tf.cast(normed, hidden.dtype)
 
 
 def frozen_digest(backbone: tf_keras.Model) -> str | None:
@@ -111,7 +113,7 @@ def frozen_digest(backbone: tf_keras.Model) -> str | None:
         backbone: A TFT5, with or without adapters.
 
     Returns:
-        Hexadecimal SHA-256 over their places, settings' effect and weights; None without any.
+        Hexadecimal SHA-256 over their places and weights; None without any.
     """
     layers = [layer for layer in backbone._flatten_layers() if isinstance(layer, FrozenBottlenecks)]
     if not layers:

@@ -146,6 +146,8 @@ def bottleneck_shapes(settings: BottleneckConfig, D: int, R: int) -> dict[str, t
     norms = {"pre_norm": settings.pre_norm, "post_norm": settings.post_norm}
     for norm in (name for name, is_there in norms.items() if is_there):
         shapes |= {f"{norm}.gamma": (D,), f"{norm}.beta": (D,)}
+    if settings.is_scaling_learned:
+        shapes["scale"] = (1,)
     return shapes
 
 
@@ -231,7 +233,13 @@ def _read_bottleneck(folder: Path, described: Mapping[str, Any]) -> BottleneckCo
     given: dict[str, Any] = dict(methods["bottleneck"])
     for name, value in given.items():
         given[name] = tuple(value) if isinstance(value, list) else value
+    known = {field.name for field in fields(BottleneckConfig)} - {"reads_residual_stream"}
+    if unknown := [name for name in given if name not in known and given[name]]:
+        raise ConfigurationError(
+            f"{folder} was trained with {unknown[0]} = {given[unknown[0]]!r}, which cannot be"
+            " composed"
+        )
     # JSON turned the numbers of the blocks into texts.
     factors = given["reduction_factors"]
     given["reduction_factors"] = {int(block): factor for block, factor in factors.items()}
-    return BottleneckConfig(**given)
+    return BottleneckConfig(**{name: given[name] for name in given if name in known})

@@ -17,6 +17,8 @@ from adapters_tf import (
     save_task,
     stack_adapter,
 )
+from adapters_tf.interop import export_task
+from adapters_tf.interop.folding import export_folded
 
 PLAIN = BottleneckConfig(reduction_factor=8, activation="relu", post_norm=False)
 PATH = "encoder.block.1.layer.1.DenseReluDense"
@@ -129,6 +131,21 @@ def test_an_adapter_goes_with_what_it_was_stacked_on(trained, make_backbone, mak
         other = make_backbone()
         stack_adapter(other, run, "two")
         stack_adapter(other, run, "one")
+
+
+def test_no_other_library_takes_an_adapter_without_what_is_below(trained, make_backbone, tmp_path):
+    _, run = trained
+    backbone = make_backbone()
+    stack_adapter(backbone, run, "two")
+    stacked = TaskModel(backbone, ("x",), PLAIN)
+    fused = TaskModel(make_backbone(), ("x",), FusionConfig(of=run))
+    for model in (stacked, fused):
+        for library in ("peft", "adapterhub"):
+            with pytest.raises(ConfigurationError, match=f"{library} has no place"):
+                export_task(model, "x", library, tmp_path / "out")
+        with pytest.raises(ConfigurationError, match="a plain T5 has no place"):
+            export_folded(model, "x", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_what_cannot_be_composed_is_refused_by_name(trained, make_backbone):

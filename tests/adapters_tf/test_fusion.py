@@ -56,7 +56,7 @@ def adapter_change(config, tensors, n, y):
     z = z @ tensors["up_kernel"][n] + tensors["up_bias"][n]
     if config.post_norm:
         z = normalise(z, tensors["post_norm.gamma"][n], tensors["post_norm.beta"][n])
-    return z * config.scaling
+    return z * (tensors["scale"][n] if config.scaling == "learned" else config.scaling)
 
 
 def random_adapters(config, D=12, R=5, N=3):
@@ -69,6 +69,7 @@ CONFIGS = {
     "plain": PLAIN,
     "published": PUBLISHED,
     "norms": BottleneckConfig(pre_norm=True, activation="relu", scaling=0.5),
+    "learned": BottleneckConfig(reduction_factor=8, scaling="learned"),
     "parallel": BottleneckConfig(parallel=True, post_norm=False, activation="relu", scaling=4.0),
 }
 
@@ -133,7 +134,7 @@ def test_starts_as_published(save_adapters, make_backbone):
     assert model.count_trainable() == 2 * 8 * (3 * 32 * 32 + 32)
 
 
-@pytest.mark.parametrize("config", [PLAIN, PUBLISHED, CONFIGS["parallel"]])
+@pytest.mark.parametrize("config", [PLAIN, PUBLISHED, CONFIGS["learned"], CONFIGS["parallel"]])
 def test_of_one_adapter_is_that_adapter(config, save_adapters, make_backbone, batch):
     adapters, folder = save_adapters(config, train_layer_norms=True)
     fusion = FusionConfig(of=str(folder), tasks=("two",))
@@ -233,6 +234,12 @@ def test_what_cannot_be_fused_is_refused_by_name(save_adapters, make_backbone):
     _, wide = save_adapters(BottleneckConfig(reduction_factor=4), ("wide",))
     with pytest.raises(ConfigurationError, match="differ in reduction_factor: 8 and 4"):
         fuse((str(good), str(wide)))
+    file = good / "adapters" / "one" / "adapter_config.json"
+    file.write_text(
+        file.read_text().replace('"dropout"', '"reads_residual_stream": true, "dropout"')
+    )
+    with pytest.raises(ConfigurationError, match="reads_residual_stream = True, which cannot be"):
+        fuse(str(good))
     with pytest.raises(ConfigurationError, match="must be a list"):
         FusionConfig(tasks="one,two")
     with pytest.raises(ConfigurationError, match="fusion dropout"):

@@ -39,7 +39,9 @@ SETTINGS = {
     "prefix": {"length": 4},
     "prefix_flat": {"length": 4},
 }
-NAMES = (*METHODS, *VARIANTS)
+# Settings that add variables or layers no method has by default, under a name of their own here.
+CASES = {"learned scaling": ("parallel", {"scaling": "learned"})}
+NAMES = (*METHODS, *VARIANTS, *CASES)
 # Those whose first output is the backbone's: their change starts at zero.
 START_AS_THE_BACKBONE = ("lora", "dora", "ia3", "layer_norm")
 
@@ -60,7 +62,7 @@ def name(request):
     return request.param
 
 
-@pytest.fixture(params=METHODS)
+@pytest.fixture(params=(*METHODS, *CASES))
 def method(request):
     """For what takes long to compile: variants share the code of their method."""
     return request.param
@@ -68,8 +70,9 @@ def method(request):
 
 def make_model(name, tasks=TASKS, seed=0, **keywords):
     backbone = load_backbone("t5-tiny", vocabulary_size=100, overrides=SMALL)
-    settings = {name: SETTINGS[name]} if name in SETTINGS else {}
-    return TaskModel(backbone, tasks, read_methods(name, settings), seed=seed, **keywords)
+    method, settings = CASES.get(name, (name, SETTINGS.get(name, {})))
+    methods = read_methods(method, {method: settings})
+    return TaskModel(backbone, tasks, methods, seed=seed, **keywords)
 
 
 def shake(model, seed=1, deviation=0.1):
