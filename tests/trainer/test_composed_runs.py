@@ -13,6 +13,7 @@ from adapters_tf import WeightsError, load_average, load_run, load_task, save_ta
 from eval.__main__ import main as evaluate
 from prep import run_command
 from trainer.__main__ import main
+from trainer.step import train_step
 
 SMALL = {"d_model": 32, "d_kv": 8, "d_ff": 64, "num_layers": 1, "num_decoder_layers": 1}
 TASKS = ("synthetic_entailment", "synthetic_similarity")
@@ -94,6 +95,22 @@ def test_a_fusion_keeps_what_it_fuses(fused, earlier, small_dataset):
     assert (
         "synthetic_choice" in json.loads((fused / "eval" / "validation.json").read_text())["tasks"]
     )
+
+
+def test_where_there_is_no_loss_a_step_draws_the_value_matrices_to_the_identity(
+    fused, make_optimizer, uneven_batch
+):
+    model = load_run(fused, "last").model
+    before = {path: variable.numpy() for path, variable in model.trainable_by_path().items()}
+    batch = {**uneven_batch(task=1), "decoder_loss_weights": np.zeros((8, 6), np.float32)}
+    train_step(model, make_optimizer(model, rate=1e-4), batch)
+    identity = np.eye(SMALL["d_model"])
+    for path, variable in model.trainable_by_path().items():
+        if "value_kernel" in path:
+            distances = [np.sum((v[1] - identity) ** 2) for v in (before[path], variable.numpy())]
+            assert distances[1] < distances[0], path
+        else:
+            np.testing.assert_array_equal(variable, before[path], err_msg=path)
 
 
 def test_a_fusion_resumes_to_the_same_bits_without_its_source(
