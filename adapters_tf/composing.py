@@ -18,7 +18,8 @@ import tf_keras
 from adapters_tf.errors import ConfigurationError
 from adapters_tf.inject import StackedSublayer, inject
 from adapters_tf.methods.frozen import FrozenBottlenecks, frozen_digest
-from adapters_tf.methods.trained import TrainedAdapters, read_trained
+from adapters_tf.methods.trained import TrainedAdapters
+from adapters_tf.methods.trained_folders import read_trained
 from adapters_tf.sites import Site
 
 

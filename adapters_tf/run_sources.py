@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from adapters_tf.errors import ConfigurationError, suggest
-from adapters_tf.methods.trained import find_task_folders
+from adapters_tf.methods.trained_folders import find_task_folders
 
 FROZEN_FOLDER = "frozen"
 FUSION, STACK = "fusion", "stack_on"

@@ -24,7 +24,8 @@ import tf_keras
 from adapters_tf.errors import ConfigurationError
 from adapters_tf.inject import AdaptedSublayer, inject
 from adapters_tf.methods.frozen import FrozenBottlenecks
-from adapters_tf.methods.trained import TrainedAdapters, read_trained
+from adapters_tf.methods.trained import TrainedAdapters
+from adapters_tf.methods.trained_folders import read_trained
 from adapters_tf.routing import select_row, task_matmul, task_vector
 from adapters_tf.sites import Site
 from adapters_tf.task_bank import TaskBank, constant, normal

@@ -1,25 +1,21 @@
-"""Trained bottleneck adapters, read back from the folders of earlier runs to be composed.
+"""Trained bottleneck adapters, stacked over adapters to be composed.
 
 Shape letters: D model width, R bottleneck, N adapters.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import tf_keras
 
-from adapters_tf.adapter_files import CONFIG_FILE, read_settings, read_tensors
-from adapters_tf.errors import ConfigurationError, WeightsError, suggest
+from adapters_tf.errors import ConfigurationError, WeightsError
 from adapters_tf.methods.bottleneck import BottleneckConfig
 from adapters_tf.methods.frozen import frozen_digest
 from adapters_tf.sites import backbone_path
 
-ADAPTERS_FOLDER = "adapters"  # of a run, with one folder per task
 BANK_NAME = "adapter"  # of a bottleneck bank in the names of its tensors
 
 
@@ -149,97 +145,3 @@ def bottleneck_shapes(settings: BottleneckConfig, D: int, R: int) -> dict[str, t
     if settings.is_scaling_learned:
         shapes["scale"] = (1,)
     return shapes
-
-
-def read_trained(of: str | Sequence[str], tasks: Sequence[str] = ()) -> TrainedAdapters:
-    """Read trained adapters.
-
-    Args:
-        of: A run folder, a folder of task folders, or a task folder; or several of these.
-        tasks: Names of the adapters to take; all by default.
-
-    Returns:
-        The adapters, ordered by name.
-
-    Raises:
-        ConfigurationError: Nothing was named, no such task, one name twice, or adapters that are
-            no bottlenecks or differ in their settings.
-        WeightsError: A folder holds no adapter, or a torn one.
-    """
-    found = find_task_folders((of,) if isinstance(of, str) else of)
-    for task in tasks:
-        if task not in found:
-            raise ConfigurationError(f"{of} has no adapter {task!r}; {suggest(task, found)}")
-    chosen = {task: found[task] for task in sorted(tasks or found)}
-    described = {task: read_settings(folder) for task, folder in chosen.items()}
-    settings = {task: _read_bottleneck(chosen[task], described[task]) for task in chosen}
-    first = next(iter(chosen))
-    for task, own in settings.items():
-        for field in fields(own):
-            values = getattr(settings[first], field.name), getattr(own, field.name)
-            if field.name != "dropout" and values[0] != values[1]:
-                raise ConfigurationError(
-                    f"the adapters of {first!r} and {task!r} differ in {field.name}:"
-                    f" {values[0]!r} and {values[1]!r}; compose adapters of the same settings"
-                )
-    digests = {described[task].get("frozen_digest") for task in chosen}
-    if len(digests) > 1:
-        raise ConfigurationError(
-            f"the adapters of {', '.join(chosen)} were trained on different frozen adapters"
-        )
-    tensors = {task: read_tensors(folder) for task, folder in chosen.items()}
-    return TrainedAdapters(settings[first], tensors, digests.pop())
-
-
-def find_task_folders(of: Sequence[str]) -> dict[str, Path]:
-    """Find the task folders below run folders, and folders of task folders.
-
-    Args:
-        of: Those folders; a task folder stands for itself.
-
-    Returns:
-        Task folders by name.
-
-    Raises:
-        ConfigurationError: No folder was named, or two adapters have one name.
-        WeightsError: There is no adapter in one of them.
-    """
-    found: dict[str, Path] = {}
-    if not [name for name in of if name]:
-        raise ConfigurationError("`of` is missing: name the run whose trained adapters to take")
-    for folder in map(Path, of):
-        inside = folder / ADAPTERS_FOLDER if (folder / ADAPTERS_FOLDER).is_dir() else folder
-        own = [folder] if (folder / CONFIG_FILE).is_file() else []
-        own = own or sorted(file.parent for file in inside.glob(f"*/{CONFIG_FILE}"))
-        if not own:
-            raise WeightsError(f"{folder} holds no trained adapters; train that run to its end")
-        for task_folder in own:
-            if task_folder.name in found:
-                raise ConfigurationError(
-                    f"{found[task_folder.name]} and {task_folder} have one name; rename a folder"
-                )
-            found[task_folder.name] = task_folder
-    return found
-
-
-def _read_bottleneck(folder: Path, described: Mapping[str, Any]) -> BottleneckConfig:
-    methods = described["methods"]
-    if list(methods) != ["bottleneck"]:
-        held = " and ".join(map(repr, methods)) or "no method"
-        raise ConfigurationError(
-            f"{folder} holds {held}; only bottleneck adapters (bottleneck, houlsby, pfeiffer,"
-            " parallel) can be composed"
-        )
-    given: dict[str, Any] = dict(methods["bottleneck"])
-    for name, value in given.items():
-        given[name] = tuple(value) if isinstance(value, list) else value
-    known = {field.name for field in fields(BottleneckConfig)} - {"reads_residual_stream"}
-    if unknown := [name for name in given if name not in known and given[name]]:
-        raise ConfigurationError(
-            f"{folder} was trained with {unknown[0]} = {given[unknown[0]]!r}, which cannot be"
-            " composed"
-        )
-    # JSON turned the numbers of the blocks into texts.
-    factors = given["reduction_factors"]
-    given["reduction_factors"] = {int(block): factor for block, factor in factors.items()}
-    return BottleneckConfig(**{name: given[name] for name in given if name in known})

@@ -9,6 +9,7 @@ from scipy.special import expit, softmax
 
 from adapters_tf import (
     BottleneckConfig,
+    CompacterConfig,
     ConfigurationError,
     FusionConfig,
     LoraConfig,
@@ -21,7 +22,8 @@ from adapters_tf import (
 )
 from adapters_tf.methods.frozen import FrozenBottlenecks
 from adapters_tf.methods.fusion import FusionBank
-from adapters_tf.methods.trained import TrainedAdapters, bottleneck_shapes, find_task_folders
+from adapters_tf.methods.trained import TrainedAdapters, bottleneck_shapes
+from adapters_tf.methods.trained_folders import find_task_folders
 
 PLAIN = BottleneckConfig(reduction_factor=8, activation="relu", post_norm=False)
 PUBLISHED = BottleneckConfig(reduction_factor=8)
@@ -134,7 +136,19 @@ def test_starts_as_published(save_adapters, make_backbone):
     assert model.count_trainable() == 2 * 8 * (3 * 32 * 32 + 32)
 
 
-@pytest.mark.parametrize("config", [PLAIN, PUBLISHED, CONFIGS["learned"], CONFIGS["parallel"]])
+COMPOSED = {
+    **CONFIGS,
+    "norms": BottleneckConfig(reduction_factor=8, pre_norm=True, scaling=0.5),
+    "parallel": BottleneckConfig(reduction_factor=8, parallel=True, scaling=4.0),
+    "without a residual": BottleneckConfig(reduction_factor=8, residual=False),
+    "compacter": CompacterConfig(reduction_factor=4),
+    "compacter with rules of its own": CompacterConfig(
+        reduction_factor=4, rank=2, share_rule=False, placement=("feed_forward",)
+    ),
+}
+
+
+@pytest.mark.parametrize("config", COMPOSED.values(), ids=COMPOSED)
 def test_of_one_adapter_is_that_adapter(config, save_adapters, make_backbone, batch):
     adapters, folder = save_adapters(config, train_layer_norms=True)
     fusion = FusionConfig(of=str(folder), tasks=("two",))
@@ -227,8 +241,11 @@ def test_what_cannot_be_fused_is_refused_by_name(save_adapters, make_backbone):
         fuse(str(good), ("thre",))
     with pytest.raises(ConfigurationError, match="have one name"):
         fuse((str(good), str(good / "adapters" / "one")))
-    with pytest.raises(ConfigurationError, match="holds 'lora'; only bottleneck"):
+    with pytest.raises(ConfigurationError, match="holds 'lora'; only the adapters of"):
         fuse(str(save_adapters(LoraConfig(), ("one",))[1]))
+    _, compacter = save_adapters(CompacterConfig(reduction_factor=4), ("four",))
+    with pytest.raises(ConfigurationError, match="'four' and 'one' are of different methods"):
+        fuse((str(good), str(compacter)))
     with pytest.raises(WeightsError, match="does not fit the backbone"):
         fuse(str(good), d_model=48)
     _, wide = save_adapters(BottleneckConfig(reduction_factor=4), ("wide",))
