@@ -29,12 +29,16 @@ def list_sources(adapters: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
         Settings with `of`, by `fusion` or `stack_on`.
 
     Raises:
-        ConfigurationError: `stack_on` says something unknown.
+        ConfigurationError: `stack_on` says something unknown, or nothing goes on top.
     """
     sources: dict[str, Mapping[str, Any]] = {}
     if FUSION in [name.strip() for name in adapters["method"].split(",")]:
         sources[FUSION] = adapters["settings"].get(FUSION, {})
     if adapters.get(STACK):
+        if adapters["method"] == "none":
+            raise ConfigurationError(
+                "adapters.stack_on needs adapters to put on top, and adapters.method is 'none'"
+            )
         sources[STACK] = adapters[STACK]
         for key in sources[STACK]:
             if key not in _STACK_KEYS:

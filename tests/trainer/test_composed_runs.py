@@ -162,6 +162,8 @@ def test_a_stack_trains_on_a_frozen_adapter_and_keeps_it(earlier, small_dataset,
     wrong = f"--adapters.stack_on={{of: {earlier}, tsak: {TASKS[1]}}}"
     assert train(small_dataset, tmp_path / "other", BOTTLENECK, wrong) == 2
     assert "did you mean 'task'" in capsys.readouterr().err
+    assert train(small_dataset, tmp_path / "other", stack, "--adapters.method=none") == 2
+    assert "needs adapters to put on top" in capsys.readouterr().err
 
 
 def test_an_average_scores_every_task(earlier, small_dataset, capsys):
