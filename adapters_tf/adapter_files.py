@@ -40,19 +40,19 @@ def read_settings(folder: Path) -> dict[str, Any]:
     return settings
 
 
-def read_tensors(folder: Path) -> dict[str, np.ndarray]:
-    """Read the tensors of a task folder.
+def read_task(folder: str | Path) -> dict[str, np.ndarray]:
+    """Read the tensors of a task's folder.
 
     Args:
         folder: What `save_task` wrote.
 
     Returns:
-        Arrays by module path.
+        Tensors by module path, as `task_tensors` gives them.
 
     Raises:
         WeightsError: The file is missing or torn.
     """
-    file = folder / WEIGHTS_FILE
+    file = Path(folder) / WEIGHTS_FILE
     if not file.is_file():
         raise WeightsError(f"{folder} holds no {WEIGHTS_FILE}")
     try:

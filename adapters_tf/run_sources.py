@@ -108,3 +108,14 @@ def keep_sources(adapters: Mapping[str, Any], directory: Path) -> None:
             if task in named or named == [None]:
                 shutil.copytree(folder, partial / task)
         partial.rename(target)
+
+
+def hand_on_sources(origin: Path, directory: Path) -> None:
+    """Copy the trained adapters that one run keeps into the folder of a run made of it.
+
+    Args:
+        origin: The run that has them, if it is built on any.
+        directory: The other run folder.
+    """
+    if (origin / FROZEN_FOLDER).is_dir():
+        shutil.copytree(origin / FROZEN_FOLDER, directory / FROZEN_FOLDER)

@@ -7,7 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from adapters_tf.adapter_files import CONFIG_FILE, read_settings, read_tensors
+from adapters_tf.adapter_files import CONFIG_FILE, read_settings, read_task
 from adapters_tf.errors import ConfigurationError, WeightsError, suggest
 from adapters_tf.methods.bottleneck import BottleneckConfig
 from adapters_tf.methods.compacter import CompacterConfig
@@ -46,7 +46,7 @@ def read_trained(of: str | Sequence[str], tasks: Sequence[str] = ()) -> TrainedA
         raise ConfigurationError(
             f"the adapters of {', '.join(chosen)} were trained on different frozen adapters"
         )
-    tensors = {task: read_tensors(folder) for task, folder in chosen.items()}
+    tensors = {task: read_task(folder) for task, folder in chosen.items()}
     method = next(iter(settings.values()))
     if isinstance(method, CompacterConfig):
         tensors = {task: dense_tensors(own, method) for task, own in tensors.items()}

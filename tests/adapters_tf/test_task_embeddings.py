@@ -10,7 +10,16 @@ import pytest
 import sentencepiece
 import tensorflow as tf
 
-from adapters_tf import HypernetworkConfig, TaskModel, encode, load_backbone, save_backbone
+from adapters_tf import (
+    ConfigurationError,
+    HypernetworkConfig,
+    TaskModel,
+    encode,
+    load_backbone,
+    load_run,
+    save_backbone,
+    task_tensors,
+)
 from adapters_tf.__main__ import main
 from adapters_tf.dataset_folder import open_dataset
 from adapters_tf.task_embeddings import (
@@ -19,6 +28,7 @@ from adapters_tf.task_embeddings import (
     common_start,
     cosine_matrix,
     nearest_tasks,
+    save_embeddings,
 )
 
 SIZE = 60
@@ -216,3 +226,24 @@ def test_a_smaller_vocabulary_and_a_torn_shard_are_named(folder, make_backbone, 
     finally:
         shard.write_bytes(content)
     assert f"{shard} cannot be read" in capsys.readouterr().err
+
+
+def test_a_trained_run_does_not_need_the_file_again(make_run, tmp_path):
+    file = tmp_path / "tasks.npz"
+    vectors = np.random.default_rng(0).normal(size=(2, 6)).astype(np.float32)
+    save_embeddings(file, ["cola", "rte"], vectors)
+    widths = {"task_embedding_width": 6, "projected_width": 5, "task_hidden_width": 7}
+    settings = {**widths, "reduction_factor": 8, "task_embeddings": str(file)}
+    run = make_run("hyperformer", {"hyperformer": settings})
+    start = task_tensors(load_run(run, "none").model, "rte")
+    np.testing.assert_array_equal(start["task_embeddings.hypernetwork.embedding"], vectors[1])
+    expected = task_tensors(load_run(run).model, "rte")
+    file.unlink()
+    again = task_tensors(load_run(run).model, "rte")
+    assert again.keys() == expected.keys()
+    for path, tensor in again.items():
+        np.testing.assert_array_equal(tensor, expected[path])
+    with pytest.raises(ConfigurationError, match="is no file"):
+        load_run(run, "none")
+    # Its exported adapters still fit its own bank.
+    assert main(f"bank --run {run} --add x={run}/adapters/rte --out {tmp_path}/out".split()) == 0

@@ -10,6 +10,7 @@ import tensorflow as tf
 import yaml
 
 from adapters_tf import WeightsError, load_average, load_run, load_task, save_task
+from adapters_tf.__main__ import main as adapters_command
 from eval.__main__ import main as evaluate
 from prep import run_command
 from trainer.__main__ import main
@@ -95,6 +96,33 @@ def test_a_fusion_keeps_what_it_fuses(fused, earlier, small_dataset):
     assert (
         "synthetic_choice" in json.loads((fused / "eval" / "validation.json").read_text())["tasks"]
     )
+
+
+def test_a_fusion_whose_bank_was_edited_keeps_what_it_fuses(fused, tmp_path, uneven_batch):
+    out = tmp_path / "two"
+    options = ["bank", "--run", str(fused), "--drop", TASKS[0], "--rename", f"{TASKS[1]}=renamed"]
+    assert adapters_command([*options, "--out", str(out)]) == 0
+    before, after = (load_run(run).model for run in (fused, out))
+    rows = [
+        model.task_names.index(task)
+        for model, task in zip((before, after), (TASKS[1], "renamed"), strict=True)
+    ]
+    answers = [
+        model(uneven_batch(task=row)).numpy()
+        for model, row in zip((before, after), rows, strict=True)
+    ]
+    np.testing.assert_array_equal(*answers)
+
+
+def test_a_task_may_start_from_a_fusion_of_the_same_adapters(
+    fused, small_dataset, tmp_path, capsys
+):
+    run, source = tmp_path / "run", fused / "frozen" / "fusion"
+    fusion = ("--adapters.method=fusion", f"--adapters.settings={{fusion: {{of: {source}}}}}")
+    start = f"--adapters.start_from={{{TASKS[0]}: {fused}/adapters/synthetic_choice}}"
+    options = (*fusion, f"--tasks={TASKS[0]}", "--adapters.train_layer_norms=false")
+    assert train(small_dataset, run, *options, start) == 0
+    assert f"{TASKS[0]} starts from" in capsys.readouterr().out
 
 
 def test_where_there_is_no_loss_a_step_draws_the_value_matrices_to_the_identity(
