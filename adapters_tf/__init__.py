@@ -6,6 +6,7 @@ from adapters_tf.quiet import quiet_libraries
 quiet_libraries()
 
 from adapters_tf.backbone import load_backbone
+from adapters_tf.composing import average_adapters, stack_adapter
 from adapters_tf.dropout import make_dropout_stateless
 from adapters_tf.errors import ConfigurationError, WeightsError
 from adapters_tf.freezing import freeze_backbone
@@ -18,6 +19,7 @@ from adapters_tf.methods import (
     BottleneckBank,
     BottleneckConfig,
     CompacterConfig,
+    FusionConfig,
     HypernetworkConfig,
     Ia3Config,
     LayerNormConfig,
@@ -30,7 +32,7 @@ from adapters_tf.methods.prompt import states_mask
 from adapters_tf.model import TaskModel, encode, inject_method, project_logits
 from adapters_tf.presets import preset_config
 from adapters_tf.routing import route, select_row, task_matmul, task_vector
-from adapters_tf.runs import LoadedRun, build_model, load_run
+from adapters_tf.runs import LoadedRun, build_model, load_average, load_run
 from adapters_tf.strategy import make_strategy, set_precision
 from adapters_tf.task_bank import TaskBank
 from adapters_tf.task_folder import load_task, save_task, task_tensors
@@ -45,6 +47,7 @@ __all__ = [
     "BottleneckConfig",
     "CompacterConfig",
     "ConfigurationError",
+    "FusionConfig",
     "HypernetworkConfig",
     "Ia3Config",
     "LayerNormConfig",
@@ -55,12 +58,14 @@ __all__ = [
     "TaskBank",
     "TaskModel",
     "WeightsError",
+    "average_adapters",
     "build_model",
     "encode",
     "export_tensors",
     "freeze_backbone",
     "import_tensors",
     "inject_method",
+    "load_average",
     "load_backbone",
     "load_run",
     "load_task",
@@ -75,6 +80,7 @@ __all__ = [
     "save_task",
     "select_row",
     "set_precision",
+    "stack_adapter",
     "states_mask",
     "task_matmul",
     "task_tensors",

@@ -11,6 +11,7 @@ import yaml
 
 from adapters_tf.errors import ConfigurationError, suggest
 from adapters_tf.model import TaskModel
+from adapters_tf.run_sources import hand_on_sources
 from adapters_tf.runs import (
     ADAPTERS_FOLDER,
     CHECKPOINTS,
@@ -83,7 +84,7 @@ def edit_bank(
         WeightsError: A folder does not fit the bank.
     """
     config = {**without_files(run.config), "tasks": list(tasks)}
-    model = build_model(config)
+    model = build_model(config, directory=run.directory)
     adapters = {}
     for new, old in tasks.items():
         if old is None:
@@ -114,6 +115,7 @@ def write_run(model: TaskModel, config: Mapping[str, Any], origin: Path, step: i
     out.mkdir(parents=True, exist_ok=True)
     for task in model.task_names:
         save_task(model, task, out / ADAPTERS_FOLDER / task)
+    hand_on_sources(origin, out)
     checkpoint = trainable_checkpoint(model, step=tf.Variable(step, dtype=tf.int64))
     tf.train.CheckpointManager(checkpoint, str(out / CHECKPOINTS["best"]), 1).save(step)
     described = {**config, "run": str(out.resolve()), "bank_of": str(origin.resolve())}

@@ -7,6 +7,7 @@ A layer is replaced by a thin wrapper that holds the original as `.base` and a t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
 
 import tensorflow as tf
 import tf_keras
@@ -15,6 +16,8 @@ from adapters_tf.errors import ConfigurationError
 from adapters_tf.residual_stream import ResidualStream
 from adapters_tf.sites import Site
 from adapters_tf.task_bank import TaskBank
+
+Bank = TypeVar("Bank", bound=Any)
 
 
 class AdaptedSublayer(tf_keras.layers.Layer):
@@ -42,6 +45,10 @@ class AdaptedSublayer(tf_keras.layers.Layer):
         return self.adapter(outputs, seen)
 
 
+class StackedSublayer(AdaptedSublayer):
+    """A layer with a trained, frozen adapter: another may be stacked on it."""
+
+
 class AdaptedLayer(tf_keras.layers.Layer):
     """A layer that is run by its adapter.
 
@@ -62,10 +69,10 @@ class AdaptedLayer(tf_keras.layers.Layer):
 
 def inject(
     sites: Iterable[Site],
-    make_bank: Callable[[Site], TaskBank],
+    make_bank: Callable[[Site], Bank],
     wrapper: type[AdaptedSublayer] | type[AdaptedLayer],
     width: Callable[[Site], int],
-) -> dict[str, TaskBank]:
+) -> dict[str, Bank]:
     """Wrap every site with a task bank of its own.
 
     Args:
@@ -80,9 +87,10 @@ def inject(
     Raises:
         ConfigurationError: A site is wrapped already.
     """
-    banks: dict[str, TaskBank] = {}
+    banks: dict[str, Bank] = {}
     for site in sites:
-        if isinstance(site.layer, (AdaptedSublayer, AdaptedLayer)):
+        is_free = not isinstance(site.layer, (AdaptedSublayer, AdaptedLayer))
+        if not is_free and not isinstance(site.layer, StackedSublayer):
             present = site.layer.adapter.name
             raise ConfigurationError(
                 f"{site.path} has an adapter already ({present}): load the backbone anew, or"

@@ -16,6 +16,7 @@ from adapters_tf.methods import AdapterMethod, method_name
 from adapters_tf.methods.prefixed_attention import refuse_packed_rows
 from adapters_tf.methods.prompt import states_mask
 from adapters_tf.routing import route
+from adapters_tf.sites import backbone_path
 from adapters_tf.task_bank import TaskBank
 
 Batch = Mapping[str, tf.Tensor]
@@ -201,7 +202,7 @@ class TaskModel(tf_keras.Model):
             for name, variable in {**layer.banks, **layer.shared}.items()
         }
         return {
-            adapters.get(id(variable)) or _backbone_path(variable): variable
+            adapters.get(id(variable)) or backbone_path(variable): variable
             for variable in self.trainable_variables
         }
 
@@ -235,10 +236,3 @@ def inject_method(
     if not banks:
         raise ConfigurationError(f"{name}: no layer of the model matches {method}")
     return banks
-
-
-def _backbone_path(variable: tf.Variable) -> str:
-    # `tft5_for_conditional_generation_1/encoder/…/kernel:0`: the first part counts the models
-    # this process has built.
-    parts = variable.name.removesuffix(":0").split("/")
-    return ".".join(parts[1:] if parts[0].startswith("tft5") else parts)

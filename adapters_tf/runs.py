@@ -12,13 +12,15 @@ import tf_keras
 import yaml
 
 from adapters_tf.backbone import load_backbone
+from adapters_tf.composing import average_adapters, stack_adapter
 from adapters_tf.errors import ConfigurationError, WeightsError, suggest
 from adapters_tf.methods import read_methods
+from adapters_tf.methods.trained_folders import ADAPTERS_FOLDER
 from adapters_tf.model import TaskModel
+from adapters_tf.run_sources import use_kept_sources
 from adapters_tf.task_folder import assign_tasks, check_settings, is_task_folder, read_task, row_of
 
 CONFIG_FILE = "config.yaml"
-ADAPTERS_FOLDER = "adapters"
 CHECKPOINTS = {"best": "best", "last": "checkpoints"}
 
 
@@ -57,24 +59,50 @@ def build_backbone(config: Mapping[str, Any]) -> tf_keras.Model:
     )
 
 
-def build_model(config: Mapping[str, Any], routing: str = "batch") -> TaskModel:
+def build_stack(config: Mapping[str, Any], directory: Path | None = None) -> tf_keras.Model:
+    """Build the backbone of a run, with the frozen adapter that its own are stacked on, if any.
+
+    Args:
+        config: As `build_model`.
+        directory: As `build_model`.
+
+    Returns:
+        A TFT5.
+
+    Raises:
+        ConfigurationError: The adapter cannot be stacked on.
+        WeightsError: It is missing or does not fit.
+    """
+    backbone = build_backbone(config)
+    stack = use_kept_sources(config["adapters"], directory).get("stack_on")
+    if stack:
+        stack_adapter(backbone, stack["of"], stack.get("task", ""))
+    return backbone
+
+
+def build_model(
+    config: Mapping[str, Any], routing: str = "batch", directory: Path | None = None
+) -> TaskModel:
     """Build the model of a run, with its initial weights.
 
     Args:
         config: With the sections `model` (backbone, vocabulary_size, overrides), `adapters`
-            (method, settings by method, train_layer_norms), `tasks` (the bank's row order) and
-            `seed`.
+            (method, settings by method, train_layer_norms, stack_on), `tasks` (the bank's row
+            order) and `seed`.
         routing: As `TaskModel`.
+        directory: The run folder, whose copies of the trained adapters that it fuses or stacks
+            are read rather than the originals; None, or a folder without any, for the originals.
 
     Returns:
         The model; build it inside the strategy's scope.
 
     Raises:
         ConfigurationError: Unknown method or setting, or nothing to train.
+        WeightsError: Trained adapters that are missing or do not fit.
     """
-    adapters = config["adapters"]
+    adapters = use_kept_sources(config["adapters"], directory)
     return TaskModel(
-        build_backbone(config),
+        build_stack(config, directory),
         tuple(config["tasks"]),
         read_methods(adapters["method"], adapters["settings"]),
         train_layer_norms=adapters["train_layer_norms"],
@@ -127,13 +155,56 @@ def load_run(
             )
     strategy = strategy or tf.distribute.get_strategy()
     with strategy.scope():
-        model = build_model(config if checkpoint == "none" else without_files(config))
+        model = build_model(
+            config if checkpoint == "none" else without_files(config), directory=directory
+        )
         if checkpoint == "none":
             step = 0
             start_tasks(model, config["adapters"]["start_from"])
         else:
             step = _restore(model, directory, checkpoint)
     return LoadedRun(model, config, step, directory)
+
+
+def load_average(
+    run_directory: str | Path,
+    tasks: Sequence[str],
+    weights: Sequence[float] | None = None,
+    *,
+    strategy: tf.distribute.Strategy | None = None,
+) -> LoadedRun:
+    """Build a run's model with the mean of trained adapters' outputs in place of every task's own.
+
+    Args:
+        run_directory: What the trainer wrote, to its end.
+        tasks: Names of the adapters to average.
+        weights: One per name; equal ones by default.
+        strategy: Under whose scope the variables are made; the current one by default.
+
+    Returns:
+        The model, its config and the step of its adapters.
+
+    Raises:
+        WeightsError: No run folder, or no trained adapters in it.
+        ConfigurationError: Unknown tasks, weights that cannot be, or adapters that cannot be
+            composed.
+    """
+    directory = Path(run_directory)
+    config = read_config(directory)
+    strategy = strategy or tf.distribute.get_strategy()
+    with strategy.scope():
+        backbone = build_stack(config, directory)
+        average_adapters(backbone, str(directory), tasks, weights)
+        model = TaskModel(backbone, tuple(config["tasks"]))
+    return LoadedRun(model, config, _latest_step(directory), directory)
+
+
+def _latest_step(directory: Path) -> int:
+    for folder in CHECKPOINTS.values():
+        path = tf.train.latest_checkpoint(str(directory / folder))
+        if path is not None:
+            return int(path.rsplit("-", 1)[1])
+    return 0
 
 
 def without_files(config: Mapping[str, Any]) -> dict[str, Any]:

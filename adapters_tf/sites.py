@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import tensorflow as tf
 import tf_keras
 
 from adapters_tf.errors import ConfigurationError, suggest
@@ -129,6 +130,21 @@ def norm_sites(backbone: tf_keras.Model, stacks: Sequence[str] = STACKS) -> Iter
         yield Site(
             f"{name}.final_layer_norm", stack, "final_layer_norm", name, len(stack.block) - 1
         )
+
+
+def backbone_path(variable: tf.Variable) -> str:
+    """Name one of the backbone's own variables by where TFT5's scopes put it.
+
+    Args:
+        variable: Of a built TFT5.
+
+    Returns:
+        Such as `encoder.final_layer_norm.weight`, the same in every process.
+    """
+    # `tft5_for_conditional_generation_1/encoder/…/kernel:0`: the first part counts the models
+    # this process has built.
+    parts = variable.name.removesuffix(":0").split("/")
+    return ".".join(parts[1:] if parts[0].startswith("tft5") else parts)
 
 
 def check_choices(method: str, field: str, chosen: Sequence[str], valid: Sequence[str]) -> None:

@@ -14,18 +14,19 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import save_file
 
+from adapters_tf.adapter_files import CONFIG_FILE, WEIGHTS_FILE, read_settings, read_task
 from adapters_tf.errors import WeightsError, suggest
 from adapters_tf.methods import method_name
+from adapters_tf.methods.frozen import frozen_digest
 from adapters_tf.model import TaskModel
 
 Tensors = Mapping[str, np.ndarray]
 Source = tuple[str, Tensors]  # the second with where it comes from, for messages
-_FOR_TRAINING = ("dropout", "task_embeddings")  # settings that the outputs do not depend on
-CONFIG_FILE = "adapter_config.json"
-WEIGHTS_FILE = "adapter_model.safetensors"
+# Settings that the outputs do not depend on, and where a fusion's adapters, which are compared by
+# their weights, once were.
+_FOR_TRAINING = ("dropout", "task_embeddings", "regularization", "of", "tasks")
 
 
 def task_tensors(model: TaskModel, task: str) -> dict[str, np.ndarray]:
@@ -75,45 +76,34 @@ def save_task(
     return folder
 
 
-def load_task(model: TaskModel, task: str, folder: str | Path) -> None:
+def load_task(model: TaskModel, task: str, folder: str | Path, *, any_frozen: bool = False) -> None:
     """Read one task's adapter into its bank row; other tasks' rows stay as they are.
 
     Args:
         model: With adapters of the same settings.
         task: The task of `model` whose row is written.
         folder: What `save_task` wrote, for any task.
+        any_frozen: Whether frozen adapters below may be others than it was trained on, as where
+            MAD-X puts another language's adapter under a task's.
 
     Raises:
-        WeightsError: The file is missing or unreadable, or a tensor is missing, unexpected or
-            misshapen; all of them are named.
+        WeightsError: The file is missing or unreadable, the frozen adapters are others, or a
+            tensor is missing, unexpected or misshapen; all of them are named.
     """
-    assign_tasks(model, {task: (str(Path(folder) / WEIGHTS_FILE), read_task(folder))})
+    folder = Path(folder)
+    tensors = read_task(folder)
+    trained_on = read_settings(folder).get("frozen_digest")
+    if not any_frozen and trained_on != frozen_digest(model.backbone):
+        raise WeightsError(
+            f"{folder} was trained on other frozen adapters than the model's; any_frozen=True"
+            " takes it all the same"
+        )
+    assign_tasks(model, {task: (str(folder / WEIGHTS_FILE), tensors)})
 
 
 def is_task_folder(folder: str | Path) -> bool:
     """Tell whether a folder is one that `save_task` wrote."""
     return (Path(folder) / WEIGHTS_FILE).is_file()
-
-
-def read_task(folder: str | Path) -> dict[str, np.ndarray]:
-    """Read the tensors of a task's folder.
-
-    Args:
-        folder: What `save_task` wrote.
-
-    Returns:
-        Tensors by module path, as `task_tensors` gives them.
-
-    Raises:
-        WeightsError: The file is missing or unreadable.
-    """
-    file = Path(folder) / WEIGHTS_FILE
-    if not file.is_file():
-        raise WeightsError(f"{folder} holds no {WEIGHTS_FILE}")
-    try:
-        return load_file(str(file))
-    except SafetensorError as error:
-        raise WeightsError(f"{file} is not a whole safetensors file: {error}") from error
 
 
 def assign_tasks(model: TaskModel, adapters: Mapping[str, Source]) -> None:
@@ -190,6 +180,7 @@ def _describe(model: TaskModel) -> dict[str, Any]:
     return {
         "model_width": model.backbone.config.d_model,
         "methods": {method_name(method): asdict(cast("Any", method)) for method in model.methods},
+        "frozen_digest": frozen_digest(model.backbone),
     }
 
 
@@ -201,7 +192,12 @@ def _meaning(config: Mapping[str, Any]) -> dict[str, Any]:
         for name, value in fields.items()
         if name not in _FOR_TRAINING
     }
-    return {"model_width": config["model_width"], "methods": sorted(config["methods"]), **settings}
+    return {
+        "model_width": config["model_width"],
+        "methods": sorted(config["methods"]),
+        "frozen_digest": config.get("frozen_digest"),
+        **settings,
+    }
 
 
 def row_of(model: TaskModel, task: str) -> int:

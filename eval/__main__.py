@@ -6,13 +6,14 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from adapters_tf.__main__ import read_weights
 from adapters_tf.arguments import OneLineParser
 from adapters_tf.runs import read_config
 from eval.baselines import trivial_baseline
 from eval.evaluator import TaskResult
 from eval.report import ScoredTask, format_table, write_report
 from eval.session import Session, choose_tasks, open_session
-from prep import TaskEntry, TokenTable, load_manifest, read_split, run_command
+from prep import TaskEntry, TokenTable, UsageError, load_manifest, read_split, run_command
 
 BASELINE_SPLIT = "train"
 
@@ -31,6 +32,10 @@ def make_parser() -> OneLineParser:
         choices=("best", "last", "none"),
         help="by default best; none is the model before training",
     )
+    parser.add_argument(
+        "--average", default="", help="adapters a,b: the mean of their outputs answers every task"
+    )
+    parser.add_argument("--weights", help="one number per adapter of --average: 2,1")
     parser.add_argument("--logical-devices", type=int, default=1, help="replicas on one CPU")
     parser.add_argument(
         "--jit-compile",
@@ -50,7 +55,9 @@ def main(argv: list[str] | None = None) -> int:
         The exit code.
     """
     options = make_parser().parse_args(argv)
-    names = [name.strip() for name in options.tasks.split(",") if name.strip()]
+    names = split_names(options.tasks)
+    average, weights = split_names(options.average), read_weights(options.weights)
+    check_average(average, weights, options.checkpoint)
     config = read_config(options.run)
     # Mistakes in names are found before the model is built.
     manifest = load_manifest(options.dataset or config["dataset"])
@@ -62,12 +69,15 @@ def main(argv: list[str] | None = None) -> int:
         batch_size=options.batch_size,
         logical_devices=options.logical_devices,
         jit_compile=options.jit_compile,
+        average=average,
+        weights=weights,
     )
     scored = [score_task(session, entry, options.split) for entry in entries]
     print(format_table(scored))
     provenance = {
         "run": str(options.run),
         "checkpoint": options.checkpoint,
+        **({"average": average, "weights": weights} if average else {}),
         "step": session.run.step,
         "dataset": session.dataset,
         "vocabulary_sha256": session.vocabulary.sha256,
@@ -76,9 +86,33 @@ def main(argv: list[str] | None = None) -> int:
         "replicas": session.evaluator.strategy.num_replicas_in_sync,
     }
     folder = Path(options.run) / "eval"
+    if average:
+        folder /= "-".join(("average", *average))
     for file in write_report(folder, options.split, scored, session.vocabulary, provenance):
         print(f"wrote {file}")
     return 0
+
+
+def split_names(text: str) -> list[str]:
+    """Reads names with commas between them."""
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def check_average(average: list[str], weights: list[float] | None, checkpoint: str) -> None:
+    """Refuses options that only make sense with an average, or without one.
+
+    Args:
+        average: names of adapters.
+        weights: their weights.
+        checkpoint: what `--checkpoint` says.
+
+    Raises:
+        UsageError: such an option.
+    """
+    if weights is not None and not average:
+        raise UsageError("--weights goes with --average: name the adapters")
+    if average and checkpoint != "best":
+        raise UsageError(f"--average takes the exported, best adapters; not {checkpoint!r} ones")
 
 
 def score_task(session: Session, entry: TaskEntry, split: str) -> ScoredTask:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from adapters_tf import LoadedRun, load_run, make_strategy, set_precision
+from adapters_tf import LoadedRun, load_average, load_run, make_strategy, set_precision
 from adapters_tf.runs import read_config
 from eval.evaluator import Evaluator
 from prep import (
@@ -47,6 +47,8 @@ def open_session(
     logical_devices: int = 1,
     jit_compile: bool | None = None,
     tasks: Sequence[str] = (),
+    average: Sequence[str] = (),
+    weights: Sequence[float] | None = None,
 ) -> Session:
     """Opens a run folder with its dataset; call it before anything else touches a tensor.
 
@@ -58,6 +60,9 @@ def open_session(
         logical_devices: replicas to split the CPU into.
         jit_compile: whether to compile with XLA; by default where that is faster.
         tasks: names the run must have.
+        average: adapters of the run, of whose outputs the mean answers every task in place of its
+            own; none for each task's own.
+        weights: one per name in `average`; equal ones by default.
 
     Returns:
         The session.
@@ -71,7 +76,10 @@ def open_session(
     directory = dataset or config["dataset"]
     manifest = load_manifest(directory)
     vocabulary = open_vocabulary(directory, manifest, config["vocabulary_sha256"])
-    loaded = load_run(run, checkpoint, strategy=strategy, tasks=tasks)
+    if average:
+        loaded = load_average(run, average, weights, strategy=strategy)
+    else:
+        loaded = load_run(run, checkpoint, strategy=strategy, tasks=tasks)
     evaluator = Evaluator(
         loaded.model,
         manifest,

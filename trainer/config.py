@@ -31,12 +31,15 @@ class AdapterConfig:
         start_from: Adapters that were trained before and that tasks start from: an adapter's
             folder for all tasks, a run folder for the tasks it has, or a folder by task, such as
             `{rte: runs/glue/adapters/mnli}`.
+        stack_on: A trained bottleneck adapter that stays frozen below: `of`, the run (or another
+            folder) that has it, and `task`, its name there.
     """
 
     method: str = "bottleneck"
     settings: dict[str, dict[str, Any]] = field(default_factory=dict)
     train_layer_norms: bool = True
     start_from: str | dict[str, str] = ""
+    stack_on: dict[str, str] | None = None
 
 
 @dataclass

@@ -20,6 +20,7 @@ from adapters_tf import (
     save_task,
     set_precision,
 )
+from adapters_tf.run_sources import keep_sources
 from adapters_tf.runs import ADAPTERS_FOLDER, CHECKPOINTS, start_tasks
 from eval import Evaluator
 from prep import Manifest, TokenTable, UsageError, load_manifest, read_split, read_vocabulary
@@ -86,7 +87,8 @@ def train(config: RunConfig, report=print) -> Outcome:
     prepare_tensorflow(config, strategy)
     batches = make_batches(resolved, manifest)
     with strategy.scope():
-        model = build_model(resolved, routing=config.data.routing)
+        run = Path(resolved["run"])
+        model = build_model(resolved, routing=config.data.routing, directory=run)
         is_compiled = config.training.jit_compile or isinstance(strategy, tf.distribute.TPUStrategy)
         optimizer = make_optimizer(resolved, model, is_compiled)
         fit_model = FitModel(model)
@@ -98,6 +100,7 @@ def train(config: RunConfig, report=print) -> Outcome:
     make_dropout_stateless(model, config.seed, optimizer.iterations)
     start(resolved, model, strategy, report)
     folder = open_run(resolved)
+    keep_sources(resolved["adapters"], folder)
     checkpoints = RunCheckpoints(folder, model, optimizer, config.training.keep_checkpoints)
     first, last = checkpoints.restore(), config.training.steps
     if not config.task_list():

@@ -11,6 +11,7 @@ from typing import Any
 import tensorflow as tf
 import yaml
 
+from adapters_tf.run_sources import list_sources, with_sources
 from adapters_tf.runs import CONFIG_FILE, read_config
 from eval.report import list_versions
 from prep import Manifest
@@ -46,6 +47,7 @@ def resolve(config: RunConfig, manifest: Manifest) -> dict[str, Any]:
         if isinstance(starts, dict)
         else starts and _absolute(starts)
     )
+    resolved["adapters"] = _absolute_sources(resolved["adapters"])
     resolved["model"]["vocabulary_size"] = manifest.vocabulary.size
     resolved["vocabulary_sha256"] = manifest.vocabulary.sha256
     data = resolved["data"]
@@ -72,6 +74,15 @@ def trained_tasks(manifest: Manifest, split: str) -> list[str]:
 
 def _absolute(path: str) -> str:
     return path if "://" in path else str(Path(path).resolve())
+
+
+def _absolute_sources(adapters: Mapping[str, Any]) -> dict[str, Any]:
+    """Name the trained adapters that a run is built on by absolute paths."""
+    places: dict[str, str | list[str]] = {}
+    for name, source in list_sources(adapters).items():
+        of = source.get("of", "")
+        places[name] = [*map(_absolute, of)] if isinstance(of, list) else of and _absolute(of)
+    return with_sources(adapters, places)
 
 
 def open_run(resolved: Mapping[str, Any]) -> Path:

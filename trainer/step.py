@@ -81,6 +81,9 @@ def train_step(
             logits_BTV, batch["decoder_target_tokens"], batch["decoder_loss_weights"]
         )
         objective = tf.reduce_sum(loss_B) / tf.maximum(tf.reduce_sum(tokens_K), 1.0)
+        # What an adapter method adds by itself, a fusion's regularisation for one; every replica
+        # computes it, and gradients are summed.
+        objective += tf.add_n(model.losses or [0.0]) / replicas.num_replicas_in_sync
     gradients = tape.gradient(objective, variables)
     if model.is_routed_by_example:
         gradients = sum_mixed_over_replicas(model, variables, gradients, tokens_K > 0)

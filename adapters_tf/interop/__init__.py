@@ -14,6 +14,7 @@ from types import ModuleType
 
 import tf_keras
 
+from adapters_tf.composing import refuse_frozen
 from adapters_tf.errors import ConfigurationError, WeightsError, suggest
 from adapters_tf.interop import adapterhub, exchange, peft
 from adapters_tf.interop.slots import assign_tensors, own_places, slot_table, their_tensors
@@ -57,6 +58,7 @@ def export_task(
     """
     module = _library(library)
     exchange.check_target(Path(folder), module.MARK)
+    refuse_frozen(model.backbone, library)
     settings = exchange.only_method(model, library)
     mapping = next((m for m in module.METHODS.values() if m.method is type(settings)), None)
     if mapping is None:

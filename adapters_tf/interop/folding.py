@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from adapters_tf.composing import refuse_frozen
 from adapters_tf.errors import ConfigurationError, WeightsError
 from adapters_tf.huggingface import export_tensors, save_backbone
 from adapters_tf.methods import METHODS, method_name
@@ -75,6 +76,7 @@ def folded_tensors(model: TaskModel, task: str) -> dict[str, np.ndarray]:
         ConfigurationError: A method adds layers of its own.
     """
     row = row_of(model, task)
+    refuse_frozen(model.backbone, "a plain T5")
     for method in model.methods:
         if method_name(method) not in FOLDS:
             raise ConfigurationError(

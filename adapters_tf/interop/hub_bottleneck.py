@@ -80,6 +80,8 @@ def _bottleneck_places(path: str, bank: TaskBank) -> Iterator[Place]:
     if bank.post_norm is not None:
         yield "post_norm.gamma", f"{block}.adapter_norm_after.weight", SAME
         yield "post_norm.beta", f"{block}.adapter_norm_after.bias", SAME
+    if bank.config.is_scaling_learned:
+        yield "scale", f"{block}.scaling", SAME
 
 
 def _compacter_places(path: str, bank: TaskBank) -> Iterator[Place]:
@@ -127,7 +129,7 @@ def _describe_bottleneck(settings: BottleneckConfig, model: TaskModel) -> dict[s
         "reduction_factor": factors,
         "ln_before": settings.pre_norm,
         "ln_after": settings.post_norm,
-        "scaling": float(settings.scaling),
+        "scaling": settings.scaling if settings.is_scaling_learned else float(settings.scaling),
         "leave_out": layers.left_out(settings.stacks, settings.leave_out),
         "dropout": settings.dropout,
     }
@@ -166,7 +168,7 @@ def _read_bottleneck(
     fields = config["config"]
     check_fields("AdapterHub", fields, _READ, HARMLESS | _UNUSED)
     scaling, post_norm = fields.get("scaling", 1.0), bool(fields.get("ln_after"))
-    if isinstance(scaling, str) or (post_norm and scaling != 1.0):
+    if scaling == "channel" or (post_norm and scaling != 1.0):
         with_norm = " with ln_after" if post_norm else ""
         raise WeightsError(f"AdapterHub's scaling {scaling!r}{with_norm} has no counterpart")
     parallel = bool(fields.get("is_parallel"))

@@ -15,6 +15,7 @@ import tf_keras
 from adapters_tf.errors import ConfigurationError, suggest
 from adapters_tf.methods.bottleneck import BottleneckBank, BottleneckConfig
 from adapters_tf.methods.compacter import CompacterConfig
+from adapters_tf.methods.fusion import FusionConfig
 from adapters_tf.methods.hypernetwork import HypernetworkConfig
 from adapters_tf.methods.ia3 import Ia3Config
 from adapters_tf.methods.layer_norm import LayerNormConfig
@@ -30,6 +31,7 @@ __all__ = [
     "BottleneckBank",
     "BottleneckConfig",
     "CompacterConfig",
+    "FusionConfig",
     "HypernetworkConfig",
     "Ia3Config",
     "LayerNormConfig",
@@ -73,6 +75,7 @@ METHODS: Mapping[str, type] = {
     "hypernetwork": HypernetworkConfig,
     "prompt": PromptConfig,
     "prefix": PrefixConfig,
+    "fusion": FusionConfig,
 }
 
 # Published settings of a method under a name of their own.

@@ -17,7 +17,7 @@ Shape letters: B batch, S sequence length, D model width, R bottleneck, K tasks.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import tensorflow as tf
@@ -31,6 +31,7 @@ from adapters_tf.sites import STACKS, SUBLAYERS, Site, check_choices, sublayer_s
 from adapters_tf.task_bank import TaskBank, constant, normal
 
 NORM_EPSILON = 1e-5  # the mean-and-bias LayerNorm default of the published code
+LEARNED = "learned"  # as a scaling
 INITIAL_STANDARD_DEVIATION = 0.01  # of every adapter weight, as published; biases start at zero
 
 ACTIVATIONS = {
@@ -59,7 +60,8 @@ class BottleneckConfig:
         leave_out: Numbers of the blocks that get none, in either stack (AdapterDrop: Rücklé et
             al. 2021, arXiv 2010.11918).
         parallel: Whether the adapter reads the sublayer's input rather than its output.
-        scaling: What the adapter's output is multiplied by before it is added.
+        scaling: What the adapter's output is multiplied by before it is added, or `learned`: a
+            number of each task and sublayer that trains, from 1 (He et al. 2022, arXiv 2110.04366).
         residual: Whether the sublayer's output is added to the adapter's.
         dropout: Rate at the bottleneck in training.
         reads_residual_stream: Whether the adapter reads the residual stream: with the sublayer's
@@ -75,7 +77,7 @@ class BottleneckConfig:
     stacks: tuple[str, ...] = STACKS
     leave_out: tuple[int, ...] = ()
     parallel: bool = False
-    scaling: float = 1.0
+    scaling: float | str = 1.0
     residual: bool = True
     dropout: float = 0.0
     reads_residual_stream: bool = False
@@ -84,11 +86,20 @@ class BottleneckConfig:
         check_choices("bottleneck", "activation", (self.activation,), tuple(ACTIVATIONS))
         check_choices("bottleneck", "placement", self.placement, tuple(SUBLAYERS))
         check_choices("bottleneck", "stacks", self.stacks, STACKS)
+        if isinstance(self.scaling, str) and not self.is_scaling_learned:
+            raise ConfigurationError(
+                f"scaling must be a number or {LEARNED!r}, got {self.scaling!r}"
+            )
         for factor in (self.reduction_factor, *self.reduction_factors.values()):
             if factor < 1:
                 raise ConfigurationError(f"reduction_factor must be 1 or more, got {factor}")
         if not 0.0 <= self.dropout < 1.0:
             raise ConfigurationError(f"dropout must be from 0 to below 1, got {self.dropout}")
+
+    @property
+    def is_scaling_learned(self) -> bool:
+        """Whether every adapter has a factor of its own that trains."""
+        return self.scaling == LEARNED
 
     def width(self, model_width: int, block: int = 0) -> int:
         """Compute the bottleneck's width in units.
@@ -111,21 +122,31 @@ class BottleneckConfig:
             )
         return model_width // factor
 
+    def sites(self, backbone: tf_keras.Model) -> Iterator[Site]:
+        """Find the sublayers that get an adapter.
+
+        Args:
+            backbone: A built TFT5.
+
+        Yields:
+            Sites in the model's order.
+        """
+        for site in sublayer_sites(backbone, self.placement, self.stacks):
+            if site.block not in self.leave_out:
+                yield site
+
     def inject(
         self, backbone: tf_keras.Model, task_names: tuple[str, ...], seed: int
     ) -> dict[str, TaskBank]:
         """Give every chosen sublayer a bank of adapters; see `AdapterMethod`."""
-        sites = [
-            site
-            for site in sublayer_sites(backbone, self.placement, self.stacks)
-            if site.block not in self.leave_out
-        ]
+        sites = list(self.sites(backbone))
+        width = backbone.config.d_model
 
         def make(site: Site) -> BottleneckBank:
             width = self.width(backbone.config.d_model, site.block)
             return BottleneckBank(self, task_names, site.path, seed, width, name="adapter")
 
-        banks = inject(sites, make, AdaptedSublayer, lambda site: backbone.config.d_model)
+        banks = inject(sites, make, AdaptedSublayer, lambda site: width)
         if self.reads_residual_stream:
             tap_residual_stream(sites)
         return banks
@@ -169,6 +190,8 @@ class BottleneckBank(TaskBank):
         self.add_bank("down_bias", (R,), constant(0.0))
         self.add_bank("up_kernel", (R, D), normal(INITIAL_STANDARD_DEVIATION))
         self.add_bank("up_bias", (D,), constant(0.0))
+        if self.config.is_scaling_learned:
+            self.add_bank("scale", (1,), constant(1.0))
         for norm in (self.pre_norm, self.post_norm):
             if norm is not None:
                 norm.build(input_shape)
@@ -209,7 +232,9 @@ class BottleneckBank(TaskBank):
         if self.post_norm is not None:
             hidden = self.post_norm(hidden)
         hidden = tf.cast(hidden, outputs.dtype)
-        if self.config.scaling != 1.0:
+        if self.config.is_scaling_learned:
+            hidden *= task_vector(self.scale, hidden.dtype)
+        elif self.config.scaling != 1.0:
             hidden *= self.config.scaling
         return outputs + hidden if self.config.residual else hidden
 

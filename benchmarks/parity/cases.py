@@ -220,6 +220,13 @@ CASES: dict[str, Case] = {
         {"reduction_factor": 4},
         config_class="ParBnConfig",
     ),
+    "adapterhub-par_bn-learned": Case(
+        "adapterhub",
+        "parallel",
+        {"reduction_factor": 4, "reads_residual_stream": True, "scaling": "learned"},
+        {"reduction_factor": 4, "scaling": "learned"},
+        config_class="ParBnConfig",
+    ),
     "adapterhub-compacter": Case(
         "adapterhub",
         "compacter",
@@ -324,6 +331,7 @@ GOLDEN_CASES = (
     "adapterhub-seq_bn",
     "adapterhub-seq_bn-norms",
     "adapterhub-par_bn",
+    "adapterhub-par_bn-learned",
     "adapterhub-compacter",
     "adapterhub-compacter++",
     "adapterhub-prefix",

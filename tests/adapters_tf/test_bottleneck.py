@@ -50,6 +50,20 @@ def test_follows_the_published_definition(norms):
     np.testing.assert_allclose(result, y + z, rtol=1e-4, atol=1e-4)
 
 
+def test_a_learned_scaling_starts_at_one_and_scales_what_is_added():
+    fixed, learned = (
+        BottleneckBank(BottleneckConfig(scaling=scaling), TASKS, "here", seed=3, width=4)
+        for scaling in (1.0, "learned")
+    )
+    for bank in (fixed, learned):
+        bank.build(tf.TensorShape([None, None, 16]))
+    y = np.random.default_rng(0).normal(size=(2, 5, 16)).astype(np.float32)
+    with route(tf.constant([1, 1])):
+        np.testing.assert_array_equal(learned(y), fixed(y))
+        learned.scale.assign([[3.0], [-0.5], [7.0]])
+        np.testing.assert_allclose(learned(y) - y, -0.5 * (fixed(y) - y), atol=1e-6)
+
+
 def test_starts_as_published_and_independent_of_the_other_tasks():
     bank = BottleneckBank(BottleneckConfig(reduction_factor=2), TASKS, "here", seed=3, width=256)
     bank.build(tf.TensorShape([None, None, 512]))
@@ -114,6 +128,7 @@ def test_sits_after_self_attention_and_feed_forward_only(make_backbone):
     [
         ({"placement": ("self_atention",)}, "did you mean 'self_attention'"),
         ({"stacks": ("encodr",)}, "did you mean 'encoder'"),
+        ({"scaling": "learnt"}, "must be a number or 'learned'"),
         ({"activation": "gelo"}, "did you mean 'gelu'"),
         ({"reduction_factor": 0}, "must be 1 or more"),
     ],

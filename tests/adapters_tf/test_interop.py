@@ -374,7 +374,7 @@ def import_hub(folder):
         ({"original_ln_before": True, "original_ln_after": False}, "leaves the residual stream"),
         ({"is_parallel": True, "original_ln_after": False}, "leaves the residual stream out"),
         ({"adapter_residual_before_ln": True, "ln_after": True}, "after the residual is added"),
-        ({"scaling": "learned"}, "scaling 'learned'"),
+        ({"scaling": "channel"}, "scaling 'channel'"),
         ({"ln_after": True, "scaling": 4.0}, r"scaling 4\.0 with ln_after"),
         ({"phm_layer": True, "factorized_phm_W": False}, "Compacter with factorized_phm_W = False"),
         ({"phm_layer": True, "scaling": 4.0}, r"Compacter with scaling = 4\.0"),

@@ -41,6 +41,7 @@ SETTINGS = {
 }
 # Settings that take another way through the code, by a name of our own.
 OTHER_WAYS = {
+    "learned_scaling": ("parallel", {"scaling": "learned"}),
     "pfeiffer_of_the_stream": ("pfeiffer", {"reduction_factor": 8, "reads_residual_stream": True}),
     "parallel_of_the_stream": ("parallel", {"reduction_factor": 8, "reads_residual_stream": True}),
     "compacter_of_the_stream": (
@@ -55,12 +56,23 @@ NAMES = (*METHODS, *VARIANTS, *OTHER_WAYS)
 START_AS_THE_BACKBONE = ("lora", "dora", "ia3", "layer_norm")
 
 
+@pytest.fixture(scope="module", autouse=True)
+def trained_adapters(tmp_path_factory):
+    """Two adapters that an earlier run could have trained, for the fusion of them."""
+    model = make_model("bottleneck", ("fused", "too"))
+    shake(model, deviation=0.03)
+    folder = tmp_path_factory.mktemp("trained")
+    for task in model.task_names:
+        save_task(model, task, folder / task)
+    SETTINGS["fusion"] = {"of": str(folder)}
+
+
 @pytest.fixture(params=NAMES)
 def name(request):
     return request.param
 
 
-@pytest.fixture(params=(*METHODS, "pfeiffer_of_the_stream", "prefix_shifted"))
+@pytest.fixture(params=(*METHODS, "learned_scaling", "pfeiffer_of_the_stream", "prefix_shifted"))
 def method(request):
     """For what takes long to compile: variants share the code of their method."""
     return request.param
@@ -69,16 +81,15 @@ def method(request):
 def make_model(name, tasks=TASKS, seed=0, **keywords):
     backbone = load_backbone("t5-tiny", vocabulary_size=100, overrides=SMALL)
     method, settings = OTHER_WAYS.get(name, (name, SETTINGS.get(name, {})))
-    return TaskModel(
-        backbone, tasks, read_methods(method, {method: settings}), seed=seed, **keywords
-    )
+    methods = read_methods(method, {method: settings})
+    return TaskModel(backbone, tasks, methods, seed=seed, **keywords)
 
 
-def shake(model, seed=1):
+def shake(model, seed=1, deviation=0.1):
     """Moves every adapter weight, so that tasks differ and nothing is at its start."""
     random = np.random.default_rng(seed)
     for variable in model.trainable_variables:
-        variable.assign_add(random.normal(0, 0.1, variable.shape).astype(np.float32))
+        variable.assign_add(random.normal(0, deviation, variable.shape).astype(np.float32))
 
 
 def test_it_starts_as_published(name, uneven_batch):
