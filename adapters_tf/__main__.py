@@ -1,4 +1,4 @@
-"""`python -m adapters_tf export|import|merge|list`: adapters in, out, and made into one."""
+"""`python -m adapters_tf export|import|merge|bank|embed|list`: what a person does with adapters."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import numpy as np
 
 from adapters_tf.arguments import OneLineParser
 from adapters_tf.backbone import load_backbone
+from adapters_tf.commands import bank, embed
 from adapters_tf.errors import ConfigurationError
 from adapters_tf.interop import LIBRARIES, export_task, import_task
 from adapters_tf.interop.exchange import check_target
@@ -41,6 +42,8 @@ def make_parser() -> OneLineParser:
     _add_import(commands)
     _add_merge(commands)
     _add_list(commands)
+    bank.add_parser(commands)
+    embed.add_parser(commands)
     return parser
 
 

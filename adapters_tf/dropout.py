@@ -3,8 +3,9 @@
 Keras draws its masks from a hidden state that no checkpoint holds. With these masks a resumed run
 drops the same units as one that was never interrupted.
 
-Sixteen random bits decide a unit, so one random word serves two: drawing the bits is most of what
-dropout costs.
+Eight random bits decide a unit, so one random word serves four: drawing the bits is most of what
+dropout costs. Eight bits tell 256 rates apart; one between two of them is met on average, by
+drawing which of the two a mask has.
 
 Shape letters: D last axis of whatever is dropped.
 """
@@ -14,8 +15,10 @@ from __future__ import annotations
 import tensorflow as tf
 import tf_keras
 
-# What one 16-bit draw can tell apart; a rate is rounded to a multiple of 1 / 65,536.
-_DRAWS = 1 << 16
+from adapters_tf.errors import ConfigurationError
+
+_BITS = 8  # that decide one unit
+_UNITS = 32 // _BITS  # that share a word
 
 
 def draw_dropout(inputs: tf.Tensor, rate: float, seed: tf.Tensor) -> tf.Tensor:
@@ -23,24 +26,37 @@ def draw_dropout(inputs: tf.Tensor, rate: float, seed: tf.Tensor) -> tf.Tensor:
 
     Args:
         inputs: Floats of any shape with at least one axis.
-        rate: In [0, 1), rounded to a multiple of 2^-16.
+        rate: From 0 to 255/256. The share that one mask drops is drawn from the two multiples of
+            2^-8 beside it, such that its mean is the rate.
         seed: int32 [2]; the same seed and shape give the same mask (Philox counters).
 
     Returns:
         As `inputs`.
+
+    Raises:
+        ConfigurationError: The rate is none that eight bits can tell from 0 or 1.
     """
-    dropped = round(rate * _DRAWS)
+    if not 0 <= rate <= 1 - 1 / (1 << _BITS):
+        raise ConfigurationError(f"a dropout rate must be from 0 to 255/256, got {rate}")
     shape = tf.shape(inputs)
     D = inputs.shape[-1] or shape[-1]
-    words = tf.random.stateless_uniform(
-        tf.concat([shape[:-1], [(D + 1) // 2]], 0), seed, None, None, tf.int32, alg="philox"
-    )
-    # As a signed word orders them: its upper half alone decides, the lower is shifted up.
-    threshold = dropped * _DRAWS - (1 << 31)
-    upper, lower = words >= threshold, tf.bitwise.left_shift(words, 16) >= threshold
-    kept = tf.concat([upper, lower], -1)[..., :D]
-    scale = _DRAWS / (_DRAWS - dropped)
-    return inputs * tf.cast(scale, inputs.dtype) * tf.cast(kept, inputs.dtype)
+    shape = tf.concat([shape[:-1], [-(-D // _UNITS)]], 0)
+    words = tf.random.stateless_uniform(shape, seed, None, None, tf.int32, alg="philox")
+    threshold = _draw_threshold(rate, seed)
+    kept = [tf.bitwise.left_shift(words, _BITS * unit) >= threshold for unit in range(_UNITS)]
+    mask = tf.cast(tf.concat(kept, -1)[..., :D], inputs.dtype)
+    return inputs * (mask * tf.cast(1 / (1 - rate), inputs.dtype))
+
+
+def _draw_threshold(rate: float, seed: tf.Tensor) -> tf.Tensor:
+    """Choose the word below which a unit is dropped, as signed words are ordered.
+
+    The upper bits of a word alone decide it, for the lower bits of the threshold are zero.
+    """
+    # A counter of its own: the words' are those of `seed`.
+    draw = tf.random.stateless_uniform([], tf.bitwise.invert(seed), alg="philox")
+    dropped = tf.cast(tf.floor(rate * (1 << _BITS) + draw), tf.int32)
+    return tf.bitwise.left_shift(dropped, 32 - _BITS) + tf.int32.min
 
 
 class StepDropoutGenerator:

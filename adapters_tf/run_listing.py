@@ -8,10 +8,8 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from adapters_tf.errors import WeightsError
-from adapters_tf.runs import read_config
+from adapters_tf.runs import ADAPTERS_FOLDER, read_config
 from adapters_tf.task_folder import WEIGHTS_FILE
-
-ADAPTERS_FOLDER = "adapters"
 
 
 def describe_run(run: str | Path) -> list[str]:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-import tensorflow as tf
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
@@ -21,6 +21,9 @@ from adapters_tf.errors import WeightsError, suggest
 from adapters_tf.methods import method_name
 from adapters_tf.model import TaskModel
 
+Tensors = Mapping[str, np.ndarray]
+Source = tuple[str, Tensors]  # the second with where it comes from, for messages
+_FOR_TRAINING = ("dropout", "task_embeddings")  # settings that the outputs do not depend on
 CONFIG_FILE = "adapter_config.json"
 WEIGHTS_FILE = "adapter_model.safetensors"
 
@@ -64,11 +67,7 @@ def save_task(
     partial = folder.with_name(folder.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    config = {
-        "task": task,
-        "model_width": model.backbone.config.d_model,
-        "methods": {method_name(method): asdict(cast("Any", method)) for method in model.methods},
-    }
+    config = {"task": task, **_describe(model)}
     (partial / CONFIG_FILE).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     save_file(tensors or task_tensors(model, task), str(partial / WEIGHTS_FILE))
     shutil.rmtree(folder, ignore_errors=True)
@@ -88,25 +87,121 @@ def load_task(model: TaskModel, task: str, folder: str | Path) -> None:
         WeightsError: The file is missing or unreadable, or a tensor is missing, unexpected or
             misshapen; all of them are named.
     """
+    assign_tasks(model, {task: (str(Path(folder) / WEIGHTS_FILE), read_task(folder))})
+
+
+def is_task_folder(folder: str | Path) -> bool:
+    """Tell whether a folder is one that `save_task` wrote."""
+    return (Path(folder) / WEIGHTS_FILE).is_file()
+
+
+def read_task(folder: str | Path) -> dict[str, np.ndarray]:
+    """Read the tensors of a task's folder.
+
+    Args:
+        folder: What `save_task` wrote.
+
+    Returns:
+        Tensors by module path, as `task_tensors` gives them.
+
+    Raises:
+        WeightsError: The file is missing or unreadable.
+    """
     file = Path(folder) / WEIGHTS_FILE
     if not file.is_file():
         raise WeightsError(f"{folder} holds no {WEIGHTS_FILE}")
     try:
-        tensors = load_file(str(file))
+        return load_file(str(file))
     except SafetensorError as error:
         raise WeightsError(f"{file} is not a whole safetensors file: {error}") from error
-    row = row_of(model, task)
+
+
+def assign_tasks(model: TaskModel, adapters: Mapping[str, Source]) -> None:
+    """Write tasks' tensors into their bank rows, and with them what all tasks share.
+
+    Args:
+        model: With adapters of the same settings.
+        adapters: By task of the model, where its tensors come from and the tensors by module path.
+
+    Raises:
+        WeightsError: A tensor is missing, unexpected or misshapen; all of them are named. Or two
+            tasks bring different weights of what all share. The model is as it was.
+    """
+    rows = {task: row_of(model, task) for task in adapters}
     variables = model.trainable_by_path()
     shapes = {
         path: tuple(variable.shape[1:] if model.is_bank(variable) else variable.shape)
         for path, variable in variables.items()
     }
-    _check_tensors(file, tensors, shapes)
+    for origin, tensors in adapters.values():
+        _check_tensors(origin, tensors, shapes)
+    banks = {path for path, variable in variables.items() if model.is_bank(variable)}
+    _check_shared(adapters, variables.keys() - banks)
     for path, variable in variables.items():
-        if model.is_bank(variable):
-            variable.scatter_update(tf.IndexedSlices(tensors[path][None], [row]))
+        values = [tensors[path] for _, tensors in adapters.values()]
+        if path in banks:
+            bank = variable.numpy()
+            bank[list(rows.values())] = values
+            variable.assign(bank)
         else:
-            variable.assign(tensors[path])
+            variable.assign(values[0])
+
+
+def _check_shared(adapters: Mapping[str, Source], shared: Iterable[str]) -> None:
+    first, expected = next(iter(adapters.values()))
+    for origin, tensors in adapters.values():
+        differing = sorted(
+            path for path in shared if not np.array_equal(expected[path], tensors[path])
+        )
+        if differing:
+            raise WeightsError(
+                f"{origin} and {first} were trained apart and cannot share a model: they differ in "
+                f"{len(differing)} tensors that all tasks share, such as {differing[0]}"
+            )
+
+
+def check_settings(model: TaskModel, folder: str | Path) -> None:
+    """Make sure that a folder's adapter means in a model what it meant where it was trained.
+
+    Args:
+        model: With adapters.
+        folder: What `save_task` wrote.
+
+    Raises:
+        WeightsError: Another method or backbone width, or settings that differ in more than
+            dropout.
+    """
+    file = Path(folder) / CONFIG_FILE
+    try:
+        theirs = _meaning(json.loads(file.read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise WeightsError(f"{file} is missing or describes no adapter: {error}") from error
+    ours = _meaning(json.loads(json.dumps(_describe(model))))
+    differing = [
+        f"{name} {theirs.get(name)!r}, not {ours.get(name)!r}"
+        for name in sorted(ours.keys() | theirs.keys())
+        if ours.get(name) != theirs.get(name)
+    ]
+    if differing:
+        raise WeightsError(f"{folder} does not fit the model: {'; '.join(differing)}")
+
+
+def _describe(model: TaskModel) -> dict[str, Any]:
+    return {
+        "model_width": model.backbone.config.d_model,
+        "methods": {method_name(method): asdict(cast("Any", method)) for method in model.methods},
+    }
+
+
+def _meaning(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Flatten what the outputs depend on."""
+    settings = {
+        f"{method}.{name}": value
+        for method, fields in config["methods"].items()
+        for name, value in fields.items()
+        if name not in _FOR_TRAINING
+    }
+    return {"model_width": config["model_width"], "methods": sorted(config["methods"]), **settings}
 
 
 def row_of(model: TaskModel, task: str) -> int:
@@ -127,9 +222,7 @@ def row_of(model: TaskModel, task: str) -> int:
     return model.task_names.index(task)
 
 
-def _check_tensors(
-    file: Path, tensors: dict[str, np.ndarray], shapes: dict[str, tuple[int, ...]]
-) -> None:
+def _check_tensors(source: str, tensors: Tensors, shapes: Mapping[str, tuple[int, ...]]) -> None:
     problems = [f"missing {path}" for path in shapes if path not in tensors]
     problems += [f"unexpected {path}" for path in tensors if path not in shapes]
     problems += [
@@ -138,4 +231,4 @@ def _check_tensors(
         if path in tensors and tensors[path].shape != shape
     ]
     if problems:
-        raise WeightsError(f"{file} does not fit the model: {'; '.join(problems)}")
+        raise WeightsError(f"{source} does not fit the model: {'; '.join(problems)}")

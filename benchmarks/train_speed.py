@@ -78,7 +78,10 @@ def make_ours(preset, batch, adapters, tasks, jit_compile):
 
 def time_steps(model, features, steps: int) -> float:
     """Seconds per step of one call of `fit`, after a step that is not timed."""
-    data = tf.data.Dataset.from_tensors(features)
+    options = tf.data.Options()
+    # With autotuning, ends of `fit` were seen to wait for its thread, by up to 2.5 seconds.
+    options.autotune.enabled = False
+    data = tf.data.Dataset.from_tensors(features).with_options(options)
     model.fit(data, verbose=0)
     data = data.repeat(steps)
     started = time.perf_counter()

@@ -8,8 +8,8 @@ how many there are.
 import contextlib
 import gc
 import hashlib
-import itertools
 import json
+import operator
 import os
 import zlib
 from collections import Counter
@@ -32,6 +32,7 @@ from prep.vocabulary import Vocabulary
 
 _COLLECT_AFTER = 100_000  # new containers, where Python's own number is 700
 REJECTED_FILE = "rejected.jsonl"
+_LABEL_OF = operator.attrgetter("label")
 
 
 @dataclass(frozen=True)
@@ -244,7 +245,7 @@ class ShardWriter:
             truncated_targets=len(cut_targets),
             longest_input=max(input_lengths, default=0),
             longest_target=max(target_lengths, default=0),
-            labels=Counter(example.label for example in encoded.examples),
+            labels=Counter(map(_LABEL_OF, encoded.examples)),
             rejected=Counter(row["reason"] for row in worded.rejected),
             fingerprints=_fingerprints(encoded.examples),
         )
@@ -260,14 +261,13 @@ class ShardWriter:
                 self._settings.max_input_length,
                 self._settings.pack_target_length,
             )
-        message = self._records.message
-        groups = map(_group_of, encoded.examples) if has_groups else itertools.repeat(None)
-        content = self._records.frame_all(
-            message(number, ids, answer.features, group)
-            for number, ids, answer, group in zip(
-                encoded.numbers, encoded.inputs, encoded.answers, groups, strict=False
-            )
+        messages = self._records.messages(
+            encoded.numbers,
+            encoded.inputs,
+            [answer.features for answer in encoded.answers],
+            map(_group_of, encoded.examples) if has_groups else None,
         )
+        content = self._records.frame_all(messages)
         longest = max((len(answer.ids) for answer in encoded.answers), default=0)
         return Records(content, len(encoded.inputs), longest)
 
@@ -413,8 +413,11 @@ def _group_of(example: Example) -> int:
 def _fingerprints(examples: Sequence[Example]) -> np.ndarray:
     """64 bits of each input text; two checksums because they cost a third of a digest."""
     texts = [example.inputs.encode("utf-8", "backslashreplace") for example in examples]
-    values = [zlib.crc32(text) << 32 | google_crc32c.value(text) for text in texts]
-    return np.array(values, np.uint64)
+    upper, lower = (
+        np.fromiter(map(checksum, texts), np.uint64, len(texts))
+        for checksum in (zlib.crc32, google_crc32c.value)
+    )
+    return upper << np.uint64(32) | lower
 
 
 def _write_rejected(path: Path, rejected: Sequence[dict]) -> None:

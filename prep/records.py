@@ -11,9 +11,11 @@ uint64, masked crc32c of the length, data, masked crc32c of the data, all little
 (tensorflow/core/lib/io/record_writer.h).
 """
 
+import functools
 import itertools
 import struct
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from operator import itemgetter
 
 import google_crc32c
 import numpy as np
@@ -44,6 +46,18 @@ def varint(value: int) -> bytes:
     return bytes(encoded)
 
 
+# The first two bytes of a varint that has more.
+_TWO_BYTES = [bytes([low | 0x80, high | 0x80]) for high in range(128) for low in range(128)]
+
+
+def _large_varint(value: int, varints: Sequence[bytes]) -> bytes:
+    """As `varint`, by table where there is one: row numbers of large files are beyond `varints`."""
+    rest = value >> 14
+    if 0 < rest < len(varints):
+        return _TWO_BYTES[value & 0x3FFF] + varints[rest]
+    return varint(value)
+
+
 class RecordEncoder:
     """Serializes examples whose token ids are below a known size.
 
@@ -67,7 +81,10 @@ class RecordEncoder:
         Returns:
             The payload of an Int64List.
         """
-        return b"".join(map(self._varints.__getitem__, ids))
+        # One call of C for all look-ups; of a single id it would return no tuple.
+        if len(ids) > 1:
+            return b"".join(itemgetter(*ids)(self._varints))
+        return self._varints[ids[0]] if ids else b""
 
     def answer(self, label: int, targets: Sequence[int], references: Sequence[str] = ()) -> bytes:
         """Serializes the part of a record that all examples with the same answer share.
@@ -89,38 +106,48 @@ class RecordEncoder:
             + packed
         )
 
-    def message(
-        self, example: int, inputs: Sequence[int], answer: bytes, group: int | None = None
-    ) -> bytes:
-        """Serializes one example.
+    def messages(
+        self,
+        examples: Iterable[int],
+        inputs: Iterable[Sequence[int]],
+        answers: Iterable[bytes],
+        groups: Iterable[int] | None = None,
+    ) -> Iterator[bytes]:
+        """Serializes examples, one record each.
 
         Args:
-            example: Row number in the split.
-            inputs: Token ids.
-            answer: What `answer` returned for its label and targets.
-            group: What the example is scored together with others by.
+            examples: Row numbers in the split.
+            inputs: Their token ids.
+            answers: What `answer` returned for their labels and targets.
+            groups: What each is scored together with others by, if the task has groups.
 
-        Returns:
-            A `tf.train.Example`, not framed yet.
+        Yields:
+            `tf.train.Example`s, not framed yet.
         """
-        varints = self._varints
-        packed = b"".join(map(varints.__getitem__, inputs))
-        number = varints[example] if example < len(varints) else varint(example)
-        features = (
-            _EXAMPLE_PREFIXES[len(number)]
-            + number
-            + (b"" if group is None else _number_feature(b"group", group))
-            + self._inputs_prefixes[len(packed)]
-            + packed
-            + answer
-        )
-        return self._message_prefixes[len(features)] + features
+        varints, pack, known = self._varints, self.pack, len(self._varints)
+        before_inputs, before_all = self._inputs_prefixes, self._message_prefixes
+        group_features: Iterable[bytes] = itertools.repeat(b"")
+        if groups is not None:
+            group_features = map(functools.partial(_number_feature, b"group"), groups)
+        rows = zip(examples, inputs, answers, group_features, strict=False)
+        for example, ids, answer, group in rows:
+            number = varints[example] if example < known else _large_varint(example, varints)
+            packed = pack(ids)
+            features = (
+                _EXAMPLE_PREFIXES[len(number)]
+                + number
+                + group
+                + before_inputs[len(packed)]
+                + packed
+                + answer
+            )
+            yield before_all[len(features)] + features
 
     def frame_all(self, messages: Iterable[bytes]) -> bytes:
         """Frames serialized examples; the checksums are masked all at once, which is cheaper.
 
         Args:
-            messages: What `message` or `packed_message` returned.
+            messages: What `messages` or `packed_message` returned.
 
         Returns:
             The content of a TFRecord file.

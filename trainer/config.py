@@ -28,11 +28,15 @@ class AdapterConfig:
             to train the whole backbone.
         settings: By method, what differs from its defaults, such as `lora: {rank: 16}`.
         train_layer_norms: Whether T5's own layer norms train too, shared by all tasks.
+        start_from: Adapters that were trained before and that tasks start from: an adapter's
+            folder for all tasks, a run folder for the tasks it has, or a folder by task, such as
+            `{rte: runs/glue/adapters/mnli}`.
     """
 
     method: str = "bottleneck"
     settings: dict[str, dict[str, Any]] = field(default_factory=dict)
     train_layer_norms: bool = True
+    start_from: str | dict[str, str] = ""
 
 
 @dataclass
@@ -136,7 +140,8 @@ class RunConfig:
     Args:
         dataset: The dataset folder that `prep build` wrote.
         run: The run folder to write, or to resume.
-        tasks: Names separated by commas, or a list; all of the dataset's by default.
+        tasks: Names separated by commas, or a list; by default all of the dataset's that have the
+            training split.
         seed: Of the weights, the schedule, the epochs' orders and dropout.
         model: The backbone.
         adapters: The adapter method.

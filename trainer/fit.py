@@ -20,6 +20,7 @@ from adapters_tf import (
     save_task,
     set_precision,
 )
+from adapters_tf.runs import ADAPTERS_FOLDER, CHECKPOINTS, start_tasks
 from eval import Evaluator
 from prep import Manifest, TokenTable, UsageError, load_manifest, read_split, read_vocabulary
 from prep.mixing import batch_probabilities, task_probabilities
@@ -42,7 +43,6 @@ from trainer.pipeline import MixtureBatches, distribute
 from trainer.run_folder import MetricsLog, open_run, resolve
 from trainer.validation import Validator
 
-ADAPTERS_FOLDER = "adapters"
 BACKBONE_FOLDER = "backbone"
 
 
@@ -96,9 +96,12 @@ def train(config: RunConfig, report=print) -> Outcome:
             steps_per_execution=config.training.steps_per_execution,
         )
     make_dropout_stateless(model, config.seed, optimizer.iterations)
+    start(resolved, model, strategy, report)
     folder = open_run(resolved)
     checkpoints = RunCheckpoints(folder, model, optimizer, config.training.keep_checkpoints)
     first, last = checkpoints.restore(), config.training.steps
+    if not config.task_list():
+        report_left_out(manifest, resolved, report)
     report(describe(resolved, model, batches, strategy, first))
     if first < last:
         validator = make_validator(resolved, manifest, model, strategy)
@@ -115,6 +118,19 @@ def train(config: RunConfig, report=print) -> Outcome:
             return Outcome(folder, reached, is_done=False)
     export(folder, model, checkpoints, report)
     return Outcome(folder, last, is_done=True)
+
+
+def start(
+    resolved: Mapping[str, Any], model: TaskModel, strategy: tf.distribute.Strategy, report
+) -> None:
+    """Let the tasks of a new run start from earlier adapters, if the settings say so."""
+    folders = resolved["adapters"]["start_from"]
+    if not folders or tf.train.latest_checkpoint(str(Path(resolved["run"]) / CHECKPOINTS["last"])):
+        return
+    with strategy.scope():
+        started = start_tasks(model, folders)
+    for task, folder in started.items():
+        report(f"{task} starts from {folder}")
 
 
 def prepare_tensorflow(config: RunConfig, strategy: tf.distribute.Strategy) -> None:
@@ -177,6 +193,13 @@ def make_optimizer(
     )
     optimizer.build(model.trainable_variables)
     return optimizer
+
+
+def report_left_out(manifest: Manifest, resolved: Mapping[str, Any], report) -> None:
+    """Name the tasks that nobody asked to leave out."""
+    others = [task for task in manifest.tasks if task not in resolved["tasks"]]
+    if others:
+        report(f"without a split {resolved['data']['train_split']!r}: {', '.join(others)}")
 
 
 def make_validator(

@@ -34,12 +34,18 @@ def resolve(config: RunConfig, manifest: Manifest) -> dict[str, Any]:
         Plain settings: tasks listed in the bank's row order, lengths and vocabulary in numbers.
     """
     resolved = config.as_dict()
-    names = config.task_list() or list(manifest.tasks)
+    names = config.task_list() or trained_tasks(manifest, config.data.train_split)
     resolved["tasks"] = [manifest.task(name).name for name in names]
     resolved["dataset"] = _absolute(config.dataset)
     resolved["run"] = _absolute(config.run)
     if Path(config.model.backbone).is_dir():
         resolved["model"]["backbone"] = _absolute(config.model.backbone)
+    starts = resolved["adapters"]["start_from"]
+    resolved["adapters"]["start_from"] = (
+        {task: _absolute(folder) for task, folder in starts.items()}
+        if isinstance(starts, dict)
+        else starts and _absolute(starts)
+    )
     resolved["model"]["vocabulary_size"] = manifest.vocabulary.size
     resolved["vocabulary_sha256"] = manifest.vocabulary.sha256
     data = resolved["data"]
@@ -48,6 +54,20 @@ def resolve(config: RunConfig, manifest: Manifest) -> dict[str, Any]:
     data["input_length"] = data["input_length"] or lengths[0]
     data["target_length"] = data["target_length"] or lengths[1]
     return resolved
+
+
+def trained_tasks(manifest: Manifest, split: str) -> list[str]:
+    """List the tasks that can be trained on.
+
+    Args:
+        manifest: Of the dataset.
+        split: The training split; some tasks, such as xquad, have none and are for evaluation.
+
+    Returns:
+        Their names, or all names where no task has the split, so that the error names one.
+    """
+    names = [name for name, entry in manifest.tasks.items() if split in entry.splits]
+    return names or list(manifest.tasks)
 
 
 def _absolute(path: str) -> str:

@@ -25,6 +25,7 @@ import tf_keras
 
 from adapters_tf.errors import ConfigurationError
 from adapters_tf.inject import AdaptedSublayer, inject, tap_residual_stream
+from adapters_tf.normalization import LayerNorm
 from adapters_tf.routing import task_matmul, task_vector
 from adapters_tf.sites import STACKS, SUBLAYERS, Site, check_choices, sublayer_sites
 from adapters_tf.task_bank import TaskBank, constant, normal
@@ -159,7 +160,7 @@ class BottleneckBank(TaskBank):
 
     @staticmethod
     def _make_norm(name: str) -> tf_keras.layers.Layer:
-        return tf_keras.layers.LayerNormalization(epsilon=NORM_EPSILON, name=name)
+        return LayerNorm(epsilon=NORM_EPSILON, name=name)
 
     def build(self, input_shape) -> None:
         """Create the banks for inputs [B, S, D]."""

@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from adapters_tf.errors import ConfigurationError, suggest
+from adapters_tf.normalization import normalize
 from adapters_tf.routing import select_row
 from adapters_tf.task_bank import TaskBank, constant, normal
 
@@ -236,23 +237,6 @@ class WeightGenerator(SharedNetwork):
         if self.form == "two_layer":
             embedding = self.dense(f"{name}_hidden", embedding)
         return self.dense(name, embedding)
-
-
-def normalize(inputs: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, epsilon: float) -> tf.Tensor:
-    """Normalise over the last axis, with mean and bias (Ba et al. 2016, arXiv 1607.06450).
-
-    Args:
-        inputs: [..., D].
-        gamma: Scale, broadcast against the inputs.
-        beta: Bias, likewise.
-        epsilon: Added to the variance.
-
-    Returns:
-        [..., D].
-    """
-    centred = inputs - tf.reduce_mean(inputs, -1, keepdims=True)
-    variance = tf.reduce_mean(tf.square(centred), -1, keepdims=True)
-    return centred * tf.math.rsqrt(variance + epsilon) * gamma + beta
 
 
 def read_embeddings(source: str, task_names: tuple[str, ...], width: int) -> np.ndarray:

@@ -37,8 +37,8 @@ from adapters_tf.methods.generators import (
     SiteEmbeddings,
     TaskEmbeddings,
     WeightGenerator,
-    normalize,
 )
+from adapters_tf.normalization import normalize
 from adapters_tf.routing import align_vector, multiply_routed
 from adapters_tf.sites import STACKS, SUBLAYERS, Site, check_choices, sublayer_sites, unwrap
 from adapters_tf.task_bank import TaskBank, constant

@@ -1,13 +1,18 @@
 """A T5 small enough to build in a second, and a batch of uneven lengths for it."""
 
+import hashlib
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+import sentencepiece
 import tensorflow as tf
+import yaml
 from transformers import T5Config, TFT5ForConditionalGeneration
 
 from adapters_tf import TaskModel, load_backbone, load_task, save_task
+from adapters_tf.runs import build_model, trainable_checkpoint
 from eval import GreedyModel
 
 SMALL = {"d_model": 32, "d_kv": 8, "d_ff": 64, "num_heads": 4, "dropout_rate": 0.0}
@@ -28,6 +33,9 @@ def batch(uneven_batch):
     return {key: tf.constant(value) for key, value in uneven_batch().items()}
 
 
+GOLDEN = Path(__file__).parent / "golden"
+WORDS = ["yes", "no", "red", "green", "blue", "maybe", "0", "1", "2", "3", "4", "5", "."]
+SENTINELS = 10
 TASKS = ("first", "second", "third")
 
 
@@ -90,7 +98,7 @@ def assert_decodes_step_by_step(make_model):
 
     def check(method, length=8, deviation=0.3):
         # Written by benchmarks/torch_golden.py; unlike `make_backbone`'s it doesn't repeat itself.
-        backbone = load_backbone(str(Path(__file__).parent / "golden" / "t5_v1_1"))
+        backbone = load_backbone(str(GOLDEN / "t5_v1_1"))
         model = make_model(method, deviation=deviation, backbone=backbone)
         random = np.random.default_rng(0)
         inputs = random.integers(2, 96, (9, 11)) * (np.arange(11) < [[n] for n in range(1, 10)])
@@ -126,3 +134,66 @@ def make_t5_base():
         return backbone
 
     return make
+
+
+@pytest.fixture(scope="session")
+def make_dataset(tmp_path_factory):
+    """What the tokenizer files are made of: a vocabulary and the manifest that names it."""
+
+    def make(kind="unigram"):
+        folder = tmp_path_factory.mktemp("dataset")
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(
+                [" ".join(WORDS[i:] + WORDS[:i]) for i in range(len(WORDS))] * 3
+            ),
+            model_prefix=str(folder / "spiece"),
+            model_type=kind,
+            vocab_size=40,
+            hard_vocab_limit=False,
+            pad_id=0,
+            eos_id=1,
+            unk_id=2,
+            bos_id=-1,
+            minloglevel=2,
+        )
+        entry = {"file": "spiece.model", "sentinels": SENTINELS}
+        (folder / "dataset.json").write_text(json.dumps({"vocabulary": entry}))
+        return folder
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def dataset(make_dataset):
+    return make_dataset()
+
+
+@pytest.fixture(scope="session")
+def make_run(tmp_path_factory, dataset):
+    """Writes a run folder whose adapters are not at their start."""
+
+    def make(method, settings, seed=0, **more):
+        folder = tmp_path_factory.mktemp("run")
+        sha256 = hashlib.sha256((dataset / "spiece.model").read_bytes()).hexdigest()
+        model = {"backbone": str(GOLDEN / "t5"), "vocabulary_size": 96, "overrides": {}}
+        adapters = {"method": method, "settings": settings, "train_layer_norms": False, **more}
+        config = {"model": model, "adapters": adapters, "tasks": ["rte", "cola"], "seed": 0}
+        config |= {"dataset": str(dataset), "vocabulary_sha256": sha256}
+        (folder / "config.yaml").write_text(yaml.safe_dump(config))
+        built = build_model(config)
+        random = np.random.default_rng(seed)
+        for variable in built.trainable_variables:
+            variable.assign_add(random.normal(0, 0.2, variable.shape).astype(np.float32))
+        step = tf.Variable(7, dtype=tf.int64)
+        trainable_checkpoint(built, step=step).save(str(folder / "best" / "checkpoint"))
+        save_task(built, "rte", folder / "adapters" / "rte")
+        return folder
+
+    return make
+
+
+@pytest.fixture
+def sentences(uneven_batch):
+    """A batch of the run's second task."""
+    batch = uneven_batch(task=1)
+    return {key: tf.constant(np.minimum(value, 95)) for key, value in batch.items()}

@@ -8,81 +8,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import sentencepiece
-import tensorflow as tf
 import yaml
 from safetensors.numpy import load_file
 from transformers import T5Tokenizer
 
-from adapters_tf import TaskModel, load_backbone, load_run, load_task, save_task, task_tensors
+from adapters_tf import TaskModel, load_backbone, load_run, load_task, task_tensors
 from adapters_tf.__main__ import main
 from adapters_tf.interop.folding import NOT_UNIGRAM, export_tokenizer
-from adapters_tf.runs import build_model, trainable_checkpoint
+from adapters_tf.runs import build_model
 from prep import Vocabulary
 
 GOLDEN = Path(__file__).parent / "golden"
-WORDS = ["yes", "no", "red", "green", "blue", "maybe", "0", "1", "2", "3", "4", "5", "."]
 SENTINELS = 10
-
-
-def make_dataset(folder, kind="unigram"):
-    """What the tokenizer files are made of: a vocabulary and the manifest that names it."""
-    sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter([" ".join(WORDS[i:] + WORDS[:i]) for i in range(len(WORDS))] * 3),
-        model_prefix=str(folder / "spiece"),
-        model_type=kind,
-        vocab_size=40,
-        hard_vocab_limit=False,
-        pad_id=0,
-        eos_id=1,
-        unk_id=2,
-        bos_id=-1,
-        minloglevel=2,
-    )
-    entry = {"file": "spiece.model", "sentinels": SENTINELS}
-    (folder / "dataset.json").write_text(json.dumps({"vocabulary": entry}))
-    return folder
-
-
-@pytest.fixture(scope="module")
-def dataset(tmp_path_factory):
-    return make_dataset(tmp_path_factory.mktemp("dataset"))
-
-
-@pytest.fixture(scope="module")
-def make_run(tmp_path_factory, dataset):
-    """Writes a run folder whose adapters are not at their start."""
-
-    def make(method, settings):
-        folder = tmp_path_factory.mktemp("run")
-        sha256 = hashlib.sha256((dataset / "spiece.model").read_bytes()).hexdigest()
-        model = {"backbone": str(GOLDEN / "t5"), "vocabulary_size": 96, "overrides": {}}
-        adapters = {"method": method, "settings": settings, "train_layer_norms": False}
-        config = {"model": model, "adapters": adapters, "tasks": ["rte", "cola"], "seed": 0}
-        config |= {"dataset": str(dataset), "vocabulary_sha256": sha256}
-        (folder / "config.yaml").write_text(yaml.safe_dump(config))
-        built = build_model(config)
-        random = np.random.default_rng(0)
-        for variable in built.trainable_variables:
-            variable.assign_add(random.normal(0, 0.2, variable.shape).astype(np.float32))
-        step = tf.Variable(7, dtype=tf.int64)
-        trainable_checkpoint(built, step=step).save(str(folder / "best" / "checkpoint"))
-        save_task(built, "rte", folder / "adapters" / "rte")
-        return folder
-
-    return make
 
 
 @pytest.fixture(scope="module")
 def run(make_run):
     return make_run("lora", {"lora": {"rank": 2, "targets": ["q", "wo"]}})
-
-
-@pytest.fixture
-def sentences(uneven_batch):
-    """A batch of the run's second task."""
-    batch = uneven_batch(task=1)
-    return {key: tf.constant(np.minimum(value, 95)) for key, value in batch.items()}
 
 
 def fails(capsys, *argv):
@@ -171,12 +113,11 @@ def test_its_tokenizer_gives_the_ids_of_the_dataset(run, dataset, tmp_path):
         assert tokenizer(text).input_ids == [*vocabulary.encode(text), 1], text
 
 
-def test_a_vocabulary_that_transformers_5_would_misread_is_pointed_out(tmp_path):
+def test_a_vocabulary_that_transformers_5_would_misread_is_pointed_out(make_dataset, tmp_path):
     """It takes every spiece.model for a unigram one, and gives other ids without a word."""
     for kind, expected in (("bpe", (NOT_UNIGRAM,)), ("unigram", ())):
-        folder = tmp_path / kind
-        folder.mkdir()
-        sha256 = hashlib.sha256((make_dataset(folder, kind) / "spiece.model").read_bytes())
+        folder = make_dataset(kind)
+        sha256 = hashlib.sha256((folder / "spiece.model").read_bytes())
         assert export_tokenizer(str(folder), sha256.hexdigest(), tmp_path / "out") == expected
 
 

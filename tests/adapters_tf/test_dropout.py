@@ -1,10 +1,11 @@
-"""Dropout masks drawn sixteen bits at a time."""
+"""Dropout masks drawn eight bits at a time."""
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from adapters_tf.dropout import StepDropoutGenerator, draw_dropout
+from adapters_tf.errors import ConfigurationError
 
 SEED = tf.constant([3, 4])
 
@@ -15,15 +16,30 @@ def test_units_are_dropped_at_the_rate_and_the_rest_scaled(rate, shape):
     outputs = draw_dropout(tf.ones(shape), rate, SEED).numpy()
     assert outputs.shape == shape
     share = np.mean(outputs == 0)
-    # Four standard deviations of a binomial share.
-    assert abs(share - rate) <= 4 * np.sqrt(rate * (1 - rate) / outputs.size) + 2**-16
-    np.testing.assert_allclose(outputs[outputs != 0], 1 / (1 - rate), rtol=2e-4)
+    # One of the two multiples of 2^-8 beside the rate, and four standard deviations of a share.
+    assert abs(share - rate) < 4 * np.sqrt(rate * (1 - rate) / outputs.size) + 2**-8
+    np.testing.assert_allclose(outputs[outputs != 0], 1 / (1 - rate), rtol=1e-6)
 
 
-def test_the_two_units_of_a_word_are_independent():
+@pytest.mark.parametrize("rate", [0.1, 0.0625, 0.9])
+def test_the_rate_is_met_exactly_on_average(rate):
+    draw = tf.function(lambda seed: draw_dropout(tf.ones([40_000]), rate, seed))
+    shares = [np.mean(draw(tf.constant([7, step])) == 0) for step in range(400)]
+    # A mask's own share deviates by its threshold (at most half of 2^-8) and by chance.
+    deviation = np.sqrt(rate * (1 - rate) / 40_000 + 2**-18)
+    assert abs(np.mean(shares) - rate) < 4 * deviation / np.sqrt(len(shares))
+
+
+def test_the_units_of_a_word_are_independent():
     kept = draw_dropout(tf.ones([1000, 1000]), 0.5, SEED).numpy() != 0
-    correlation = np.corrcoef(kept[:, :500].ravel(), kept[:, 500:].ravel())[0, 1]
-    assert abs(correlation) < 4 / np.sqrt(500_000)
+    correlations = np.corrcoef(kept.reshape(1000, 4, 250).swapaxes(0, 1).reshape(4, -1))
+    assert np.abs(correlations - np.eye(4)).max() < 4 / np.sqrt(250_000)
+
+
+@pytest.mark.parametrize("rate", [-0.1, 0.999, 1.0])
+def test_a_rate_that_cannot_be_drawn_is_refused(rate):
+    with pytest.raises(ConfigurationError, match="from 0 to 255/256"):
+        draw_dropout(tf.ones([4]), rate, SEED)
 
 
 def test_gradients_pass_where_units_were_kept():

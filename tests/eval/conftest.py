@@ -73,8 +73,8 @@ def write_shard(folder: Path, name: str, task: str, numbers: list[int], vocabula
     for number in numbers:
         inputs, targets, label = make_example(task, number)
         input_ids, target_ids = ([*vocabulary.encode(text), 1] for text in (inputs, targets))
-        message = encoder.message(number, input_ids, encoder.answer(label, target_ids))
-        content += encoder.frame_all([message])
+        messages = encoder.messages([number], [input_ids], [encoder.answer(label, target_ids)])
+        content += encoder.frame_all(messages)
         input_tokens, target_tokens = input_tokens + len(input_ids), target_tokens + len(target_ids)
     (folder / name).parent.mkdir(parents=True, exist_ok=True)
     (folder / name).write_bytes(content)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from adapters_tf.dataset_folder import open_dataset
 from prep.__main__ import main
 from prep.errors import DataError, run_command
 from prep.manifest import load_manifest
@@ -49,6 +50,16 @@ def test_the_same_is_read_as_from_the_disk(dataset):
     text = "a man plays a flute"
     vocabulary = read_vocabulary(address, manifest)
     assert vocabulary.encode(text) == read_vocabulary(folder, manifest).encode(text)
+
+
+def test_task_embeddings_read_the_same_inputs(dataset):
+    folder, _, address = dataset
+    local, remote = open_dataset(str(folder)), open_dataset(address)
+    assert local.read_vocabulary() == remote.read_vocabulary()
+    inputs = local.read_inputs("rte", 20)
+    assert len(inputs) == 20
+    for ours, theirs in zip(inputs, remote.read_inputs("rte", 20), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
 
 
 def test_verify_and_inspect_take_a_bucket(dataset, capsys):

@@ -38,15 +38,16 @@ def random_cases():
 @pytest.mark.parametrize(("inputs", "targets", "label", "example"), list(random_cases()))
 def test_bytes_equal_tensorflows(inputs, targets, label, example):
     encoder = RecordEncoder(32_100)
-    message = encoder.message(example, inputs, encoder.answer(label, targets))
-    assert encoder.frame_all([message]) == frame(reference(inputs, targets, label, example))
+    messages = encoder.messages([example], [inputs], [encoder.answer(label, targets)])
+    assert encoder.frame_all(messages) == frame(reference(inputs, targets, label, example))
 
 
 @pytest.mark.parametrize("references", [("a",), ("", "Größe" * 100, "三")])
 @pytest.mark.parametrize("group", [None, 0, (1 << 63) - 1])
 def test_bytes_of_texts_and_groups_equal_tensorflows(references, group):
     encoder = RecordEncoder(100)
-    message = encoder.message(7, [5, 1], encoder.answer(-1, [6, 1], references), group)
+    groups = None if group is None else [group]
+    [message] = encoder.messages([7], [[5, 1]], [encoder.answer(-1, [6, 1], references)], groups)
     assert encoder.frame_all([message, message]) == 2 * frame(
         reference([5, 1], [6, 1], -1, 7, references, group)
     )
@@ -105,3 +106,12 @@ def test_frames_equal_tensorflows(tmp_path):
 )
 def test_varint(value, encoded):
     assert varint(value) == encoded
+
+
+@pytest.mark.parametrize("vocabulary_size", [2, 130, 32_100])
+def test_row_numbers_of_any_size(vocabulary_size):
+    encoder = RecordEncoder(vocabulary_size)
+    for power in range(0, 63, 7):
+        for number in ((1 << power) - 1, 1 << power, (1 << power) + 300):
+            messages = encoder.messages([number], [[1]], [encoder.answer(0, [1])])
+            assert encoder.frame_all(messages) == frame(reference([1], [1], 0, number))

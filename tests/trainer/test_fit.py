@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import tensorflow as tf
 import yaml
 from safetensors.numpy import load_file
 
-from adapters_tf import load_run
+from adapters_tf import load_run, task_tensors
 from eval.__main__ import main as evaluate
 from prep import load_manifest, run_command
 from trainer.__main__ import main
@@ -193,6 +194,26 @@ def test_load_run_gives_the_checkpoints_weights(whole_run):
     assert load_run(run, "none").step == 0
 
 
+def test_tasks_start_from_the_adapters_of_an_earlier_run(
+    whole_run, small_dataset, tmp_path, capsys
+):
+    earlier, names = whole_run[0], ("synthetic_choice", "synthetic_entailment")
+    folder = earlier / "adapters" / names[0]
+    starts = f"--adapters.start_from={{{names[1]}: {folder}}}"
+    short = [f"--tasks={','.join(names)}", "--training.steps=1", "--optimizer.learning_rate=1e-9"]
+    argv = arguments(small_dataset, tmp_path / "run", starts, *short)
+    for _ in range(2):  # the second time all is done, and nothing starts anew
+        assert run_command(main, argv) == 0
+    assert capsys.readouterr().out.count(f"{names[1]} starts from {folder}") == 1
+    model = load_run(tmp_path / "run").model
+    started, fresh = (task_tensors(model, name) for name in reversed(names))
+    expected = load_file(str(folder / "adapter_model.safetensors"))
+    assert started.keys() == expected.keys()
+    for path, tensor in started.items():
+        np.testing.assert_allclose(tensor, expected[path], atol=1e-6)
+    assert any(np.abs(fresh[path] - expected[path]).max() > 1e-3 for path in expected)
+
+
 @pytest.mark.parametrize(
     ("extra", "code", "message"),
     [
@@ -207,6 +228,7 @@ def test_load_run_gives_the_checkpoints_weights(whole_run):
         (["--adapters.method=lora,ia3"], 2, "v has an adapter already (lora)"),
         (["--data.routing=exmaple"], 2, "did you mean 'example'"),
         (["--model.backbone=t5-tinny"], 2, "t5-tiny"),
+        (["--adapters.start_from=nowhere"], 1, "nowhere is no adapter's folder, and no run"),
         (["--data.train_split=trian"], 2, "did you mean 'train'"),
         (["--training.best_metric=synthetic_choice/acuracy"], 2, "synthetic_choice/accuracy"),
         (["--training.precision=bfloat16"], 2, "mixed_bfloat16"),
@@ -272,3 +294,19 @@ def test_a_full_disk_is_one_line_and_keeps_the_earlier_checkpoints(
     assert error.startswith("error: disk full: the checkpoint of step 10")
     assert error.count("\n") == 1
     assert [file.name for file in (run / "checkpoints").glob("*.index")] == ["ckpt-5.index"]
+
+
+def test_tasks_without_a_training_split_are_left_out_and_named(small_dataset, tmp_path, capsys):
+    dataset = tmp_path / "dataset"
+    shutil.copytree(small_dataset, dataset)
+    document = json.loads((dataset / "dataset.json").read_text())
+    del document["tasks"]["synthetic_similarity"]["splits"]["train"]
+    (dataset / "dataset.json").write_text(json.dumps(document))
+    run = tmp_path / "run"
+    assert run_command(main, arguments(dataset, run, "--training.steps=1")) == 0
+    assert "without a split 'train': synthetic_similarity\n" in capsys.readouterr().out
+    tasks = yaml.safe_load((run / "config.yaml").read_text())["tasks"]
+    assert tasks == ["synthetic_entailment", "synthetic_choice"]
+    asked = arguments(dataset, tmp_path / "other", "--tasks=synthetic_similarity")
+    assert run_command(main, asked) == 2
+    assert "synthetic_similarity" in capsys.readouterr().err

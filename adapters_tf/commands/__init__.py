@@ -1,0 +1,1 @@
+"""The commands of `python -m adapters_tf`, a file each: `add_parser` and what it runs."""
