@@ -242,7 +242,7 @@ def _reads_residual_stream(fields: Mapping[str, Any]) -> bool:
     is_after = bool(fields.get("original_ln_after", True))
     residual = fields.get("residual_before_ln", True)
     if fields.get("is_parallel"):
-        _check_stream_is_added_once(is_after, "original_ln_after", is_after)
+        _check_stream(is_after, is_after)
         return True
     if residual == "post_add":
         raise WeightsError("AdapterHub's residual_before_ln = 'post_add' has no counterpart here")
@@ -252,17 +252,19 @@ def _reads_residual_stream(fields: Mapping[str, Any]) -> bool:
             " comes after the residual is added"
         )
     if not is_before:
-        _check_stream_is_added_once(is_after, "original_ln_after", is_after)
+        _check_stream(is_after, is_after)
         return False
     # The adapter's own residual is y, or with residual_before_ln off already x + y.
-    _check_stream_is_added_once(is_after == bool(residual), "original_ln_after", is_after)
+    _check_stream(is_after == bool(residual), is_after)
     return True
 
 
-def _check_stream_is_added_once(is_once: bool, name: str, value: bool) -> None:
-    if not is_once:
-        problem = "adds the residual stream twice" if value else "leaves the residual stream out"
-        raise WeightsError(f"AdapterHub's {name} = {value} has no counterpart: it {problem}")
+def _check_stream(is_added_once: bool, is_after: bool) -> None:
+    if not is_added_once:
+        problem = "adds the residual stream twice" if is_after else "leaves the residual stream out"
+        raise WeightsError(
+            f"AdapterHub's original_ln_after = {is_after} has no counterpart: it {problem}"
+        )
 
 
 def _read_activation(name: str, has_version: bool) -> str:

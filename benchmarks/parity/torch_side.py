@@ -43,7 +43,7 @@ from cases import (
 )
 
 B, S, T = 4, 16, 8
-ALL = ("peft", "adapterhub", "hf")
+LIBRARIES = ("peft", "adapterhub", "hf")
 IGNORED_LABEL = -100
 # Models that benchmarks/torch_golden.py wrote, and which of `MODELS` they are like.
 GOLDEN_BASES = {"t5": "t5", "t5_v1_1": "v1_1"}
@@ -215,7 +215,9 @@ def make(work: Path) -> None:
             np.savez(folder / "expected.npz", **outputs(adapted, case, batch))
 
 
-def check(work: Path, name: str = "differences.json", libraries: tuple[str, ...] = ALL) -> None:
+def check(
+    work: Path, name: str = "differences.json", libraries: tuple[str, ...] = LIBRARIES
+) -> None:
     differences = {}
     for model_name in MODELS:
         batch = random_batch(MODELS[model_name]["vocab_size"])
