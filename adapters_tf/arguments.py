@@ -29,3 +29,21 @@ class OneLineParser(argparse.ArgumentParser):
             options = [option for action in self._actions for option in action.option_strings]
             message = f"unknown option {unknown[1]}; {suggest(unknown[1], options)}"
         raise ConfigurationError(f"{self.prog}: {message}")
+
+
+def read_weights(text: str | None) -> list[float] | None:
+    """Read numbers with commas between them.
+
+    Args:
+        text: Such as 1,1,2; None for none.
+
+    Returns:
+        The numbers.
+
+    Raises:
+        ConfigurationError: One is none.
+    """
+    try:
+        return None if text is None else [float(part) for part in text.split(",")]
+    except ValueError:
+        raise ConfigurationError(f"--weights {text!r}: expected numbers such as 1,1,2") from None

@@ -18,7 +18,7 @@ from safetensors.numpy import save_file
 
 from adapters_tf.adapter_files import CONFIG_FILE, WEIGHTS_FILE, read_settings, read_task
 from adapters_tf.errors import WeightsError, suggest
-from adapters_tf.methods import method_name
+from adapters_tf.methods import TRAINING_ONLY, method_name
 from adapters_tf.methods.frozen import frozen_digest
 from adapters_tf.model import TaskModel
 
@@ -26,7 +26,8 @@ Tensors = Mapping[str, np.ndarray]
 Source = tuple[str, Tensors]  # the second with where it comes from, for messages
 # Settings that the outputs do not depend on, and where a fusion's adapters, which are compared by
 # their weights, once were.
-_FOR_TRAINING = ("dropout", "task_embeddings", "regularization", "of", "tasks")
+# The field of adapter_config.json by which our own folders are known.
+OWN_MARK = "methods"
 
 
 def task_tensors(model: TaskModel, task: str) -> dict[str, np.ndarray]:
@@ -190,7 +191,7 @@ def _meaning(config: Mapping[str, Any]) -> dict[str, Any]:
         f"{method}.{name}": value
         for method, fields in config["methods"].items()
         for name, value in fields.items()
-        if name not in _FOR_TRAINING
+        if name not in TRAINING_ONLY
     }
     return {
         "model_width": config["model_width"],

@@ -6,8 +6,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from adapters_tf.__main__ import read_weights
-from adapters_tf.arguments import OneLineParser
+from adapters_tf.arguments import OneLineParser, read_weights
 from adapters_tf.runs import read_config
 from eval.baselines import trivial_baseline
 from eval.evaluator import TaskResult

@@ -26,6 +26,7 @@ from adapters_tf.task_bank import TaskBank
 
 __all__ = [
     "METHODS",
+    "TRAINING_ONLY",
     "VARIANTS",
     "AdapterMethod",
     "BottleneckBank",
@@ -77,6 +78,9 @@ METHODS: Mapping[str, type] = {
     "prefix": PrefixConfig,
     "fusion": FusionConfig,
 }
+
+# Settings that say how an adapter starts or trains, and not what it computes.
+TRAINING_ONLY = ("dropout", "initialization", "task_embeddings")
 
 # Published settings of a method under a name of their own.
 VARIANTS: Mapping[str, tuple[str, Mapping[str, Any]]] = {

@@ -1,0 +1,150 @@
+"""`export` and `import`: one task's adapter out as another library's folder, and in from one."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from adapters_tf.backbone import load_backbone
+from adapters_tf.errors import ConfigurationError
+from adapters_tf.interop import LIBRARIES, export_task, import_task
+from adapters_tf.interop.exchange import check_target
+from adapters_tf.interop.folding import export_folded, export_tokenizer
+from adapters_tf.methods import TRAINING_ONLY, method_name, read_methods
+from adapters_tf.runs import LoadedRun, build_backbone, load_run, read_config
+from adapters_tf.task_folder import OWN_MARK, save_task
+
+# A plain T5 with the adapter folded in, beside the libraries' own formats.
+FOLDED = "hf"
+
+
+def add_parser(commands: Any) -> None:
+    """Add the commands to the command line."""
+    _add_export(commands)
+    _add_import(commands)
+
+
+def _add_export(commands: Any) -> None:
+    parser = commands.add_parser(
+        "export", help="write a task's adapter as another library's folder"
+    )
+    parser.add_argument("--run", required=True, help="run folder that the trainer wrote")
+    parser.add_argument("--task", required=True, help="one of its tasks")
+    parser.add_argument(
+        "--format",
+        required=True,
+        choices=(*LIBRARIES, FOLDED),
+        help=f"{FOLDED}: a plain T5 with the adapter folded into its weights",
+    )
+    parser.add_argument("--out", required=True, help="folder to write; an earlier one is replaced")
+    parser.add_argument(
+        "--checkpoint",
+        default="best",
+        choices=("best", "last", "none"),
+        help="by default best; none is the model before training",
+    )
+    parser.set_defaults(command=export_command)
+
+
+def _add_import(commands: Any) -> None:
+    parser = commands.add_parser("import", help="read another library's folder as a task's adapter")
+    parser.add_argument("--format", required=True, choices=tuple(LIBRARIES))
+    parser.add_argument("--from", required=True, dest="source", help="folder the library saved")
+    base = parser.add_mutually_exclusive_group(required=True)
+    base.add_argument("--run", help="run folder whose model shall hold it")
+    base.add_argument("--backbone", help="T5 it was trained on: a hub name or a folder")
+    parser.add_argument("--task", required=True, help="the name it gets")
+    parser.add_argument("--out", required=True, help="folder to write; an earlier one is replaced")
+    parser.set_defaults(command=import_command)
+
+
+def export_command(options: argparse.Namespace) -> None:
+    """Write one task of a run as another library's folder.
+
+    Args:
+        options: Of the command line.
+    """
+    run = load_run(options.run, options.checkpoint, tasks=[options.task])
+    if options.format == FOLDED:
+        export_model(run, options.task, options.out)
+        return
+    base = run.config["model"]["backbone"]
+    folder = export_task(run.model, options.task, options.format, options.out, base)
+    print(f"wrote {folder} (weights of step {run.step})")
+    print(f"there: {LIBRARIES[options.format].loading_command(folder)}")
+
+
+def export_model(run: LoadedRun, task: str, out: str) -> None:
+    """Write one task of a run as a plain T5, with its tokenizer where the dataset is at hand.
+
+    Args:
+        run: Opened.
+        task: One of its tasks.
+        out: The folder.
+    """
+    folder = export_folded(run.model, task, out)
+    dataset, vocabulary = run.config["dataset"], run.config["vocabulary_sha256"]
+    for note in export_tokenizer(dataset, vocabulary, folder):
+        print(f"note: {note}")
+    print(f"wrote {folder} (weights of step {run.step})")
+    print(f"there: T5ForConditionalGeneration.from_pretrained({str(folder)!r})")
+
+
+def import_command(options: argparse.Namespace) -> None:
+    """Read another library's folder and write a task folder of ours.
+
+    Args:
+        options: Of the command line.
+
+    Raises:
+        ConfigurationError: The run's adapters are of another method or other settings, or the
+            folder to write holds something else.
+    """
+    check_target(Path(options.out), OWN_MARK)
+    if options.run:
+        config = read_config(options.run)
+        backbone = build_backbone(config)
+    else:
+        config, backbone = None, load_backbone(options.backbone)
+    imported = import_task(backbone, options.task, options.format, options.source)
+    if config is not None:
+        check_settings(options.run, config["adapters"], imported.model.methods[0])
+    for note in imported.notes:
+        print(f"note: {note}")
+    print(f"wrote {save_task(imported.model, options.task, options.out)}")
+
+
+def check_settings(run: str, adapters: Mapping[str, Any], settings: Any) -> None:
+    """Make sure that a run's model computes what an imported adapter means.
+
+    Args:
+        run: The run folder, for the message.
+        adapters: The section of its config.yaml.
+        settings: What was imported.
+
+    Raises:
+        ConfigurationError: Another method, or settings that differ in more than training.
+    """
+    methods = read_methods(adapters["method"], adapters["settings"])
+    if [type(method) for method in methods] != [type(settings)]:
+        raise ConfigurationError(
+            f"{run} has adapters of the method {adapters['method']!r}, and these are "
+            f"{method_name(settings)!r}; import them with --backbone"
+        )
+    ours, theirs = _comparable(methods[0]), _comparable(settings)
+    differing = [
+        f"{name} {ours[name]}, not {theirs[name]}" for name in ours if ours[name] != theirs[name]
+    ]
+    if differing:
+        raise ConfigurationError(f"the adapters of {run} have {'; '.join(differing)}")
+
+
+def _comparable(settings: Any) -> dict[str, Any]:
+    return {
+        name: sorted(value) if isinstance(value, Sequence) and not isinstance(value, str) else value
+        for name, value in asdict(settings).items()
+        if name not in TRAINING_ONLY
+    }
