@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 PACKAGES := prep adapters_tf trainer eval
 RUN ?= runs/demo
 METHOD ?= bottleneck
+# One after the other: TensorFlow keeps every program it compiled, gigabytes of them.
+PYTEST = $(BIN)/python -m pytest -n 2 --dist loadgroup
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test format lint types imports check benchmarks benchmark-peers parity parity-newer stage lock clean
@@ -25,7 +27,9 @@ demo: setup ## the whole story on embedded tasks: no download, no account (about
 	$(BIN)/python -m trainer.demo --run $(RUN) --method $(METHOD)
 
 test: setup ## run the test-suite
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(PYTEST) tests/prep tests/eval tests/test_*.py
+	$(PYTEST) tests/adapters_tf
+	$(PYTEST) tests/trainer
 
 format: setup ## rewrite the code in the house format
 	$(BIN)/ruff format .

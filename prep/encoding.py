@@ -194,7 +194,7 @@ class ShardWriter:
         self._records = RecordEncoder(self._vocabulary.size)
 
     def write(self, job: ShardJob) -> ShardResult:
-        """Writes one shard, and its rejected rows beside it.
+        """Writes one shard, and its rejected rows beside it; neither is synced to the disk.
 
         Args:
             job: What to do.
@@ -225,7 +225,7 @@ class ShardWriter:
         content, records, fullest_targets = self._serialize(
             encoded, is_packed, bool(job.task.group)
         )
-        write_durably(job.path, content)
+        write_file(job.path, content)
         cut_targets = {position for position, answer in enumerate(encoded.answers) if answer.is_cut}
         input_lengths = list(map(len, encoded.inputs))
         target_lengths = [len(answer.ids) for answer in encoded.answers]
@@ -354,6 +354,33 @@ def _seldom_collecting() -> Iterator[None]:
         gc.set_threshold(*before)
 
 
+def write_file(path: Path, content: bytes) -> None:
+    """Writes a file, which the disk may have only later; see `sync_file`.
+
+    Args:
+        path: The file.
+        content: Its bytes.
+
+    Raises:
+        OSError: If the disk refuses, naming the file.
+    """
+    with _naming(path):
+        path.write_bytes(content)
+
+
+def sync_file(path: Path) -> None:
+    """Waits until the disk has a file.
+
+    Args:
+        path: The file.
+
+    Raises:
+        OSError: If the disk refuses, naming the file.
+    """
+    with _naming(path), path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
 def write_durably(path: Path, content: bytes) -> None:
     """Writes a file and waits until the disk has it.
 
@@ -364,11 +391,14 @@ def write_durably(path: Path, content: bytes) -> None:
     Raises:
         OSError: If the disk refuses, naming the file.
     """
+    write_file(path, content)
+    sync_file(path)
+
+
+@contextlib.contextmanager
+def _naming(path: Path) -> Iterator[None]:
     try:
-        with path.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+        yield
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from error
 
@@ -423,4 +453,4 @@ def _fingerprints(examples: Sequence[Example]) -> np.ndarray:
 def _write_rejected(path: Path, rejected: Sequence[dict]) -> None:
     if rejected:
         lines = [json.dumps(row, ensure_ascii=False) + "\n" for row in rejected]
-        write_durably(path, "".join(lines).encode("utf-8", "backslashreplace"))
+        write_file(path, "".join(lines).encode("utf-8", "backslashreplace"))

@@ -6,21 +6,23 @@ copied in the middle of something. A worker whose parent is gone ends itself. Wh
 again one at a time: those of which a worker dies once more fail, and their task with them.
 """
 
+import contextlib
 import itertools
 import multiprocessing
 import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from collections.abc import Generator, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
-from prep.encoding import EncodingSettings, ShardJob, ShardResult, ShardWriter
+from prep.encoding import EncodingSettings, ShardJob, ShardResult, ShardWriter, sync_file
 from prep.errors import DataError
 from prep.tasks_file import import_module
 
+SYNCS_IN_FLIGHT = 2  # per worker
 JOBS_IN_FLIGHT = 2  # per worker: one at work, one waiting, so that memory stays bounded
 
 
@@ -29,6 +31,7 @@ class WorkerLostError(DataError):
 
 
 _writer: ShardWriter | None = None
+_Done = Generator[tuple[ShardJob, ShardResult | DataError], None, None]
 
 
 def write_shards(
@@ -48,20 +51,53 @@ def write_shards(
         WorkerLostError: If no worker can be started.
         OSError: If the disk refuses.
     """
+    done: _Done
     if workers == 1:
         writer = ShardWriter(settings)
-        for job in jobs:
-            yield job, _attempt(writer, job)
-        return
-    yield from _in_order(jobs, settings, workers)
+        done = ((job, _attempt(writer, job)) for job in jobs)
+    else:
+        done = _in_order(jobs, settings, workers)
+    with contextlib.closing(done):
+        yield from _synced(done, SYNCS_IN_FLIGHT * workers)
+
+
+def _synced(done: _Done, in_flight: int) -> _Done:
+    """Waits until the disk has each shard, while the next ones are made."""
+    waiting: deque[tuple[ShardJob, ShardResult | DataError, Future[None]]] = deque()
+    failure: BaseException | None = None
+    with ThreadPoolExecutor(in_flight) as threads:
+        while failure is None:
+            try:
+                job, result = next(done)
+            except BaseException as error:  # what was finished before it is finished
+                failure = error
+            else:
+                waiting.append((job, result, threads.submit(_sync, job)))
+            while waiting and (failure is not None or len(waiting) > in_flight):
+                yield _first_synced(waiting)
+    if not isinstance(failure, StopIteration):
+        raise failure
+
+
+def _first_synced(
+    waiting: deque[tuple[ShardJob, ShardResult | DataError, Future[None]]],
+) -> tuple[ShardJob, ShardResult | DataError]:
+    job, result, synced = waiting.popleft()
+    if not isinstance(result, DataError):
+        synced.result()
+    return job, result
+
+
+def _sync(job: ShardJob) -> None:
+    for path in (job.path, job.rejected_path):
+        if path.exists():
+            sync_file(path)
 
 
 _Pending = tuple[ShardJob, "Future[ShardResult | DataError]"]
 
 
-def _in_order(
-    jobs: Iterator[ShardJob], settings: EncodingSettings, workers: int
-) -> Iterator[tuple[ShardJob, ShardResult | DataError]]:
+def _in_order(jobs: Iterator[ShardJob], settings: EncodingSettings, workers: int) -> _Done:
     executor = _start_executor(settings, workers)
     pending: deque[_Pending] = deque()
     try:
