@@ -19,7 +19,7 @@ import sentencepiece
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from prep.encoding import EncodingSettings, ShardJob, ShardWriter
+from prep.encoding import EncodingSettings, ShardJob, ShardWriter, sync_file
 from prep.planning import SplitPlan, plan_task
 from prep.rows import parse_block
 from prep.task import RowError
@@ -87,6 +87,7 @@ def measure(name: str, plan: SplitPlan, vocabulary: Path, folder: Path, repetiti
             writer.write(
                 ShardJob(plan.task, plan.split, index, block, 0, None, path, folder / "rejected")
             )
+            sync_file(path)
 
     pairs = [(cpu_seconds(encode_only), cpu_seconds(prepare)) for _ in range(repetitions)]
     raw, whole = (statistics.median(times) * 1e6 / examples for times in zip(*pairs, strict=True))

@@ -405,7 +405,7 @@ def _naming(path: Path) -> Iterator[None]:
 
 def _word(job: ShardJob) -> _Worded:
     """Words the rows of a block; the examples of one row share its number."""
-    make = job.task.examples_maker(job.split)
+    make, expand = job.task.example_maker(), job.task.row_expander(job.split)
     worded = _Worded()
     examples, numbers = worded.examples, worded.numbers
     number = job.first_example - 1
@@ -414,12 +414,13 @@ def _word(job: ShardJob) -> _Worded:
             continue
         number += 1
         try:
-            made = make(row)
-            if len(made) == 1:
-                examples.append(made[0])
+            if isinstance(row, RowError):
+                raise row
+            if expand is None:  # the shortest way for most rows
+                examples.append(make(row))
                 numbers.append(number)
             else:
-                worded.add(number, made)
+                worded.add(number, [make(part) for part in expand(row)])
         except RowError as error:
             worded.rejected.append(
                 {

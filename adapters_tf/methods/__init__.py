@@ -79,8 +79,16 @@ METHODS: Mapping[str, type] = {
     "fusion": FusionConfig,
 }
 
-# Settings that say how an adapter starts or trains, and not what it computes.
-TRAINING_ONLY = ("dropout", "initialization", "task_embeddings")
+# Settings that say how an adapter starts or trains, and not what it computes. Which adapters a
+# fusion is `of` says a digest better than the folder they were read from.
+TRAINING_ONLY = (
+    "dropout",
+    "initialization",
+    "task_embeddings",
+    "regularization",
+    "of",
+    "tasks",
+)
 
 # Published settings of a method under a name of their own.
 VARIANTS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
