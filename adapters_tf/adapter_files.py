@@ -1,4 +1,7 @@
-"""The two files of a task folder, read: its settings and its tensors."""
+"""The two files of an adapter's folder, read: its configuration and its tensors.
+
+Other libraries call the first by the same name; what is said of it here goes for theirs too.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,30 @@ CONFIG_FILE = "adapter_config.json"
 WEIGHTS_FILE = "adapter_model.safetensors"
 
 
+def read_adapter_config(folder: Path) -> dict[str, Any]:
+    """Read the configuration of an adapter's folder.
+
+    Args:
+        folder: Of any library.
+
+    Returns:
+        Its `adapter_config.json`.
+
+    Raises:
+        WeightsError: It is missing or no JSON object.
+    """
+    file = folder / CONFIG_FILE
+    if not file.is_file():
+        raise WeightsError(f"{folder} holds no {CONFIG_FILE}")
+    try:
+        config = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise WeightsError(f"{file} is not JSON: {error}") from None
+    if not isinstance(config, dict):
+        raise WeightsError(f"{file} should hold one JSON object")
+    return config
+
+
 def read_settings(folder: Path) -> dict[str, Any]:
     """Read what a task folder says of its adapter.
 
@@ -28,16 +55,34 @@ def read_settings(folder: Path) -> dict[str, Any]:
     Raises:
         WeightsError: It is missing, or not such a file.
     """
-    file = folder / CONFIG_FILE
-    if not file.is_file():
-        raise WeightsError(f"{folder} holds no {CONFIG_FILE}")
-    try:
-        settings = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise WeightsError(f"{file} is not JSON: {error}") from None
-    if not isinstance(settings, dict) or not isinstance(settings.get("methods"), dict):
-        raise WeightsError(f"{file} names no adapter method of ours; `import` reads other formats")
+    settings = read_adapter_config(folder)
+    if not isinstance(settings.get("methods"), dict):
+        raise WeightsError(
+            f"{folder / CONFIG_FILE} names no adapter method of ours; `import` reads other formats"
+        )
     return settings
+
+
+def read_tensors(folder: Path, weights_file: str) -> dict[str, np.ndarray]:
+    """Read the tensors of an adapter's folder.
+
+    Args:
+        folder: Of any library.
+        weights_file: The name of its safetensors file.
+
+    Returns:
+        Arrays by name.
+
+    Raises:
+        WeightsError: The file is missing or torn.
+    """
+    file = folder / weights_file
+    if not file.is_file():
+        raise WeightsError(f"{folder} holds no {weights_file}")
+    try:
+        return load_file(str(file))
+    except SafetensorError as error:
+        raise WeightsError(f"{file} is not a whole safetensors file: {error}") from None
 
 
 def read_task(folder: str | Path) -> dict[str, np.ndarray]:
@@ -52,10 +97,4 @@ def read_task(folder: str | Path) -> dict[str, np.ndarray]:
     Raises:
         WeightsError: The file is missing or torn.
     """
-    file = Path(folder) / WEIGHTS_FILE
-    if not file.is_file():
-        raise WeightsError(f"{folder} holds no {WEIGHTS_FILE}")
-    try:
-        return load_file(str(file))
-    except SafetensorError as error:
-        raise WeightsError(f"{file} is not a whole safetensors file: {error}") from error
+    return read_tensors(Path(folder), WEIGHTS_FILE)

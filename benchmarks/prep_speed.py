@@ -19,7 +19,8 @@ import sentencepiece
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from prep.encoding import EncodingSettings, ShardJob, ShardWriter, sync_file
+from prep.durable_files import sync_file
+from prep.encoding import EncodingSettings, ShardJob, ShardWriter
 from prep.planning import SplitPlan, plan_task
 from prep.rows import parse_block
 from prep.task import RowError

@@ -38,7 +38,8 @@ from prep.beam_worker import (
     read_result,
     share_settings,
 )
-from prep.encoding import EncodingSettings, ShardJob, ShardResult, write_durably
+from prep.durable_files import write_durably
+from prep.encoding import EncodingSettings, ShardJob, ShardResult
 from prep.errors import DataError, UsageError
 from prep.pool import WorkerLostError
 

@@ -23,7 +23,8 @@ from pathlib import Path
 from typing import NoReturn
 
 from prep import storage
-from prep.encoding import EncodingSettings, write_durably
+from prep.durable_files import write_durably
+from prep.encoding import EncodingSettings
 from prep.errors import DataError, UsageError
 from prep.finishing import measure_packing
 from prep.journal import Journal, fingerprint_task

@@ -10,7 +10,6 @@ import gc
 import hashlib
 import json
 import operator
-import os
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -21,6 +20,7 @@ from typing import NamedTuple
 import google_crc32c
 import numpy as np
 
+from prep.durable_files import write_file
 from prep.errors import DataError
 from prep.objectives import make_pairs
 from prep.packed_records import PACKED_SPLITS, Records, pack_records
@@ -352,55 +352,6 @@ def _seldom_collecting() -> Iterator[None]:
         yield
     finally:
         gc.set_threshold(*before)
-
-
-def write_file(path: Path, content: bytes) -> None:
-    """Writes a file, which the disk may have only later; see `sync_file`.
-
-    Args:
-        path: The file.
-        content: Its bytes.
-
-    Raises:
-        OSError: If the disk refuses, naming the file.
-    """
-    with _naming(path):
-        path.write_bytes(content)
-
-
-def sync_file(path: Path) -> None:
-    """Waits until the disk has a file.
-
-    Args:
-        path: The file.
-
-    Raises:
-        OSError: If the disk refuses, naming the file.
-    """
-    with _naming(path), path.open("rb") as file:
-        os.fsync(file.fileno())
-
-
-def write_durably(path: Path, content: bytes) -> None:
-    """Writes a file and waits until the disk has it.
-
-    Args:
-        path: The file.
-        content: Its bytes.
-
-    Raises:
-        OSError: If the disk refuses, naming the file.
-    """
-    write_file(path, content)
-    sync_file(path)
-
-
-@contextlib.contextmanager
-def _naming(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def _word(job: ShardJob) -> _Worded:

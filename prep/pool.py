@@ -18,7 +18,8 @@ from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
-from prep.encoding import EncodingSettings, ShardJob, ShardResult, ShardWriter, sync_file
+from prep.durable_files import sync_file
+from prep.encoding import EncodingSettings, ShardJob, ShardResult, ShardWriter
 from prep.errors import DataError
 from prep.tasks_file import import_module
 

@@ -14,6 +14,7 @@ from types import ModuleType
 
 import tf_keras
 
+from adapters_tf.adapter_files import read_adapter_config
 from adapters_tf.composing import refuse_frozen
 from adapters_tf.errors import ConfigurationError, WeightsError, suggest
 from adapters_tf.interop import adapterhub, exchange, peft
@@ -100,7 +101,7 @@ def import_task(
             made for another backbone.
     """
     module, source = _library(library), Path(folder)
-    config = exchange.read_config(source)
+    config = read_adapter_config(source)
     with _named(source):
         mapping = module.mapping_to_read(config)
     tensors = exchange.read_weights(source, module.WEIGHTS_FILE, module.PICKLE_FILE)

@@ -10,15 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import save_file
 
+from adapters_tf.adapter_files import CONFIG_FILE, read_adapter_config, read_tensors
 from adapters_tf.errors import ConfigurationError, WeightsError
 from adapters_tf.interop.slots import Places
 from adapters_tf.model import TaskModel
-
-CONFIG_FILE = "adapter_config.json"
-
 
 Tensors = Mapping[str, np.ndarray]
 
@@ -109,30 +106,6 @@ def only_method(model: TaskModel, library: str) -> Any:
     return model.methods[0]
 
 
-def read_config(folder: Path) -> dict[str, Any]:
-    """Read the configuration of an adapter folder.
-
-    Args:
-        folder: Of any library; they all call it `adapter_config.json`.
-
-    Returns:
-        What it holds.
-
-    Raises:
-        WeightsError: It is missing or no JSON object.
-    """
-    file = folder / CONFIG_FILE
-    if not file.is_file():
-        raise WeightsError(f"{folder} holds no {CONFIG_FILE}")
-    try:
-        config = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise WeightsError(f"{file} is not JSON: {error}") from None
-    if not isinstance(config, dict):
-        raise WeightsError(f"{file} should hold one JSON object")
-    return config
-
-
 def read_weights(folder: Path, weights_file: str, pickle_file: str) -> dict[str, np.ndarray]:
     """Read the weights of an adapter folder.
 
@@ -156,12 +129,7 @@ def read_weights(folder: Path, weights_file: str, pickle_file: str) -> dict[str,
             f" torch.load('{folder / pickle_file}', weights_only=True).items() if '.pool.' not in"
             f" name}}, '{file}')\""  # AdapterHub names a prefix again at every attention
         )
-    if not file.is_file():
-        raise WeightsError(f"{folder} holds no {weights_file}")
-    try:
-        return load_file(str(file))
-    except SafetensorError as error:
-        raise WeightsError(f"{file} is not a whole safetensors file: {error}") from None
+    return read_tensors(folder, weights_file)
 
 
 def check_target(folder: Path, mark: str) -> None:
@@ -177,7 +145,7 @@ def check_target(folder: Path, mark: str) -> None:
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return
     try:
-        is_its_kind = mark in read_config(folder)
+        is_its_kind = mark in read_adapter_config(folder)
     except WeightsError:
         is_its_kind = False
     if not is_its_kind:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from prep import encoding
+from prep import durable_files
 from prep.build import build_dataset
 from prep.errors import DataError, UsageError
 from prep.manifest import load_manifest
@@ -127,7 +127,7 @@ def test_a_full_disk_leaves_nothing_half_written(rte_options, monkeypatch):
         if len(calls) == 3:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(encoding.os, "fsync", fail)
+    monkeypatch.setattr(durable_files.os, "fsync", fail)
     options = rte_options()
     with pytest.raises(OSError, match=r"No space left.*tfrecord") as caught:
         build_dataset(options, ignore)
