@@ -176,7 +176,7 @@ def _share_jobs(
     present = exchange.names()
     waiting: dict[str, ShardJob] = {}
     undone: list[str] = []
-    for job in jobs:
+    for job in (dataclasses.replace(job, block=job.block.load()) for job in jobs):
         key, content = pack_job(job, settings_digest)
         rowless = dataclasses.replace(job.block, payload=b"")
         waiting[key] = dataclasses.replace(job, block=rowless, is_member=None)

@@ -6,6 +6,7 @@ how many there are.
 """
 
 import contextlib
+import dataclasses
 import gc
 import hashlib
 import json
@@ -203,12 +204,13 @@ class ShardWriter:
             Figures for the manifest.
 
         Raises:
-            DataError: If a function of the task raised what no row should make it raise, or a
-                target is too long for a packed record.
+            DataError: If the rows cannot be read, a function of the task raised what no row should
+                make it raise, or a target is too long for a packed record.
             OSError: If the disk refuses.
         """
+        loaded = dataclasses.replace(job, block=job.block.load())
         with _seldom_collecting():
-            return self._write(job)
+            return self._write(loaded)
 
     def _write(self, job: ShardJob) -> ShardResult:
         try:

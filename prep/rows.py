@@ -1,8 +1,8 @@
 """Files → blocks of rows → rows, streaming: no more than one block per worker is ever in memory.
 
 The reading process only finds where rows begin and end; decoding and parsing, which cost more,
-happen wherever the block is sent. Only CSV, where a quoted field may hold line feeds, is parsed
-on the reading side.
+happen wherever the block is sent, and so does the reading of plain files of lines. Only CSV, where
+a quoted field may hold line feeds, is parsed on the reading side.
 """
 
 import contextlib
@@ -21,10 +21,12 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from prep.errors import DataError, UsageError
+from prep.file_ranges import FileRange, find_lines
 from prep.sources import FileSpec, Row
 from prep.task import RowError
 
 _TABLE_ROWS = 1024  # rows of a Parquet file decoded at a time
+_LINE_FORMATS = ("tsv", "jsonl", "lines")
 _FOLDER_COLUMNS = ("text", "file", "folder")  # of a folder of .txt files
 _GZIP_MAGIC = b"\x1f\x8b"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -44,7 +46,8 @@ class Block:
         count: Rows in the block.
         columns: Names of the columns, where rows are columns.
         spec: How the file is laid out; None for generated rows.
-        payload: Lines as bytes, rows as lists of texts (CSV), or finished rows.
+        payload: Where the lines lie, lines as bytes, rows as lists of texts (CSV), or finished
+            rows.
     """
 
     file: str
@@ -53,7 +56,20 @@ class Block:
     count: int
     columns: tuple[str, ...]
     spec: FileSpec | None
-    payload: bytes | Sequence[list[str]] | Sequence[Row]
+    payload: FileRange | bytes | Sequence[list[str]] | Sequence[Row]
+
+    def load(self) -> "Block":
+        """Reads the lines of a block that only says where they lie.
+
+        Returns:
+            The block, with everything in memory.
+
+        Raises:
+            DataError: If the file cannot be read, or has become shorter.
+        """
+        if isinstance(self.payload, FileRange):
+            return dataclasses.replace(self, payload=self.payload.read())
+        return self
 
 
 def read_blocks(path: Path, spec: FileSpec, rows_per_block: int) -> Iterator[Block]:
@@ -80,21 +96,13 @@ def read_blocks(path: Path, spec: FileSpec, rows_per_block: int) -> Iterator[Blo
         units = _units(file, spec, path)
         columns = _take_columns(units, spec, path)
         header_rows = int(spec.has_columns and not spec.columns)
-        for index in itertools.count(0, rows_per_block):
-            taken = list(itertools.islice(units, rows_per_block))
-            if not taken:
-                return
-            payload = b"".join(taken) if isinstance(taken[0], bytes) else taken
-            first_row = index + 1 + header_rows
-            yield Block(
-                path.name,
-                first_row,
-                index,
-                len(taken),
-                columns,
-                spec,
-                payload,
-            )
+        parts: Iterator[tuple[Any, int]] = _cut(units, rows_per_block)
+        if spec.format in _LINE_FORMATS and not isinstance(file, gzip.GzipFile):
+            parts = find_lines(path, file.tell(), rows_per_block)
+        index = 0
+        for payload, count in parts:
+            yield Block(path.name, index + 1 + header_rows, index, count, columns, spec, payload)
+            index += count
 
 
 def rows_as_blocks(rows: Iterable[Any], rows_per_block: int, name: str) -> Iterator[Block]:
@@ -124,13 +132,14 @@ def parse_block(block: Block) -> Iterator[Row | RowError]:
     Returns:
         One row, or the reason why it is none, for every row of the block.
     """
+    payload = block.load().payload
     if block.spec is None:
-        return iter(cast("Sequence[Row]", block.payload))
-    if isinstance(block.payload, bytes):
-        return _parse_lines(block.payload, block.spec, block.columns)
+        return iter(cast("Sequence[Row]", payload))
+    if isinstance(payload, bytes):
+        return _parse_lines(payload, block.spec, block.columns)
     if block.spec.format not in ("csv", "folder"):
-        return rename_fields(cast("Sequence[Row]", block.payload), block.spec.rename)
-    rows = cast("Sequence[list[str]]", block.payload)
+        return rename_fields(cast("Sequence[Row]", payload), block.spec.rename)
+    rows = cast("Sequence[list[str]]", payload)
     return (_from_columns(values, block.columns) for values in rows)
 
 
@@ -158,9 +167,10 @@ def row_keys(block: Block) -> list[bytes]:
     Returns:
         One bytes object per row.
     """
-    if isinstance(block.payload, bytes):
-        return block.payload.removesuffix(b"\n").split(b"\n")
-    return [repr(row).encode("utf-8", "surrogateescape") for row in block.payload]
+    payload = block.load().payload
+    if isinstance(payload, bytes):
+        return payload.removesuffix(b"\n").split(b"\n")
+    return [repr(row).encode("utf-8", "surrogateescape") for row in cast("Sequence", payload)]
 
 
 def columns_of(path: Path, spec: FileSpec) -> tuple[str, ...]:
@@ -220,7 +230,17 @@ def _units(file: IO[bytes], spec: FileSpec, path: Path) -> Iterator[Any]:
         return _csv_rows(file, spec)
     if spec.format == "json":
         return _document_rows(file, spec, path)
-    return _table_rows(file, path) if spec.format == "parquet" else _lines(file)
+    if spec.format == "parquet":
+        return _table_rows(file, path)
+    if file.read(len(_BYTE_ORDER_MARK)) != _BYTE_ORDER_MARK:
+        file.seek(0)
+    return file
+
+
+def _cut(units: Iterator[Any], rows_per_block: int) -> Iterator[tuple[Any, int]]:
+    """Takes pieces of a file together, as what a block holds and how many rows that is."""
+    while taken := list(itertools.islice(units, rows_per_block)):
+        yield b"".join(taken) if isinstance(taken[0], bytes) else taken, len(taken)
 
 
 def text_files(folder: Path) -> list[Path]:
@@ -279,11 +299,6 @@ def _table_rows(file: IO[bytes], path: Path) -> Iterator[Row]:
             yield from batch.to_pylist()
     except pyarrow.ArrowException as error:
         raise DataError(f"{path} is not a sound Parquet file: {error}") from error
-
-
-def _lines(file: IO[bytes]) -> Iterator[bytes]:
-    first = file.readline().removeprefix(_BYTE_ORDER_MARK)
-    return itertools.chain([first] if first else [], file)
 
 
 def _csv_rows(file: IO[bytes], spec: FileSpec) -> Iterator[list[str]]:

@@ -346,7 +346,7 @@ def _worded_rows(plan: SplitPlan) -> Iterator[tuple[int, list[Example], bytes]]:
         except RowError:
             return []
 
-    for block in plan.open_blocks():
+    for block in map(Block.load, plan.open_blocks()):  # read once for both
         rows = zip(parse_block(block), row_keys(block), strict=True)
         for position, (row, content) in enumerate(rows, block.first_index):
             if plan.is_member is None or plan.is_member[position]:
