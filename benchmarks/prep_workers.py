@@ -3,17 +3,21 @@
     python -m benchmarks.prep_workers [--data-dir ../shared/data] [--repeat 60] [--rounds 3]
 
 Builds one large task, the real rows of SST-2 many times over, with each number of workers in turn,
-from start to manifest. The limit is as many times faster as there are processors; planning, the
-search for duplicates between splits and the manifest are done by one process.
+from start to manifest; planning, the search for duplicates between splits and the manifest are done
+by one process. The limit is what the machine gives as many separate programs: each builds the same
+with one worker, all at once.
 """
 
 import argparse
+import multiprocessing
 import os
 import shutil
 import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -37,19 +41,27 @@ def main() -> None:
         sys.exit(f"error: this benchmark needs real files, and {vocabulary} is not there")
     counts = [1 << power for power in range(arguments.workers.bit_length())]
     seconds: dict[int, list[float]] = {count: [] for count in counts}
+    separate: dict[int, list[float]] = {count: [] for count in counts}
     with tempfile.TemporaryDirectory() as folder:
         repeat_rows(arguments.data_dir / "sst2" / "dev.tsv", Path(folder), arguments.repeat)
         for _ in range(arguments.rounds):
             for count, times in seconds.items():
-                examples, elapsed = time_build(Path(folder), vocabulary, count)
+                examples, elapsed = time_build(Path(folder), "together", vocabulary, count)
                 times.append(elapsed)
+                separate[count].append(time_separate_builds(Path(folder), vocabulary, count))
     print(f"{examples:,} examples, {os.cpu_count()} processors")
-    print(f"{'workers':>7} {'seconds':>8} {'examples/s':>11} {'times faster':>13}")
+    print(f"{'workers':>7} {'seconds':>8} {'examples/s':>11} {'times faster':>13} {'limit':>6}")
     for count, times in seconds.items():
-        pairs = zip(seconds[1], times, strict=True)
-        faster = statistics.median(alone / together for alone, together in pairs)
+        faster = median_ratio(seconds[1], times)
+        limit = count * median_ratio(separate[1], separate[count])
         median = statistics.median(times)
-        print(f"{count:>7} {median:>8.2f} {examples / median:>11,.0f} {faster:>13.2f}")
+        rate = examples / median
+        print(f"{count:>7} {median:>8.2f} {rate:>11,.0f} {faster:>13.2f} {limit:>6.2f}")
+
+
+def median_ratio(above: Sequence[float], below: Sequence[float]) -> float:
+    """The median over rounds of one time divided by another."""
+    return statistics.median(one / other for one, other in zip(above, below, strict=True))
 
 
 def repeat_rows(file: Path, folder: Path, repeat: int) -> None:
@@ -61,9 +73,19 @@ def repeat_rows(file: Path, folder: Path, repeat: int) -> None:
     (raw / "dev.tsv").write_text(header + "".join(rows[:HELD_OUT]), encoding="utf-8")
 
 
-def time_build(folder: Path, vocabulary: Path, workers: int) -> tuple[int, float]:
+def time_separate_builds(folder: Path, vocabulary: Path, count: int) -> float:
+    """Build the same several times at once with one worker each; the mean of their seconds."""
+    with ProcessPoolExecutor(count, multiprocessing.get_context("spawn")) as pool:
+        builds = [
+            pool.submit(time_build, folder, f"separate{number}", vocabulary, 1)
+            for number in range(count)
+        ]
+    return statistics.mean(build.result()[1] for build in builds)
+
+
+def time_build(folder: Path, name: str, vocabulary: Path, workers: int) -> tuple[int, float]:
     """Build from nothing; count the examples and the seconds."""
-    out = folder / "dataset"
+    out = folder / name
     options = BuildOptions(
         tasks=(get_task("sst2"),),
         vocabulary=vocabulary,
