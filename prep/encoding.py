@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import google_crc32c
 import numpy as np
@@ -27,6 +27,7 @@ from prep.objectives import make_pairs
 from prep.packed_records import PACKED_SPLITS, Records, pack_records
 from prep.records import RecordEncoder
 from prep.rows import Block, parse_block
+from prep.sources import Row
 from prep.task import NO_LABEL, TRAIN_SPLIT, Example, RowError, Task
 from prep.truncation import MARKER_SENTINEL, truncate
 from prep.vocabulary import Vocabulary
@@ -359,21 +360,20 @@ def _seldom_collecting() -> Iterator[None]:
 def _word(job: ShardJob) -> _Worded:
     """Words the rows of a block; the examples of one row share its number."""
     make, expand = job.task.example_maker(), job.task.row_expander(job.split)
+    rows = list(parse_block(job.block))
+    if expand is None and job.is_member is None and RowError not in set(map(type, rows)):
+        with contextlib.suppress(RowError):  # most blocks have no row that cannot be used
+            numbers = list(range(job.first_example, job.first_example + len(rows)))
+            return _Worded(numbers, list(map(make, cast("list[Row]", rows))), [], len(rows))
+    make_all = job.task.examples_maker(job.split)
     worded = _Worded()
-    examples, numbers = worded.examples, worded.numbers
     number = job.first_example - 1
-    for offset, row in enumerate(parse_block(job.block)):
+    for offset, row in enumerate(rows):
         if job.is_member is not None and not job.is_member[offset]:
             continue
         number += 1
         try:
-            if isinstance(row, RowError):
-                raise row
-            if expand is None:  # the shortest way for most rows
-                examples.append(make(row))
-                numbers.append(number)
-            else:
-                worded.add(number, [make(part) for part in expand(row)])
+            worded.add(number, make_all(row))
         except RowError as error:
             worded.rejected.append(
                 {

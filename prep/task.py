@@ -7,6 +7,7 @@ import dataclasses
 import functools
 import hashlib
 import inspect
+import string
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -55,6 +56,9 @@ class Example(NamedTuple):
     label: int
     references: tuple[str, ...] = ()
     group: str = ""
+
+
+_HOLE = "\0"  # where a template's only field goes
 
 
 @dataclass(frozen=True)
@@ -378,10 +382,14 @@ def _compile(wording: Wording, prefix: str = "") -> Callable[[Row], str]:
         word: Callable[[Row], str] = wording
         return (lambda row: prefix + word(row)) if prefix else word
     wording = prefix.replace("{", "{{").replace("}", "}}") + wording
-    name = wording.removeprefix("{").removesuffix("}")
-    if wording == f"{{{name}}}" and "{" not in name:
-        return lambda row: str(row[name])  # half the cost of a template of one field
-    return wording.format_map
+    holes = [
+        (name, rest) for _, name, *rest in string.Formatter().parse(wording) if name is not None
+    ]
+    name = holes[0][0] if holes else ""
+    if holes != [(name, ["", None])] or not name.isidentifier():
+        return wording.format_map
+    before, _, after = wording.format_map({name: _HOLE}).partition(_HOLE)
+    return lambda row: f"{before}{row[name]}{after}"  # half the cost of a template
 
 
 def _source_of(wording: str | Callable) -> str:
