@@ -188,9 +188,20 @@ def test_gsutil_uploads(emulator, files, tmp_path):
     assert found == {"f/a": CONTENT, "f/inner/b c": b""}
 
 
+def run_gcloud(emulator, arguments, tmp_path):
+    endpoint = {"CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE": f"{emulator.url}/storage/v1/"}
+    run_tool("gcloud", ["storage", *arguments], tmp_path, **endpoint)
+
+
+def test_gcloud_uploads_what_differs(emulator, files, tmp_path):
+    for content in (CONTENT, b"changed"):
+        (files / "a").write_bytes(content)
+        run_gcloud(emulator, ["rsync", "-r", str(files), "gs://bucket/f"], tmp_path)
+        found = {name: stored.data for name, stored in emulator.store.buckets["bucket"].items()}
+        assert found == {"f/a": content, "f/inner/b c": b""}
+
+
 def test_gcloud_downloads(emulator, tmp_path):
     emulator.store.put("bucket", "f/inner/b c", CONTENT)
-    endpoint = {"CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE": f"{emulator.url}/storage/v1/"}
-    arguments = ["storage", "cp", "-r", "gs://bucket/f", str(tmp_path)]
-    run_tool("gcloud", arguments, tmp_path, **endpoint)
+    run_gcloud(emulator, ["cp", "-r", "gs://bucket/f", str(tmp_path)], tmp_path)
     assert (tmp_path / "f" / "inner" / "b c").read_bytes() == CONTENT
