@@ -14,12 +14,15 @@ import importlib
 import importlib.util
 import io
 import logging
+import re
+import socket
 import tempfile
 import threading
-import time
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import google_crc32c
 
@@ -45,7 +48,12 @@ from prep.pool import WorkerLostError
 
 BEAM_VERSION = "2.77.0"
 _INSTALL = f"pip install 'apache-beam[gcp]=={BEAM_VERSION}'"
+_CONNECT_SECONDS = 10
+_AT_A_TIME = 16  # jobs put into the exchange, or shards taken out of it
+_GRPC_DETAILS = re.compile(r'details = "(.+)"')
 _POLL_SECONDS = {False: 0.05, True: 5.0}  # by whether the exchange is a bucket
+_Item = TypeVar("_Item")
+_Made = TypeVar("_Made")
 _SAME_MACHINE = ("DirectRunner", "FnApiRunner", "BundleBasedDirectRunner", "PrismRunner")
 
 
@@ -78,6 +86,8 @@ def parse_beam_options(flags: Sequence[str], out: storage.StoragePath) -> Any:
         raise UsageError(f"--beam-options: {error}") from error
     if name == "DataflowRunner":
         _check_dataflow(out)
+    portable = _import_beam("apache_beam.options.pipeline_options").PortableOptions
+    _check_job_server(options.view_as(portable).job_endpoint)
     validator = _import_beam("apache_beam.options.pipeline_options_validator")
     if problems := validator.PipelineOptionsValidator(options, runner).validate():
         raise UsageError(f"--beam-options: {' '.join(problems)}")
@@ -89,6 +99,17 @@ def _check_dataflow(out: storage.StoragePath) -> None:
         raise UsageError(f"DataflowRunner cannot write to {out}: --out must be gs://bucket/prefix")
     if importlib.util.find_spec("apitools") is None:
         raise UsageError(f"DataflowRunner needs all of Beam's extra gcp: {_INSTALL}")
+
+
+def _check_job_server(address: str | None) -> None:
+    """Asks whether a job server is there: Beam would wait for it, and say nothing."""
+    host, _, port = (address or "").rpartition(":")
+    if not port.isdecimal():  # none is needed, or Beam starts one
+        return
+    try:
+        socket.create_connection((host, int(port)), _CONNECT_SECONDS).close()
+    except OSError as error:
+        raise UsageError(f"--beam-options: no job server at {address}: {error.strerror}") from error
 
 
 def describe_sharing(options: Any, out: storage.StoragePath) -> str:
@@ -139,11 +160,17 @@ def write_shards_on_beam(
     if undone:
         exchange.write(JOB_LIST, jobs_in_list(undone))
         pipeline.start()
-    for key, job in waiting.items():
-        result = _await_result(exchange, key, pipeline, _POLL_SECONDS[storage.is_remote(folder)])
+    seconds = _POLL_SECONDS[storage.is_remote(folder)]
+    given_up = threading.Event()
+
+    def collect(item: tuple[str, ShardJob]) -> tuple[ShardJob, ShardResult | DataError]:
+        key, job = item
+        result = _await_result(exchange, key, pipeline, seconds, given_up)
         if isinstance(result, ShardResult):
             _take_shard(exchange, key, job, result)
-        yield job, result
+        return job, result
+
+    yield from _map_ahead(collect, waiting.items(), given_up)
     exchange.clear()
 
 
@@ -174,17 +201,39 @@ def _share_jobs(
         All of them by key, without their rows; the keys of those that no earlier build has done.
     """
     present = exchange.names()
-    waiting: dict[str, ShardJob] = {}
-    undone: list[str] = []
-    for job in (dataclasses.replace(job, block=job.block.load()) for job in jobs):
-        key, content = pack_job(job, settings_digest)
+
+    def share(job: ShardJob) -> tuple[str, ShardJob]:
+        loaded = dataclasses.replace(job, block=job.block.load())
+        key, content = pack_job(loaded, settings_digest)
+        if not {key + RESULT, key + JOB} & present:
+            exchange.write(key + JOB, content)
         rowless = dataclasses.replace(job.block, payload=b"")
-        waiting[key] = dataclasses.replace(job, block=rowless, is_member=None)
-        if key + RESULT not in present:
-            undone.append(key)
-            if key + JOB not in present:
-                exchange.write(key + JOB, content)
-    return waiting, undone
+        return key, dataclasses.replace(job, block=rowless, is_member=None)
+
+    waiting = dict(_map_ahead(share, jobs, threading.Event()))
+    return waiting, [key for key in waiting if key + RESULT not in present]
+
+
+def _map_ahead(
+    function: Callable[[_Item], _Made], items: Iterable[_Item], given_up: threading.Event
+) -> Iterator[_Made]:
+    """Calls a function that waits for others on several items at a time, in order.
+
+    Where the results are wanted no more, it is told so, and then waited for.
+    """
+    waiting: deque[Future[_Made]] = deque()
+    with ThreadPoolExecutor(_AT_A_TIME) as threads:
+        try:
+            for item in items:
+                waiting.append(threads.submit(function, item))
+                if len(waiting) == _AT_A_TIME:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            given_up.set()
+            for future in waiting:
+                future.cancel()
 
 
 class _PipelineThread(threading.Thread):
@@ -236,7 +285,11 @@ def _run_pipeline(worker: ShardWorker, options: Any) -> None:
 
 
 def _await_result(
-    exchange: Exchange, key: str, pipeline: _PipelineThread, seconds: float
+    exchange: Exchange,
+    key: str,
+    pipeline: _PipelineThread,
+    seconds: float,
+    given_up: threading.Event,
 ) -> ShardResult | DataError:
     """Waits for what comes of a job, or for the end of the pipeline."""
     while True:
@@ -246,7 +299,8 @@ def _await_result(
             return result
         if not is_running:
             raise _describe_end(pipeline.failure, key)
-        time.sleep(seconds)
+        if given_up.wait(seconds):
+            raise CancelledError
 
 
 def _describe_end(failure: Exception | None, key: str) -> Exception:
@@ -255,9 +309,11 @@ def _describe_end(failure: Exception | None, key: str) -> Exception:
     if isinstance(failure, UsageError):
         return failure
     lines = [line for line in str(failure).splitlines() if line.strip()]
-    reason = lines[-1] if lines else type(failure).__name__
+    # Where gRPC failed there is a page of it, which knows its cause.
+    causes = _GRPC_DETAILS.findall(str(failure)) or lines[-1:] or [type(failure).__name__]
     return WorkerLostError(
-        f"the Beam pipeline failed: {reason.strip()}; building again goes on with what is finished"
+        f"the Beam pipeline failed: {causes[-1].strip()};"
+        " building again goes on with what is finished"
     )
 
 

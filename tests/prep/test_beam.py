@@ -1,9 +1,15 @@
 """The same records in the same shards when Apache Beam runs the jobs."""
 
+import contextlib
 import dataclasses
 import json
+import os
+import signal
+import socket
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -83,6 +89,95 @@ def test_several_processes(beam, options, tmp_path):
     assert contents(tmp_path / "dataset") == contents(tmp_path / "local")
 
 
+@pytest.fixture(scope="module")
+def job_server(tmp_path_factory):
+    """The address of a job server, as Flink's and Spark's runners talk to, and of its workers."""
+    pytest.importorskip("apache_beam", reason="the extra `beam` is not installed")
+    folder = tmp_path_factory.mktemp("job_server")
+    port_file = folder / "port"
+    worker_port = free_port()
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+    }
+    commands = (
+        ("runners.worker.worker_pool_main", "--service_port", str(worker_port)),
+        (
+            "runners.portability.local_job_service_main",
+            *("--port", "0", "--port_file", str(port_file), "--staging_dir", str(folder)),
+        ),
+    )
+    with (folder / "log").open("wb") as log:
+        processes = [
+            subprocess.Popen(
+                [sys.executable, "-m", f"apache_beam.{module}", *arguments],
+                cwd=folder,
+                env=environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # the pool starts workers of its own
+            )
+            for module, *arguments in commands
+        ]
+    try:
+        wait_until(lambda: port_file.exists() and port_file.read_text().strip())
+        wait_until(lambda: can_connect(worker_port))
+        yield f"localhost:{port_file.read_text().strip()}", f"localhost:{worker_port}"
+    finally:
+        for process in processes:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def free_port():
+    with socket.create_server(("localhost", 0)) as server:
+        return server.getsockname()[1]
+
+
+def can_connect(port):
+    with contextlib.suppress(OSError):
+        socket.create_connection(("localhost", port), 1).close()
+        return True
+    return False
+
+
+def wait_until(is_so, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def portable_flags(endpoint, workers):
+    return (
+        "--runner=PortableRunner",
+        f"--job_endpoint={endpoint}",
+        "--environment_type=EXTERNAL",
+        f"--environment_config={workers}",
+    )
+
+
+def test_a_job_server_and_workers_of_its_own(job_server, options, tmp_path):
+    flags = portable_flags(*job_server)
+    build_dataset(options(runner="beam", beam_options=flags), ignore)
+    build_dataset(options(out=tmp_path / "local"), ignore)
+    assert contents(tmp_path / "dataset") == contents(tmp_path / "local")
+
+
+def test_a_job_server_without_workers(job_server, options):
+    flags = portable_flags(job_server[0], f"localhost:{free_port()}")
+    with pytest.raises(DataError, match=r"^the Beam pipeline failed: .*refused; building again"):
+        build_dataset(options(runner="beam", beam_options=flags), ignore)
+
+
+def test_no_job_server(beam, options):
+    address = f"localhost:{free_port()}"
+    flags = ("--runner=PortableRunner", f"--job_endpoint={address}")
+    with pytest.raises(UsageError, match=f"no job server at {address}: Connection refused"):
+        build_dataset(options(runner="beam", beam_options=flags), ignore)
+
+
 def test_a_bucket(beam, options, bucket, emulator, tmp_path, monkeypatch):
     monkeypatch.setitem(beam_runner._POLL_SECONDS, True, 0.05)
     build_dataset(options(runner="beam", out=f"{bucket}/data"), ignore)
@@ -127,6 +222,22 @@ def test_what_a_pipeline_finished_before_it_failed_is_used(beam, options, tmp_pa
     assert len(written) == sum(len(split.shards) for split in splits) > 5
     build_dataset(options(out=tmp_path / "local"), ignore)
     assert contents(tmp_path / "dataset") == contents(tmp_path / "local")
+
+
+def test_an_interruption_waits_for_no_pipeline(beam, options, monkeypatch):
+    never = threading.Event()
+    monkeypatch.setattr(beam_runner, "_run_pipeline", lambda worker, options: never.wait())
+    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    signal.setitimer(signal.ITIMER_REAL, 2)
+    started = time.monotonic()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            build_dataset(options(runner="beam"), ignore)
+        assert time.monotonic() - started < 20  # one poll of every thread that waits
+        assert not [one for one in threading.enumerate() if "ThreadPool" in one.name]
+    finally:
+        signal.signal(signal.SIGALRM, before)
+        never.set()
 
 
 def test_another_machine_needs_the_wheel_and_the_exchange_only(

@@ -17,7 +17,9 @@ def random_content(seed: int) -> bytes:
 
 @pytest.mark.parametrize("chunk_bytes", [1, 2, 3, 7, 1 << 20])
 @pytest.mark.parametrize("lines_per_range", [1, 2, 3, 50])
-@pytest.mark.parametrize("content", CONTENTS + [random_content(seed) for seed in range(20, 120, 20)])
+@pytest.mark.parametrize(
+    "content", CONTENTS + [random_content(seed) for seed in range(20, 120, 20)]
+)
 def test_ranges_hold_every_line_once_and_in_order(
     tmp_path, monkeypatch, content, lines_per_range, chunk_bytes
 ):
