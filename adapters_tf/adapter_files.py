@@ -15,6 +15,7 @@ from safetensors.numpy import load_file
 
 from adapters_tf.errors import WeightsError
 
+ADAPTERS_FOLDER = "adapters"  # of a run, with one folder per task
 CONFIG_FILE = "adapter_config.json"
 WEIGHTS_FILE = "adapter_model.safetensors"
 

@@ -9,11 +9,11 @@ from typing import Any
 import tensorflow as tf
 import yaml
 
+from adapters_tf.adapter_files import ADAPTERS_FOLDER
 from adapters_tf.errors import ConfigurationError, suggest
 from adapters_tf.model import TaskModel
 from adapters_tf.run_sources import hand_on_sources
 from adapters_tf.runs import (
-    ADAPTERS_FOLDER,
     CHECKPOINTS,
     CONFIG_FILE,
     LoadedRun,

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
+from adapters_tf.adapter_files import ADAPTERS_FOLDER
 from adapters_tf.errors import WeightsError
-from adapters_tf.runs import ADAPTERS_FOLDER, read_config
+from adapters_tf.runs import read_config
 from adapters_tf.task_folder import WEIGHTS_FILE
 
 

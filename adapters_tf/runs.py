@@ -15,10 +15,9 @@ from adapters_tf.backbone import load_backbone
 from adapters_tf.composing import average_adapters, stack_adapter
 from adapters_tf.errors import ConfigurationError, WeightsError, suggest
 from adapters_tf.methods import read_methods
-from adapters_tf.methods.trained_folders import ADAPTERS_FOLDER
 from adapters_tf.model import TaskModel
 from adapters_tf.run_sources import use_kept_sources
-from adapters_tf.task_folder import assign_tasks, check_settings, is_task_folder, read_task, row_of
+from adapters_tf.starting import start_tasks
 
 CONFIG_FILE = "config.yaml"
 CHECKPOINTS = {"best": "best", "last": "checkpoints"}
@@ -160,7 +159,8 @@ def load_run(
         )
         if checkpoint == "none":
             step = 0
-            start_tasks(model, config["adapters"]["start_from"])
+            adapters = config["adapters"]
+            start_tasks(model, adapters["start_from"], adapters["nearest_by"])
         else:
             step = _restore(model, directory, checkpoint)
     return LoadedRun(model, config, step, directory)
@@ -248,46 +248,9 @@ def read_config(directory: str | Path) -> dict[str, Any]:
         raise WeightsError(f"{file} does not describe a run")
     if "settings" not in config["adapters"]:
         raise WeightsError(f"{file} was written by an earlier version; train the run again")
-    config["adapters"].setdefault("start_from", "")
+    for added_later in ("start_from", "nearest_by"):
+        config["adapters"].setdefault(added_later, "")
     return config
-
-
-def start_tasks(model: TaskModel, folders: str | Mapping[str, str]) -> Mapping[str, str]:
-    """Let tasks start from adapters that were trained before.
-
-    Args:
-        model: With adapters, as they are drawn.
-        folders: By task, the folder of an adapter. Or one folder for all: of an adapter, which
-            every task starts from, or a run, whose tasks of the same names are taken.
-
-    Returns:
-        By task, the folder it started from; others start as drawn.
-
-    Raises:
-        WeightsError: A task or folder that is not there, or that does not fit.
-    """
-    if not folders:
-        return {}
-    if isinstance(folders, str):
-        folders = _find_folders(folders, model.task_names)
-    for task, folder in folders.items():
-        row_of(model, task)
-        check_settings(model, folder)
-    assign_tasks(model, {task: (folder, read_task(folder)) for task, folder in folders.items()})
-    return folders
-
-
-def _find_folders(folder: str, tasks: Sequence[str]) -> dict[str, str]:
-    if is_task_folder(folder):
-        return dict.fromkeys(tasks, folder)
-    found = {task: str(Path(folder) / ADAPTERS_FOLDER / task) for task in tasks}
-    found = {task: path for task, path in found.items() if is_task_folder(path)}
-    if not found:
-        raise WeightsError(
-            f"{folder} is no adapter's folder, and no run that has one of the tasks "
-            f"{', '.join(tasks)}"
-        )
-    return found
 
 
 def _restore(model: TaskModel, directory: Path, checkpoint: str) -> int:

@@ -9,7 +9,6 @@ Shape letters: N examples, B batch, S source length, D model width, K tasks.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
@@ -144,18 +143,3 @@ def nearest_tasks(names: Sequence[str], cosines_KK: np.ndarray) -> dict[str, lis
         ]
         for row, name in enumerate(names)
     }
-
-
-def save_embeddings(
-    file: str | Path, names: Sequence[str], vectors_KD: np.ndarray, **facts
-) -> None:
-    """Write embeddings where the setting `hypernetwork: {task_embeddings: FILE}` reads them.
-
-    Args:
-        file: To write, .npz.
-        names: K names.
-        vectors_KD: float32 [K, D].
-        **facts: How they were made, such as pooling="mean".
-    """
-    with Path(file).open("wb") as stream:
-        np.savez(stream, names=np.array(names), vectors=vectors_KD, **facts)

@@ -31,6 +31,8 @@ class AdapterConfig:
         start_from: Adapters that were trained before and that tasks start from: an adapter's
             folder for all tasks, a run folder for the tasks it has, or a folder by task, such as
             `{rte: runs/glue/adapters/mnli}`.
+        nearest_by: A file that `python -m adapters_tf embed` wrote: where `start_from` is a run,
+            tasks that it does not have start from the adapter of the nearest one that it has.
         stack_on: A trained bottleneck adapter that stays frozen below: `of`, the run (or another
             folder) that has it, and `task`, its name there.
     """
@@ -39,6 +41,7 @@ class AdapterConfig:
     settings: dict[str, dict[str, Any]] = field(default_factory=dict)
     train_layer_norms: bool = True
     start_from: str | dict[str, str] = ""
+    nearest_by: str = ""
     stack_on: dict[str, str] | None = None
 
 

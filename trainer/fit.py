@@ -20,8 +20,10 @@ from adapters_tf import (
     save_task,
     set_precision,
 )
+from adapters_tf.adapter_files import ADAPTERS_FOLDER
 from adapters_tf.run_sources import keep_sources
-from adapters_tf.runs import ADAPTERS_FOLDER, CHECKPOINTS, start_tasks
+from adapters_tf.runs import CHECKPOINTS
+from adapters_tf.starting import start_tasks
 from eval import Evaluator
 from prep import Manifest, TokenTable, UsageError, load_manifest, read_split, read_vocabulary
 from prep.mixing import batch_probabilities, task_probabilities
@@ -127,11 +129,13 @@ def start(
     resolved: Mapping[str, Any], model: TaskModel, strategy: tf.distribute.Strategy, report
 ) -> None:
     """Let the tasks of a new run start from earlier adapters, if the settings say so."""
-    folders = resolved["adapters"]["start_from"]
-    if not folders or tf.train.latest_checkpoint(str(Path(resolved["run"]) / CHECKPOINTS["last"])):
+    adapters = resolved["adapters"]
+    if not (adapters["start_from"] or adapters["nearest_by"]):
+        return
+    if tf.train.latest_checkpoint(str(Path(resolved["run"]) / CHECKPOINTS["last"])):
         return
     with strategy.scope():
-        started = start_tasks(model, folders)
+        started = start_tasks(model, adapters["start_from"], adapters["nearest_by"])
     for task, folder in started.items():
         report(f"{task} starts from {folder}")
 

@@ -47,6 +47,8 @@ def resolve(config: RunConfig, manifest: Manifest) -> dict[str, Any]:
         if isinstance(starts, dict)
         else starts and _absolute(starts)
     )
+    nearest_by = resolved["adapters"]["nearest_by"]
+    resolved["adapters"]["nearest_by"] = nearest_by and _absolute(nearest_by)
     resolved["adapters"] = _absolute_sources(resolved["adapters"])
     resolved["model"]["vocabulary_size"] = manifest.vocabulary.size
     resolved["vocabulary_sha256"] = manifest.vocabulary.sha256

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 
 from adapters_tf.backbone import load_backbone
 from adapters_tf.dataset_folder import DatasetFolder, open_dataset
+from adapters_tf.embeddings_file import save_embeddings
 from adapters_tf.errors import ConfigurationError, WeightsError
 from adapters_tf.runs import build_backbone, load_run, read_config
 from adapters_tf.task_embeddings import (
@@ -22,7 +23,6 @@ from adapters_tf.task_embeddings import (
     common_start,
     cosine_matrix,
     nearest_tasks,
-    save_embeddings,
 )
 
 # More tasks than that make a table that no terminal is wide enough for.

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 import tensorflow as tf
 
+from adapters_tf.embeddings_file import find_embeddings, read_embeddings
 from adapters_tf.errors import ConfigurationError, suggest
 from adapters_tf.normalization import normalize
 from adapters_tf.routing import select_row
@@ -101,7 +101,7 @@ class TaskEmbeddings(SharedNetwork):
         """Create the bank, and the network if there is one."""
         bank = self.add_bank("embedding", (self.embedding_width,), normal(1.0))
         if self.source not in ("learned", "fixed"):
-            bank.assign(read_embeddings(self.source, self.task_names, self.embedding_width))
+            bank.assign(look_up_tasks(self.source, self.task_names, self.embedding_width))
         if self.projection:
             self.add_projection(self.embedding_width, self.projection)
         super().build(input_shape)
@@ -239,7 +239,7 @@ class WeightGenerator(SharedNetwork):
         return self.dense(name, embedding)
 
 
-def read_embeddings(source: str, task_names: tuple[str, ...], width: int) -> np.ndarray:
+def look_up_tasks(source: str, task_names: tuple[str, ...], width: int) -> np.ndarray:
     """Read task embeddings from a file.
 
     Args:
@@ -258,21 +258,10 @@ def read_embeddings(source: str, task_names: tuple[str, ...], width: int) -> np.
         raise ConfigurationError(
             f"hypernetwork task_embeddings {source!r} is no file; {suggest(source, valid)}"
         )
-    try:
-        with Path(source).open("rb") as handle, np.load(handle) as file:
-            names, vectors = [str(name) for name in file["names"]], file["vectors"]
-    except (OSError, KeyError, ValueError, TypeError, BadZipFile) as error:
+    names, vectors_KE = read_embeddings(source)
+    if vectors_KE.shape[-1] != width:
         raise ConfigurationError(
-            f"{source} is no .npz file with names and vectors: {error}"
-        ) from error
-    if vectors.shape != (len(names), width):
-        raise ConfigurationError(
-            f"{source} holds vectors {vectors.shape} for {len(names)} names, expected "
+            f"{source} holds vectors {vectors_KE.shape} for {len(names)} names, expected "
             f"{(len(names), width)}"
         )
-    for task in task_names:
-        if task not in names:
-            raise ConfigurationError(
-                f"{source} has no embedding of task {task!r}; {suggest(task, names)}"
-            )
-    return vectors[[names.index(task) for task in task_names]].astype(np.float32)
+    return find_embeddings(source, names, vectors_KE, task_names)

@@ -7,14 +7,13 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from adapters_tf.adapter_files import CONFIG_FILE, read_settings, read_task
+from adapters_tf.adapter_files import ADAPTERS_FOLDER, CONFIG_FILE, read_settings, read_task
 from adapters_tf.errors import ConfigurationError, WeightsError, suggest
 from adapters_tf.methods.bottleneck import BottleneckConfig
 from adapters_tf.methods.compacter import CompacterConfig
 from adapters_tf.methods.dense_compacter import dense_settings, dense_tensors
 from adapters_tf.methods.trained import TrainedAdapters
 
-ADAPTERS_FOLDER = "adapters"  # of a run, with one folder per task
 COMPOSABLE: Mapping[str, type] = {"bottleneck": BottleneckConfig, "compacter": CompacterConfig}
 
 

@@ -5,10 +5,19 @@ import pytest
 import tensorflow as tf
 import yaml
 
-from adapters_tf import ConfigurationError, WeightsError, load_run, load_task, task_tensors
+from adapters_tf import (
+    ConfigurationError,
+    WeightsError,
+    load_run,
+    load_task,
+    save_task,
+    task_tensors,
+)
 from adapters_tf.__main__ import main
 from adapters_tf.bank_editing import edit_names
-from adapters_tf.runs import build_model, start_tasks
+from adapters_tf.embeddings_file import save_embeddings
+from adapters_tf.runs import build_model
+from adapters_tf.starting import start_tasks
 
 LORA = {"lora": {"rank": 2, "targets": ["q", "wo"]}}
 
@@ -127,8 +136,37 @@ def test_tasks_start_from_earlier_adapters(lora_run):
     assert started("")[2] == {}
     with pytest.raises(WeightsError, match="no task 'rtee'; did you mean 'rte'"):
         started({"rtee": folder})
-    with pytest.raises(WeightsError, match="no run that has one of the tasks x, y"):
+    with pytest.raises(WeightsError, match="has none of the tasks x, y, but rte"):
         started(str(lora_run), ("x", "y"))
+
+
+def test_new_tasks_start_from_the_nearest_that_a_run_has(lora_run, tmp_path):
+    config = yaml.safe_load((lora_run / "config.yaml").read_text())
+    model = build_model({**config, "tasks": ["rte", "new", "newer"]})
+    vectors = {"rte": [1, 0], "mnli": [0, 2], "cola": [0, 1], "new": [-1, 5], "newer": [3, 1]}
+    file = tmp_path / "tasks.npz"
+    save_embeddings(file, list(vectors), np.array(list(vectors.values()), np.float32))
+    trained = load_run(lora_run).model
+    adapters = tmp_path / "adapters"
+    for task in trained.task_names:
+        save_task(trained, task, adapters / task)
+    expected = {"rte": "rte", "new": "cola", "newer": "rte"}
+    sources = start_tasks(model, str(adapters), str(file))
+    assert sources == {task: str(adapters / source) for task, source in expected.items()}
+    for task, source in expected.items():
+        assert_equal_tensors(task_tensors(model, task), task_tensors(trained, source))
+    for start in ("", str(adapters / "rte"), {"new": str(adapters / "rte")}):
+        with pytest.raises(ConfigurationError, match=r"needs .*start_from: a run whose"):
+            start_tasks(model, start, str(file))
+    save_embeddings(file, ["rte", "new"], np.ones((2, 2), np.float32))
+    with pytest.raises(ConfigurationError, match="no embedding of task 'newer'; did you mean"):
+        start_tasks(model, str(adapters), str(file))
+    save_embeddings(file, ["new", "newer"], np.ones((2, 2), np.float32))
+    with pytest.raises(ConfigurationError, match="no embedding of any of cola, rte"):
+        start_tasks(model, str(adapters), str(file))
+    save_embeddings(file, ["rte", "new"], np.ones((3, 2), np.float32))
+    with pytest.raises(ConfigurationError, match=r"vectors \(3, 2\) for 2 names"):
+        start_tasks(model, str(adapters), str(file))
 
 
 def test_checkpoint_none_is_the_model_with_its_starts(make_run, lora_run):

@@ -22,13 +22,13 @@ from adapters_tf import (
 )
 from adapters_tf.__main__ import main
 from adapters_tf.dataset_folder import open_dataset
+from adapters_tf.embeddings_file import save_embeddings
 from adapters_tf.task_embeddings import (
     POOLINGS,
     TaskEmbedder,
     common_start,
     cosine_matrix,
     nearest_tasks,
-    save_embeddings,
 )
 
 SIZE = 60
