@@ -97,14 +97,13 @@ def matthews(answers: Answers) -> float:
     """Matthews's correlation coefficient; 0.0 when targets or predictions are all the same.
 
     Args:
-        answers: label indices; −1, unreadable, counts as in `f1`.
+        answers: label indices; −1, unreadable, is a class of its own that is never right (Gorodkin
+            2004, for more than two classes), as in T5's evaluation of GLUE.
 
     Returns:
         From −1 to 1.
     """
     targets, predictions = answers.targets, answers.predictions
-    if answers.classes == 2:
-        predictions = _without_unreadable(targets, predictions)
     if _is_constant(targets) or _is_constant(predictions):
         return 0.0
     return float(sklearn_metrics.matthews_corrcoef(targets, predictions))
