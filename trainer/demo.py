@@ -28,6 +28,18 @@ TASKS = ("scan_simple", "synthetic_entailment", "synthetic_similarity", "synthet
 METHOD = "bottleneck"
 PIECES = 512
 SPLIT = "test"
+# Of the methods that want other steps than configs/demo-adapters.yaml; found by trying.
+LEARNING_RATES = {
+    "houlsby": 2e-2,
+    "pfeiffer": 6e-3,
+    "compacter": 1e-2,
+    "compacter++": 1e-2,
+    "ia3": 3e-2,
+    "layer_norm": 1e-1,
+    "prefix": 5e-3,
+    "prefix_flat": 3e-2,
+    "prompt": 5e-2,
+}
 CONFIGS = Path(__file__).parents[1] / "configs"
 ROW = "{:<21} {:<16} {:>8} {:>10} {:>7}  {:<12} {:>8} {:>9} {:>9}"
 
@@ -48,7 +60,9 @@ def main(argv: list[str] | None) -> int:
         return 0
     backbone = folder / "backbone" / "backbone"
     say(f"3. the backbone is frozen; each task, one of them new, trains its own {method}")
-    chosen = (f"--model.backbone={backbone}", f"--adapters.method={method}")
+    chosen = [f"--model.backbone={backbone}", f"--adapters.method={method}"]
+    if method in LEARNING_RATES:
+        chosen.append(f"--optimizer.learning_rate={LEARNING_RATES[method]}")
     if not train_stage(folder, "adapters", adapters, *chosen):
         return 0
     say("4. scoring on the test split: argmax on the device, greedy decoding for longer answers")

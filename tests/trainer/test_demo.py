@@ -2,6 +2,7 @@
 
 import yaml
 
+from adapters_tf import METHODS, VARIANTS
 from prep import run_command
 from trainer import demo
 
@@ -47,3 +48,8 @@ def test_tells_the_whole_story_and_finds_it_done_the_second_time(tmp_path, monke
     second = capsys.readouterr().out
     assert "step 2/4" in first and "step 2/4" not in second
     assert second.split("== 5")[1].split("minutes")[0].splitlines()[1:5] == table[1:5]
+
+
+def test_learning_rates_are_of_methods_there_are():
+    known = {**METHODS, **VARIANTS}
+    assert set(demo.LEARNING_RATES) <= set(known)
