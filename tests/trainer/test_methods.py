@@ -133,6 +133,41 @@ def test_a_step_moves_its_task_alone(name, optimizer_name, make_optimizer, uneve
                 np.testing.assert_array_equal(slot.numpy()[[0, 2]], slots[index][slot_name][[0, 2]])
 
 
+def test_a_step_on_replicas_in_bfloat16_moves_its_task_alone(
+    method, make_optimizer, uneven_batch, four_replicas
+):
+    def copies(model, optimizer):
+        """Every trainable variable and slot of every replica, by path."""
+        for (path, variable), slots in zip(
+            model.trainable_by_path().items(), optimizer._slots, strict=True
+        ):
+            for name, held in {"": variable, **slots}.items():
+                local = four_replicas.experimental_local_results(held)
+                yield path, name, model.is_bank(variable), [value.numpy() for value in local]
+
+    set_precision("mixed_bfloat16")
+    try:
+        with four_replicas.scope():
+            model = make_model(method)
+            shake(model)
+            optimizer = make_optimizer(model, weight_decay=0.1)
+        step = tf.function(lambda batch: four_replicas.run(train_step, (model, optimizer, batch)))
+        step(share_out(four_replicas, uneven_batch(task=0)))
+        before = list(copies(model, optimizer))
+        step(share_out(four_replicas, uneven_batch(task=1)))
+    finally:
+        set_precision("float32")
+    moved = 0
+    for (path, name, is_bank, old), (*_, new) in zip(before, copies(model, optimizer), strict=True):
+        assert len(old) == len(new) == 4
+        for earlier, later in zip(old, new, strict=True):
+            np.testing.assert_array_equal(later, new[0], err_msg=f"{path} {name}")
+            if is_bank:
+                np.testing.assert_array_equal(later[[0, 2]], earlier[[0, 2]], f"{path} {name}")
+            moved += np.any(later != earlier)
+    assert moved > 2 * len(before)  # most variables and slots, in all four replicas
+
+
 def test_saved_and_loaded_gives_the_same(name, uneven_batch, tmp_path):
     model = make_model(name)
     shake(model)
