@@ -163,7 +163,7 @@ def print_table(rows: list[tuple[str, str, str, dict[str, float]]]) -> bool:
         print(f"{name:<28} {model:<6} {direction:<15} {shown['logits']:9.1e} {trained} {tokens:>7}")
     print(
         f"largest: {worst:.1e}, limit {LIMIT:.0e}; trained: after {STEPS} steps of SGD on each"
-        " side; tokens: of greedy decoding"
+        " side, – where the other library trains something else; tokens: of greedy decoding"
     )
     return worst < LIMIT
 
