@@ -10,13 +10,8 @@ reason, under `failed`. Building again with the same options tries it again and 
 finished as it is (in a bucket, all is built again). If every task fails, nothing is written.
 """
 
-import contextlib
 import dataclasses
-import hashlib
 import importlib.metadata
-import os
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,12 +36,12 @@ from prep.manifest import (
     write_manifest,
 )
 from prep.planning import plan_task
-from prep.pool import WorkerLostError
 from prep.runners import JobRunner, check_runner, choose_runner
 from prep.splits import Selection, TaskPlan, select_rows
 from prep.task import Task
 from prep.truncation import check_truncation
 from prep.vocabulary import Vocabulary
+from prep.whole_folder import written_whole
 from prep.writing import TaskWriter, copy_tasks, describe_failure
 
 _VERSIONED_LIBRARIES = ("numpy", "sentencepiece")  # the ones that decide bytes
@@ -153,7 +148,7 @@ def build_dataset(options: BuildOptions, report: Callable[[str], None] = print) 
         report(f"task {name!r} failed, the others go on: {reason}")
     for note in (f"{plan.task.name}: {note}" for plan in plans for note in plan.notes):
         report(f"note: {note}")
-    with _written_whole(options.out, report) as folder:
+    with written_whole(options.out, report) as folder:
         return _write_folder(folder, options, planned, plans, vocabulary, finished, run_jobs)
 
 
@@ -186,63 +181,12 @@ def _refuse(
     )
 
 
-@contextlib.contextmanager
-def _written_whole(out: storage.StoragePath, report: Callable[[str], None]) -> Iterator[Path]:
-    """Yields a local folder to write, which then goes where it belongs, whole or not at all."""
-    if not storage.is_remote(out):
-        partial = Path(out).with_name(f".{Path(out).name}.partial")
-        try:
-            yield partial
-            _move_into_place(partial, Path(out))
-        except WorkerLostError:
-            raise  # the next build, perhaps with fewer workers, goes on from here
-        except Exception:
-            shutil.rmtree(partial, ignore_errors=True)
-            raise
-        return
-    temporary = _temporary_folder(str(out))
-    try:
-        yield temporary / "dataset"
-    except WorkerLostError:
-        raise
-    except Exception:
-        shutil.rmtree(temporary)
-        raise
-    _stage(temporary / "dataset", str(out), report)
-    shutil.rmtree(temporary)
-
-
-def _temporary_folder(address: str) -> Path:
-    """The same folder for each build of an address, so that one goes on where another ended."""
-    user = os.getuid() if hasattr(os, "getuid") else 0
-    digest = hashlib.sha256(address.rstrip("/").encode()).hexdigest()[:16]
-    folder = Path(tempfile.gettempdir()) / f"prep-{user}-{digest}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    if folder.is_symlink() or folder.stat().st_uid != user:  # 0 where there are no users
-        raise DataError(f"{folder} belongs to somebody else; set TMPDIR to a folder of your own")
-    return folder
-
-
 def _chosen_tasks(options: BuildOptions) -> Iterator[Task]:
     """The tasks as this build makes them."""
     for task in options.tasks:
         chosen = task.read_from(options.source)
         chosen = chosen.in_format(options.format, options.has_name_in_front)
         yield dataclasses.replace(chosen, truncation=options.truncation or task.truncation)
-
-
-def _stage(folder: Path, address: str, report: Callable[[str], None]) -> None:
-    """Copies a finished folder to a bucket; if the bucket refuses, the work is not lost."""
-    from prep.staging import describe_staging, stage_dataset  # loads Google's client
-
-    try:
-        summary = stage_dataset(folder, address)
-    except DataError as error:
-        raise DataError(
-            f"{error}; the finished dataset was kept: python -m prep stage {folder} {address}"
-        ) from error
-    for line in describe_staging(summary, address):
-        report(line)
 
 
 def _existing_manifest(directory: storage.StoragePath) -> Manifest | None:
@@ -400,15 +344,3 @@ def _measured_packing(planned: Manifest, entries: Mapping[str, TaskEntry]) -> Pa
 def _all_failed(failures: Mapping[str, str]) -> DataError:
     reasons = "; ".join(f"task {name!r}: {reason}" for name, reason in failures.items())
     return DataError(reasons if len(failures) == 1 else f"every task failed: {reasons}")
-
-
-def _move_into_place(partial: Path, out: Path) -> None:
-    """Puts the finished folder where it belongs, in place of an older one if there is one."""
-    if out.is_dir() and any(out.iterdir()):
-        replaced = out.with_name(f".{out.name}.replaced")
-        shutil.rmtree(replaced, ignore_errors=True)
-        out.rename(replaced)
-        partial.rename(out)
-        shutil.rmtree(replaced)
-    else:
-        partial.replace(out)

@@ -8,10 +8,8 @@ how many there are.
 import contextlib
 import dataclasses
 import gc
-import hashlib
 import json
 import operator
-import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -23,6 +21,7 @@ import numpy as np
 
 from prep.durable_files import write_file
 from prep.errors import DataError
+from prep.fingerprints import fingerprint_group, fingerprint_texts
 from prep.objectives import make_pairs
 from prep.packed_records import PACKED_SPLITS, Records, pack_records
 from prep.records import RecordEncoder
@@ -250,7 +249,7 @@ class ShardWriter:
             longest_target=max(target_lengths, default=0),
             labels=Counter(map(_LABEL_OF, encoded.examples)),
             rejected=Counter(row["reason"] for row in worded.rejected),
-            fingerprints=_fingerprints(encoded.examples),
+            fingerprints=fingerprint_texts(example.inputs for example in encoded.examples),
         )
 
     def _serialize(self, encoded: _Encoded, is_packed: bool, has_groups: bool) -> Records:
@@ -264,11 +263,12 @@ class ShardWriter:
                 self._settings.max_input_length,
                 self._settings.pack_target_length,
             )
+        groups = (fingerprint_group(example.group) for example in encoded.examples)
         messages = self._records.messages(
             encoded.numbers,
             encoded.inputs,
             [answer.features for answer in encoded.answers],
-            map(_group_of, encoded.examples) if has_groups else None,
+            groups if has_groups else None,
         )
         content = self._records.frame_all(messages)
         longest = max((len(answer.ids) for answer in encoded.answers), default=0)
@@ -386,22 +386,6 @@ def _word(job: ShardJob) -> _Worded:
             )
     worded.rows = number - job.first_example + 1
     return worded
-
-
-def _group_of(example: Example) -> int:
-    """63 bits of a digest, so that equal groups meet whichever shards they are in."""
-    digest = hashlib.blake2b(example.group.encode("utf-8", "backslashreplace"), digest_size=8)
-    return int.from_bytes(digest.digest(), "little") >> 1
-
-
-def _fingerprints(examples: Sequence[Example]) -> np.ndarray:
-    """64 bits of each input text; two checksums because they cost a third of a digest."""
-    texts = [example.inputs.encode("utf-8", "backslashreplace") for example in examples]
-    upper, lower = (
-        np.fromiter(map(checksum, texts), np.uint64, len(texts))
-        for checksum in (zlib.crc32, google_crc32c.value)
-    )
-    return upper << np.uint64(32) | lower
 
 
 def _write_rejected(path: Path, rejected: Sequence[dict]) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from prep import build, encoding, pool
+from prep import encoding, pool, whole_folder
 from prep.build import build_dataset
 from prep.errors import DataError, UsageError
 from prep.verification import find_problems
@@ -111,14 +111,14 @@ def test_a_build_that_was_killed_while_staging_only_stages(
         raise Killed
 
     with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(build, "_stage", stop)
+        patch.setattr(whole_folder, "_stage", stop)
         build_dataset(rte_options(out=f"{bucket}/data"), report=silent)
     count = len(written)
     build_dataset(rte_options(out=f"{bucket}/data"), report=silent)
     assert len(written) == count
     assert list(find_problems(f"{bucket}/data")) == []
     with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(build, "_stage", stop)
+        patch.setattr(whole_folder, "_stage", stop)
         build_dataset(rte_options(out=f"{bucket}/other"), report=silent)
     built = build_dataset(rte_options(out=f"{bucket}/other", max_input_length=8), report=silent)
     assert built.max_input_length == 8
@@ -128,7 +128,7 @@ def test_a_build_that_was_killed_while_staging_only_stages(
 
 def test_somebody_elses_folder_is_not_written_to(rte_options, bucket, temporary, tmp_path):
     address = f"{bucket}/data"
-    folder = build._temporary_folder(address)
+    folder = whole_folder._temporary_folder(address)
     folder.rmdir()
     (tmp_path / "theirs").mkdir()
     folder.symlink_to(tmp_path / "theirs")
