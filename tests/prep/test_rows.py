@@ -1,4 +1,5 @@
 import gzip
+import json
 
 import pytest
 
@@ -70,6 +71,37 @@ def test_jsonl_with_nested_and_bad_rows(tmp_path):
     assert [error.split(":")[0] if error else None for error in reasons(rows)] == [
         None, "invalid JSON", "invalid JSON", "blank line", None
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        ' {"q": 1}',
+        '{"q": 1} \t',
+        '{"q": 1}{"q": 2}',
+        '{"q": 1},',
+        '{"q": NaN, "r": 123456789012345678901234567890}',
+        '{"q": "\\ud800"}',
+        '\ufeff{"q": 1}',
+        "1",
+        '"q"',
+        "nul",
+        " ",
+    ],
+)
+def test_a_line_of_jsonl_is_what_json_makes_of_it(tmp_path, line):
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"q": 0}\n' + line + "\n", encoding="utf-8")
+    row = read(path, FileSpec("a.jsonl", "jsonl"))[1]
+    try:
+        expected = json.loads(line)
+    except ValueError as error:
+        assert str(row) == f"invalid JSON: {error}"
+    else:
+        if isinstance(expected, dict):
+            assert repr(row) == repr(expected)  # NaN is not equal to itself
+        else:
+            assert str(row) == "invalid JSON: not an object"
 
 
 def test_invalid_utf8_is_rejected_row_by_row(tmp_path):
