@@ -11,7 +11,7 @@ import gc
 import json
 import operator
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, cast
@@ -34,6 +34,7 @@ from prep.vocabulary import Vocabulary
 _COLLECT_AFTER = 100_000  # new containers, where Python's own number is 700
 REJECTED_FILE = "rejected.jsonl"
 _LABEL_OF = operator.attrgetter("label")
+_INPUTS_OF = operator.attrgetter("inputs")
 
 
 @dataclass(frozen=True)
@@ -249,7 +250,7 @@ class ShardWriter:
             longest_target=max(target_lengths, default=0),
             labels=Counter(map(_LABEL_OF, encoded.examples)),
             rejected=Counter(row["reason"] for row in worded.rejected),
-            fingerprints=fingerprint_texts(example.inputs for example in encoded.examples),
+            fingerprints=fingerprint_texts(map(_INPUTS_OF, encoded.examples)),
         )
 
     def _serialize(self, encoded: _Encoded, is_packed: bool, has_groups: bool) -> Records:
@@ -284,7 +285,7 @@ class ShardWriter:
         """Encodes inputs and answers as they are worded."""
         examples = worded.examples
         max_input_length, max_target_length = self._max_lengths(task)
-        inputs = self._encode([example.inputs for example in examples])
+        inputs = self._encode(list(map(_INPUTS_OF, examples)))
         cut = truncate(
             inputs,
             max_input_length,
@@ -293,8 +294,11 @@ class ShardWriter:
             self._vocabulary.sentinel_id(MARKER_SENTINEL),
         )
         has_references = task.kind == "generation" and split != TRAIN_SPLIT
-        answers = self._encode_answers(examples, max_target_length, has_references)
-        chosen = [answers[example.references or example.targets] for example in examples]
+        keys = [example.references or example.targets for example in examples]
+        answers = self._encode_answers(
+            dict(zip(keys, examples, strict=True)), max_target_length, has_references
+        )
+        chosen = list(map(answers.__getitem__, keys))
         return _Encoded(
             worded.numbers, examples, inputs, chosen, cut, worded.dropped, worded.expanded
         )
@@ -324,10 +328,9 @@ class ShardWriter:
         return self._vocabulary.encode_batch(texts) if texts else []
 
     def _encode_answers(
-        self, examples: Sequence[Example], longest: int, has_references: bool
+        self, different: Mapping[_AnswerKey, Example], longest: int, has_references: bool
     ) -> dict[_AnswerKey, _Answer]:
         """Encodes each different answer once: most tasks have a handful of them."""
-        different = {example.references or example.targets: example for example in examples}
         targets = self._encode([example.targets for example in different.values()])
         cut = truncate(targets, longest, self._vocabulary.eos_id)
         answers = {}
