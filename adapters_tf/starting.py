@@ -9,7 +9,7 @@ from adapters_tf.embeddings_file import find_embeddings, read_embeddings
 from adapters_tf.errors import ConfigurationError, WeightsError
 from adapters_tf.methods.trained_folders import find_task_folders
 from adapters_tf.model import TaskModel
-from adapters_tf.task_embeddings import cosine_matrix, nearest_tasks
+from adapters_tf.task_embeddings import cosine_matrix
 from adapters_tf.task_folder import assign_tasks, check_settings, is_task_folder, read_task, row_of
 
 
@@ -54,9 +54,8 @@ def _find_folders(folder: str, tasks: Sequence[str], nearest_by: str) -> dict[st
     present = find_task_folders((folder,))
     chosen = {task: task for task in tasks if task in present}
     if nearest_by:
-        chosen |= _choose_nearest(
-            nearest_by, [task for task in tasks if task not in present], present
-        )
+        new = [task for task in tasks if task not in present]
+        chosen |= _choose_nearest(nearest_by, new, present)
     if not chosen:
         raise WeightsError(
             f"{folder} has none of the tasks {', '.join(tasks)}, but {', '.join(present)}"
@@ -69,9 +68,6 @@ def _choose_nearest(file: str, tasks: Sequence[str], present: Mapping[str, Path]
     known = [name for name in present if name in names]
     if not known:
         raise ConfigurationError(f"{file} has no embedding of any of {', '.join(present)}")
-    chosen = {}
-    for task in tasks:
-        pool = [task, *known]
-        cosines = cosine_matrix(find_embeddings(file, names, vectors_KE, pool))
-        chosen[task] = nearest_tasks(pool, cosines)[task][0]
-    return chosen
+    cosines = cosine_matrix(find_embeddings(file, names, vectors_KE, [*tasks, *known]))
+    nearest = cosines[: len(tasks), len(tasks) :].argmax(-1)
+    return {task: known[column] for task, column in zip(tasks, nearest, strict=True)}

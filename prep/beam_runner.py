@@ -18,15 +18,15 @@ import re
 import socket
 import tempfile
 import threading
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
+from concurrent.futures import CancelledError
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import google_crc32c
 
 from prep import storage
+from prep.ahead import map_ahead
 from prep.beam_exchange import Exchange, exchange_folder, open_exchange
 from prep.beam_package import write_wheel
 from prep.beam_worker import (
@@ -52,8 +52,6 @@ _CONNECT_SECONDS = 10
 _AT_A_TIME = 16  # jobs put into the exchange, or shards taken out of it
 _GRPC_DETAILS = re.compile(r'details = "(.+)"')
 _POLL_SECONDS = {False: 0.05, True: 5.0}  # by whether the exchange is a bucket
-_Item = TypeVar("_Item")
-_Made = TypeVar("_Made")
 _SAME_MACHINE = ("DirectRunner", "FnApiRunner", "BundleBasedDirectRunner", "PrismRunner")
 
 
@@ -86,8 +84,7 @@ def parse_beam_options(flags: Sequence[str], out: storage.StoragePath) -> Any:
         raise UsageError(f"--beam-options: {error}") from error
     if name == "DataflowRunner":
         _check_dataflow(out)
-    portable = _import_beam("apache_beam.options.pipeline_options").PortableOptions
-    _check_job_server(options.view_as(portable).job_endpoint)
+    _check_job_server(options.view_as(module.PortableOptions).job_endpoint)
     validator = _import_beam("apache_beam.options.pipeline_options_validator")
     if problems := validator.PipelineOptionsValidator(options, runner).validate():
         raise UsageError(f"--beam-options: {' '.join(problems)}")
@@ -109,7 +106,8 @@ def _check_job_server(address: str | None) -> None:
     try:
         socket.create_connection((host, int(port)), _CONNECT_SECONDS).close()
     except OSError as error:
-        raise UsageError(f"--beam-options: no job server at {address}: {error.strerror}") from error
+        reason = error.strerror or error  # a timeout has no number, and so no text of the system
+        raise UsageError(f"--beam-options: no job server at {address}: {reason}") from error
 
 
 def describe_sharing(options: Any, out: storage.StoragePath) -> str:
@@ -170,7 +168,7 @@ def write_shards_on_beam(
             _take_shard(exchange, key, job, result)
         return job, result
 
-    yield from _map_ahead(collect, waiting.items(), given_up)
+    yield from map_ahead(collect, waiting.items(), _AT_A_TIME, given_up)
     exchange.clear()
 
 
@@ -210,30 +208,8 @@ def _share_jobs(
         rowless = dataclasses.replace(job.block, payload=b"")
         return key, dataclasses.replace(job, block=rowless, is_member=None)
 
-    waiting = dict(_map_ahead(share, jobs, threading.Event()))
+    waiting = dict(map_ahead(share, jobs, _AT_A_TIME))
     return waiting, [key for key in waiting if key + RESULT not in present]
-
-
-def _map_ahead(
-    function: Callable[[_Item], _Made], items: Iterable[_Item], given_up: threading.Event
-) -> Iterator[_Made]:
-    """Calls a function that waits for others on several items at a time, in order.
-
-    Where the results are wanted no more, it is told so, and then waited for.
-    """
-    waiting: deque[Future[_Made]] = deque()
-    with ThreadPoolExecutor(_AT_A_TIME) as threads:
-        try:
-            for item in items:
-                waiting.append(threads.submit(function, item))
-                if len(waiting) == _AT_A_TIME:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            given_up.set()
-            for future in waiting:
-                future.cancel()
 
 
 class _PipelineThread(threading.Thread):

@@ -14,10 +14,11 @@ import signal
 import threading
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
+from prep.ahead import map_ahead
 from prep.durable_files import sync_file
 from prep.encoding import EncodingSettings, ShardJob, ShardResult, ShardWriter
 from prep.errors import DataError
@@ -59,40 +60,19 @@ def write_shards(
     else:
         done = _in_order(jobs, settings, workers)
     with contextlib.closing(done):
-        yield from _synced(done, SYNCS_IN_FLIGHT * workers)
+        yield from map_ahead(_sync, done, SYNCS_IN_FLIGHT * workers)
 
 
-def _synced(done: _Done, in_flight: int) -> _Done:
-    """Waits until the disk has each shard, while the next ones are made."""
-    waiting: deque[tuple[ShardJob, ShardResult | DataError, Future[None]]] = deque()
-    failure: BaseException | None = None
-    with ThreadPoolExecutor(in_flight) as threads:
-        while failure is None:
-            try:
-                job, result = next(done)
-            except BaseException as error:  # what was finished before it is finished
-                failure = error
-            else:
-                waiting.append((job, result, threads.submit(_sync, job)))
-            while waiting and (failure is not None or len(waiting) > in_flight):
-                yield _first_synced(waiting)
-    if not isinstance(failure, StopIteration):
-        raise failure
-
-
-def _first_synced(
-    waiting: deque[tuple[ShardJob, ShardResult | DataError, Future[None]]],
+def _sync(
+    done: tuple[ShardJob, ShardResult | DataError],
 ) -> tuple[ShardJob, ShardResult | DataError]:
-    job, result, synced = waiting.popleft()
+    """Waits until the disk has a shard."""
+    job, result = done
     if not isinstance(result, DataError):
-        synced.result()
-    return job, result
-
-
-def _sync(job: ShardJob) -> None:
-    for path in (job.path, job.rejected_path):
-        if path.exists():
-            sync_file(path)
+        for path in (job.path, job.rejected_path):
+            if path.exists():
+                sync_file(path)
+    return done
 
 
 _Pending = tuple[ShardJob, "Future[ShardResult | DataError]"]

@@ -130,8 +130,6 @@ def start(
 ) -> None:
     """Let the tasks of a new run start from earlier adapters, if the settings say so."""
     adapters = resolved["adapters"]
-    if not (adapters["start_from"] or adapters["nearest_by"]):
-        return
     if tf.train.latest_checkpoint(str(Path(resolved["run"]) / CHECKPOINTS["last"])):
         return
     with strategy.scope():
