@@ -5,14 +5,14 @@ from adapters_tf.quiet import quiet_libraries
 
 quiet_libraries()
 
-from adapters_tf.backbone import load_backbone
-from adapters_tf.composing import average_adapters, stack_adapter
-from adapters_tf.dropout import make_dropout_stateless
+from adapters_tf.backbone.huggingface import export_tensors, import_tensors, save_backbone
+from adapters_tf.backbone.loading import load_backbone
+from adapters_tf.backbone.presets import preset_config
+from adapters_tf.banks.freezing import freeze_backbone
+from adapters_tf.banks.injection import AdaptedLayer, AdaptedSublayer
+from adapters_tf.banks.routing import route, select_row, task_matmul, task_vector
+from adapters_tf.banks.task_bank import TaskBank
 from adapters_tf.errors import ConfigurationError, WeightsError
-from adapters_tf.freezing import freeze_backbone
-from adapters_tf.huggingface import export_tensors, import_tensors, save_backbone
-from adapters_tf.inject import AdaptedLayer, AdaptedSublayer
-from adapters_tf.merging import MERGERS, merge_tasks
 from adapters_tf.methods import (
     METHODS,
     VARIANTS,
@@ -29,13 +29,14 @@ from adapters_tf.methods import (
     read_methods,
 )
 from adapters_tf.methods.prompt import states_mask
-from adapters_tf.model import TaskModel, encode, inject_method, project_logits
-from adapters_tf.presets import preset_config
-from adapters_tf.routing import route, select_row, task_matmul, task_vector
-from adapters_tf.runs import LoadedRun, build_model, load_average, load_run
-from adapters_tf.strategy import make_strategy, set_precision
-from adapters_tf.task_bank import TaskBank
-from adapters_tf.task_folder import load_task, save_task, task_tensors
+from adapters_tf.model.forward import encode, project_logits
+from adapters_tf.model.task_model import TaskModel, inject_method
+from adapters_tf.runs.loading import LoadedRun, build_model, load_average, load_run
+from adapters_tf.runtime.dropout import make_dropout_stateless
+from adapters_tf.runtime.strategy import make_strategy, set_precision
+from adapters_tf.task_adapters.composing import average_adapters, stack_adapter
+from adapters_tf.task_adapters.folder import load_task, save_task, task_tensors
+from adapters_tf.task_adapters.merging import MERGERS, merge_tasks
 
 __all__ = [
     "MERGERS",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from adapters_tf.arguments import OneLineParser
 from adapters_tf.commands import bank, embed, exchange, listing, merge
+from adapters_tf.commands.arguments import OneLineParser
 
 INTERRUPTED = 130
 

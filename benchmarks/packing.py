@@ -29,11 +29,12 @@ from prep import (
     make_packed_batch,
     read_split,
 )
-from prep.encoding import EncodingSettings, ShardJob, ShardWriter
-from prep.inspection import describe_packing
-from prep.packing import pack_examples
-from prep.planning import plan_task
-from prep.vocabulary_training import task_texts, train_vocabulary, words_to_keep
+from prep.build.vocabulary_training import task_texts, train_vocabulary, words_to_keep
+from prep.inspection.text import describe_packing
+from prep.shards.jobs import EncodingSettings, ShardJob
+from prep.shards.writer import ShardWriter
+from prep.splits.finding import plan_task
+from prep.tokens.packing import pack_examples
 
 REAL_TASKS = "rte,cola,stsb,sst2,commonsense_qa,e_care,inflection_eng"
 EMBEDDED_TASKS = "synthetic_entailment,synthetic_similarity,synthetic_choice"

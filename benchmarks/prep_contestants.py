@@ -55,10 +55,11 @@ def sentencepiece_alone(examples: Path, vocabulary: Path, path: Path) -> Callabl
 def ours(examples: Path, vocabulary: Path, path: Path) -> Callable[[], None]:
     """What a worker of `prep build` does, JSON parsing and wording included."""
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-    from prep.encoding import EncodingSettings, ShardJob, ShardWriter
-    from prep.rows import read_blocks
-    from prep.sources import FileSource, FileSpec, Layout
-    from prep.task import Task
+    from prep.shards.jobs import EncodingSettings, ShardJob
+    from prep.shards.writer import ShardWriter
+    from prep.sources.blocks import read_blocks
+    from prep.sources.declarations import FileSource, FileSpec, Layout
+    from prep.tasks.task import Task
 
     spec = FileSpec(examples.name, "jsonl")
     task = Task(

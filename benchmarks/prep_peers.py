@@ -19,8 +19,9 @@ from pathlib import Path
 
 from benchmarks.prep_contestants import CONTESTANTS
 from benchmarks.prep_speed import EMBEDDED_CASES, REAL_CASES, find_split, train_embedded_vocabulary
-from prep.rows import parse_block
-from prep.task import RowError
+from prep.sources.blocks import parse_block
+from prep.sources.row import RowError
+from prep.tasks.examples import row_to_examples
 
 LIMIT = "sentencepiece"
 NEED_THEIR_OWN = ("huggingface", "seqio")  # whose packages are not those of this project
@@ -56,7 +57,7 @@ def main() -> None:
 def write_texts(path: Path, task: str, split: str, data_dir: Path) -> int:
     """Words the examples of a split into a file of JSON lines; returns how many."""
     plan = find_split(task, split, data_dir)
-    make = plan.task.examples_maker(split)
+    make = row_to_examples(plan.task, split)
     rows = (row for block in plan.open_blocks() for row in parse_block(block))
     made = [example for row in rows if not isinstance(row, RowError) for example in make(row)]
     texts = ({"inputs": example.inputs, "targets": example.targets} for example in made)

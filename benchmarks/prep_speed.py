@@ -17,15 +17,19 @@ from pathlib import Path
 
 import sentencepiece
 
+from prep.tasks.examples import row_to_examples
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from prep.durable_files import sync_file
-from prep.encoding import EncodingSettings, ShardJob, ShardWriter
-from prep.planning import SplitPlan, plan_task
-from prep.rows import parse_block
-from prep.task import RowError
+from prep.build.vocabulary_training import task_texts, train_vocabulary, words_to_keep
+from prep.shards.jobs import EncodingSettings, ShardJob
+from prep.shards.writer import ShardWriter
+from prep.sources.blocks import parse_block
+from prep.sources.row import RowError
+from prep.splits.finding import plan_task
+from prep.splits.plan import SplitPlan
+from prep.storage.durable_files import sync_file
 from prep.tasks import get_task
-from prep.vocabulary_training import task_texts, train_vocabulary, words_to_keep
 
 SHARD_RECORDS = 2048
 REAL_CASES = (("short", "sst2", "train"), ("long", "boolq", "test"))
@@ -65,7 +69,7 @@ def find_split(task: str, split: str, data_dir: Path) -> SplitPlan:
 def measure(name: str, plan: SplitPlan, vocabulary: Path, folder: Path, repetitions: int) -> None:
     writer = ShardWriter(EncodingSettings(str(vocabulary), 512, 512))
     processor = sentencepiece.SentencePieceProcessor(model_file=str(vocabulary))
-    make = plan.task.examples_maker(plan.split)
+    make = row_to_examples(plan.task, plan.split)
     chunks = [
         [
             example.inputs

@@ -22,7 +22,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from prep.build import BuildOptions, build_dataset
+from prep.build.dataset import build_dataset
+from prep.build.options import BuildOptions
 from prep.tasks import get_task
 
 HELD_OUT = 200  # rows

@@ -19,9 +19,10 @@ import tf_keras  # noqa: E402
 
 from adapters_tf import TaskModel, load_backbone, make_dropout_stateless, read_methods  # noqa: E402
 from benchmarks.train_speed import make_batch, time_steps  # noqa: E402
-from trainer.fit_model import FitModel  # noqa: E402
-from trainer.optimizers import OPTIMIZERS  # noqa: E402
-from trainer.step import Batch, token_loss  # noqa: E402
+from trainer.losses.tokens import token_loss  # noqa: E402
+from trainer.optimizers.registry import OPTIMIZERS  # noqa: E402
+from trainer.steps.fit_model import FitModel  # noqa: E402
+from trainer.steps.step import Batch  # noqa: E402
 
 COUNTS = (1, 16, 256)
 DENSE_COUNT = 128

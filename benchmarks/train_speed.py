@@ -28,8 +28,8 @@ from adapters_tf import (  # noqa: E402
     load_backbone,
     make_dropout_stateless,
 )
-from trainer.fit_model import FitModel  # noqa: E402
-from trainer.optimizers import OPTIMIZERS  # noqa: E402
+from trainer.optimizers.registry import OPTIMIZERS  # noqa: E402
+from trainer.steps.fit_model import FitModel  # noqa: E402
 
 REAL_SHARE = 0.6
 

@@ -5,13 +5,15 @@ from prep.quiet import quiet_libraries
 
 quiet_libraries()
 
-from eval.argmax import ArgmaxModel  # noqa: E402
-from eval.baselines import trivial_answer, trivial_baseline  # noqa: E402
-from eval.decoding import GreedyModel, decode_greedily  # noqa: E402
-from eval.evaluator import Evaluator, Prediction, TaskResult  # noqa: E402
-from eval.metrics import METRICS, Answers, pair_answers, score  # noqa: E402
-from eval.report import ScoredTask, format_table, write_report  # noqa: E402
-from eval.session import Session, open_session  # noqa: E402
+from eval.decoding.argmax import ArgmaxModel
+from eval.decoding.greedy import GreedyModel, decode_greedily
+from eval.evaluator import Evaluator, Prediction, TaskResult
+from eval.metrics.answers import Answers, pair_answers
+from eval.metrics.registry import METRICS, score
+from eval.report.baselines import trivial_answer, trivial_baseline
+from eval.report.files import write_report
+from eval.report.table import ScoredTask, format_table
+from eval.session import Session, open_session
 
 __all__ = [
     "METRICS",

@@ -6,11 +6,12 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from adapters_tf.arguments import OneLineParser, read_weights
-from adapters_tf.runs import read_config
-from eval.baselines import trivial_baseline
+from adapters_tf.commands.arguments import OneLineParser, read_weights
+from adapters_tf.runs.config import read_config
 from eval.evaluator import TaskResult
-from eval.report import ScoredTask, format_table, write_report
+from eval.report.baselines import trivial_baseline
+from eval.report.files import write_report
+from eval.report.table import ScoredTask, format_table
 from eval.session import Session, choose_tasks, open_session
 from prep import TaskEntry, TokenTable, UsageError, load_manifest, read_split, run_command
 

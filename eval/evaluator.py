@@ -4,18 +4,18 @@ Tasks whose label words are single distinct tokens take one decoder step (`Argma
 others are decoded greedily (`GreedyModel`) up to the task's decoding length.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import tensorflow as tf
 
 from adapters_tf import TaskModel
-from eval.answers import read_answers, read_text
-from eval.argmax import ArgmaxModel
-from eval.decoding import GreedyModel
-from eval.metrics import Answers, pair_answers, score
-from eval.prediction import Progress, TokenPredictor, check_batch_size
+from eval.decoding.argmax import ArgmaxModel
+from eval.decoding.greedy import GreedyModel
+from eval.decoding.predictor import Progress, TokenPredictor
+from eval.decoding.replicas import check_batch_size
+from eval.metrics.answers import gather_answers, target_texts
+from eval.metrics.registry import score
 from prep import Manifest, TaskEntry, TokenTable, UsageError, Vocabulary, nearest
 
 ARGMAX_LENGTH = 1  # tokens; any longer answer is decoded
@@ -176,39 +176,6 @@ def answer_length(entry: TaskEntry) -> int:
     if words and all(len(ids) == 1 for ids in words) and len(set(words)) == len(words):
         return ARGMAX_LENGTH
     return entry.decoding_length
-
-
-def target_texts(entry: TaskEntry, table: TokenTable, vocabulary: Vocabulary) -> list[str]:
-    """The right answers of a table as texts: label words, references, or decoded targets."""
-    if entry.label_words:
-        return [entry.label_words[label] for label in table.labels]
-    if table.references:
-        return [references[0] for references in table.references]
-    return [vocabulary.decode(table.target_ids(row)) for row in range(len(table))]
-
-
-def gather_answers(
-    entry: TaskEntry, table: TokenTable, targets: Sequence[str], predictions: Sequence[str]
-) -> Answers:
-    """Reads right and given answers of a table for the metrics.
-
-    Args:
-        entry: the task.
-        table: the examples, with all the right answers where there are several.
-        targets: texts of `target_texts`.
-        predictions: decoded answers, in the table's order.
-
-    Returns:
-        What metrics take.
-    """
-    references = [tuple(map(read_text, texts)) for texts in table.references or ()]
-    return pair_answers(
-        read_answers(entry, targets),
-        read_answers(entry, predictions),
-        len(entry.label_words),
-        references,
-        table.groups,
-    )
 
 
 def _several(table: TokenTable, row: int) -> tuple[str, ...]:

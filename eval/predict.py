@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from adapters_tf.arguments import OneLineParser
-from adapters_tf.runs import read_config
+from adapters_tf.commands.arguments import OneLineParser
+from adapters_tf.runs.config import read_config
 from eval.session import Session, open_session
 from prep import TokenTable, UsageError, Vocabulary, load_manifest, nearest, run_command
 

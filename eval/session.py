@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from adapters_tf import LoadedRun, load_average, load_run, make_strategy, set_precision
-from adapters_tf.runs import read_config
+from adapters_tf.runs.config import read_config
 from eval.evaluator import Evaluator
 from prep import (
     DataError,

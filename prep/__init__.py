@@ -1,9 +1,10 @@
 """Raw rows in, a dataset folder of token ids out; and the reading side of that folder."""
 
-from prep.batches import make_batch, make_packed_batch
-from prep.build import BuildOptions, build_dataset
-from prep.errors import DataError, UsageError, nearest, run_command
-from prep.manifest import (
+from prep.build.dataset import build_dataset
+from prep.build.options import BuildOptions
+from prep.build.vocabulary_training import train_vocabulary
+from prep.dataset.batches import make_batch, make_packed_batch
+from prep.dataset.manifest import (
     Manifest,
     PackingEntry,
     ShardEntry,
@@ -14,12 +15,12 @@ from prep.manifest import (
     load_manifest,
     write_manifest,
 )
+from prep.dataset.reading import TokenTable, read_split, read_vocabulary
+from prep.errors import DataError, UsageError, nearest, run_command
 from prep.quiet import quiet_libraries
-from prep.reading import TokenTable, read_split, read_vocabulary
-from prep.task import Task
 from prep.tasks import get_task
-from prep.vocabulary import Vocabulary
-from prep.vocabulary_training import train_vocabulary
+from prep.tasks.task import Task
+from prep.tokens.vocabulary import Vocabulary
 
 __all__ = [
     "BuildOptions",

@@ -29,16 +29,13 @@ def test_no_module_hides_the_builtin_eval(path):
     assert ("eval", None) not in list(imported_modules(path))
 
 
-def test_the_packages_are_listed_by_name():
-    # tomllib is new in Python 3.11, and this list is one line.
-    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-    listed = ast.literal_eval(text.split("\npackages = ")[1].split("\n")[0])
-    folders = {
-        str(file.parent.relative_to(ROOT)).replace("/", ".")
-        for package in ("prep", "adapters_tf", "trainer", "eval")
-        for file in (ROOT / package).rglob("__init__.py")
-    }
-    assert set(listed) == folders
+@pytest.mark.parametrize("package", ("prep", "adapters_tf", "trainer", "eval"))
+def test_every_wing_is_a_package(package):
+    """Setuptools leaves out what has no `__init__.py`; its docstring says what is in the wing."""
+    folders = {file.parent for file in (ROOT / package).rglob("*.py")}
+    for folder in folders:
+        text = (folder / "__init__.py").read_text(encoding="utf-8")
+        assert ast.get_docstring(ast.parse(text)), folder
 
 
 def test_make_help_lists_every_target():

@@ -1,6 +1,7 @@
 """Train a TFT5 with per-task adapters on a mixture of tasks."""
 
-from trainer.config import (
+from trainer.batches.schedule import task_schedule
+from trainer.settings.config import (
     AdapterConfig,
     DataConfig,
     DistributionConfig,
@@ -9,7 +10,6 @@ from trainer.config import (
     RunConfig,
     TrainingConfig,
 )
-from trainer.mixture import task_schedule
 
 __all__ = [
     "AdapterConfig",

@@ -22,7 +22,7 @@ from prep import (
     run_command,
 )
 from prep.__main__ import main as prep
-from trainer.__main__ import read_arguments
+from trainer.settings.arguments import read_arguments
 
 TASKS = ("scan_simple", "synthetic_entailment", "synthetic_similarity", "synthetic_choice")
 METHOD = "bottleneck"
@@ -125,7 +125,7 @@ def score_backbone(folder: Path, manifest: Manifest) -> dict[str, dict[str, floa
     if file.exists():
         return json.loads(file.read_text(encoding="utf-8"))
     from adapters_tf import TaskModel, load_backbone
-    from adapters_tf.runs import read_config
+    from adapters_tf.runs.config import read_config
     from eval import Evaluator
 
     dataset = folder / "dataset"

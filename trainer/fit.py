@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 import tf_keras
 
@@ -16,37 +15,38 @@ from adapters_tf import (
     build_model,
     make_dropout_stateless,
     make_strategy,
-    save_backbone,
-    save_task,
     set_precision,
 )
-from adapters_tf.adapter_files import ADAPTERS_FOLDER
-from adapters_tf.run_sources import keep_sources
-from adapters_tf.runs import CHECKPOINTS
-from adapters_tf.starting import start_tasks
-from eval import Evaluator
-from prep import Manifest, TokenTable, UsageError, load_manifest, read_split, read_vocabulary
-from prep.mixing import batch_probabilities, task_probabilities
-from trainer.callbacks import Checkpoints, Figures, Validation
-from trainer.checkpoints import RunCheckpoints
-from trainer.checks import (
+from adapters_tf.runs.config import CHECKPOINTS
+from adapters_tf.runs.sources import keep_sources
+from adapters_tf.task_adapters.starting import start_tasks
+from prep import Manifest, UsageError, load_manifest, read_split
+from prep.dataset.mixing import batch_probabilities, task_probabilities
+from trainer.batches.distribution import distribute
+from trainer.batches.mixture_batches import MixtureBatches
+from trainer.batches.schedule import task_schedule
+from trainer.callbacks.checkpoints import Checkpoints
+from trainer.callbacks.figures import Figures
+from trainer.callbacks.validation import Validation
+from trainer.callbacks.validator import Validator, make_validator
+from trainer.optimizers.learning_rate import WarmupDecay
+from trainer.optimizers.registry import OPTIMIZERS
+from trainer.optimizers.taskwise import TaskwiseOptimizer
+from trainer.run.checkpoints import RunCheckpoints
+from trainer.run.export import export
+from trainer.run.folder import open_run
+from trainer.run.metrics_log import MetricsLog
+from trainer.run.summary import describe, report_left_out
+from trainer.settings.checks import (
     check_best_metric,
     check_config,
     check_packed_lengths,
     check_packed_methods,
     check_replicas,
-    packed_lengths,
 )
-from trainer.config import RunConfig
-from trainer.fit_model import FitModel
-from trainer.learning_rate import WarmupDecay
-from trainer.mixture import task_schedule
-from trainer.optimizers import OPTIMIZERS, TaskwiseOptimizer
-from trainer.pipeline import MixtureBatches, distribute
-from trainer.run_folder import MetricsLog, open_run, resolve
-from trainer.validation import Validator
-
-BACKBONE_FOLDER = "backbone"
+from trainer.settings.config import RunConfig
+from trainer.settings.resolving import resolve
+from trainer.steps.fit_model import FitModel
 
 
 @dataclass(frozen=True)
@@ -200,68 +200,6 @@ def make_optimizer(
     return optimizer
 
 
-def report_left_out(manifest: Manifest, resolved: Mapping[str, Any], report) -> None:
-    """Name the tasks that nobody asked to leave out."""
-    others = [task for task in manifest.tasks if task not in resolved["tasks"]]
-    if others:
-        report(f"without a split {resolved['data']['train_split']!r}: {', '.join(others)}")
-
-
-def make_validator(
-    resolved: Mapping[str, Any],
-    manifest: Manifest,
-    model: TaskModel,
-    strategy: tf.distribute.Strategy,
-) -> Validator | None:
-    """Read the validation splits; None when no task has one."""
-    data, limit = resolved["data"], resolved["training"]["validation_examples"]
-    input_length, target_length = validation_lengths(resolved, manifest)
-    tables: dict[str, TokenTable] = {}
-    for task in resolved["tasks"]:
-        if data["validation_split"] in manifest.task(task).splits:
-            table = read_split(resolved["dataset"], manifest, task, data["validation_split"])
-            tables[task] = table.head(limit) if limit else table
-    if not tables:
-        return None
-    vocabulary = read_vocabulary(resolved["dataset"], manifest)
-    evaluator = Evaluator(
-        model,
-        manifest,
-        vocabulary,
-        batch_size=data["batch_size"],
-        input_length=input_length,
-        strategy=strategy,
-    )
-    return Validator(
-        model,
-        tables,
-        manifest,
-        evaluator,
-        strategy,
-        batch_size=data["batch_size"],
-        input_length=input_length,
-        target_length=target_length,
-    )
-
-
-def validation_lengths(resolved: Mapping[str, Any], manifest: Manifest) -> tuple[int, int]:
-    """Choose the lengths of validation batches, which hold one example per row.
-
-    Returns:
-        Input and target tokens: those of training, unless its rows are packed; then the longest
-        there are.
-    """
-    data, split = resolved["data"], resolved["data"]["validation_split"]
-    if not packed_lengths(manifest, resolved["tasks"], data["train_split"]):
-        return data["input_length"], data["target_length"]
-    entries = [manifest.task(task) for task in resolved["tasks"]]
-    splits = [entry.splits[split] for entry in entries if split in entry.splits]
-    return (
-        max((one.longest_input for one in splits), default=data["input_length"]),
-        max((one.longest_target for one in splits), default=data["target_length"]),
-    )
-
-
 def make_callbacks(
     config: RunConfig,
     checkpoints: RunCheckpoints,
@@ -285,51 +223,3 @@ def make_callbacks(
         )
     callbacks.append(Checkpoints(checkpoints, report, first, last, training.checkpoint_every))
     return callbacks
-
-
-def describe(
-    resolved: Mapping[str, Any],
-    model: TaskModel,
-    batches: MixtureBatches,
-    strategy: tf.distribute.Strategy,
-    first: int,
-) -> str:
-    """Say in a few lines what is about to be trained."""
-    steps = resolved["training"]["steps"]
-    counts = np.bincount(batches.schedule, minlength=len(batches.names))
-    what = "batches" if batches.draws == 1 else "rows"
-    lines = [
-        f"{name}: {_describe_size(table)}, {count} of {steps * batches.draws} {what}, "
-        f"{count * batches.draw_rows / table.rows:.2f} epochs"
-        for name, table, count in zip(batches.names, batches.tables, counts, strict=True)
-    ]
-    total = sum(int(weight.shape.num_elements()) for weight in model.backbone.weights)
-    trainable = model.count_trainable()
-    lines.append(
-        f"{trainable:,} of {total:,} parameters train ({trainable / total:.2%}), "
-        f"{strategy.num_replicas_in_sync} replica(s) of {type(strategy).__name__}"
-    )
-    if first:
-        lines.append(f"going on from step {first}")
-    return "\n".join(lines)
-
-
-def _describe_size(table: TokenTable) -> str:
-    if table.pack_offsets is None:
-        return f"{len(table)} examples"
-    return f"{len(table)} examples in {table.rows} packed rows"
-
-
-def export(folder: Path, model: TaskModel, checkpoints: RunCheckpoints, report) -> None:
-    """Write the best weights: one folder per task's adapter, or the whole backbone."""
-    step = checkpoints.restore_best()
-    if not model.banks:
-        save_backbone(model.backbone, folder / BACKBONE_FOLDER)
-        report(f"wrote {folder / BACKBONE_FOLDER} (weights of step {step})")
-        return
-    for task in model.task_names:
-        save_task(model, task, folder / ADAPTERS_FOLDER / task)
-    report(
-        f"wrote {len(model.task_names)} adapters under {folder / ADAPTERS_FOLDER} "
-        f"(weights of step {step})"
-    )

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from adapters_tf.bank_editing import edit_bank, edit_names, write_run
 from adapters_tf.errors import ConfigurationError
-from adapters_tf.runs import load_run
+from adapters_tf.runs.bank_editing import edit_bank, edit_names, write_run
+from adapters_tf.runs.loading import load_run
 
 
 def add_parser(commands: Any) -> None:

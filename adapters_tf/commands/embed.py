@@ -12,12 +12,13 @@ import sentencepiece
 import tf_keras
 from matplotlib.figure import Figure
 
-from adapters_tf.backbone import load_backbone
-from adapters_tf.dataset_folder import DatasetFolder, open_dataset
-from adapters_tf.embeddings_file import save_embeddings
+from adapters_tf.backbone.loading import load_backbone
 from adapters_tf.errors import ConfigurationError, WeightsError
-from adapters_tf.runs import build_backbone, load_run, read_config
-from adapters_tf.task_embeddings import (
+from adapters_tf.files.dataset_folder import DatasetFolder, open_dataset
+from adapters_tf.files.embeddings_file import save_embeddings
+from adapters_tf.runs.config import read_config
+from adapters_tf.runs.loading import build_backbone, load_run
+from adapters_tf.task_adapters.embedding import (
     POOLINGS,
     TaskEmbedder,
     common_start,

@@ -8,14 +8,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from adapters_tf.backbone import load_backbone
+from adapters_tf.backbone.loading import load_backbone
 from adapters_tf.errors import ConfigurationError
 from adapters_tf.interop import LIBRARIES, export_task, import_task
 from adapters_tf.interop.exchange import check_target
 from adapters_tf.interop.folding import export_folded, export_tokenizer
 from adapters_tf.methods import TRAINING_ONLY, method_name, read_methods
-from adapters_tf.runs import LoadedRun, build_backbone, load_run, read_config
-from adapters_tf.task_folder import OWN_MARK, save_task
+from adapters_tf.runs.config import read_config
+from adapters_tf.runs.loading import LoadedRun, build_backbone, load_run
+from adapters_tf.task_adapters.folder import OWN_MARK, save_task
 
 # A plain T5 with the adapter folded in, beside the libraries' own formats.
 FOLDED = "hf"

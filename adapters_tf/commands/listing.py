@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from adapters_tf.run_listing import describe_run
+from adapters_tf.runs.listing import describe_run
 
 
 def add_parser(commands: Any) -> None:

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from adapters_tf.arguments import read_weights
+from adapters_tf.commands.arguments import read_weights
 from adapters_tf.interop.exchange import check_target
-from adapters_tf.merging import MERGERS, merge_tasks
-from adapters_tf.model import TaskModel
-from adapters_tf.runs import load_run
-from adapters_tf.task_folder import OWN_MARK, save_task, task_tensors
+from adapters_tf.model.task_model import TaskModel
+from adapters_tf.runs.loading import load_run
+from adapters_tf.task_adapters.folder import OWN_MARK, save_task, task_tensors
+from adapters_tf.task_adapters.merging import MERGERS, merge_tasks
 
 
 def add_parser(commands: Any) -> None:

@@ -14,13 +14,13 @@ from types import ModuleType
 
 import tf_keras
 
-from adapters_tf.adapter_files import read_adapter_config
-from adapters_tf.composing import refuse_frozen
 from adapters_tf.errors import ConfigurationError, WeightsError, suggest
+from adapters_tf.files.adapter_files import read_adapter_config
 from adapters_tf.interop import adapterhub, exchange, peft
 from adapters_tf.interop.slots import assign_tensors, own_places, slot_table, their_tensors
 from adapters_tf.methods import METHODS, method_name
-from adapters_tf.model import TaskModel
+from adapters_tf.model.task_model import TaskModel
+from adapters_tf.task_adapters.composing import refuse_frozen
 
 LIBRARIES: Mapping[str, ModuleType] = {"peft": peft, "adapterhub": adapterhub}
 

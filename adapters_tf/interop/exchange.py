@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import save_file
 
-from adapters_tf.adapter_files import CONFIG_FILE, read_adapter_config, read_tensors
 from adapters_tf.errors import ConfigurationError, WeightsError
+from adapters_tf.files.adapter_files import CONFIG_FILE, read_adapter_config, read_tensors
 from adapters_tf.interop.slots import Places
-from adapters_tf.model import TaskModel
+from adapters_tf.model.task_model import TaskModel
 
 Tensors = Mapping[str, np.ndarray]
 

@@ -19,15 +19,15 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from adapters_tf.composing import refuse_frozen
+from adapters_tf.backbone.huggingface import export_tensors, save_backbone
 from adapters_tf.errors import ConfigurationError, WeightsError
-from adapters_tf.huggingface import export_tensors, save_backbone
 from adapters_tf.methods import METHODS, method_name
 from adapters_tf.methods.ia3 import Ia3Bank
 from adapters_tf.methods.layer_norm import LayerNormBank
 from adapters_tf.methods.lora import LoraBank
-from adapters_tf.model import TaskModel
-from adapters_tf.task_folder import row_of
+from adapters_tf.model.task_model import TaskModel
+from adapters_tf.task_adapters.composing import refuse_frozen
+from adapters_tf.task_adapters.folder import row_of
 
 MANIFEST_FILE = "dataset.json"
 NOT_UNIGRAM = (

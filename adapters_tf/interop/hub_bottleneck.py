@@ -19,6 +19,8 @@ from typing import Any
 
 import tf_keras
 
+from adapters_tf.backbone.sites import STACKS
+from adapters_tf.banks.task_bank import TaskBank
 from adapters_tf.errors import ConfigurationError, WeightsError, suggest
 from adapters_tf.interop.exchange import MethodMapping, Reading, Tensors, check_fields
 from adapters_tf.interop.hub_layers import HARMLESS, LayerNumbers, namer
@@ -26,9 +28,7 @@ from adapters_tf.interop.slots import SAME, TRANSPOSED, Place
 from adapters_tf.methods import BottleneckConfig, CompacterConfig
 from adapters_tf.methods.bottleneck import ACTIVATIONS, BottleneckBank
 from adapters_tf.methods.compacter import SHARED_PATH
-from adapters_tf.model import TaskModel
-from adapters_tf.sites import STACKS
-from adapters_tf.task_bank import TaskBank
+from adapters_tf.model.task_model import TaskModel
 
 _PLACEMENTS = {
     "mh_adapter": "self_attention",

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from adapters_tf.backbone.sites import STACKS
 from adapters_tf.errors import WeightsError
-from adapters_tf.sites import STACKS
 
 # How an adapter started.
 HARMLESS = {"init_weights", "init_weights_seed", "dtype"}

@@ -11,14 +11,14 @@ from typing import Any
 
 import tf_keras
 
+from adapters_tf.backbone.sites import STACKS, projection_sites
+from adapters_tf.banks.task_bank import TaskBank
 from adapters_tf.errors import ConfigurationError, WeightsError
 from adapters_tf.interop.exchange import MethodMapping, Reading, Tensors, check_fields
 from adapters_tf.interop.hub_layers import HARMLESS, LayerNumbers
 from adapters_tf.interop.slots import COLUMN, TRANSPOSED, Place
 from adapters_tf.methods import Ia3Config, LoraConfig
-from adapters_tf.model import TaskModel
-from adapters_tf.sites import STACKS, projection_sites
-from adapters_tf.task_bank import TaskBank
+from adapters_tf.model.task_model import TaskModel
 
 # Before 1.1 the library read LoRA's alpha in another way.
 _FIRST_WITH_ALPHA = (1, 1)

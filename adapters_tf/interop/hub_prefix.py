@@ -19,15 +19,15 @@ from typing import Any
 import numpy as np
 import tf_keras
 
+from adapters_tf.backbone.sites import sublayer_sites
 from adapters_tf.errors import ConfigurationError, WeightsError
 from adapters_tf.interop.exchange import MethodMapping, Reading, Tensors, check_fields
 from adapters_tf.interop.hub_layers import HARMLESS, LayerNumbers, namer
 from adapters_tf.interop.slots import check_tensors
 from adapters_tf.methods import PrefixConfig
 from adapters_tf.methods.prefix import PLACES
-from adapters_tf.model import TaskModel
-from adapters_tf.sites import sublayer_sites
-from adapters_tf.task_folder import task_tensors
+from adapters_tf.model.task_model import TaskModel
+from adapters_tf.task_adapters.folder import task_tensors
 
 _COPIES = ".prefix_tuning.pool."
 _NAMES = {"encoder": "encoder_prefix", "decoder": "self_prefix", "cross": "cross_prefix"}

@@ -12,7 +12,7 @@ from typing import Any
 from adapters_tf.errors import WeightsError, suggest
 from adapters_tf.interop import peft_modules, peft_prompts
 from adapters_tf.interop.exchange import MethodMapping
-from adapters_tf.model import TaskModel
+from adapters_tf.model.task_model import TaskModel
 
 WEIGHTS_FILE = "adapter_model.safetensors"
 PICKLE_FILE = "adapter_model.bin"

@@ -11,14 +11,14 @@ from typing import Any
 
 import tf_keras
 
+from adapters_tf.backbone.sites import PROJECTIONS, STACKS, Site, norm_sites, projection_sites
+from adapters_tf.banks.task_bank import TaskBank
 from adapters_tf.errors import WeightsError
 from adapters_tf.interop.exchange import MethodMapping, Reading, Tensors, check_fields
 from adapters_tf.interop.slots import COLUMN, ROW, SAME, TRANSPOSED, Place
 from adapters_tf.methods import Ia3Config, LayerNormConfig, LoraConfig
 from adapters_tf.methods.ia3 import SCALED_AT_THE_INPUT
-from adapters_tf.model import TaskModel
-from adapters_tf.sites import PROJECTIONS, STACKS, Site, norm_sites, projection_sites
-from adapters_tf.task_bank import TaskBank
+from adapters_tf.model.task_model import TaskModel
 
 # Of every method: where the adapter comes from; the outputs do not depend on it.
 HARMLESS = {"peft_type", "auto_mapping", "base_model_name_or_path", "inference_mode", "revision"}

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from adapters_tf.banks.task_bank import TaskBank
 from adapters_tf.errors import WeightsError
-from adapters_tf.model import TaskModel
-from adapters_tf.task_bank import TaskBank
-from adapters_tf.task_folder import task_tensors
+from adapters_tf.model.task_model import TaskModel
+from adapters_tf.task_adapters.folder import task_tensors
 
 _SHOWN = 6
 

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import tf_keras
 
+from adapters_tf.banks.task_bank import TaskBank
 from adapters_tf.errors import ConfigurationError, suggest
 from adapters_tf.methods.bottleneck import BottleneckBank, BottleneckConfig
 from adapters_tf.methods.compacter import CompacterConfig
@@ -22,7 +23,6 @@ from adapters_tf.methods.layer_norm import LayerNormConfig
 from adapters_tf.methods.lora import LoraConfig
 from adapters_tf.methods.prefix import PrefixConfig
 from adapters_tf.methods.prompt import PromptConfig
-from adapters_tf.task_bank import TaskBank
 
 __all__ = [
     "METHODS",

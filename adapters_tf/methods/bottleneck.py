@@ -23,12 +23,12 @@ from dataclasses import dataclass, field
 import tensorflow as tf
 import tf_keras
 
+from adapters_tf.backbone.sites import STACKS, SUBLAYERS, Site, check_choices, sublayer_sites
+from adapters_tf.banks.injection import AdaptedSublayer, inject, tap_residual_stream
+from adapters_tf.banks.routing import task_matmul, task_vector
+from adapters_tf.banks.task_bank import TaskBank, constant, normal
 from adapters_tf.errors import ConfigurationError
-from adapters_tf.inject import AdaptedSublayer, inject, tap_residual_stream
-from adapters_tf.normalization import LayerNorm
-from adapters_tf.routing import task_matmul, task_vector
-from adapters_tf.sites import STACKS, SUBLAYERS, Site, check_choices, sublayer_sites
-from adapters_tf.task_bank import TaskBank, constant, normal
+from adapters_tf.methods.normalization import LayerNorm
 
 NORM_EPSILON = 1e-5  # the mean-and-bias LayerNorm default of the published code
 LEARNED = "learned"  # as a scaling

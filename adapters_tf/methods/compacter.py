@@ -21,12 +21,12 @@ from dataclasses import dataclass
 import tensorflow as tf
 import tf_keras
 
+from adapters_tf.backbone.sites import STACKS, SUBLAYERS, Site, check_choices, sublayer_sites
+from adapters_tf.banks.injection import AdaptedSublayer, inject, tap_residual_stream
+from adapters_tf.banks.routing import is_routed_by_example, select_row, task_vector
+from adapters_tf.banks.task_bank import TaskBank, constant, normal, uniform
 from adapters_tf.errors import ConfigurationError
-from adapters_tf.inject import AdaptedSublayer, inject, tap_residual_stream
 from adapters_tf.methods.bottleneck import ACTIVATIONS
-from adapters_tf.routing import is_routed_by_example, select_row, task_vector
-from adapters_tf.sites import STACKS, SUBLAYERS, Site, check_choices, sublayer_sites
-from adapters_tf.task_bank import TaskBank, constant, normal, uniform
 
 SHARED_PATH = "shared_parameters"  # AdapterHub's name for what all layers read
 # Standard deviations of A at the start, in the published code: of the one rule, of a layer's own.

@@ -21,14 +21,14 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
+from adapters_tf.backbone.sites import Site
+from adapters_tf.banks.injection import AdaptedSublayer, inject
+from adapters_tf.banks.routing import select_row, task_matmul, task_vector
+from adapters_tf.banks.task_bank import TaskBank, constant, normal
 from adapters_tf.errors import ConfigurationError
-from adapters_tf.inject import AdaptedSublayer, inject
-from adapters_tf.methods.frozen import FrozenBottlenecks
-from adapters_tf.methods.trained import TrainedAdapters
-from adapters_tf.methods.trained_folders import read_trained
-from adapters_tf.routing import select_row, task_matmul, task_vector
-from adapters_tf.sites import Site
-from adapters_tf.task_bank import TaskBank, constant, normal
+from adapters_tf.methods.trained.adapters import TrainedAdapters
+from adapters_tf.methods.trained.folders import read_trained
+from adapters_tf.methods.trained.frozen import FrozenBottlenecks
 
 INITIAL_STANDARD_DEVIATION = 0.02  # of queries and keys, as published: BERT's
 OFF_DIAGONAL = 1e-6  # of the first value matrix, as published

@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from adapters_tf.embeddings_file import find_embeddings, read_embeddings
+from adapters_tf.banks.routing import select_row
+from adapters_tf.banks.task_bank import TaskBank, constant, normal
 from adapters_tf.errors import ConfigurationError, suggest
-from adapters_tf.normalization import normalize
-from adapters_tf.routing import select_row
-from adapters_tf.task_bank import TaskBank, constant, normal
+from adapters_tf.files.embeddings_file import find_embeddings, read_embeddings
+from adapters_tf.methods.normalization import normalize
 
 FORMS = ("linear", "two_layer", "bilinear")
 KERNEL_DEVIATION = 0.01  # of every layer's kernel, as published; biases start at zero

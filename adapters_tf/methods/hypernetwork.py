@@ -29,8 +29,18 @@ from typing import NamedTuple
 import tensorflow as tf
 import tf_keras
 
+from adapters_tf.backbone.sites import (
+    STACKS,
+    SUBLAYERS,
+    Site,
+    check_choices,
+    sublayer_sites,
+    unwrap,
+)
+from adapters_tf.banks.injection import AdaptedSublayer, inject
+from adapters_tf.banks.routing import align_vector, multiply_routed
+from adapters_tf.banks.task_bank import TaskBank, constant
 from adapters_tf.errors import ConfigurationError
-from adapters_tf.inject import AdaptedSublayer, inject
 from adapters_tf.methods.bottleneck import ACTIVATIONS, NORM_EPSILON
 from adapters_tf.methods.generators import (
     FORMS,
@@ -38,10 +48,7 @@ from adapters_tf.methods.generators import (
     TaskEmbeddings,
     WeightGenerator,
 )
-from adapters_tf.normalization import normalize
-from adapters_tf.routing import align_vector, multiply_routed
-from adapters_tf.sites import STACKS, SUBLAYERS, Site, check_choices, sublayer_sites, unwrap
-from adapters_tf.task_bank import TaskBank, constant
+from adapters_tf.methods.normalization import normalize
 
 SHARINGS = ("per_layer", "per_kind", "per_stack")
 KINDS = {attribute: kind for kind, attribute in SUBLAYERS.items()}

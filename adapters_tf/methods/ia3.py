@@ -14,10 +14,10 @@ from dataclasses import dataclass
 import tensorflow as tf
 import tf_keras
 
-from adapters_tf.inject import AdaptedLayer, inject
-from adapters_tf.routing import task_vector
-from adapters_tf.sites import STACKS, Site, check_choices, projection_sites
-from adapters_tf.task_bank import TaskBank, constant
+from adapters_tf.backbone.sites import STACKS, Site, check_choices, projection_sites
+from adapters_tf.banks.injection import AdaptedLayer, inject
+from adapters_tf.banks.routing import task_vector
+from adapters_tf.banks.task_bank import TaskBank, constant
 
 TARGETS = ("q", "k", "v", "o", "wi", "wo")
 SCALED_AT_THE_INPUT = ("wo",)

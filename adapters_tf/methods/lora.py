@@ -19,11 +19,11 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
+from adapters_tf.backbone.sites import STACKS, Site, check_choices, projection_sites
+from adapters_tf.banks.injection import AdaptedLayer, inject
+from adapters_tf.banks.routing import is_routed_by_example, select_row, task_matmul, task_vector
+from adapters_tf.banks.task_bank import TaskBank, constant, uniform
 from adapters_tf.errors import ConfigurationError
-from adapters_tf.inject import AdaptedLayer, inject
-from adapters_tf.routing import is_routed_by_example, select_row, task_matmul, task_vector
-from adapters_tf.sites import STACKS, Site, check_choices, projection_sites
-from adapters_tf.task_bank import TaskBank, constant, uniform
 
 TARGETS = ("q", "k", "v", "o", "wi", "wo")
 

@@ -25,12 +25,12 @@ from dataclasses import dataclass
 import tensorflow as tf
 import tf_keras
 
+from adapters_tf.backbone.sites import SUBLAYERS, Site, check_choices, sublayer_sites, unwrap
+from adapters_tf.banks.injection import inject
+from adapters_tf.banks.routing import is_routed_by_example, select_row
+from adapters_tf.banks.task_bank import TaskBank, normal, uniform
 from adapters_tf.errors import ConfigurationError
-from adapters_tf.inject import inject
 from adapters_tf.methods.prefixed_attention import POSITIONS, KeyValue, PrefixedAttention
-from adapters_tf.routing import is_routed_by_example, select_row
-from adapters_tf.sites import SUBLAYERS, Site, check_choices, sublayer_sites, unwrap
-from adapters_tf.task_bank import TaskBank, normal, uniform
 
 # Where prefixes may go: the stack and the kind of attention.
 PLACES = {

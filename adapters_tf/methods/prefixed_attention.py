@@ -20,9 +20,9 @@ from typing import Any
 
 import tensorflow as tf
 
+from adapters_tf.backbone.sites import unwrap
+from adapters_tf.banks.injection import AdaptedLayer
 from adapters_tf.errors import ConfigurationError
-from adapters_tf.inject import AdaptedLayer
-from adapters_tf.sites import unwrap
 
 POSITIONS = ("none", "before", "shifted")
 PACKED_ROWS = (

@@ -15,11 +15,11 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
+from adapters_tf.backbone.sites import Site, check_choices
+from adapters_tf.banks.injection import AdaptedLayer, inject
+from adapters_tf.banks.routing import is_routed_by_example, select_row
+from adapters_tf.banks.task_bank import Draw, TaskBank, uniform
 from adapters_tf.errors import ConfigurationError
-from adapters_tf.inject import AdaptedLayer, inject
-from adapters_tf.routing import is_routed_by_example, select_row
-from adapters_tf.sites import Site, check_choices
-from adapters_tf.task_bank import Draw, TaskBank, uniform
 
 INITIALIZATIONS = ("vocabulary", "uniform")
 # A vocabulary is sorted by frequency; the paper samples its most common tokens (section 3.2).

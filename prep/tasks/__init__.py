@@ -6,8 +6,7 @@ Adding a task: write its record in the file of its family, and name it in that f
 from collections.abc import Collection
 
 from prep.errors import UsageError, nearest
-from prep.task import Task
-from prep.tasks import (
+from prep.tasks.catalogue import (
     commonsense,
     data_to_text,
     glue,
@@ -21,6 +20,7 @@ from prep.tasks import (
     topics,
     translation,
 )
+from prep.tasks.task import Task
 
 ALL_TASKS = (
     *glue.TASKS,

@@ -12,7 +12,7 @@ import yaml
 from transformers import T5Config, TFT5ForConditionalGeneration
 
 from adapters_tf import TaskModel, load_backbone, load_task, save_task
-from adapters_tf.runs import build_model, trainable_checkpoint
+from adapters_tf.runs.loading import build_model, trainable_checkpoint
 from eval import GreedyModel
 
 SMALL = {"d_model": 32, "d_kv": 8, "d_ff": 64, "num_heads": 4, "dropout_rate": 0.0}

@@ -8,8 +8,8 @@ import tensorflow as tf
 import yaml
 
 from adapters_tf import build_model, load_backbone
-from adapters_tf.model import TaskModel
-from adapters_tf.runs import trainable_checkpoint
+from adapters_tf.model.task_model import TaskModel
+from adapters_tf.runs.loading import trainable_checkpoint
 from prep import (
     Manifest,
     ShardEntry,
@@ -19,7 +19,7 @@ from prep import (
     VocabularyEntry,
     write_manifest,
 )
-from prep.records import RecordEncoder
+from prep.records.encoder import RecordEncoder
 
 # Written by benchmarks/torch_golden.py --write.
 GOLDEN = Path(__file__).parents[1] / "adapters_tf" / "golden"

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from eval import Evaluator, trivial_answer, trivial_baseline
+from eval.decoding.replicas import check_xla, padded_rows
 from eval.evaluator import answer_length
-from eval.prediction import check_xla, padded_rows
 from eval.session import open_session
 from prep import UsageError, Vocabulary, load_manifest, read_split
 

@@ -7,16 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from prep.build import BuildOptions, build_dataset
+from prep.build.dataset import build_dataset
+from prep.build.options import BuildOptions
+from prep.build.vocabulary_training import train_vocabulary
 from prep.tasks import get_task
-from prep.vocabulary_training import train_vocabulary
 from tests.gcs_emulator.server import Emulator
 
 with warnings.catch_warnings():
     # Google's client tells when it will leave this Python behind, and what else to install.
     warnings.simplefilter("ignore", FutureWarning)
     warnings.simplefilter("ignore", ImportWarning)
-    from prep import bucket as prep_bucket
+    from prep.storage import bucket as prep_bucket
 
 REAL_DATA = Path(__file__).parents[2].parent / "shared" / "data"
 SENTENCES = ("a man plays a flute", "the cat sat on the mat", "rte sentence1: sentence2: x y z")

@@ -3,10 +3,11 @@
 import pytest
 
 from adapters_tf import BottleneckConfig, TaskModel, load_backbone
-from prep.build import BuildOptions, build_dataset
+from prep.build.dataset import build_dataset
+from prep.build.options import BuildOptions
+from prep.build.vocabulary_training import task_texts, train_vocabulary, words_to_keep
 from prep.tasks import get_task
-from prep.vocabulary_training import task_texts, train_vocabulary, words_to_keep
-from trainer.optimizers import OPTIMIZERS
+from trainer.optimizers.registry import OPTIMIZERS
 
 # One layer a stack: tracing for four replicas takes seconds a layer.
 SMALL = {

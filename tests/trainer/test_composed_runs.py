@@ -14,7 +14,7 @@ from adapters_tf.__main__ import main as adapters_command
 from eval.__main__ import main as evaluate
 from prep import run_command
 from trainer.__main__ import main
-from trainer.step import train_step
+from trainer.steps.step import train_step
 
 SMALL = {"d_model": 32, "d_kv": 8, "d_ff": 64, "num_layers": 1, "num_decoder_layers": 1}
 TASKS = ("synthetic_entailment", "synthetic_similarity")

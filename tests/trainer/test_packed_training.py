@@ -13,7 +13,7 @@ import pytest
 import tensorflow as tf
 
 from adapters_tf import set_precision
-from eval.prediction import share_out
+from eval.decoding.replicas import share_out
 from prep import (
     BuildOptions,
     TokenTable,
@@ -26,10 +26,11 @@ from prep import (
 )
 from prep.tasks import get_task
 from trainer.__main__ import main
-from trainer.config import DataConfig, RunConfig
-from trainer.fit import make_batches, validation_lengths
-from trainer.run_folder import resolve
-from trainer.step import train_step
+from trainer.callbacks.validator import validation_lengths
+from trainer.fit import make_batches
+from trainer.settings.config import DataConfig, RunConfig
+from trainer.settings.resolving import resolve
+from trainer.steps.step import train_step
 
 ROOT = Path(__file__).parents[2]
 TASKS = ("synthetic_entailment", "synthetic_similarity", "synthetic_choice")

@@ -1,0 +1,207 @@
+"""Hugging Face T5 tensors to TFT5 variables and back: one table, read in two directions.
+
+PyTorch keeps a dense layer's weight as [outputs, inputs] and Keras as [inputs, outputs], so a
+table entry says which variable a tensor is and whether it is transposed. The table is made by
+walking the model's layers, so an injected wrapper (a layer with an attribute `base`) is looked
+through and variable names don't matter.
+"""
+
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from safetensors.numpy import save_file
+
+from adapters_tf.backbone.sites import unwrap
+from adapters_tf.errors import WeightsError
+
+# Copies of the shared embedding that PyTorch checkpoints may carry, and one table that early
+# conversions from Mesh TensorFlow wrote though no model ever had it.
+_EMBEDDING_COPIES = ("encoder.embed_tokens.weight", "decoder.embed_tokens.weight")
+_IGNORED = re.compile(
+    r"decoder\.block\.0\.layer\.1\.EncDecAttention\.relative_attention_bias\.weight"
+)
+_SHOWN = 6
+
+
+@dataclass(frozen=True)
+class TensorSlot:
+    """Where one Hugging Face tensor lives in a TFT5.
+
+    Attributes:
+        variable: the TensorFlow variable.
+        is_transposed: whether the tensor is the variable's transpose.
+    """
+
+    variable: tf.Variable
+    is_transposed: bool
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the Hugging Face tensor."""
+        shape = tuple(self.variable.shape)
+        return shape[::-1] if self.is_transposed else shape
+
+    def read(self) -> np.ndarray:
+        """The variable's value as PyTorch lays it out (a contiguous array)."""
+        value = self.variable.numpy()
+        return np.ascontiguousarray(value.T if self.is_transposed else value)
+
+    def write(self, tensor: np.ndarray) -> None:
+        """Assigns a tensor laid out as PyTorch does."""
+        value = tensor.T if self.is_transposed else tensor
+        self.variable.assign(value.astype(self.variable.dtype.as_numpy_dtype))
+
+
+def tensor_table(model: Any) -> dict[str, TensorSlot]:
+    """Every tensor of a T5 checkpoint and the variable that holds it.
+
+    Args:
+        model: a built `TFT5ForConditionalGeneration`, with or without injected adapters.
+
+    Returns:
+        Slots by Hugging Face name, in the order of the model's layers.
+    """
+    table = {"shared.weight": TensorSlot(model.shared.embeddings, False)}
+    for name in ("encoder", "decoder"):
+        table.update(_stack_slots(name, unwrap(getattr(model, name))))
+    if not model.config.tie_word_embeddings:
+        table["lm_head.weight"] = TensorSlot(model.lm_head.kernel, True)
+    return table
+
+
+def _stack_slots(prefix: str, stack: Any) -> Iterator[tuple[str, TensorSlot]]:
+    for index, block in enumerate(stack.block):
+        for position, sublayer in enumerate(block.layer):
+            path = f"{prefix}.block.{index}.layer.{position}"
+            for kind in ("SelfAttention", "EncDecAttention", "DenseReluDense"):
+                if hasattr(sublayer, kind):
+                    yield from _module_slots(f"{path}.{kind}", unwrap(getattr(sublayer, kind)))
+            yield f"{path}.layer_norm.weight", TensorSlot(unwrap(sublayer.layer_norm).weight, False)
+    norm = unwrap(stack.final_layer_norm)
+    yield f"{prefix}.final_layer_norm.weight", TensorSlot(norm.weight, False)
+
+
+def _module_slots(path: str, module: Any) -> Iterator[tuple[str, TensorSlot]]:
+    for dense in ("q", "k", "v", "o", "wi", "wi_0", "wi_1", "wo"):
+        if hasattr(module, dense):
+            yield f"{path}.{dense}.weight", TensorSlot(unwrap(getattr(module, dense)).kernel, True)
+    if getattr(module, "has_relative_attention_bias", False):
+        slot = TensorSlot(module.relative_attention_bias, False)
+        yield f"{path}.relative_attention_bias.weight", slot
+
+
+def import_tensors(model: Any, tensors: Mapping[str, np.ndarray]) -> None:
+    """Gives every variable of a TFT5's backbone its value from Hugging Face tensors.
+
+    Args:
+        model: a built `TFT5ForConditionalGeneration`.
+        tensors: PyTorch-named arrays of any float dtype. May be a lazy mapping: each tensor is
+            asked for once, when it is assigned, and nothing is assigned unless all names fit.
+
+    Raises:
+        WeightsError: naming the tensors that are missing, unexpected or of another shape.
+    """
+    table = tensor_table(model)
+    copies = set(_EMBEDDING_COPIES)
+    if model.config.tie_word_embeddings:
+        copies.add("lm_head.weight")
+    sources = {name: name for name in tensors if name in table}
+    if "shared.weight" not in sources:
+        # PyTorch may keep only one of the tied names.
+        kept = [name for name in sorted(copies) if name in tensors]
+        sources.update({"shared.weight": kept[0]} if kept else {})
+    missing = [name for name in table if name not in sources]
+    known = copies | set(table)
+    unexpected = [name for name in tensors if name not in known and not _IGNORED.fullmatch(name)]
+    if missing or unexpected:
+        raise WeightsError(
+            "these tensors are not those of the T5 its config.json describes: "
+            f"missing {_listing(missing)}; unexpected {_listing(unexpected)}"
+        )
+    _check_shapes(table, sources, tensors)
+    for name, slot in table.items():
+        slot.write(tensors[sources[name]])
+
+
+def _check_shapes(
+    table: dict[str, TensorSlot], sources: dict[str, str], tensors: Mapping[str, np.ndarray]
+) -> None:
+    wrong = []
+    for name, slot in table.items():
+        shape = tuple(_shape_of(tensors, sources[name]))
+        if shape != slot.shape:
+            wrong.append(f"{name} is {list(shape)} and should be {list(slot.shape)}")
+    if wrong:
+        raise WeightsError(f"tensors of the wrong shape: {_listing(wrong)}")
+
+
+def _shape_of(tensors: Mapping[str, np.ndarray], name: str) -> tuple[int, ...]:
+    shapes = getattr(tensors, "shapes", None)
+    return shapes[name] if shapes is not None else tensors[name].shape
+
+
+def _listing(names: list[str]) -> str:
+    if not names:
+        return "none"
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more
+
+
+def export_tensors(model: Any) -> dict[str, np.ndarray]:
+    """The backbone's weights as PyTorch's `T5ForConditionalGeneration` names and shapes them.
+
+    Args:
+        model: a built `TFT5ForConditionalGeneration`; injected adapters are left out.
+
+    Returns:
+        float32 arrays by name. A tied head is not written twice: PyTorch ties it on loading.
+    """
+    return {name: slot.read() for name, slot in tensor_table(model).items()}
+
+
+def save_backbone(
+    model: Any,
+    directory: str | os.PathLike[str],
+    tensors: Mapping[str, np.ndarray] | None = None,
+) -> None:
+    """Writes a folder that PyTorch `transformers` loads with nothing missing.
+
+    Every file is written beside its place first and all are then renamed, `config.json` last:
+    a full disk or a kill leaves what was there before.
+
+    Args:
+        model: a built `TFT5ForConditionalGeneration`; injected adapters are left out.
+        directory: made if absent; files of an earlier save are replaced.
+        tensors: what to write instead of the model's own weights, by the same names.
+    """
+    folder = Path(directory)
+    folder.mkdir(parents=True, exist_ok=True)
+    config = {**model.config.to_dict(), "architectures": ["T5ForConditionalGeneration"]}
+    config.update(torch_dtype="float32", model_type="t5")
+    contents = {
+        "model.safetensors": lambda path: save_file(
+            dict(tensors or export_tensors(model)), path, metadata={"format": "pt"}
+        ),
+        "generation_config.json": lambda path: path.write_text(
+            model.generation_config.to_json_string(), encoding="utf-8"
+        ),
+        "config.json": lambda path: path.write_text(
+            json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8"
+        ),
+    }
+    unfinished = {name: folder / f".{name}.{os.getpid()}.tmp" for name in contents}
+    try:
+        for name, write in contents.items():
+            write(unfinished[name])
+        for name, path in unfinished.items():
+            path.replace(folder / name)
+    finally:
+        for path in unfinished.values():
+            path.unlink(missing_ok=True)

@@ -1,0 +1,281 @@
+"""A TFT5 from a preset, from a folder in Hugging Face's format, or from the Hugging Face hub.
+
+`TFT5ForConditionalGeneration.from_pretrained` can't read PyTorch's `model.safetensors` without
+torch (transformers issue 40028), so the tensors are mapped here, by `adapters_tf.huggingface`.
+"""
+
+import json
+import re
+import warnings
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from transformers import GenerationConfig, T5Config
+from transformers.models.t5.modeling_tf_t5 import TFT5ForConditionalGeneration
+
+from adapters_tf.backbone.huggingface import import_tensors, tensor_table
+from adapters_tf.backbone.presets import PRESETS, check_overrides, embedding_rows, preset_config
+from adapters_tf.errors import ConfigurationError, WeightsError, suggest
+
+# mT5 is T5 v1.1 with another vocabulary: the same layers and the same tensor names.
+_MODEL_TYPES = ("t5", "mt5")
+_HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+_TENSORS = "model.safetensors"
+_INDEX = "model.safetensors.index.json"
+_PYTORCH = "pytorch_model.bin"
+
+
+def load_backbone(
+    name_or_path: str,
+    *,
+    vocabulary_size: int | None = None,
+    overrides: dict[str, Any] | None = None,
+    seed: int = 0,
+) -> TFT5ForConditionalGeneration:
+    """Builds a TFT5 and gives it its weights; works under any strategy scope and dtype policy.
+
+    Args:
+        name_or_path: a preset (random weights), a local folder, or a hub name
+            `organisation/model` (downloaded by `huggingface_hub`, from `HF_ENDPOINT` if set).
+        vocabulary_size: token ids the model must have a row for. A preset's embedding gets that
+            many rows rounded up to a multiple of 128, as T5's; a checkpoint's must have enough.
+        overrides: configuration fields to replace, such as `{"dropout_rate": 0.0}`.
+        seed: decides a preset's random weights, alone: not what ran before.
+
+    Returns:
+        A built model with float32 variables.
+
+    Raises:
+        ConfigurationError: no such preset, folder, hub model or configuration field.
+        WeightsError: a checkpoint that can't be read or isn't a T5.
+    """
+    overrides = dict(overrides or {})
+    if name_or_path in PRESETS:
+        if vocabulary_size is not None:
+            overrides.setdefault("vocab_size", embedding_rows(vocabulary_size))
+        model = _build(preset_config(name_or_path, **overrides))
+        _check_vocabulary(model, vocabulary_size, name_or_path)
+        initialize(model, seed)
+        return model
+    check_overrides(overrides)
+    folder = _local_folder(name_or_path)
+    config = _read_config(folder, overrides)
+    tensor_files = _tensor_files(folder)
+    model = _build(config)
+    _check_vocabulary(model, vocabulary_size, name_or_path)
+    _read_tensors(model, tensor_files, folder)
+    if (folder / "generation_config.json").is_file():
+        model.generation_config = GenerationConfig.from_pretrained(folder)
+    return model
+
+
+def _build(config: T5Config) -> TFT5ForConditionalGeneration:
+    model = TFT5ForConditionalGeneration(config, name="backbone")
+    with warnings.catch_warnings():
+        # TFT5 shares unseeded initializers between layers; every value is replaced after this.
+        warnings.filterwarnings("ignore", message="The initializer .* is unseeded")
+        model.build(None)
+    return model
+
+
+def initialize(model: TFT5ForConditionalGeneration, seed: int) -> None:
+    """Gives every variable a random value that depends on nothing but its name and the seed.
+
+    Scales are those of the original Mesh TensorFlow models, as PyTorch's `T5PreTrainedModel`
+    states them; an untied head, whose input isn't scaled down, gets 1 / sqrt(D) as in T5X.
+
+    Args:
+        model: a built `TFT5ForConditionalGeneration`.
+        seed: any integer.
+    """
+    deviations = _standard_deviations(model.config)
+    for name, slot in tensor_table(model).items():
+        kind = name.split(".")[-2]
+        if kind.endswith("layer_norm"):
+            slot.write(np.ones(slot.shape, np.float32))
+            continue
+        generator = np.random.default_rng([seed & 0xFFFFFFFF, zlib.crc32(name.encode())])
+        sample = generator.standard_normal(slot.shape, dtype=np.float32)
+        slot.write(sample * np.float32(deviations[kind]))
+
+
+def _standard_deviations(config: Any) -> dict[str, float]:
+    factor, width = config.initializer_factor, config.d_model
+    per_input = factor * width**-0.5
+    return {
+        "shared": factor,
+        "lm_head": per_input,
+        "q": factor * (width * config.d_kv) ** -0.5,
+        "o": factor * (config.num_heads * config.d_kv) ** -0.5,
+        "wo": factor * config.d_ff**-0.5,
+        **dict.fromkeys(("k", "v", "wi", "wi_0", "wi_1", "relative_attention_bias"), per_input),
+    }
+
+
+def _check_vocabulary(model: Any, vocabulary_size: int | None, name: str) -> None:
+    rows = model.config.vocab_size
+    if vocabulary_size is not None and vocabulary_size > rows:
+        raise WeightsError(
+            f"the vocabulary has {vocabulary_size} token ids and the embedding of '{name}' only "
+            f"{rows} rows; use the vocabulary this model was trained with"
+        )
+
+
+def _local_folder(name_or_path: str) -> Path:
+    folder = Path(name_or_path).expanduser()
+    if folder.is_dir():
+        return folder
+    if _HUB_NAME.fullmatch(name_or_path):
+        return _download(name_or_path)
+    raise ConfigurationError(
+        f"'{name_or_path}' is neither a preset, nor a folder that exists, nor a hub name of the "
+        f"form organisation/model; for presets: {suggest(name_or_path, PRESETS)}"
+    )
+
+
+def _download(repository: str) -> Path:
+    """The folder of the hub client's cache that holds the files a T5 needs, fetched if absent."""
+    # Imported here: the client reads HF_ENDPOINT and its other settings once, on import.
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import (
+        EntryNotFoundError,
+        HfHubHTTPError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+    )
+
+    def fetch(filename: str, *, is_optional: bool = False) -> Path | None:
+        try:
+            return Path(hf_hub_download(repository, filename))
+        except LocalEntryNotFoundError:
+            raise
+        except EntryNotFoundError:
+            if is_optional:
+                return None
+            raise
+
+    try:
+        config = fetch("config.json")
+        if fetch(_TENSORS, is_optional=True) is None:
+            index = fetch(_INDEX, is_optional=True)
+            if index is None:
+                raise _no_safetensors(repository)
+            for shard in _shard_names(index):
+                fetch(shard)
+        fetch("generation_config.json", is_optional=True)
+    except RepositoryNotFoundError:
+        raise ConfigurationError(
+            f"the hub has no model '{repository}' (or it is private: set HF_TOKEN); "
+            f"for presets: {suggest(repository.split('/')[-1], PRESETS)}"
+        ) from None
+    except EntryNotFoundError as error:
+        if isinstance(error, LocalEntryNotFoundError):
+            raise _unreachable(repository, error) from None
+        raise WeightsError(f"hub model '{repository}': {_first_line(error)}") from None
+    except (HfHubHTTPError, OSError) as error:
+        raise _unreachable(repository, error) from None
+    if config is None:
+        raise WeightsError(f"hub model '{repository}' has no config.json")
+    return config.parent
+
+
+def _unreachable(repository: str, error: Exception) -> ConfigurationError:
+    from huggingface_hub import constants
+
+    return ConfigurationError(
+        f"'{repository}' is not a folder here, and the hub at {constants.ENDPOINT} could not be "
+        f"reached for it: {_first_line(error)}"
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+
+
+def _no_safetensors(where: object) -> WeightsError:
+    return WeightsError(
+        f"'{where}' has no {_TENSORS}; where torch is installed, convert its weights with: "
+        f'python -c "from transformers import T5ForConditionalGeneration as T; '
+        f"T.from_pretrained('{where}').save_pretrained('converted')\""
+    )
+
+
+def _read_config(folder: Path, overrides: dict[str, Any]) -> T5Config:
+    path = folder / "config.json"
+    fields = _read_json(path)
+    model_type = fields.get("model_type")
+    if model_type not in _MODEL_TYPES:
+        raise WeightsError(
+            f"{path}: model_type is {model_type!r}; expected one of {', '.join(_MODEL_TYPES)}"
+        )
+    config = T5Config.from_dict({**fields, "model_type": "t5", **overrides})
+    if config.decoder_start_token_id is None:
+        config.decoder_start_token_id = config.pad_token_id
+    return config
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise WeightsError(f"{path.parent} has no {path.name}: not a Hugging Face model folder")
+    try:
+        fields = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise WeightsError(f"{path} is not JSON: {error}") from None
+    if not isinstance(fields, dict):
+        raise WeightsError(f"{path} should hold one JSON object")
+    return fields
+
+
+def _shard_names(index: Path) -> list[str]:
+    weight_map = _read_json(index).get("weight_map")
+    if not isinstance(weight_map, dict) or not weight_map:
+        raise WeightsError(f"{index} has no weight_map")
+    return sorted(set(weight_map.values()))
+
+
+def _tensor_files(folder: Path) -> list[Path]:
+    if (folder / _TENSORS).is_file():
+        return [folder / _TENSORS]
+    if (folder / _INDEX).is_file():
+        return [folder / name for name in _shard_names(folder / _INDEX)]
+    if (folder / _PYTORCH).exists() or (folder / f"{_PYTORCH}.index.json").exists():
+        raise _no_safetensors(folder)
+    raise WeightsError(f"{folder} has no {_TENSORS} (nor {_INDEX})")
+
+
+class _LazyTensors(Mapping[str, np.ndarray]):
+    """Tensors of several safetensors files, each read when asked for."""
+
+    def __init__(self, files: list[Any]):
+        self._owner = {name: file for file in files for name in file.keys()}  # noqa: SIM118
+        self.shapes = {
+            name: tuple(file.get_slice(name).get_shape()) for name, file in self._owner.items()
+        }
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self._owner[name].get_tensor(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._owner)
+
+    def __len__(self) -> int:
+        return len(self._owner)
+
+
+def _read_tensors(model: Any, paths: list[Path], folder: Path) -> None:
+    with ExitStack() as stack:
+        try:
+            files = [stack.enter_context(safe_open(path, framework="numpy")) for path in paths]
+        except FileNotFoundError as error:
+            raise WeightsError(f"{folder}: a shard is absent: {_first_line(error)}") from None
+        except SafetensorError as error:
+            raise WeightsError(f"{folder}: not a whole safetensors file: {error}") from None
+        try:
+            import_tensors(model, _LazyTensors(files))
+        except WeightsError as error:
+            raise WeightsError(f"{folder}: {error}") from None

@@ -1,0 +1,1 @@
+"""Files this package reads and writes: adapters, task embeddings, the dataset's manifest."""

@@ -1,0 +1,1 @@
+"""Methods that build on adapters trained before, which stay frozen."""

@@ -1,0 +1,109 @@
+"""The forward pass of a TFT5: encoder, decoder over given targets, scores.
+
+Shape letters: B batch, S source length, T target length, D model width, V vocabulary.
+"""
+
+from collections.abc import Mapping
+
+import tensorflow as tf
+import tf_keras
+
+from adapters_tf.methods.prefixed_attention import refuse_packed_rows
+from adapters_tf.methods.prompt import states_mask
+
+Batch = Mapping[str, tf.Tensor]
+
+
+def encode(backbone: tf_keras.Model, batch: Batch, training: bool = False) -> tf.Tensor:
+    """Run the encoder.
+
+    Args:
+        backbone: The TFT5.
+        batch: `encoder_input_tokens` int32 [B, S], 0 where padded; of packed rows also
+            `encoder_segment_ids` int32 [B, S].
+        training: Whether dropout is on.
+
+    Returns:
+        [B, S, D] encoder states; with prompts, theirs come first.
+    """
+    tokens_BS = batch["encoder_input_tokens"]
+    if is_packed(batch):
+        segments_BS = batch["encoder_segment_ids"]
+        mask = same_segment(segments_BS, segments_BS)
+        refuse_packed_rows(backbone)
+    else:
+        mask = tf.cast(tokens_BS != 0, tf.int32)
+    return backbone.encoder(tokens_BS, attention_mask=mask, training=training)[0]
+
+
+def decode(
+    backbone: tf_keras.Model, batch: Batch, states_BSD: tf.Tensor, training: bool = False
+) -> tf.Tensor:
+    """Run the decoder over given targets.
+
+    Args:
+        backbone: The TFT5.
+        batch: What `TaskModel` takes.
+        states_BSD: [B, S, D] encoder states.
+        training: Whether dropout is on.
+
+    Returns:
+        [B, T, D] decoder states.
+    """
+    self_mask_BTT = None
+    cross_mask = tf.cast(states_mask(backbone, batch["encoder_input_tokens"] != 0), tf.int32)
+    if is_packed(batch):
+        segments_BT = batch["decoder_segment_ids"]
+        # Given a mask of three dimensions, TFT5 leaves out its own, which hides the future.
+        position_T = tf.range(tf.shape(segments_BT)[1])
+        is_past_TT = tf.cast(position_T[:, None] >= position_T, tf.int32)
+        self_mask_BTT = same_segment(segments_BT, segments_BT) * is_past_TT
+        cross_mask = same_segment(segments_BT, batch["encoder_segment_ids"])
+    return backbone.decoder(
+        batch["decoder_input_tokens"],
+        attention_mask=self_mask_BTT,
+        encoder_hidden_states=states_BSD,
+        encoder_attention_mask=cross_mask,
+        use_cache=False,
+        training=training,
+    )[0]
+
+
+def is_packed(batch: Batch) -> bool:
+    """Tell whether the rows of a batch hold several examples each."""
+    return "encoder_segment_ids" in batch
+
+
+def same_segment(queries_BT: tf.Tensor, keys_BS: tf.Tensor) -> tf.Tensor:
+    """Let each position attend to the positions of its own example alone.
+
+    T5's position biases depend on differences of positions, so within an example they are those
+    of the example by itself. Padding, segment 0, attends to padding.
+
+    Args:
+        queries_BT: int32 [B, T], segment ids of the positions that attend.
+        keys_BS: int32 [B, S], segment ids of those attended to.
+
+    Returns:
+        int32 [B, T, S], 1 where attention is allowed.
+    """
+    return tf.cast(queries_BT[:, :, None] == keys_BS[:, None, :], tf.int32)
+
+
+def project_logits(backbone: tf_keras.Model, hidden_BTD: tf.Tensor) -> tf.Tensor:
+    """Turn decoder states into scores over the vocabulary.
+
+    A head tied to the embedding scales by D^-0.5 first (Raffel et al. 2020, arXiv 1910.10683).
+
+    Args:
+        backbone: The TFT5.
+        hidden_BTD: [B, T, D] decoder states.
+
+    Returns:
+        float32 [B, T, V] logits.
+    """
+    if not backbone.config.tie_word_embeddings:
+        return tf.cast(backbone.lm_head(hidden_BTD), tf.float32)
+    embedding_VD = tf.cast(backbone.shared.embeddings, hidden_BTD.dtype)
+    scaled_BTD = hidden_BTD * (backbone.config.d_model**-0.5)
+    return tf.cast(tf.tensordot(scaled_BTD, embedding_VD, [[2], [1]]), tf.float32)

@@ -1,0 +1,111 @@
+"""Add, rename and drop tasks of a trained bank; the rows that stay are copied bit for bit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+import yaml
+
+from adapters_tf.errors import ConfigurationError, suggest
+from adapters_tf.files.adapter_files import ADAPTERS_FOLDER, read_task
+from adapters_tf.model.task_model import TaskModel
+from adapters_tf.runs.config import CHECKPOINTS, CONFIG_FILE, without_files
+from adapters_tf.runs.loading import LoadedRun, build_model, trainable_checkpoint
+from adapters_tf.runs.sources import hand_on_sources
+from adapters_tf.task_adapters.folder import assign_tasks, check_settings, save_task, task_tensors
+
+
+def edit_names(
+    names: Sequence[str],
+    *,
+    add: Sequence[str] = (),
+    rename: Mapping[str, str] | None = None,
+    drop: Sequence[str] = (),
+) -> dict[str, str | None]:
+    """Work out the tasks of an edited bank.
+
+    Args:
+        names: The tasks it has.
+        add: New ones, at the end.
+        rename: New names by old ones; the order stays.
+        drop: Those to leave out.
+
+    Returns:
+        By name in the new bank, the name in the old one; None for a task that is added.
+
+    Raises:
+        ConfigurationError: A task to rename or drop that is not there, one task twice, or no task
+            left.
+    """
+    rename = rename or {}
+    for name in (*rename, *drop):
+        if name not in names:
+            raise ConfigurationError(f"the bank has no task {name!r}; {suggest(name, names)}")
+    kept = [(rename.get(name, name), name) for name in names if name not in drop]
+    tasks: dict[str, str | None] = {}
+    for new, old in (*kept, *((name, None) for name in add)):
+        if new in tasks:
+            raise ConfigurationError(f"the bank would have two tasks of the name {new!r}")
+        tasks[new] = old
+    if not tasks:
+        raise ConfigurationError("the bank would have no task left")
+    return tasks
+
+
+def edit_bank(
+    run: LoadedRun, tasks: Mapping[str, str | None], folders: Mapping[str, str]
+) -> tuple[TaskModel, dict[str, Any]]:
+    """Build the model of an edited bank.
+
+    Args:
+        run: Opened.
+        tasks: From `edit_names`.
+        folders: By added task, the folder of its adapter.
+
+    Returns:
+        The model, and its config.
+
+    Raises:
+        WeightsError: A folder does not fit the bank.
+    """
+    config = {**without_files(run.config), "tasks": list(tasks)}
+    model = build_model(config, directory=run.directory)
+    adapters = {}
+    for new, old in tasks.items():
+        if old is None:
+            check_settings(model, folders[new])
+            adapters[new] = (folders[new], read_task(folders[new]))
+        else:
+            adapters[new] = (f"{run.directory} ({old})", task_tensors(run.model, old))
+    assign_tasks(model, adapters)
+    return model, config
+
+
+def write_run(model: TaskModel, config: Mapping[str, Any], origin: Path, step: int, out: Path):
+    """Write a run folder that can be scored, exported from and merged, but not trained further.
+
+    Args:
+        model: With the weights to write.
+        config: Of the model.
+        origin: The run its weights come from; noted in config.yaml, which keeps the trainer from
+            taking the folder for a run of its own.
+        step: The steps behind the weights.
+        out: The folder; new, or empty.
+
+    Raises:
+        ConfigurationError: Something is there.
+    """
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise ConfigurationError(f"{out} holds something already; choose a new folder")
+    out.mkdir(parents=True, exist_ok=True)
+    for task in model.task_names:
+        save_task(model, task, out / ADAPTERS_FOLDER / task)
+    hand_on_sources(origin, out)
+    checkpoint = trainable_checkpoint(model, step=tf.Variable(step, dtype=tf.int64))
+    tf.train.CheckpointManager(checkpoint, str(out / CHECKPOINTS["best"]), 1).save(step)
+    described = {**config, "run": str(out.resolve()), "bank_of": str(origin.resolve())}
+    text = yaml.safe_dump(described, sort_keys=False, allow_unicode=True)
+    (out / CONFIG_FILE).write_text(text, encoding="utf-8")

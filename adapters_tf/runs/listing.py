@@ -1,0 +1,47 @@
+"""What adapters a run folder holds, without building its model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+
+from adapters_tf.errors import WeightsError
+from adapters_tf.files.adapter_files import ADAPTERS_FOLDER, WEIGHTS_FILE
+from adapters_tf.runs.config import read_config
+
+
+def describe_run(run: str | Path) -> list[str]:
+    """List a run's backbone, adapter method and tasks.
+
+    Args:
+        run: The run folder.
+
+    Returns:
+        Lines of text: the model, then each task with the size of its folder.
+
+    Raises:
+        WeightsError: No run folder, or a torn file in it.
+    """
+    folder, config = Path(run), read_config(run)
+    adapters = config["adapters"]
+    norms = ", layer norms trained" if adapters["train_layer_norms"] else ""
+    lines = [f"{folder}: {adapters['method']} on {config['model']['backbone']}{norms}"]
+    width = max(len(task) for task in config["tasks"])
+    for task in config["tasks"]:
+        lines.append(f"  {task:<{width}}  {_describe_task(folder / ADAPTERS_FOLDER / task)}")
+    return lines
+
+
+def _describe_task(folder: Path) -> str:
+    file = folder / WEIGHTS_FILE
+    if not file.is_file():
+        return "not written yet"
+    try:
+        with safe_open(file, framework="numpy") as tensors:
+            shapes = [tensors.get_slice(name).get_shape() for name in tensors.keys()]  # noqa: SIM118
+    except SafetensorError as error:
+        raise WeightsError(f"{file} is not a whole safetensors file: {error}") from None
+    parameters = sum(int(np.prod(shape)) for shape in shapes)
+    return f"{parameters:>11,} parameters  {file.stat().st_size:>11,} bytes  {folder}"

@@ -1,0 +1,1 @@
+"""Where the model runs: strategy, precision, and dropout that resumes exactly."""

@@ -1,0 +1,1 @@
+"""One task's trained adapter: its folder, and what is made of several."""

@@ -1,0 +1,231 @@
+"""One folder per task's adapter: a small JSON file and a safetensors file of a few megabytes.
+
+Tensors are keyed by module path, such as
+`encoder.block.0.layer.0.SelfAttention.adapter.down_kernel`, never by traversal order.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from safetensors.numpy import save_file
+
+from adapters_tf.errors import WeightsError, suggest
+from adapters_tf.files.adapter_files import CONFIG_FILE, WEIGHTS_FILE, read_settings, read_task
+from adapters_tf.methods import TRAINING_ONLY, method_name
+from adapters_tf.methods.trained.frozen import frozen_digest
+from adapters_tf.model.task_model import TaskModel
+
+Tensors = Mapping[str, np.ndarray]
+Source = tuple[str, Tensors]  # the second with where it comes from, for messages
+# Settings that the outputs do not depend on, and where a fusion's adapters, which are compared by
+# their weights, once were.
+# The field of adapter_config.json by which our own folders are known.
+OWN_MARK = "methods"
+
+
+def task_tensors(model: TaskModel, task: str) -> dict[str, np.ndarray]:
+    """Collect what one task needs beside the frozen backbone.
+
+    Args:
+        model: With adapters.
+        task: One of its tasks.
+
+    Returns:
+        The task's row of every bank, the variables all tasks share, and T5's layer norms where
+        they were trained, by module path.
+    """
+    row = row_of(model, task)
+    return {
+        path: (variable[row] if model.is_bank(variable) else variable).numpy()
+        for path, variable in model.trainable_by_path().items()
+    }
+
+
+def save_task(
+    model: TaskModel,
+    task: str,
+    folder: str | Path,
+    tensors: dict[str, np.ndarray] | None = None,
+) -> Path:
+    """Write one task's adapter, replacing what the folder held.
+
+    Args:
+        model: With adapters.
+        task: One of its tasks.
+        folder: Where to write `adapter_config.json` and `adapter_model.safetensors`.
+        tensors: What to write, named as `task_tensors` does; by default what that returns.
+
+    Returns:
+        The folder.
+    """
+    folder = Path(folder)
+    partial = folder.with_name(folder.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    config = {"task": task, **_describe(model)}
+    (partial / CONFIG_FILE).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    save_file(tensors or task_tensors(model, task), str(partial / WEIGHTS_FILE))
+    shutil.rmtree(folder, ignore_errors=True)
+    partial.rename(folder)
+    return folder
+
+
+def load_task(model: TaskModel, task: str, folder: str | Path, *, any_frozen: bool = False) -> None:
+    """Read one task's adapter into its bank row; other tasks' rows stay as they are.
+
+    Args:
+        model: With adapters of the same settings.
+        task: The task of `model` whose row is written.
+        folder: What `save_task` wrote, for any task.
+        any_frozen: Whether frozen adapters below may be others than it was trained on, as where
+            MAD-X puts another language's adapter under a task's.
+
+    Raises:
+        WeightsError: The file is missing or unreadable, the frozen adapters are others, or a
+            tensor is missing, unexpected or misshapen; all of them are named.
+    """
+    folder = Path(folder)
+    tensors = read_task(folder)
+    trained_on = read_settings(folder).get("frozen_digest")
+    if not any_frozen and trained_on != frozen_digest(model.backbone):
+        raise WeightsError(
+            f"{folder} was trained on other frozen adapters than the model's; any_frozen=True"
+            " takes it all the same"
+        )
+    assign_tasks(model, {task: (str(folder / WEIGHTS_FILE), tensors)})
+
+
+def is_task_folder(folder: str | Path) -> bool:
+    """Tell whether a folder is one that `save_task` wrote."""
+    return (Path(folder) / WEIGHTS_FILE).is_file()
+
+
+def assign_tasks(model: TaskModel, adapters: Mapping[str, Source]) -> None:
+    """Write tasks' tensors into their bank rows, and with them what all tasks share.
+
+    Args:
+        model: With adapters of the same settings.
+        adapters: By task of the model, where its tensors come from and the tensors by module path.
+
+    Raises:
+        WeightsError: A tensor is missing, unexpected or misshapen; all of them are named. Or two
+            tasks bring different weights of what all share. The model is as it was.
+    """
+    rows = {task: row_of(model, task) for task in adapters}
+    variables = model.trainable_by_path()
+    shapes = {
+        path: tuple(variable.shape[1:] if model.is_bank(variable) else variable.shape)
+        for path, variable in variables.items()
+    }
+    for origin, tensors in adapters.values():
+        _check_tensors(origin, tensors, shapes)
+    banks = {path for path, variable in variables.items() if model.is_bank(variable)}
+    _check_shared(adapters, variables.keys() - banks)
+    for path, variable in variables.items():
+        values = [tensors[path] for _, tensors in adapters.values()]
+        if path in banks:
+            bank = variable.numpy()
+            bank[list(rows.values())] = values
+            variable.assign(bank)
+        else:
+            variable.assign(values[0])
+
+
+def _check_shared(adapters: Mapping[str, Source], shared: Iterable[str]) -> None:
+    first, expected = next(iter(adapters.values()))
+    for origin, tensors in adapters.values():
+        differing = sorted(
+            path for path in shared if not np.array_equal(expected[path], tensors[path])
+        )
+        if differing:
+            raise WeightsError(
+                f"{origin} and {first} were trained apart and cannot share a model: they differ in "
+                f"{len(differing)} tensors that all tasks share, such as {differing[0]}"
+            )
+
+
+def check_settings(model: TaskModel, folder: str | Path) -> None:
+    """Make sure that a folder's adapter means in a model what it meant where it was trained.
+
+    Args:
+        model: With adapters.
+        folder: What `save_task` wrote.
+
+    Raises:
+        WeightsError: Another method or backbone width, or settings that differ in more than
+            dropout.
+    """
+    file = Path(folder) / CONFIG_FILE
+    try:
+        theirs = _meaning(json.loads(file.read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise WeightsError(f"{file} is missing or describes no adapter: {error}") from error
+    ours = _meaning(json.loads(json.dumps(_describe(model))))
+    differing = [
+        f"{name} {theirs.get(name)!r}, not {ours.get(name)!r}"
+        for name in sorted(ours.keys() | theirs.keys())
+        if ours.get(name) != theirs.get(name)
+    ]
+    if differing:
+        raise WeightsError(f"{folder} does not fit the model: {'; '.join(differing)}")
+
+
+def _describe(model: TaskModel) -> dict[str, Any]:
+    return {
+        "model_width": model.backbone.config.d_model,
+        "methods": {method_name(method): asdict(cast("Any", method)) for method in model.methods},
+        "frozen_digest": frozen_digest(model.backbone),
+    }
+
+
+def _meaning(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Flatten what the outputs depend on."""
+    settings = {
+        f"{method}.{name}": value
+        for method, fields in config["methods"].items()
+        for name, value in fields.items()
+        if name not in TRAINING_ONLY
+    }
+    return {
+        "model_width": config["model_width"],
+        "methods": sorted(config["methods"]),
+        "frozen_digest": config.get("frozen_digest"),
+        **settings,
+    }
+
+
+def row_of(model: TaskModel, task: str) -> int:
+    """Find a task's row in the banks.
+
+    Args:
+        model: With adapters.
+        task: One of its tasks.
+
+    Returns:
+        The row.
+
+    Raises:
+        WeightsError: The model has no such task.
+    """
+    if task not in model.task_names:
+        raise WeightsError(f"the model has no task {task!r}; {suggest(task, model.task_names)}")
+    return model.task_names.index(task)
+
+
+def _check_tensors(source: str, tensors: Tensors, shapes: Mapping[str, tuple[int, ...]]) -> None:
+    problems = [f"missing {path}" for path in shapes if path not in tensors]
+    problems += [f"unexpected {path}" for path in tensors if path not in shapes]
+    problems += [
+        f"{path} is {tensors[path].shape}, expected {shape}"
+        for path, shape in shapes.items()
+        if path in tensors and tensors[path].shape != shape
+    ]
+    if problems:
+        raise WeightsError(f"{source} does not fit the model: {'; '.join(problems)}")

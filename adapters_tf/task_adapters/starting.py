@@ -1,0 +1,74 @@
+"""Let tasks start from adapters that were trained before, named or chosen by likeness."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from adapters_tf.errors import ConfigurationError, WeightsError
+from adapters_tf.files.adapter_files import read_task
+from adapters_tf.files.embeddings_file import find_embeddings, read_embeddings
+from adapters_tf.methods.trained.folders import find_task_folders
+from adapters_tf.model.task_model import TaskModel
+from adapters_tf.task_adapters.embedding import cosine_matrix
+from adapters_tf.task_adapters.folder import assign_tasks, check_settings, is_task_folder, row_of
+
+
+def start_tasks(
+    model: TaskModel, folders: str | Mapping[str, str], nearest_by: str = ""
+) -> Mapping[str, str]:
+    """Let tasks start from adapters that were trained before.
+
+    Args:
+        model: With adapters, as they are drawn.
+        folders: By task, the folder of an adapter. Or one folder for all: of an adapter, which
+            every task starts from, or a run, whose tasks of the same names are taken.
+        nearest_by: A file of task embeddings. Tasks that the run does not have then start from
+            the adapter of the one it has that is nearest by the cosine of the two (Vu et al. 2020,
+            arXiv 2005.00770).
+
+    Returns:
+        By task, the folder it started from; others start as drawn.
+
+    Raises:
+        ConfigurationError: Nothing to choose from, or a task without an embedding.
+        WeightsError: A task or folder that is not there, or that does not fit.
+    """
+    if nearest_by and not (folders and isinstance(folders, str) and not is_task_folder(folders)):
+        raise ConfigurationError(
+            "adapters.nearest_by needs adapters.start_from: a run whose adapters to choose from"
+        )
+    if not folders:
+        return {}
+    if isinstance(folders, str):
+        folders = _find_folders(folders, model.task_names, nearest_by)
+    for task, folder in folders.items():
+        row_of(model, task)
+        check_settings(model, folder)
+    assign_tasks(model, {task: (folder, read_task(folder)) for task, folder in folders.items()})
+    return folders
+
+
+def _find_folders(folder: str, tasks: Sequence[str], nearest_by: str) -> dict[str, str]:
+    if is_task_folder(folder):
+        return dict.fromkeys(tasks, folder)
+    present = find_task_folders((folder,))
+    chosen = {task: task for task in tasks if task in present}
+    if nearest_by:
+        new = [task for task in tasks if task not in present]
+        chosen |= _choose_nearest(nearest_by, new, present)
+    if not chosen:
+        raise WeightsError(
+            f"{folder} has none of the tasks {', '.join(tasks)}, but {', '.join(present)}"
+        )
+    return {task: str(present[chosen[task]]) for task in tasks if task in chosen}
+
+
+def _choose_nearest(file: str, tasks: Sequence[str], present: Mapping[str, Path]) -> dict[str, str]:
+    names, vectors_KE = read_embeddings(file)
+    known = [name for name in present if name in names]
+    if not known:
+        raise ConfigurationError(f"{file} has no embedding of any of {', '.join(present)}")
+    cosines = cosine_matrix(find_embeddings(file, names, vectors_KE, [*tasks, *known]))
+    nearest = cosines[: len(tasks), len(tasks) :].argmax(-1)
+    return {task: known[column] for task, column in zip(tasks, nearest, strict=True)}

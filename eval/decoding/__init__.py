@@ -1,0 +1,1 @@
+"""Token ids from a model, on the device: argmax, greedy decoding, batches over replicas."""

@@ -1,0 +1,96 @@
+"""All rows of a split through a token model, on any number of replicas, in their order.
+
+Every global batch has the same static shape; the last one is filled with padding rows whose
+output is dropped here, so no example is.
+
+Shapes: B global batch, T decoded length.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+import tf_keras
+
+from eval.decoding.replicas import (
+    check_batch_size,
+    check_xla,
+    is_xla_faster,
+    padded_rows,
+    share_out,
+)
+from prep import TokenTable, make_batch
+
+# Called with the number of examples done after each batch.
+Progress = Callable[[int], None]
+
+
+class TokenPredictor:
+    """Runs a Keras model whose output is token ids, as one compiled program per batch shape.
+
+    Args:
+        model: an `ArgmaxModel` or a `GreedyModel`.
+        strategy: what the model's variables live under.
+        batch_size: examples per global batch.
+        input_length: S, the static length of inputs in tokens.
+        jit_compile: whether to compile with XLA; by default where that is faster.
+
+    Raises:
+        UsageError: the batch can't be divided among the replicas, or XLA can't be had.
+    """
+
+    def __init__(
+        self,
+        model: tf_keras.Model,
+        strategy: tf.distribute.Strategy,
+        *,
+        batch_size: int,
+        input_length: int,
+        jit_compile: bool | None = None,
+    ):
+        check_batch_size(batch_size, strategy)
+        if jit_compile is None:
+            jit_compile = is_xla_faster(strategy)
+        elif jit_compile:
+            check_xla(strategy)
+        self.strategy, self.batch_size, self.input_length = strategy, batch_size, input_length
+        answer = tf.function(lambda batch: model(batch, training=False), jit_compile=jit_compile)
+        self._run = tf.function(lambda batch: strategy.run(answer, args=(batch,)))
+
+    def predict(
+        self, table: TokenTable, task: int, report: Progress = lambda done: None
+    ) -> np.ndarray:
+        """Answers every example of a table.
+
+        Args:
+            table: the examples.
+            task: the bank row of their task.
+            report: told how many examples are done, after each batch.
+
+        Returns:
+            int32 [len(table), T] token ids, row by row as in the table.
+        """
+        answers: list[np.ndarray] = []
+        waiting = None
+        for rows in padded_rows(len(table), self.batch_size):
+            dispatched = (rows, self._dispatch(table, rows, task))
+            # Fetching the batch before this one lets the host prepare while the device works.
+            if waiting is not None:
+                answers.append(self._fetch(*waiting))
+                report(self.batch_size * len(answers))
+            waiting = dispatched
+        if waiting is None:
+            return np.zeros((0, 0), np.int32)
+        answers.append(self._fetch(*waiting))
+        report(len(table))
+        return np.concatenate(answers)
+
+    def _dispatch(self, table: TokenTable, rows: np.ndarray, task: int) -> tuple[tf.Tensor, ...]:
+        batch = make_batch(table, rows, input_length=self.input_length, target_length=1, task=task)
+        # Only what the model looks at travels to the device.
+        needed = {key: batch[key] for key in ("encoder_input_tokens", "task")}
+        shares = share_out(self.strategy, needed)
+        return self.strategy.experimental_local_results(self._run(shares))
+
+    def _fetch(self, rows: np.ndarray, results: tuple[tf.Tensor, ...]) -> np.ndarray:
+        return np.concatenate([result.numpy() for result in results])[rows >= 0]

@@ -1,0 +1,88 @@
+"""Global batches of static shape and their way to the replicas.
+
+Shape letters: B global batch.
+"""
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import tensorflow as tf
+
+from prep import UsageError
+
+
+def share_out(
+    strategy: tf.distribute.Strategy, batch: Mapping[str, np.ndarray]
+) -> Mapping[str, tf.Tensor]:
+    """Gives each replica its part of a global batch, the first replica the first rows.
+
+    Args:
+        strategy: whose replicas; their number divides B.
+        batch: arrays [B, …] by key.
+
+    Returns:
+        Per-replica tensors [B / replicas, …] by key, for `strategy.run`.
+    """
+
+    def take(context: tf.distribute.experimental.ValueContext) -> dict[str, tf.Tensor]:
+        replica, replicas = context.replica_id_in_sync_group, context.num_replicas_in_sync
+        return {
+            key: tf.constant(values[len(values) * replica // replicas :][: len(values) // replicas])
+            for key, values in batch.items()
+        }
+
+    return strategy.experimental_distribute_values_from_function(take)
+
+
+def check_batch_size(batch_size: int, strategy: tf.distribute.Strategy) -> None:
+    """Refuses a batch size that the replicas don't divide.
+
+    Raises:
+        UsageError: naming the nearest sizes that would do.
+    """
+    replicas = strategy.num_replicas_in_sync
+    if batch_size < 1 or batch_size % replicas:
+        nearest = max(1, round(batch_size / replicas)) * replicas
+        raise UsageError(
+            f"a batch of {batch_size} can't be divided among {replicas} replicas; "
+            f"use a multiple of {replicas}, such as {nearest}"
+        )
+
+
+def is_xla_faster(strategy: tf.distribute.Strategy) -> bool:
+    """Whether a strategy's devices gain by XLA: GPUs do, CPUs don't, and TPUs always compile.
+
+    `benchmarks/eval_speed.py` measures it on CPU.
+    """
+    is_tpu = isinstance(strategy, tf.distribute.TPUStrategy)
+    # The default strategy can't list its devices, so TensorFlow is asked.
+    return not is_tpu and bool(tf.config.list_logical_devices("GPU"))
+
+
+def check_xla(strategy: tf.distribute.Strategy) -> None:
+    """Refuses XLA on logical CPU devices, which it can't tell apart.
+
+    Raises:
+        UsageError: the strategy has several CPU replicas.
+    """
+    replicas = strategy.num_replicas_in_sync
+    is_tpu = isinstance(strategy, tf.distribute.TPUStrategy)
+    if replicas > 1 and not is_tpu and not tf.config.list_logical_devices("GPU"):
+        raise UsageError(
+            f"XLA can't compile for {replicas} logical CPU devices; leave jit_compile off"
+        )
+
+
+def padded_rows(examples: int, batch_size: int) -> Iterator[np.ndarray]:
+    """Yields the rows of each batch, the last one filled up with −1.
+
+    Args:
+        examples: how many there are.
+        batch_size: B.
+
+    Yields:
+        int64 [B].
+    """
+    for first in range(0, examples, batch_size):
+        rows = np.arange(first, first + batch_size, dtype=np.int64)
+        yield np.where(rows < examples, rows, -1)

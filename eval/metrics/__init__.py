@@ -1,0 +1,1 @@
+"""Answers read from texts, and the metrics that score them."""

@@ -1,0 +1,108 @@
+"""Right and given answers side by side, as metrics take them."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from eval.metrics.reading import read_answers, read_text
+from prep import TaskEntry, TokenTable, Vocabulary
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a metric compares.
+
+    Attributes:
+        targets: [examples], the right answers; where there are several, the first.
+        predictions: [examples], the given answers.
+        classes: label words of the task; 0: free text or numbers.
+        references: every right answer of each example, where answers are texts.
+        groups: [examples], equal for examples that are scored together; None: no groups.
+    """
+
+    targets: np.ndarray
+    predictions: np.ndarray
+    classes: int = 0
+    references: Sequence[Sequence[str]] = ()
+    groups: np.ndarray | None = None
+
+    @property
+    def are_right(self) -> np.ndarray:
+        """Whether each answer is a right one to the last character, as bool [examples]."""
+        if not self.references:
+            return self.targets == self.predictions
+        pairs = zip(self.references, self.predictions, strict=True)
+        return np.array([given in right for right, given in pairs])
+
+
+Metric = Callable[[Answers], float]
+
+
+def pair_answers(
+    targets: Sequence[Any],
+    predictions: Sequence[Any],
+    classes: int = 0,
+    references: Sequence[Sequence[str]] = (),
+    groups: np.ndarray | None = None,
+) -> Answers:
+    """Puts right and given answers side by side.
+
+    Args:
+        targets: the right answers, as `eval.answers.read_answers` reads them.
+        predictions: the given answers, in the same order.
+        classes: label words of the task, 0 where it has none.
+        references: every right answer of each example, for texts; the targets alone by default.
+        groups: [examples], equal for examples that are scored together.
+
+    Returns:
+        What metrics take.
+
+    Raises:
+        ValueError: no examples, or not as many predictions as targets.
+    """
+    if len(targets) != len(predictions):
+        raise ValueError(f"{len(predictions)} predictions for {len(targets)} targets")
+    if not len(targets):
+        raise ValueError("there are no examples to score")
+    is_text = isinstance(targets[0], str)
+    if is_text and not references:
+        references = [(target,) for target in targets]
+    # As objects, two texts are equal to the last character: numpy's own drop trailing NULs.
+    dtype = object if is_text else None
+    right, given = np.asarray(targets, dtype), np.asarray(predictions, dtype)
+    return Answers(right, given, classes, references, groups)
+
+
+def target_texts(entry: TaskEntry, table: TokenTable, vocabulary: Vocabulary) -> list[str]:
+    """The right answers of a table as texts: label words, references, or decoded targets."""
+    if entry.label_words:
+        return [entry.label_words[label] for label in table.labels]
+    if table.references:
+        return [references[0] for references in table.references]
+    return [vocabulary.decode(table.target_ids(row)) for row in range(len(table))]
+
+
+def gather_answers(
+    entry: TaskEntry, table: TokenTable, targets: Sequence[str], predictions: Sequence[str]
+) -> Answers:
+    """Reads right and given answers of a table for the metrics.
+
+    Args:
+        entry: the task.
+        table: the examples, with all the right answers where there are several.
+        targets: texts of `target_texts`.
+        predictions: decoded answers, in the table's order.
+
+    Returns:
+        What metrics take.
+    """
+    references = [tuple(map(read_text, texts)) for texts in table.references or ()]
+    return pair_answers(
+        read_answers(entry, targets),
+        read_answers(entry, predictions),
+        len(entry.label_words),
+        references,
+        table.groups,
+    )

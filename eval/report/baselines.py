@@ -1,0 +1,50 @@
+"""What a score is worth: the figures of answering without looking at the input."""
+
+from collections import Counter
+
+from eval.metrics.answers import gather_answers, target_texts
+from eval.metrics.reading import read_answers
+from eval.metrics.registry import score
+from prep import TaskEntry, TokenTable, Vocabulary
+
+
+def trivial_answer(entry: TaskEntry, training: TokenTable, vocabulary: Vocabulary) -> str:
+    """The one answer that does best on the training split without looking at an input.
+
+    Args:
+        entry: the task.
+        training: its training split.
+        vocabulary: of the dataset.
+
+    Returns:
+        The mean for a regression, else the most frequent target (the first among equals).
+
+    Raises:
+        ValueError: the training split is empty.
+    """
+    texts = target_texts(entry, training, vocabulary)
+    if not texts:
+        raise ValueError(f"task {entry.name!r}: the training split is empty")
+    if entry.kind == "regression":
+        return repr(sum(read_answers(entry, texts)) / len(texts))
+    return Counter(texts).most_common(1)[0][0]
+
+
+def trivial_baseline(
+    entry: TaskEntry, training: TokenTable, evaluation: TokenTable, vocabulary: Vocabulary
+) -> dict[str, float]:
+    """Scores the trivial answer with the task's own metrics.
+
+    Args:
+        entry: the task.
+        training: its training split.
+        evaluation: the split to score on.
+        vocabulary: of the dataset.
+
+    Returns:
+        Figures by metric name.
+    """
+    answer = trivial_answer(entry, training, vocabulary)
+    targets = target_texts(entry, evaluation, vocabulary)
+    answers = gather_answers(entry, evaluation, targets, [answer] * len(targets))
+    return score(entry.metrics, answers)

@@ -1,0 +1,79 @@
+"""What an evaluation leaves behind: a table on the screen, figures and predictions in the run."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from adapters_tf.runs.provenance import list_versions
+from eval.report.table import ScoredTask
+from prep import Vocabulary
+from prep.storage.durable_files import write_atomically
+
+
+def write_report(
+    folder: Path,
+    split: str,
+    scored: list[ScoredTask],
+    vocabulary: Vocabulary,
+    provenance: Mapping[str, Any],
+) -> list[Path]:
+    """Writes `<split>.predictions.jsonl` and then `<split>.json`, each whole or not at all.
+
+    Args:
+        folder: made if absent; the files of an earlier evaluation of the split are replaced.
+        split: the split that was scored.
+        scored: the tasks, in order.
+        vocabulary: turns inputs back into text.
+        provenance: where the figures come from: run, step, checkpoint, dataset and the like.
+
+    Returns:
+        The files.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    predictions, figures = folder / f"{split}.predictions.jsonl", folder / f"{split}.json"
+    lines = [line for task in scored for line in _prediction_lines(task, vocabulary)]
+    write_atomically(predictions, "".join(lines).encode())
+    document = {
+        "split": split,
+        **provenance,
+        "versions": list_versions(),
+        "mean": _mean_of_main_metrics(scored),
+        "tasks": {task.entry.name: _figures(task, split) for task in scored},
+    }
+    text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    write_atomically(figures, text.encode())
+    return [figures, predictions]
+
+
+def _mean_of_main_metrics(scored: list[ScoredTask]) -> float:
+    return sum(next(iter(task.result.metrics.values())) for task in scored) / len(scored)
+
+
+def _figures(task: ScoredTask, split: str) -> dict[str, Any]:
+    return {
+        "kind": task.entry.kind,
+        "examples": task.result.examples,
+        "metrics": task.result.metrics,
+        "trivial_baseline": task.baseline,
+        "unreadable_predictions": task.result.unreadable,
+        # Their predictions are compared with what was left of the target.
+        "truncated_targets": task.entry.split(split).truncated_targets,
+    }
+
+
+def _prediction_lines(task: ScoredTask, vocabulary: Vocabulary) -> list[str]:
+    lines = []
+    for prediction in task.result.predictions:
+        record = {
+            "task": task.entry.name,
+            "example": prediction.example,
+            "input": vocabulary.decode(task.table.input_ids(prediction.row)),
+            "target": prediction.target,
+            "prediction": prediction.prediction,
+            "token_ids": prediction.token_ids,
+        }
+        if prediction.references:
+            record["references"] = prediction.references
+        lines.append(json.dumps(record, ensure_ascii=False) + "\n")
+    return lines

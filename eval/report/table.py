@@ -1,0 +1,49 @@
+"""The table on the screen: one line per task and metric."""
+
+from dataclasses import dataclass
+
+from eval.evaluator import TaskResult
+from prep import TaskEntry, TokenTable
+
+
+@dataclass(frozen=True)
+class ScoredTask:
+    """A task's result beside what it is compared with.
+
+    Attributes:
+        entry: the task.
+        table: the examples that were scored.
+        result: figures and predictions.
+        baseline: figures of the trivial answer; None without a training split to take it from.
+    """
+
+    entry: TaskEntry
+    table: TokenTable
+    result: TaskResult
+    baseline: dict[str, float] | None
+
+
+def format_table(scored: list[ScoredTask]) -> str:
+    """One line per task and metric: the score and the trivial baseline's.
+
+    Args:
+        scored: the tasks in the order to show them.
+
+    Returns:
+        Lines of aligned columns.
+    """
+    rows = [("task", "kind", "examples", "metric", "score", "trivial")]
+    for task in scored:
+        for name, value in task.result.metrics.items():
+            trivial = f"{task.baseline[name]:.4f}" if task.baseline is not None else "-"
+            examples = f"{task.result.examples:,}"
+            rows.append((task.entry.name, task.entry.kind, examples, name, f"{value:.4f}", trivial))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    is_number = (False, False, True, False, True, True)
+    return "\n".join(
+        "  ".join(
+            cell.rjust(width) if right else cell.ljust(width)
+            for cell, width, right in zip(row, widths, is_number, strict=True)
+        ).rstrip()
+        for row in rows
+    )

@@ -1,0 +1,208 @@
+"""Building a dataset folder: plan, write shards, then the manifest, then move it into place.
+
+Everything is written into a hidden folder beside the final one and renamed when whole, so that a
+crash at any moment leaves either the finished folder or nothing that could be mistaken for it; the
+next build takes the finished shards from there. A dataset that shall be in a bucket is written to
+a folder of its own among the temporary files, and staged from there.
+
+A task that fails does not keep the others from being built: the manifest lists it, with the
+reason, under `failed`. Building again with the same options tries it again and leaves what is
+finished as it is (in a bucket, all is built again). If every task fails, nothing is written.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from prep import storage
+from prep.build.finishing import measure_packing
+from prep.build.journal import Journal, fingerprint_task
+from prep.build.options import BuildOptions
+from prep.build.planned import list_differences, plan_manifest
+from prep.build.whole_folder import written_whole
+from prep.build.writing import TaskWriter, copy_tasks, describe_failure
+from prep.dataset.manifest import (
+    MANIFEST_FILE,
+    VOCABULARY_FILE,
+    Manifest,
+    PackingEntry,
+    TaskEntry,
+    load_manifest,
+    parse_manifest,
+    write_manifest,
+)
+from prep.errors import DataError, UsageError
+from prep.runners.choice import JobRunner, choose_runner
+from prep.shards.jobs import EncodingSettings
+from prep.splits.finding import plan_task
+from prep.splits.plan import TaskPlan
+from prep.splits.selection import select_rows
+from prep.storage.durable_files import write_durably
+from prep.tasks.source_choice import read_from
+from prep.tasks.task import Task
+from prep.tasks.wordings import worded_as
+from prep.tokens.vocabulary import Vocabulary
+
+
+def build_dataset(options: BuildOptions, report: Callable[[str], None] = print) -> Manifest:
+    """Builds a dataset folder, or finds that it is already there.
+
+    Args:
+        options: What to build.
+        report: Receives lines for the person who waits.
+
+    Returns:
+        The manifest of the folder; its `failed` says which tasks are not in it, and why.
+
+    Raises:
+        UsageError: If the folder is there with other options, or is something else.
+        DataError: If no task could be built, or the folder has a task that could not be now.
+        OSError: If the disk refuses; nothing half-written is left.
+    """
+    run_jobs = choose_runner(
+        options.runner, options.beam_options, options.out, options.workers, report
+    )
+    vocabulary = Vocabulary(options.vocabulary)
+    existing = _existing_manifest(options.out)
+    plans, failures = _plan_tasks(options)
+    planned = dataclasses.replace(plan_manifest(options, vocabulary, plans), failed=failures)
+    finished: dict[str, TaskEntry] = {}
+    if existing is not None:
+        differences = list_differences(planned, existing)
+        if differences and not options.force:
+            _refuse(options.out, planned, existing, differences)
+        if not differences and not existing.failed:
+            report(f"{options.out} is already built with these options; nothing to do")
+            return existing
+        if not differences and not storage.is_remote(options.out):
+            finished = dict(existing.tasks)
+            report(f"trying again: {', '.join(existing.failed)}")
+    for name, reason in failures.items():
+        report(f"task {name!r} failed, the others go on: {reason}")
+    for note in (f"{plan.task.name}: {note}" for plan in plans for note in plan.notes):
+        report(f"note: {note}")
+    with written_whole(options.out, report) as folder:
+        return _write_folder(folder, options, planned, plans, vocabulary, finished, run_jobs)
+
+
+def _plan_tasks(options: BuildOptions) -> tuple[list[TaskPlan], dict[str, str]]:
+    """Plans what can be planned; of every other task, the reason why it cannot."""
+    plans: list[TaskPlan] = []
+    failures: dict[str, str] = {}
+    for task in list(_chosen_tasks(options)):  # mistakes in what was asked for come first
+        try:
+            plans.append(plan_task(task, options.data_dir, options.shard_records))
+        except UsageError:
+            raise
+        except (ValueError, OSError) as error:
+            failures[task.name] = describe_failure(task.name, error)
+    if not plans:
+        raise _all_failed(failures)
+    return select_rows(plans, options.selection, failures), failures
+
+
+def _refuse(
+    out: storage.StoragePath, planned: Manifest, existing: Manifest, differences: Sequence[str]
+) -> NoReturn:
+    lost = {name: why for name, why in planned.failed.items() if name in existing.tasks}
+    if lost:
+        reasons = "; ".join(f"task {name!r}: {reason}" for name, reason in lost.items())
+        raise DataError(f"{out} is left as it is, since what it has cannot be built now: {reasons}")
+    raise UsageError(
+        f"{out} was built with other options ({', '.join(differences)} differ); choose another"
+        " --out, or replace it with --force"
+    )
+
+
+def _chosen_tasks(options: BuildOptions) -> Iterator[Task]:
+    """The tasks as this build makes them."""
+    for task in options.tasks:
+        chosen = read_from(task, options.source)
+        chosen = worded_as(chosen, options.format, options.has_name_in_front)
+        yield dataclasses.replace(chosen, truncation=options.truncation or task.truncation)
+
+
+def _existing_manifest(directory: storage.StoragePath) -> Manifest | None:
+    """Returns the manifest of a finished folder, None if the place is free."""
+    if storage.is_remote(directory):
+        return _staged_manifest(str(directory))
+    out = Path(directory)
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        return None
+    if not (out / MANIFEST_FILE).is_file():
+        raise UsageError(f"{out} exists and is no dataset folder; choose another --out")
+    return load_manifest(out)
+
+
+def _staged_manifest(address: str) -> Manifest | None:
+    """Asks before the work begins, so that a bucket that isn't there is known at once."""
+    from prep.storage.bucket import BucketFolder  # loads Google's client
+
+    with BucketFolder(address) as folder:
+        content = folder.read(MANIFEST_FILE)
+    return parse_manifest(content, storage.join(address, MANIFEST_FILE)) if content else None
+
+
+def _write_folder(
+    folder: Path,
+    options: BuildOptions,
+    planned: Manifest,
+    plans: Sequence[TaskPlan],
+    vocabulary: Vocabulary,
+    finished: Mapping[str, TaskEntry],
+    run_jobs: JobRunner,
+) -> Manifest:
+    """Writes the tasks that are not finished, copies those that are, and the manifest last."""
+    if (folder / MANIFEST_FILE).is_file():  # killed when only moving or staging was left
+        whole = load_manifest(folder)
+        if not whole.failed and not list_differences(planned, whole):
+            return whole
+    waiting = [plan for plan in plans if plan.task.name not in finished]
+    fingerprints = {
+        plan.task.name: fingerprint_task(
+            planned, plan.task.name, options.selection, options.modules
+        )
+        for plan in waiting
+    }
+    journal = Journal(folder, fingerprints)
+    write_durably(folder / VOCABULARY_FILE, storage.read_bytes(vocabulary.path))
+    is_remote = storage.is_remote(vocabulary.path)
+    settings = EncodingSettings(
+        str(folder / VOCABULARY_FILE) if is_remote else vocabulary.path,
+        options.max_input_length,
+        options.max_target_length,
+        tuple(map(str, options.modules)),
+        options.pack,
+        options.pack_target_length,
+    )
+    writer = TaskWriter(folder, waiting, journal)
+    writer.write(settings, run_jobs)
+    entries = {**finished, **writer.finish(planned)}
+    failures = {**planned.failed, **writer.failures}
+    if not entries:
+        raise _all_failed(failures)
+    copy_tasks(finished, Path(options.out), folder)
+    manifest = dataclasses.replace(
+        planned,
+        packing=_measured_packing(planned, entries),
+        tasks={name: entries[name] for name in planned.tasks if name in entries},
+        failed={task.name: failures[task.name] for task in options.tasks if task.name in failures},
+    )
+    journal.remove()
+    write_manifest(folder, manifest)
+    return manifest
+
+
+def _measured_packing(planned: Manifest, entries: Mapping[str, TaskEntry]) -> PackingEntry | None:
+    splits = [split for entry in entries.values() for split in entry.splits.values()]
+    lengths = [split.packing.target_length for split in splits if split.packing]
+    if planned.packing is None or not lengths:
+        return planned.packing
+    packed = [split for split in splits if split.packing]
+    return measure_packing(planned.packing, packed, max(lengths))
+
+
+def _all_failed(failures: Mapping[str, str]) -> DataError:
+    reasons = "; ".join(f"task {name!r}: {reason}" for name, reason in failures.items())
+    return DataError(reasons if len(failures) == 1 else f"every task failed: {reasons}")

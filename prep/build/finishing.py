@@ -1,0 +1,178 @@
+"""What came of a task's shards → its entry in the manifest, and the names its shards keep."""
+
+import dataclasses
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from prep.dataset.manifest import REJECTED_FILE, PackingEntry, ShardEntry, SplitEntry, TaskEntry
+from prep.errors import DataError
+from prep.records.packed import PACKED_SPLITS
+from prep.shards.jobs import ShardResult
+from prep.splits.plan import TaskPlan
+from prep.tasks.task import Task
+from prep.tokens.packing import round_up
+
+
+def finish_task(
+    folder: Path,
+    entry: TaskEntry,
+    plan: TaskPlan,
+    results: Mapping[str, Sequence[ShardResult]],
+    packing: PackingEntry | None = None,
+) -> TaskEntry:
+    """Names a task's shards for good and sums up its splits.
+
+    Args:
+        folder: The dataset folder.
+        entry: What the manifest says of the task before its rows are encoded.
+        plan: The task's splits.
+        results: What came of the task's shards, by split, in any order.
+        packing: How training records are packed, before they are counted; None if they are not.
+
+    Returns:
+        The whole entry.
+
+    Raises:
+        DataError: If nothing is left of a split.
+        OSError: If the disk refuses.
+    """
+    task = plan.task
+    ordered = {
+        split.split: sorted(results.get(split.split, ()), key=lambda result: result.job_index)
+        for split in plan.splits
+    }
+    _join_rejected(folder / task.name)
+    splits = {name: _finish_split(folder, task, name, ordered[name]) for name in ordered}
+    if packing is not None:
+        for name in set(PACKED_SPLITS) & set(splits):
+            fullest = round_up(max(result.fullest_targets for result in ordered[name]))
+            target_length = packing.asked_target_length or fullest
+            measured = measure_packing(packing, [splits[name]], target_length)
+            splits[name] = dataclasses.replace(splits[name], packing=measured)
+    duplicates = _count_duplicates(ordered)
+    splits = {
+        name: dataclasses.replace(split, duplicates=duplicates[name])
+        for name, split in splits.items()
+    }
+    longest = max(split.longest_target for split in splits.values())
+    longest_label = max((len(ids) + 1 for ids in entry.label_token_ids), default=0)
+    training = splits.get("train") or next(iter(splits.values()))
+    return dataclasses.replace(
+        entry,
+        splits=splits,
+        decoding_length=max(longest, longest_label),
+        mixture_size=training.examples,
+    )
+
+
+def measure_packing(
+    planned: PackingEntry, splits: Sequence[SplitEntry], target_length: int
+) -> PackingEntry:
+    """Counts how full the rows of packed splits are.
+
+    Args:
+        planned: Their input length, and what was asked for.
+        splits: The splits; at least one.
+        target_length: Target positions of a row.
+
+    Returns:
+        The whole entry.
+    """
+    inputs = sum(split.input_tokens for split in splits)
+    targets = sum(split.target_tokens for split in splits)
+    examples = sum(split.examples for split in splits)
+    rows = sum(shard.records for split in splits for shard in split.shards)
+    longest_input = max(split.longest_input for split in splits)
+    longest_target = max(split.longest_target for split in splits)
+    return dataclasses.replace(
+        planned,
+        target_length=target_length,
+        rows=rows,
+        input_share=round(inputs / (rows * planned.input_length), 6),
+        target_share=round(targets / (rows * target_length), 6),
+        unpacked_input_share=round(inputs / (examples * longest_input), 6),
+        unpacked_target_share=round(targets / (examples * longest_target), 6),
+    )
+
+
+def _finish_split(
+    folder: Path, task: Task, split: str, results: Sequence[ShardResult]
+) -> SplitEntry:
+    rejected: Counter[str] = sum((result.rejected for result in results), Counter())
+    labels: Counter[int] = sum((result.labels for result in results), Counter())
+    examples = sum(result.examples for result in results)
+    dropped = sum(result.dropped for result in results)
+    if not examples:
+        rejected.update({"left out by the task's row functions": dropped} if dropped else {})
+        reasons = ", ".join(f"{count:,} × {reason}" for reason, count in rejected.most_common())
+        raise DataError(
+            f"task {task.name!r}: split {split!r} is empty: "
+            + (f"every row was rejected ({reasons})" if rejected else "its file has no rows")
+        )
+    truncated = sum(result.truncated for result in results)
+    return SplitEntry(
+        examples=examples,
+        shards=tuple(_finish_shard(folder, task, split, len(results), one) for one in results),
+        truncated=truncated,
+        truncated_targets=sum(result.truncated_targets for result in results),
+        longest_input=max(result.longest_input for result in results),
+        longest_target=max(result.longest_target for result in results),
+        label_counts=tuple(labels[index] for index in range(len(task.label_words))),
+        rejected=rejected.total(),
+        rejected_reasons=dict(sorted(rejected.items())),
+        truncated_share=round(truncated / examples, 6),
+        dropped=dropped,
+        expanded=sum(result.expanded for result in results),
+    )
+
+
+def _count_duplicates(
+    results: Mapping[str, Sequence[ShardResult]],
+) -> dict[str, dict[str, int]]:
+    """Counts by split, and by other split, the examples whose inputs occur in that other one."""
+    inputs = {
+        split: np.concatenate([result.fingerprints for result in shards])
+        for split, shards in results.items()
+    }
+    counts = {
+        split: {
+            other: int(np.isin(mine, theirs).sum())
+            for other, theirs in inputs.items()
+            if other != split
+        }
+        for split, mine in inputs.items()
+    }
+    return {
+        split: {other: count for other, count in others.items() if count}
+        for split, others in counts.items()
+    }
+
+
+def _finish_shard(
+    folder: Path, task: Task, split: str, count: int, result: ShardResult
+) -> ShardEntry:
+    stem = f"{task.name}/{split}-{result.job_index:05d}"
+    name = f"{stem}-of-{count:05d}.tfrecord"
+    (folder / f"{stem}.tfrecord").rename(folder / name)
+    return ShardEntry(
+        file=name,
+        records=result.records,
+        bytes=result.bytes,
+        crc32c=result.crc32c,
+        input_tokens=result.input_tokens,
+        target_tokens=result.target_tokens,
+    )
+
+
+def _join_rejected(folder: Path) -> None:
+    """Gathers what each worker rejected into one file per task, in the order of the rows."""
+    parts = sorted(folder.glob(f"*.{REJECTED_FILE}"))
+    if not parts:
+        return
+    with (folder / REJECTED_FILE).open("wb") as joined:
+        for part in parts:
+            joined.write(part.read_bytes())
+            part.unlink()

@@ -1,0 +1,75 @@
+"""What a build is asked for."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from prep import storage
+from prep.errors import UsageError
+from prep.runners.choice import check_runner
+from prep.splits.selection import Selection
+from prep.tasks.task import Task
+from prep.tokens.truncation import check_truncation
+
+
+@dataclass(frozen=True)
+class BuildOptions:
+    """What to build.
+
+    Attributes:
+        tasks: The tasks, in the order given.
+        vocabulary: Path of the SentencePiece model, local or gs://.
+        out: The dataset folder to make, local or gs://.
+        data_dir: Folder that holds a folder per task, local or gs://; None if all tasks are
+            generated.
+        max_input_length: Tokens, EOS included; longer inputs are cut as their task says.
+        max_target_length: Tokens, EOS included; longer targets lose their end.
+        shard_records: Source rows per shard.
+        workers: Processes.
+        force: Whether to replace a dataset built with other options.
+        truncation: What to keep of long inputs, for every task; None leaves it to the task.
+        format: The publication to word the tasks as: "t5" or "hyperformer".
+        has_name_in_front: In the second, whether inputs begin with the task's name.
+        source: Where to read from: "files", "tfds" or "hf".
+        selection: Splits to carve, and how many rows to take of each.
+        modules: Python files that define some of the tasks; every worker imports them.
+        runner: What runs the workers: "local" processes, or an Apache "beam" pipeline.
+        beam_options: Options of Beam and its runner, such as --runner=DataflowRunner.
+        pack: Whether to put several training examples into a record of `max_input_length` tokens.
+        pack_target_length: Target tokens that such a record may have; 0: as few as cost none.
+    """
+
+    tasks: tuple[Task, ...]
+    vocabulary: storage.StoragePath
+    out: storage.StoragePath
+    data_dir: storage.StoragePath | None = None
+    max_input_length: int = 512
+    max_target_length: int = 512
+    shard_records: int = 2048
+    workers: int = 1
+    force: bool = False
+    truncation: str | None = None
+    format: str = "t5"
+    has_name_in_front: bool = False
+    source: str = "files"
+    selection: Selection = field(default_factory=Selection)
+    modules: tuple[Path, ...] = ()
+    runner: str = "local"
+    beam_options: tuple[str, ...] = ()
+    pack: bool = False
+    pack_target_length: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.tasks:
+            raise UsageError("no task to build: name at least one with --tasks")
+        if self.truncation is not None:
+            check_truncation(self.truncation, "--truncation")
+        least = {"max_input_length": 2, "max_target_length": 2, "shard_records": 1, "workers": 1}
+        for name, minimum in least.items():
+            if getattr(self, name) < minimum:
+                option = "--" + name.replace("_", "-")
+                raise UsageError(f"{option} is {getattr(self, name)}; it must be >= {minimum}")
+        check_runner(self.runner, self.beam_options)
+        if self.pack_target_length and not self.pack:
+            raise UsageError("--pack-target-length is for --pack")
+        if self.pack_target_length < 0:
+            raise UsageError(f"--pack-target-length is {self.pack_target_length}; it must be >= 0")

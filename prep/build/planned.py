@@ -1,0 +1,91 @@
+"""What the manifest says before a row was encoded, and how it differs from one that is there."""
+
+import importlib.metadata
+from collections.abc import Sequence
+
+from prep.build.options import BuildOptions
+from prep.dataset.manifest import (
+    SCHEMA_VERSION,
+    VOCABULARY_FILE,
+    Manifest,
+    PackingEntry,
+    TaskEntry,
+    VocabularyEntry,
+)
+from prep.splits.plan import TaskPlan
+from prep.tasks.digest import definition_digest
+from prep.tokens.vocabulary import Vocabulary
+
+_VERSIONED_LIBRARIES = ("numpy", "sentencepiece")  # the ones that decide bytes
+
+
+def plan_manifest(
+    options: BuildOptions, vocabulary: Vocabulary, plans: Sequence[TaskPlan]
+) -> Manifest:
+    """Everything of the manifest that is known before a row was encoded."""
+    return Manifest(
+        schema_version=SCHEMA_VERSION,
+        vocabulary=VocabularyEntry(
+            VOCABULARY_FILE, vocabulary.sha256, vocabulary.size, vocabulary.extra_ids
+        ),
+        max_input_length=options.max_input_length,
+        max_target_length=options.max_target_length,
+        packing=_planned_packing(options),
+        shard_records=options.shard_records,
+        tasks={plan.task.name: _planned_task(plan, vocabulary) for plan in plans},
+        library_versions={name: importlib.metadata.version(name) for name in _VERSIONED_LIBRARIES},
+        format=options.format,
+    )
+
+
+def _planned_packing(options: BuildOptions) -> PackingEntry | None:
+    if not options.pack:
+        return None
+    return PackingEntry(
+        options.max_input_length, options.pack_target_length, options.pack_target_length
+    )
+
+
+def _planned_task(plan: TaskPlan, vocabulary: Vocabulary) -> TaskEntry:
+    words = plan.task.label_words
+    return TaskEntry(
+        name=plan.task.name,
+        kind=plan.task.kind,
+        label_words=words,
+        label_token_ids=tuple(tuple(vocabulary.encode(word)) for word in words),
+        metrics=plan.task.metrics,
+        decoding_length=0,
+        mixture_size=0,
+        splits={},
+        sources=plan.sources,
+        notes=plan.notes,
+        definition=definition_digest(plan.task),
+        truncation=plan.task.truncation,
+    )
+
+
+def _asked_for(manifest: Manifest) -> set[str]:
+    return {*manifest.tasks, *manifest.failed}
+
+
+def _packing_options(manifest: Manifest) -> tuple[int, int] | None:
+    packing = manifest.packing
+    return None if packing is None else (packing.input_length, packing.asked_target_length)
+
+
+def list_differences(planned: Manifest, existing: Manifest) -> list[str]:
+    """Names what a planned build would do otherwise than the one that is there."""
+    names = ["vocabulary", "max_input_length", "max_target_length", "shard_records"]
+    names += ["library_versions", "format"]
+    different = [name for name in names if getattr(planned, name) != getattr(existing, name)]
+    if _packing_options(planned) != _packing_options(existing):
+        different.append("packing")
+    if _asked_for(planned) != _asked_for(existing):
+        return [*different, "tasks"]
+    different += [f"sources of {task}" for task in existing.tasks if task in planned.failed]
+    per_task = ("kind", "label_words", "metrics", "sources", "definition", "truncation", "notes")
+    both = [task for task in planned.tasks if task in existing.tasks]
+    for task, name in ((task, name) for task in both for name in per_task):
+        if getattr(planned.tasks[task], name) != getattr(existing.tasks[task], name):
+            different.append(f"{name} of {task}")
+    return different

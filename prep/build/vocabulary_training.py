@@ -1,0 +1,118 @@
+"""Training a SentencePiece vocabulary with T5's special ids on the texts of some tasks."""
+
+import io
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import sentencepiece
+
+from prep.errors import DataError, UsageError
+from prep.sources.blocks import parse_block
+from prep.sources.row import RowError
+from prep.splits.finding import plan_task
+from prep.storage.durable_files import write_atomically
+from prep.storage.files import StoragePath
+from prep.tasks.examples import TRAIN_SPLIT, row_to_examples
+from prep.tasks.task import Task
+from prep.tokens.vocabulary import Vocabulary
+
+_BLOCK_ROWS = 2048
+
+
+def train_vocabulary(
+    texts: Iterable[str], out_path: Path, size: int, whole_words: Iterable[str] = ()
+) -> Vocabulary:
+    """Trains byte-pair encoding with T5's special ids: pad 0, EOS 1, unknown 2, no BOS.
+
+    T5's own vocabulary is a unigram model; on texts with few different words, which is what one
+    trains a vocabulary for here, the unigram trainer prunes whole words away and byte-pair
+    encoding keeps them. The same texts in the same order give the same bytes.
+
+    Args:
+        texts: What to learn from.
+        out_path: The `.model` file to write.
+        size: Pieces at most, special ones included; few texts give fewer.
+        whole_words: Words that always are one token of their own.
+
+    Returns:
+        The vocabulary.
+
+    Raises:
+        UsageError: If the size is too small for the characters of the texts.
+        DataError: If there is no text.
+    """
+    model = io.BytesIO()
+    words = sorted({"▁" + word.replace(" ", "▁") for word in whole_words})
+    try:
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(texts),
+            model_writer=model,
+            model_type="bpe",
+            vocab_size=size,
+            hard_vocab_limit=False,
+            character_coverage=1.0,
+            pad_id=Vocabulary.pad_id,
+            eos_id=Vocabulary.eos_id,
+            unk_id=Vocabulary.unk_id,
+            bos_id=-1,
+            user_defined_symbols=words,
+            num_threads=1,
+            minloglevel=2,
+        )
+    except RuntimeError as error:
+        if "sentences_.empty()" in str(error):
+            raise DataError("no text to train a vocabulary on") from error
+        if "required_chars" in str(error):
+            raise UsageError(
+                f"a vocabulary of {size} pieces has no room for every character, special id and"
+                " whole word of these texts; ask for more"
+            ) from error
+        raise UsageError(f"no vocabulary of {size} pieces: {error}") from error
+    out_path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(out_path, model.getvalue())
+    return Vocabulary(out_path)
+
+
+def task_texts(tasks: Iterable[Task], data_dir: StoragePath | None) -> Iterator[str]:
+    """Streams the texts of the training splits of tasks, inputs and targets.
+
+    Args:
+        tasks: The tasks.
+        data_dir: Folder that holds a folder per task; generated tasks need none.
+
+    Yields:
+        Texts.
+
+    Raises:
+        DataError: If files are missing or wrong.
+    """
+    for task in tasks:
+        make = row_to_examples(task, TRAIN_SPLIT)
+        for split in plan_task(task, data_dir, _BLOCK_ROWS).splits:
+            if split.split != TRAIN_SPLIT:
+                continue
+            for block in split.open_blocks():
+                for offset, row in enumerate(parse_block(block), block.first_index):
+                    if split.is_member is None or split.is_member[offset]:
+                        yield from _texts_of(row, make)
+
+
+def _texts_of(row, make) -> Iterator[str]:
+    try:
+        for example in make(row):
+            yield example.inputs
+            yield example.targets
+    except RowError:
+        return  # the build counts and quarantines it
+
+
+def words_to_keep(tasks: Iterable[Task]) -> list[str]:
+    """Collects the words that must be one token each in a vocabulary for these tasks.
+
+    Args:
+        tasks: The tasks.
+
+    Returns:
+        Label words and the tasks' own.
+    """
+    return [word for task in tasks for word in (*task.label_words, *task.whole_words)]

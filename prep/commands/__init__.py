@@ -1,0 +1,1 @@
+"""What `python -m prep` runs, one file per subcommand: its options and what it prints."""

@@ -1,0 +1,81 @@
+"""`prep inspect`: what is in a dataset folder."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from prep.errors import UsageError
+from prep.inspection.survey import Mixture, survey_dataset
+from prep.inspection.text import describe_dataset
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Run the command.
+
+    Args:
+        arguments: Its options.
+    """
+    if arguments.records < 0:
+        raise UsageError(f"--records is {arguments.records}; it must be >= 0")
+    mixture = Mixture(arguments.temperature, arguments.cap, arguments.steps, arguments.batch_size)
+    survey = survey_dataset(arguments.directory, arguments.task, arguments.records, mixture)
+    for line in describe_dataset(survey):
+        print(line)
+    if arguments.html:
+        from prep.inspection.page import write_page  # loads matplotlib
+
+        print(f"page: {write_page(arguments.html, survey)}")
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command and its options.
+
+    Args:
+        commands: What argparse's `add_subparsers` returned.
+    """
+    parser = commands.add_parser(
+        "inspect",
+        help="show what is in a dataset folder",
+        description="Show what is in a dataset folder: lengths, labels, rejected rows, examples,"
+        " and how often each task comes up in a mixture.",
+    )
+    parser.add_argument("directory", metavar="DIR", help="the dataset folder, local or gs://")
+    parser.add_argument("--task", metavar="TASK", help="only this task")
+    parser.add_argument(
+        "--records",
+        type=int,
+        default=1,
+        metavar="N",
+        help="decoded examples to show of each split (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--html", type=Path, metavar="FILE", help="write all this as a page too, with histograms"
+    )
+    _add_mixture_options(parser)
+    parser.set_defaults(run=run)
+
+
+def _add_mixture_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--temperature",
+        type=float,
+        default=1.0,
+        metavar="T",
+        help="of the mixture, whose rates are min(size, cap)^(1/T) (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--cap", type=int, metavar="EXAMPLES", help="the largest size a task counts with"
+    )
+    parser.add_argument(
+        "--steps",
+        type=int,
+        metavar="N",
+        help="say how many epochs of each task a training run of so many batches makes",
+    )
+    parser.add_argument(
+        "--batch-size",
+        type=int,
+        default=32,
+        metavar="EXAMPLES",
+        help="of that run (default: %(default)s)",
+    )

@@ -1,0 +1,1 @@
+"""Contract 1, the dataset folder: its manifest, reading and mixing, verification, staging."""

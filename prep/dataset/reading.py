@@ -1,0 +1,225 @@
+"""Reading a split back: shards of variable-length records → one table of flat columns in memory.
+
+The table costs two bytes per token (four for vocabularies beyond 65,536), so that even millions of
+examples fit, and any order of rows can be taken from it without touching the disk again.
+"""
+
+import hashlib
+import itertools
+from dataclasses import dataclass
+
+import google_crc32c
+import numpy as np
+
+from prep import storage
+from prep.dataset.manifest import Manifest, ShardEntry
+from prep.errors import DataError
+from prep.records.framing import split_records
+from prep.records.parsing import NO_GROUP, parse_records
+from prep.tokens.vocabulary import Vocabulary
+
+_REMOTE_READINGS = 3  # of a file in a bucket before it is called corrupt
+
+
+@dataclass(frozen=True)
+class TokenTable:
+    """The examples of one split, in shard order.
+
+    Attributes:
+        inputs: Flat token ids of all examples, uint16 or uint32.
+        input_offsets: int64 [examples + 1]; row i is inputs[offsets[i]:offsets[i + 1]].
+        targets: Flat token ids of all examples, uint16 or uint32.
+        target_offsets: int64 [examples + 1].
+        labels: int32 [examples], index of the label word, −1 where there is none.
+        examples: int64 [examples], row number in the split as the source had it.
+        references: Every right answer's text of each example, empty where there is none to
+            compare with; None for a split without any.
+        groups: int64 [examples], equal for examples that are scored together; None without any.
+        pack_offsets: int64 [rows + 1] where records are packed; row i of a batch holds the
+            examples from pack_offsets[i] to pack_offsets[i + 1]. None: every example is a row.
+    """
+
+    inputs: np.ndarray
+    input_offsets: np.ndarray
+    targets: np.ndarray
+    target_offsets: np.ndarray
+    labels: np.ndarray
+    examples: np.ndarray
+    references: tuple[tuple[str, ...], ...] | None = None
+    groups: np.ndarray | None = None
+    pack_offsets: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def head(self, count: int) -> "TokenTable":
+        """Returns the first examples, each a row of its own, sharing memory with this table.
+
+        Args:
+            count: How many at most.
+
+        Returns:
+            A table of so many examples, or of all if there are fewer.
+        """
+        return TokenTable(
+            self.inputs,
+            self.input_offsets[: count + 1],
+            self.targets,
+            self.target_offsets[: count + 1],
+            self.labels[:count],
+            self.examples[:count],
+            self.references and self.references[:count],
+            None if self.groups is None else self.groups[:count],
+        )
+
+    @property
+    def rows(self) -> int:
+        """Rows that training batches take from it: as many as records."""
+        return len(self) if self.pack_offsets is None else len(self.pack_offsets) - 1
+
+    def input_ids(self, row: int) -> np.ndarray:
+        """Returns the input token ids of one example, EOS included.
+
+        Args:
+            row: Position in the table.
+
+        Returns:
+            uint16 or uint32 [length].
+        """
+        return self.inputs[self.input_offsets[row] : self.input_offsets[row + 1]]
+
+    def target_ids(self, row: int) -> np.ndarray:
+        """Returns the target token ids of one example, EOS included.
+
+        Args:
+            row: Position in the table.
+
+        Returns:
+            uint16 or uint32 [length].
+        """
+        return self.targets[self.target_offsets[row] : self.target_offsets[row + 1]]
+
+
+def read_split(
+    directory: storage.StoragePath, manifest: Manifest, task: str, split: str, verify: bool = True
+) -> TokenTable:
+    """Reads all examples of a split into memory.
+
+    Args:
+        directory: The dataset folder, local or gs://.
+        manifest: Its manifest.
+        task: Name of the task.
+        split: Name of the split.
+        verify: Whether to compare each shard's size and crc32c with the manifest before parsing.
+
+    Returns:
+        The examples, in shard order.
+
+    Raises:
+        UsageError: If there is no such task or split.
+        DataError: If a shard is missing, truncated, corrupt, or holds another number of records.
+    """
+    entry = manifest.task(task).split(split)
+    dtype = np.uint16 if manifest.vocabulary.size <= 1 << 16 else np.uint32
+    batches: list[dict[str, np.ndarray]] = []
+    for shard in entry.shards:
+        path = storage.join(directory, shard.file)
+        content = _read_shard(path, shard, verify)
+        records = split_records(content, path)
+        if len(records) != shard.records:
+            raise DataError(
+                f"shard {path} holds {len(records):,} records, the manifest says"
+                f" {shard.records:,}; build the dataset again"
+            )
+        batches += parse_records(records, path, dtype, entry.packing is not None)
+    return _join_columns(batches, dtype, entry.packing is not None)
+
+
+def read_vocabulary(directory: storage.StoragePath, manifest: Manifest) -> Vocabulary:
+    """Loads the vocabulary a dataset was built with, from its own folder.
+
+    Args:
+        directory: The dataset folder, local or gs://.
+        manifest: Its manifest.
+
+    Returns:
+        The vocabulary.
+
+    Raises:
+        DataError: If the file is missing or is not the one the records were written with.
+    """
+    path = storage.join(directory, manifest.vocabulary.file)
+    if not storage.exists(path):
+        raise DataError(f"vocabulary {path} is missing; build the dataset again")
+    for _ in range(_readings(path)):
+        found = hashlib.sha256(storage.read_bytes(path)).hexdigest()
+        if found == manifest.vocabulary.sha256:
+            return Vocabulary(path, manifest.vocabulary.sentinels)
+    raise DataError(
+        f"vocabulary {path} is not the one the dataset was built with: sha256 {found[:12]}…,"
+        f" the manifest says {manifest.vocabulary.sha256[:12]}…"
+    )
+
+
+def _read_shard(path: str, shard: ShardEntry, verify: bool) -> bytes:
+    """Reads a shard, comparing its size and checksum with the manifest if asked to.
+
+    What comes from a bucket may have been damaged on the way, which TensorFlow does not notice: it
+    is read again before the shard itself is called corrupt.
+    """
+    if not storage.exists(path):
+        raise DataError(f"shard {path} is missing; build the dataset again")
+    for _ in range(_readings(path)):
+        content = storage.read_bytes(path)
+        problem = _shard_problem(content, path, shard) if verify else None
+        if problem is None:
+            return content
+    raise DataError(f"{problem}; build the dataset again")
+
+
+def _readings(path: str) -> int:
+    return _REMOTE_READINGS if storage.is_remote(path) else 1
+
+
+def _shard_problem(content: bytes, path: str, shard: ShardEntry) -> str | None:
+    if len(content) != shard.bytes:
+        return (
+            f"shard {path} is {'truncated' if len(content) < shard.bytes else 'corrupt'}: "
+            f"{len(content):,} bytes instead of {shard.bytes:,}"
+        )
+    found = f"{google_crc32c.value(content):08x}"
+    if found != shard.crc32c:
+        return f"shard {path} is corrupt: crc32c {found}, the manifest says {shard.crc32c}"
+    return None
+
+
+def _join_columns(batches: list[dict[str, np.ndarray]], dtype: type, is_packed: bool) -> TokenTable:
+    def column(name: str, column_dtype: type) -> np.ndarray:
+        parts = [batch[name] for batch in batches if name in batch]
+        return np.concatenate(parts) if parts else np.empty(0, column_dtype)
+
+    def offsets(name: str) -> np.ndarray:
+        return np.concatenate([[0], np.cumsum(column(name, np.int64))]).astype(np.int64)
+
+    references = _split_texts(column("references", np.object_), offsets("reference_counts"))
+    groups = column("groups", np.int64)
+    return TokenTable(
+        inputs=column("inputs", dtype),
+        input_offsets=offsets("input_lengths"),
+        targets=column("targets", dtype),
+        target_offsets=offsets("target_lengths"),
+        labels=column("labels", np.int32),
+        examples=column("examples", np.int64),
+        references=references,
+        groups=groups if np.any(groups != NO_GROUP) else None,
+        pack_offsets=offsets("record_examples") if is_packed else None,
+    )
+
+
+def _split_texts(texts: np.ndarray, offsets: np.ndarray) -> tuple[tuple[str, ...], ...] | None:
+    """Takes the flat texts apart again by example; None if there are none."""
+    if not len(texts):
+        return None
+    decoded = [text.decode("utf-8") for text in texts]
+    bounds = offsets.tolist()
+    return tuple(tuple(decoded[start:end]) for start, end in itertools.pairwise(bounds))

@@ -1,0 +1,99 @@
+"""Checking a whole dataset folder: is everything there, unharmed, and what the manifest says?"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from prep import storage
+from prep.dataset.manifest import Manifest, PackingEntry, SplitEntry, TaskEntry, load_manifest
+from prep.dataset.reading import TokenTable, read_split, read_vocabulary
+from prep.errors import DataError
+from prep.tokens.vocabulary import Vocabulary
+
+
+def find_problems(directory: storage.StoragePath) -> Iterator[str]:
+    """Reads every record of a dataset folder and compares it with the manifest.
+
+    Args:
+        directory: The dataset folder, local or gs://.
+
+    Yields:
+        One line per problem; nothing if the folder is sound.
+
+    Raises:
+        DataError: If there is no manifest to compare with.
+    """
+    manifest = load_manifest(directory)
+    yield from _vocabulary_problems(directory, manifest)
+    for name, reason in manifest.failed.items():
+        yield f"task {name!r} is not there, its build failed: {reason}"
+    for task in manifest.tasks.values():
+        for split in task.splits:
+            try:
+                table = read_split(directory, manifest, task.name, split)
+            except DataError as error:
+                yield str(error)
+                continue
+            for problem in _table_problems(table, manifest, task, split):
+                yield f"task {task.name!r}, split {split!r}: {problem}"
+
+
+def _vocabulary_problems(directory: storage.StoragePath, manifest: Manifest) -> Iterator[str]:
+    try:
+        vocabulary = read_vocabulary(directory, manifest)
+    except DataError as error:
+        yield str(error)
+        return
+    if vocabulary.size != manifest.vocabulary.size:
+        yield (
+            f"the vocabulary has {vocabulary.size:,} ids, the manifest says"
+            f" {manifest.vocabulary.size:,}"
+        )
+
+
+def _table_problems(
+    table: TokenTable, manifest: Manifest, task: TaskEntry, split: str
+) -> Iterator[str]:
+    entry = task.split(split)
+    if len(table) != entry.examples:
+        yield f"{len(table):,} examples, the manifest says {entry.examples:,}"
+    columns = (
+        ("inputs", table.inputs, table.input_offsets, manifest.max_input_length),
+        ("targets", table.targets, table.target_offsets, manifest.max_target_length),
+    )
+    for name, values, offsets, max_length in columns:
+        lengths = np.diff(offsets)
+        if lengths.size and lengths.min() < 1:
+            yield f"{name} of record {int(lengths.argmin()):,} are empty"
+        elif (values[offsets[1:] - 1] != Vocabulary.eos_id).any():
+            yield f"{name} of some record do not end with EOS"
+        if values.size and values.max() >= manifest.vocabulary.size:
+            yield f"{name} hold the id {values.max()}, the vocabulary ends before it"
+        if lengths.size and lengths.max() > max_length:
+            yield f"{name} are up to {lengths.max()} tokens long, the maximum is {max_length}"
+    if table.labels.size and not -1 <= table.labels.min() <= table.labels.max() < max(
+        len(task.label_words), 1
+    ):
+        yield f"labels are outside the {len(task.label_words)} label words"
+    yield from _row_number_problems(table, entry)
+    if table.pack_offsets is not None and entry.packing is not None:
+        yield from _packing_problems(table, entry.packing)
+
+
+def _row_number_problems(table: TokenTable, entry: SplitEntry) -> Iterator[str]:
+    # The examples that one row became share its number; packing changes the order within a shard.
+    steps = np.diff(table.examples if entry.packing is None else np.sort(table.examples))
+    if (steps < (0 if entry.expanded else 1)).any():
+        yield "row numbers do not rise" if entry.packing is None else "a row number comes twice"
+
+
+def _packing_problems(table: TokenTable, packing: PackingEntry) -> Iterator[str]:
+    if table.rows != packing.rows:
+        yield f"{table.rows:,} packed rows, the manifest says {packing.rows:,}"
+    for name, offsets, length in (
+        ("inputs", table.input_offsets, packing.input_length),
+        ("targets", table.target_offsets, packing.target_length),
+    ):
+        longest = np.diff(offsets[table.pack_offsets]).max(initial=0)
+        if longest > length:
+            yield f"{name} of a packed row have {longest} tokens, the row holds {length}"

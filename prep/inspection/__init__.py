@@ -1,0 +1,1 @@
+"""What is in a dataset folder, as text and as a page."""

@@ -1,0 +1,78 @@
+"""Showing a person what is in a dataset folder, as one HTML file that needs nothing else."""
+
+from pathlib import Path
+
+import jinja2
+from markupsafe import Markup
+
+from prep.inspection.length_plots import plot_lengths
+from prep.inspection.survey import SplitSurvey, Survey
+from prep.inspection.text import (
+    describe_lengths,
+    describe_losses,
+    describe_mixture_rule,
+    describe_split_size,
+    describe_task,
+    describe_task_count,
+)
+from prep.storage.durable_files import write_atomically
+
+_TEMPLATES = Path(__file__).parent / "templates"
+
+
+def write_page(path: Path, survey: Survey) -> Path:
+    """Writes the page.
+
+    Args:
+        path: The file to write.
+        survey: What was found in the dataset folder.
+
+    Returns:
+        The path.
+
+    Raises:
+        OSError: If the disk refuses.
+    """
+    write_atomically(path, render_page(survey).encode("utf-8", "backslashreplace"))
+    return path
+
+
+def render_page(survey: Survey) -> str:
+    """Renders the page.
+
+    Args:
+        survey: What was found in the dataset folder.
+
+    Returns:
+        HTML.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    manifest = survey.manifest
+
+    def plots(split: SplitSurvey) -> list[tuple[str, Markup]]:
+        drawn = (
+            ("inputs", split.input_lengths, manifest.max_input_length),
+            ("targets", split.target_lengths, manifest.max_target_length),
+        )
+        return [
+            (describe_lengths(counts), Markup(plot_lengths(name, counts, limit)))
+            for name, counts, limit in drawn
+        ]
+
+    return environment.get_template("inspection.html").render(
+        survey=survey,
+        manifest=manifest,
+        task_count=describe_task_count(manifest),
+        mixture_rule=describe_mixture_rule(survey.mixture),
+        largest_share=max((share.probability for share in survey.shares), default=1.0),
+        describe_task=describe_task,
+        describe_split_size=describe_split_size,
+        describe_losses=describe_losses,
+        plots=plots,
+    )

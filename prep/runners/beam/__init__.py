@@ -1,0 +1,1 @@
+"""A build as an Apache Beam pipeline."""

@@ -1,0 +1,1 @@
+"""One shard, made by one worker: the job, wording, writing, fingerprints."""

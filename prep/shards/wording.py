@@ -1,0 +1,79 @@
+"""A block of rows → examples, with the rows that were lost on the way."""
+
+import contextlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+from prep.shards.jobs import ShardJob
+from prep.sources.blocks import parse_block
+from prep.sources.row import Row, RowError
+from prep.storage.durable_files import write_file
+from prep.tasks.examples import Example, row_to_example, row_to_examples, row_to_rows
+
+
+@dataclass
+class WordedRows:
+    """The rows of a block as examples, their row numbers in the split, and what was lost."""
+
+    numbers: list[int] = field(default_factory=list)
+    examples: list[Example] = field(default_factory=list)
+    rejected: list[dict[str, Any]] = field(default_factory=list)
+    rows: int = 0
+    dropped: int = 0
+    expanded: int = 0
+
+    def add(self, number: int, made: Sequence[Example]) -> None:
+        """Adds what one row became: nothing, one example or several."""
+        self.examples += made
+        self.numbers += [number] * len(made)
+        self.dropped += not made
+        self.expanded += max(len(made) - 1, 0)
+
+
+def word_rows(job: ShardJob) -> WordedRows:
+    """Words the rows of a block; the examples of one row share its number."""
+    make, expand = row_to_example(job.task), row_to_rows(job.task, job.split)
+    rows = list(parse_block(job.block))
+    if expand is None and job.is_member is None and RowError not in set(map(type, rows)):
+        with contextlib.suppress(RowError):  # most blocks have no row that cannot be used
+            numbers = list(range(job.first_example, job.first_example + len(rows)))
+            return WordedRows(numbers, list(map(make, cast("list[Row]", rows))), [], len(rows))
+    make_all = row_to_examples(job.task, job.split)
+    worded = WordedRows()
+    number = job.first_example - 1
+    for offset, row in enumerate(rows):
+        if job.is_member is not None and not job.is_member[offset]:
+            continue
+        number += 1
+        try:
+            worded.add(number, make_all(row))
+        except RowError as error:
+            worded.rejected.append(
+                {
+                    "file": job.block.file,
+                    "row": job.block.first_row + offset,
+                    "split": job.split,
+                    "reason": error.reason,
+                    "detail": error.detail,
+                }
+            )
+    worded.rows = number - job.first_example + 1
+    return worded
+
+
+def write_rejected(path: Path, rejected: Sequence[dict[str, Any]]) -> None:
+    """Write the rows that became no example, if there are any.
+
+    Args:
+        path: The file.
+        rejected: File, row number, split, reason and detail of each.
+
+    Raises:
+        OSError: If the disk refuses.
+    """
+    if rejected:
+        lines = [json.dumps(row, ensure_ascii=False) + "\n" for row in rejected]
+        write_file(path, "".join(lines).encode("utf-8", "backslashreplace"))

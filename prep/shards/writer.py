@@ -1,0 +1,247 @@
+"""The work of one worker: a block of rows → one shard, with what is to be known about it.
+
+A worker shares nothing with the others: it decodes, words, tokenizes, serializes and writes its
+own file, and returns figures only, so work scales with processes and the bytes do not depend on
+how many there are.
+"""
+
+import contextlib
+import dataclasses
+import gc
+import operator
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import google_crc32c
+
+from prep.errors import DataError
+from prep.records.encoder import RecordEncoder
+from prep.records.packed import PACKED_SPLITS, Records, pack_records
+from prep.shards.fingerprints import fingerprint_group, fingerprint_texts
+from prep.shards.jobs import EncodingSettings, ShardJob, ShardResult
+from prep.shards.wording import WordedRows, word_rows, write_rejected
+from prep.storage.durable_files import write_file
+from prep.tasks.examples import NO_LABEL, TRAIN_SPLIT, Example
+from prep.tasks.task import Task
+from prep.tokens.objectives import make_pairs
+from prep.tokens.truncation import MARKER_SENTINEL, truncate
+from prep.tokens.vocabulary import Vocabulary
+
+_COLLECT_AFTER = 100_000  # new containers, where Python's own number is 700
+_LABEL_OF = operator.attrgetter("label")
+_INPUTS_OF = operator.attrgetter("inputs")
+
+
+# Every right answer's text; label words, which have no others, by themselves.
+_AnswerKey = tuple[str, ...] | str
+
+
+class _Answer(NamedTuple):
+    """An answer's label index, its token ids, both serialized, and whether it was cut."""
+
+    label: int
+    ids: list[int]
+    features: bytes
+    is_cut: bool
+
+
+@dataclass
+class _Encoded:
+    """Examples before they are serialized.
+
+    Attributes:
+        numbers: Row numbers in the split.
+        examples: The texts they were made of.
+        inputs: Token ids with EOS.
+        answers: Their answers.
+        cut: Positions of those whose inputs were cut.
+        dropped: Rows that left nothing.
+        expanded: Examples beyond the first of their row.
+    """
+
+    numbers: list[int]
+    examples: list[Example]
+    inputs: list[list[int]]
+    answers: list[_Answer]
+    cut: set[int]
+    dropped: int
+    expanded: int
+
+
+class ShardWriter:
+    """Turns jobs into shards; one lives in every worker.
+
+    Args:
+        settings: What every shard has in common.
+    """
+
+    def __init__(self, settings: EncodingSettings):
+        self._settings = settings
+        self._vocabulary = Vocabulary(settings.vocabulary)
+        self._records = RecordEncoder(self._vocabulary.size)
+
+    def write(self, job: ShardJob) -> ShardResult:
+        """Writes one shard, and its rejected rows beside it; neither is synced to the disk.
+
+        Args:
+            job: What to do.
+
+        Returns:
+            Figures for the manifest.
+
+        Raises:
+            DataError: If the rows cannot be read, a function of the task raised what no row should
+                make it raise, or a target is too long for a packed record.
+            OSError: If the disk refuses.
+        """
+        loaded = dataclasses.replace(job, block=job.block.load())
+        with _seldom_collecting():
+            return self._write(loaded)
+
+    def _write(self, job: ShardJob) -> ShardResult:
+        try:
+            worded = word_rows(job)
+        except Exception as error:
+            raise DataError(
+                f"wording {job.split} near row {job.block.first_row:,} of {job.block.file}:"
+                f" {type(error).__name__}: {error}"
+            ) from error
+        write_rejected(job.rejected_path, worded.rejected)
+        encode = self._encode_segments if job.task.objective else self._encode_pairs
+        encoded = encode(job.task, job.split, worded)
+        is_packed = self._settings.is_packed and job.split in PACKED_SPLITS
+        content, records, fullest_targets = self._serialize(
+            encoded, is_packed, bool(job.task.group)
+        )
+        write_file(job.path, content)
+        cut_targets = {position for position, answer in enumerate(encoded.answers) if answer.is_cut}
+        input_lengths = list(map(len, encoded.inputs))
+        target_lengths = [len(answer.ids) for answer in encoded.answers]
+        return ShardResult(
+            job_index=job.index,
+            rows=worded.rows,
+            dropped=encoded.dropped,
+            expanded=encoded.expanded,
+            examples=len(encoded.inputs),
+            records=records,
+            fullest_targets=fullest_targets,
+            bytes=len(content),
+            crc32c=f"{google_crc32c.value(content):08x}",
+            input_tokens=sum(input_lengths),
+            target_tokens=sum(target_lengths),
+            truncated=len(encoded.cut | cut_targets),
+            truncated_targets=len(cut_targets),
+            longest_input=max(input_lengths, default=0),
+            longest_target=max(target_lengths, default=0),
+            labels=Counter(map(_LABEL_OF, encoded.examples)),
+            rejected=Counter(row["reason"] for row in worded.rejected),
+            fingerprints=fingerprint_texts(map(_INPUTS_OF, encoded.examples)),
+        )
+
+    def _serialize(self, encoded: _Encoded, is_packed: bool, has_groups: bool) -> Records:
+        if is_packed:
+            return pack_records(
+                self._records,
+                encoded.numbers,
+                [answer.label for answer in encoded.answers],
+                encoded.inputs,
+                [answer.ids for answer in encoded.answers],
+                self._settings.max_input_length,
+                self._settings.pack_target_length,
+            )
+        groups = (fingerprint_group(example.group) for example in encoded.examples)
+        messages = self._records.messages(
+            encoded.numbers,
+            encoded.inputs,
+            [answer.features for answer in encoded.answers],
+            groups if has_groups else None,
+        )
+        content = self._records.frame_all(messages)
+        longest = max((len(answer.ids) for answer in encoded.answers), default=0)
+        return Records(content, len(encoded.inputs), longest)
+
+    def _max_lengths(self, task: Task) -> tuple[int, int]:
+        return (
+            _shorter(self._settings.max_input_length, task.max_input_length),
+            _shorter(self._settings.max_target_length, task.max_target_length),
+        )
+
+    def _encode_pairs(self, task: Task, split: str, worded: WordedRows) -> _Encoded:
+        """Encodes inputs and answers as they are worded."""
+        examples = worded.examples
+        max_input_length, max_target_length = self._max_lengths(task)
+        inputs = self._encode(list(map(_INPUTS_OF, examples)))
+        cut = truncate(
+            inputs,
+            max_input_length,
+            self._vocabulary.eos_id,
+            task.truncation,
+            self._vocabulary.sentinel_id(MARKER_SENTINEL),
+        )
+        has_references = task.kind == "generation" and split != TRAIN_SPLIT
+        keys = [example.references or example.targets for example in examples]
+        answers = self._encode_answers(
+            dict(zip(keys, examples, strict=True)), max_target_length, has_references
+        )
+        chosen = list(map(answers.__getitem__, keys))
+        return _Encoded(
+            worded.numbers, examples, inputs, chosen, cut, worded.dropped, worded.expanded
+        )
+
+    def _encode_segments(self, task: Task, split: str, worded: WordedRows) -> _Encoded:
+        """Makes inputs and answers of raw texts, as the task's objective says."""
+        limits = self._max_lengths(task)
+        encoded = _Encoded([], [], [], [], set(), worded.dropped, worded.expanded)
+        texts = self._encode([example.inputs for example in worded.examples])
+        rows = zip(worded.numbers, worded.examples, texts, strict=True)
+        for number, example, ids in rows:
+            made = 0
+            for inputs, targets in make_pairs(
+                task.objective, ids, number, self._vocabulary, *limits
+            ):
+                made += 1
+                encoded.numbers.append(number)
+                encoded.examples.append(example)
+                encoded.inputs.append(inputs)
+                features = self._records.answer(NO_LABEL, targets)
+                encoded.answers.append(_Answer(NO_LABEL, targets, features, False))
+            encoded.dropped += not made
+            encoded.expanded += max(made - 1, 0)
+        return encoded
+
+    def _encode(self, texts: Sequence[str]) -> list[list[int]]:
+        return self._vocabulary.encode_batch(texts) if texts else []
+
+    def _encode_answers(
+        self, different: Mapping[_AnswerKey, Example], longest: int, has_references: bool
+    ) -> dict[_AnswerKey, _Answer]:
+        """Encodes each different answer once: most tasks have a handful of them."""
+        targets = self._encode([example.targets for example in different.values()])
+        cut = truncate(targets, longest, self._vocabulary.eos_id)
+        answers = {}
+        for position, (key, ids) in enumerate(zip(different, targets, strict=True)):
+            example = different[key]
+            references = example.references if has_references else ()
+            features = self._records.answer(example.label, ids, references)
+            answers[key] = _Answer(example.label, ids, features, position in cut)
+        return answers
+
+
+def _shorter(limit: int, own: int | None) -> int:
+    return limit if own is None else min(limit, own)
+
+
+@contextlib.contextmanager
+def _seldom_collecting() -> Iterator[None]:
+    """Lets the garbage collector look rarely.
+
+    Rows and lists of ids hold no cycles, yet it would go through all of them again and again.
+    """
+    before = gc.get_threshold()
+    gc.set_threshold(_COLLECT_AFTER, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)

@@ -1,0 +1,200 @@
+"""Files → blocks of rows → rows, streaming: no more than one block per worker is ever in memory.
+
+The reading process only finds where rows begin and end; decoding and parsing, which cost more,
+happen wherever the block is sent, and so does the reading of plain files of lines. Only CSV, where
+a quoted field may hold line feeds, is parsed on the reading side.
+"""
+
+import csv
+import dataclasses
+import gzip
+import itertools
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from prep.errors import DataError
+from prep.sources.declarations import FileSpec
+from prep.sources.file_ranges import FileRange, find_lines
+from prep.sources.formats import (
+    as_data_errors,
+    folder_rows,
+    open_binary,
+    parse_lines,
+    rename_fields,
+    row_of_columns,
+    row_units,
+)
+from prep.sources.row import Row, RowError
+
+_LINE_FORMATS = ("tsv", "jsonl", "lines")
+_FOLDER_COLUMNS = ("text", "file", "folder")  # of a folder of .txt files
+
+
+csv.field_size_limit(sys.maxsize)  # the default rejects fields beyond 128 KiB
+
+
+@dataclass(frozen=True)
+class Block:
+    """Consecutive rows of one file, or of one generated split, not parsed yet.
+
+    Attributes:
+        file: The file's name, for reports.
+        first_row: Number of the block's first row in the file: from 1, the header counted.
+        first_index: The same from 0 and without the header.
+        count: Rows in the block.
+        columns: Names of the columns, where rows are columns.
+        spec: How the file is laid out; None for generated rows.
+        payload: Where the lines lie, lines as bytes, rows as lists of texts (CSV), or finished
+            rows.
+    """
+
+    file: str
+    first_row: int
+    first_index: int
+    count: int
+    columns: tuple[str, ...]
+    spec: FileSpec | None
+    payload: FileRange | bytes | Sequence[list[str]] | Sequence[Row]
+
+    def load(self) -> "Block":
+        """Reads the lines of a block that only says where they lie.
+
+        Returns:
+            The block, with everything in memory.
+
+        Raises:
+            DataError: If the file cannot be read, or has become shorter.
+        """
+        if isinstance(self.payload, FileRange):
+            return dataclasses.replace(self, payload=self.payload.read())
+        return self
+
+
+def read_blocks(path: Path, spec: FileSpec, rows_per_block: int) -> Iterator[Block]:
+    """Streams a file as blocks of rows.
+
+    Args:
+        path: The file, plain or gzipped.
+        spec: How it is laid out.
+        rows_per_block: Rows in every block but the last.
+
+    Yields:
+        Blocks, in order.
+
+    Raises:
+        DataError: If the file is empty or its compressed data corrupt.
+        OSError: If it cannot be read.
+    """
+    if spec.format == "folder":
+        columns = tuple(spec.rename.get(name, name) for name in _FOLDER_COLUMNS)
+        for block in rows_as_blocks(folder_rows(path, spec), rows_per_block, path.name):
+            yield dataclasses.replace(block, columns=columns, spec=spec)
+        return
+    with as_data_errors(path), open_binary(path) as file:
+        units = row_units(file, spec, path)
+        columns = _take_columns(units, spec, path)
+        header_rows = int(spec.has_columns and not spec.columns)
+        parts: Iterator[tuple[Any, int]] = _cut(units, rows_per_block)
+        if spec.format in _LINE_FORMATS and not isinstance(file, gzip.GzipFile):
+            parts = find_lines(path, file.tell(), rows_per_block)
+        index = 0
+        for payload, count in parts:
+            yield Block(path.name, index + 1 + header_rows, index, count, columns, spec, payload)
+            index += count
+
+
+def rows_as_blocks(rows: Iterable[Any], rows_per_block: int, name: str) -> Iterator[Block]:
+    """Cuts generated rows into blocks.
+
+    Args:
+        rows: The rows of one split.
+        rows_per_block: Rows in every block but the last.
+        name: What to call their origin in reports.
+
+    Yields:
+        Blocks, in order.
+    """
+    remaining = iter(rows)
+    index = 0
+    while part := list(itertools.islice(remaining, rows_per_block)):
+        yield Block(name, index + 1, index, len(part), (), None, part)
+        index += len(part)
+
+
+def parse_block(block: Block) -> Iterator[Row | RowError]:
+    """Parses the rows of a block.
+
+    Args:
+        block: The block.
+
+    Returns:
+        One row, or the reason why it is none, for every row of the block.
+    """
+    payload = block.load().payload
+    if block.spec is None:
+        return iter(cast("Sequence[Row]", payload))
+    if isinstance(payload, bytes):
+        return parse_lines(payload, block.spec, block.columns)
+    if block.spec.format not in ("csv", "folder"):
+        return rename_fields(cast("Sequence[Row]", payload), block.spec.rename)
+    rows = cast("Sequence[list[str]]", payload)
+    return (row_of_columns(values, block.columns) for values in rows)
+
+
+def row_keys(block: Block) -> list[bytes]:
+    """Returns the raw content of each row, to tell equal rows.
+
+    Args:
+        block: The block.
+
+    Returns:
+        One bytes object per row.
+    """
+    payload = block.load().payload
+    if isinstance(payload, bytes):
+        return payload.removesuffix(b"\n").split(b"\n")
+    return [repr(row).encode("utf-8", "surrogateescape") for row in cast("Sequence", payload)]
+
+
+def columns_of(path: Path, spec: FileSpec) -> tuple[str, ...]:
+    """Finds out which fields a file has, from its header or its first row.
+
+    Args:
+        path: The file.
+        spec: How it is laid out.
+
+    Returns:
+        Names of the fields; empty if the first row of a JSON Lines file is no object.
+
+    Raises:
+        DataError: If the file has no rows at all.
+    """
+    first = next(read_blocks(path, spec, 1), None)
+    if first is None:
+        raise DataError(f"{path} has no rows")
+    if first.columns:
+        return first.columns
+    row = next(parse_block(first))
+    return () if isinstance(row, RowError) else tuple(row)
+
+
+def _cut(units: Iterator[Any], rows_per_block: int) -> Iterator[tuple[Any, int]]:
+    """Takes pieces of a file together, as what a block holds and how many rows that is."""
+    while taken := list(itertools.islice(units, rows_per_block)):
+        yield b"".join(taken) if isinstance(taken[0], bytes) else taken, len(taken)
+
+
+def _take_columns(units: Iterator, spec: FileSpec, path: Path) -> tuple[str, ...]:
+    """Returns the column names, taking the header off the stream where there is one."""
+    if spec.columns or not spec.has_columns:
+        return spec.columns
+    header = next(units, None)
+    if header is None:
+        raise DataError(f"{path} is empty: expected a header and rows")
+    if spec.format != "csv":
+        header = header.decode(spec.encoding, "replace").rstrip("\r\n").split(spec.separator)
+    names = (name.strip() for name in header)
+    return tuple(spec.rename.get(name, name) for name in names)

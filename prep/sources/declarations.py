@@ -1,0 +1,180 @@
+"""Where a task's rows come from, as declarations: nothing here touches a file.
+
+A task names one or several layouts in which its files are found in the wild; the first layout
+whose files are all there is used.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+from prep.sources.row import Row
+
+RowFunction = Callable[[Row], Row | Iterable[Row] | None]
+FileFormat = Literal["csv", "tsv", "jsonl", "lines", "json", "parquet", "folder"]
+FILE_FORMATS: tuple[str, ...] = get_args(FileFormat)
+SOURCES = ("files", "tfds", "hf")
+
+
+@dataclass(frozen=True)
+class FileSpec:
+    """How one file is laid out.
+
+    Attributes:
+        name: Relative to the task's folder; `name` + ".gz" is found as well.
+        format: "csv" honours quotes, "tsv" takes every quote literally, "jsonl" has one object per
+            line, "lines" gives rows with the single field "line", "json" is one document (read
+            whole), "parquet" a table, "folder" a folder of .txt files, which are rows with the
+            fields "text", "file" and "folder" (their names).
+        columns: Names of the columns of a file without header; empty if its first row is one.
+        encoding: A Python codec in which a line feed is the byte 10.
+        delimiter: Between columns; empty for the format's own (comma or tab).
+        rename: Names of columns in the file → names of fields in the row.
+        records: The way to the rows of a "json" document, one key per level of nesting, each
+            naming a list; a row has the other fields of every level it lies in.
+        parts: Further files of the same kind, read after the first.
+    """
+
+    name: str
+    format: FileFormat
+    columns: tuple[str, ...] = ()
+    encoding: str = "utf-8"
+    delimiter: str = ""
+    rename: Mapping[str, str] = field(default_factory=dict)
+    records: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()
+
+    @property
+    def has_columns(self) -> bool:
+        """Whether rows are columns, rather than objects or bare lines."""
+        return self.format in ("csv", "tsv")
+
+    @property
+    def separator(self) -> str:
+        """The character between columns."""
+        return self.delimiter or {"csv": ",", "tsv": "\t"}[self.format]
+
+
+@dataclass(frozen=True)
+class Carve:
+    """Takes a split that a layout has no file for out of one that it has.
+
+    Rows are dealt by a seeded permutation; equal rows always land on the same side.
+
+    Attributes:
+        split: The split to make.
+        source: The split whose file is divided.
+        share: Share of the rows that go to the new split, unless `rows` says how many.
+        seed: Of the permutation.
+        rows: How many rows go to the new split.
+    """
+
+    split: str
+    source: str
+    share: float = 0.0
+    seed: int = 0
+    rows: int = 0
+
+
+@dataclass(frozen=True)
+class Layout:
+    """One way in which a task's files are found.
+
+    Attributes:
+        files: By split.
+        carve: How to make a split that has no file of its own.
+        note: What a reader should know about these splits.
+    """
+
+    files: Mapping[str, FileSpec]
+    carve: Carve | None = None
+    note: str = ""
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """Names of the splits this layout gives."""
+        return (*([self.carve.split] if self.carve else []), *self.files)
+
+
+@dataclass(frozen=True)
+class FileSource:
+    """Rows from files below the data folder.
+
+    Attributes:
+        folders: Names the task's folder goes by, relative to the data folder.
+        layouts: In order of preference.
+        row_functions: Applied to the rows of these files before the task's own.
+    """
+
+    folders: tuple[str, ...]
+    layouts: tuple[Layout, ...]
+    row_functions: tuple[RowFunction, ...] = ()
+
+
+@dataclass(frozen=True)
+class _NamedSource:
+    """Rows from a library that knows the dataset by name.
+
+    Attributes:
+        name: As the library knows it.
+        config: Its configuration; empty if it has none.
+        splits: Our names of splits → the library's.
+        rename: Names of the library's fields → names of fields in the row.
+        labels: What the library writes → label word; empty if it writes what the files write, or
+            the number of the label word.
+        row_functions: Applied to its rows before the task's own.
+    """
+
+    name: str
+    config: str = ""
+    splits: Mapping[str, str] = field(
+        default_factory=lambda: {"train": "train", "validation": "validation"}
+    )
+    rename: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    row_functions: tuple[RowFunction, ...] = ()
+
+    @property
+    def full_name(self) -> str:
+        """Name and configuration."""
+        return f"{self.name}/{self.config}" if self.config else self.name
+
+
+@dataclass(frozen=True)
+class TfdsSource(_NamedSource):
+    """Rows from TensorFlow Datasets.
+
+    Attributes:
+        folder: Where the dataset was written, with the version in the path, relative to the data
+            folder; it is read without the code that made it. Empty: by name.
+    """
+
+    folder: str = ""
+
+
+@dataclass(frozen=True)
+class HubSource(_NamedSource):
+    """Rows from Hugging Face `datasets`; no code of the dataset's is ever run.
+
+    Attributes:
+        revision: Commit, tag or branch; empty for the newest.
+    """
+
+    revision: str = ""
+
+
+@dataclass(frozen=True)
+class GeneratedSource:
+    """Rows made by code, the same at every call.
+
+    Attributes:
+        generate: Returns the rows of every split; where they are no sequence but, say, a
+            generator, it is called again for every pass over them.
+        note: What a reader should know about these splits.
+    """
+
+    generate: Callable[[], Mapping[str, Iterable[Row]]]
+    note: str = field(default="")
+
+
+Source = FileSource | GeneratedSource | TfdsSource | HubSource

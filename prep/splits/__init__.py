@@ -1,0 +1,1 @@
+"""Which rows go into which split: finding files, selecting, carving, and the plan."""

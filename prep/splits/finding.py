@@ -1,0 +1,262 @@
+"""Tasks and a data folder → which rows of which files make which split.
+
+Everything that can be found wrong before the long work starts is found here: missing files and
+columns, empty files, corrupt archives.
+"""
+
+import dataclasses
+import functools
+import hashlib
+import itertools
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from prep.dataset.manifest import SourceEntry
+from prep.errors import DataError, UsageError, nearest
+from prep.sources.blocks import Block, columns_of, read_blocks, rows_as_blocks
+from prep.sources.bucket_files import fetch_sources
+from prep.sources.declarations import (
+    FileSource,
+    FileSpec,
+    GeneratedSource,
+    HubSource,
+    Layout,
+    TfdsSource,
+)
+from prep.sources.formats import text_files
+from prep.sources.libraries import as_one_line, open_splits
+from prep.sources.row import Row
+from prep.splits.carving import carve_split, describe_carve
+from prep.splits.plan import SplitPlan, TaskPlan, order_splits
+from prep.storage.files import StoragePath, is_remote
+from prep.tasks.task import Task
+
+GENERATED = "generated"
+_READ_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class FoundLayout:
+    """A layout whose files are all there.
+
+    Attributes:
+        layout: The declaration.
+        folder: The task's folder, relative to the data folder.
+        paths: Where the files of each split are.
+    """
+
+    layout: Layout
+    folder: str
+    paths: Mapping[str, tuple[Path, ...]]
+
+
+def plan_task(task: Task, data_dir: StoragePath | None, shard_records: int) -> TaskPlan:
+    """Finds a task's rows.
+
+    Args:
+        task: The task.
+        data_dir: Folder that holds a folder per task; generated tasks need none.
+        shard_records: Rows per block, and so per shard.
+
+    Returns:
+        The plan.
+
+    Raises:
+        UsageError: If a data folder is needed and none was given.
+        DataError: If files or columns are missing, or a file has no rows.
+    """
+    if isinstance(task.source, GeneratedSource):
+        with as_one_line(f"task {task.name!r}: its rows"):
+            return _plan_generated(task, task.source, shard_records)
+    if isinstance(task.source, TfdsSource | HubSource):
+        return _plan_named(task, task.source, data_dir, shard_records)
+    if data_dir is None:
+        raise UsageError(f"task {task.name!r} is read from files: say where with --data-dir")
+    if is_remote(data_dir):
+        data_dir = fetch_sources(task.name, task.source, str(data_dir))
+    return _plan_files(task, find_layout(task, task.source, Path(data_dir)), shard_records)
+
+
+def find_layout(task: Task, source: FileSource, data_dir: Path) -> FoundLayout:
+    """Finds the first layout of a task whose files are all there.
+
+    Args:
+        task: The task, for error messages.
+        source: Its declared folders and layouts.
+        data_dir: Folder that holds a folder per task.
+
+    Returns:
+        The layout with the paths of its files.
+
+    Raises:
+        DataError: If no layout is complete; it names the files that were looked for.
+    """
+    if not data_dir.is_dir():
+        raise DataError(f"no data folder at {data_dir} (task {task.name!r})")
+    missing = []
+    for layout, folder in itertools.product(source.layouts, source.folders):
+        paths = {
+            name: _existing(data_dir / folder / name)
+            for spec in layout.files.values()
+            for name in (spec.name, *spec.parts)
+        }
+        found = {name: path for name, path in paths.items() if path}
+        if len(found) == len(paths):
+            of_split = {
+                split: tuple(found[name] for name in (spec.name, *spec.parts))
+                for split, spec in layout.files.items()
+            }
+            return FoundLayout(layout, folder, of_split)
+        missing.append(" and ".join(f"{folder}/{name}" for name in paths if name not in found))
+    raise DataError(
+        f"task {task.name!r}: its files are not below {data_dir}; missing "
+        + ", or else ".join(dict.fromkeys(missing))
+    )
+
+
+def _existing(path: Path) -> Path | None:
+    compressed = path.with_name(path.name + ".gz")
+    return next((file for file in (path, compressed) if file.exists()), None)
+
+
+def _plan_files(task: Task, found: FoundLayout, shard_records: int) -> TaskPlan:
+    splits: list[SplitPlan] = []
+    sources: list[SourceEntry] = []
+    notes = [found.layout.note] if found.layout.note else []
+    for split, spec in found.layout.files.items():
+        paths = found.paths[split]
+        rows = []
+        for path in paths:
+            _check_columns(task, path, spec)
+            rows.append(sum(block.count for block in read_blocks(path, spec, shard_records)))
+        open_blocks = functools.partial(_blocks_of_files, paths, spec, shard_records)
+        made: tuple[SplitPlan, ...] = (SplitPlan(task, split, sum(rows), open_blocks),)
+        carve = found.layout.carve
+        if carve and carve.source == split:
+            try:
+                made = carve_split(made[0], carve)
+            except UsageError as error:  # nobody asked for it: the file is not what it should be
+                raise DataError(str(error)) from error
+            name = f"{found.folder}/{paths[0].name}"
+            notes.append(describe_carve(carve, *made, name))
+        splits += made
+        names = tuple(plan.split for plan in made)
+        sources += [
+            SourceEntry(f"{found.folder}/{path.name}", _file_sha256(path), count, names)
+            for path, count in zip(paths, rows, strict=True)
+        ]
+    return TaskPlan(task, order_splits(splits), tuple(sources), tuple(notes))
+
+
+def _blocks_of_files(paths: Sequence[Path], spec: FileSpec, rows_per_block: int) -> Iterator[Block]:
+    """Streams several files as if they were one; only a block's row number is its file's."""
+    rows_before = 0
+    for path in paths:
+        rows = 0
+        for block in read_blocks(path, spec, rows_per_block):
+            rows += block.count
+            yield dataclasses.replace(block, first_index=block.first_index + rows_before)
+        rows_before += rows
+
+
+def _plan_generated(task: Task, source: GeneratedSource, shard_records: int) -> TaskPlan:
+    rows = source.generate()
+    splits = []
+    sources = []
+    for split, given in rows.items():
+        if isinstance(given, Sequence):
+            count, digest = len(given), _rows_sha256(given)
+            reopen: Callable[[], Iterable[Row]] = functools.partial(_return, given)
+        else:
+            count, digest = _digest_rows(given)
+            reopen = functools.partial(_generate_split, source, split)
+        splits.append(_split_of_rows(task, split, count, reopen, shard_records, GENERATED))
+        sources.append(SourceEntry(GENERATED, digest, count, (split,)))
+    notes = (source.note,) if source.note else ()
+    return TaskPlan(task, tuple(splits), tuple(sources), notes)
+
+
+def _plan_named(
+    task: Task, source: TfdsSource | HubSource, data_dir: StoragePath | None, shard_records: int
+) -> TaskPlan:
+    splits = []
+    sources = []
+    for split, reopen in open_splits(task.name, source, data_dir).items():
+        first = next(iter(reopen()), None)
+        name = f"{source.full_name}, {source.splits[split]}"
+        if first is None:
+            raise DataError(f"task {task.name!r}: {name} has no rows")
+        _check_fields(task, name, tuple(first))
+        count, digest = _digest_rows(reopen())
+        splits.append(_split_of_rows(task, split, count, reopen, shard_records, name))
+        sources.append(SourceEntry(name, digest, count, (split,)))
+    return TaskPlan(task, tuple(splits), tuple(sources), ())
+
+
+def _split_of_rows(
+    task: Task,
+    split: str,
+    count: int,
+    reopen: Callable[[], Iterable[Row]],
+    shard_records: int,
+    origin: str,
+) -> SplitPlan:
+    return SplitPlan(
+        task, split, count, functools.partial(_blocks_of_rows, reopen, shard_records, origin)
+    )
+
+
+def _blocks_of_rows(
+    reopen: Callable[[], Iterable[Row]], shard_records: int, origin: str
+) -> Iterator[Block]:
+    return rows_as_blocks(reopen(), shard_records, origin)
+
+
+def _generate_split(source: GeneratedSource, split: str) -> Iterable[Row]:
+    return source.generate()[split]
+
+
+def _return(rows: Iterable[Row]) -> Iterable[Row]:
+    return rows
+
+
+def _digest_rows(rows: Iterable[Row]) -> tuple[int, str]:
+    """Counts rows and fingerprints their content, in one pass."""
+    digest = hashlib.sha256()
+    count = 0
+    for count, row in enumerate(rows, start=1):  # noqa: B007 - the last count is the number
+        digest.update(json.dumps(row, sort_keys=True, default=str).encode() + b"\n")
+    return count, digest.hexdigest()
+
+
+def _check_columns(task: Task, path: Path, spec: FileSpec) -> None:
+    if spec.format == "lines":
+        return
+    _check_fields(task, str(path), columns_of(path, spec))
+
+
+def _check_fields(task: Task, where: str, present: Sequence[str]) -> None:
+    for name in task.columns or (() if task.all_row_functions else task.fields):
+        if name not in present:
+            raise DataError(
+                f"{where}: task {task.name!r} needs the column {name!r}; columns present: "
+                f"{', '.join(present) or 'none'}; {nearest(name, present)}"
+            )
+
+
+def _file_sha256(path: Path) -> str:
+    """Fingerprints a file, or all files of a folder with their names."""
+    digest = hashlib.sha256()
+    for part in text_files(path) if path.is_dir() else (path,):
+        if part != path:
+            digest.update(f"{part.name}\n".encode())
+        with part.open("rb") as file:
+            while chunk := file.read(_READ_BYTES):
+                digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _rows_sha256(rows: Sequence[Row]) -> str:
+    return hashlib.sha256(json.dumps(list(rows), sort_keys=True).encode()).hexdigest()

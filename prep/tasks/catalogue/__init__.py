@@ -1,0 +1,1 @@
+"""The tasks this toolkit knows, one file per family."""

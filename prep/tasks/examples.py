@@ -1,0 +1,168 @@
+"""How a row becomes examples: row functions, right answers, wording, and the label's index."""
+
+import functools
+import string
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
+
+from prep.sources.row import Row, RowError
+from prep.tasks.task import Task, Wording
+
+NO_LABEL = -1
+
+
+TRAIN_SPLIT = "train"
+
+
+_REFERENCES = "references of this example"  # a field of rows that no file can have by chance
+
+
+class Example(NamedTuple):
+    """A pair of texts.
+
+    Attributes:
+        inputs: What the encoder reads.
+        targets: What the decoder shall write.
+        label: Index of the label word, −1 if the task has none.
+        references: Every right answer, `targets` the first of them.
+        group: What the task's examples are scored together by; empty: each by itself.
+    """
+
+    inputs: str
+    targets: str
+    label: int
+    references: tuple[str, ...] = ()
+    group: str = ""
+
+
+_HOLE = "\0"  # where a template's only field goes
+
+
+def row_to_example(task: Task) -> Callable[[Row], Example]:
+    """Prepares the function that turns rows of this task into examples.
+
+    Args:
+        task: The task.
+
+    Returns:
+        A function that raises RowError for a row that cannot be used.
+    """
+    fields, labels = task.fields, task.labels
+    word_index = {word: index for index, word in enumerate(task.label_words)}
+    make_inputs = _compile(task.inputs, task.prefix)
+    make_targets = _first_reference if task.answers else _compile(task.targets)
+    make_group = _compile(task.group)
+    has_group = bool(task.group)
+    new = tuple.__new__  # of a named tuple: half the cost of its own constructor
+
+    def make(row: Row) -> Example:
+        for name in fields:
+            value = row.get(name)
+            if value is None:
+                raise RowError("missing field", repr(name))
+            if isinstance(value, str) and (not value or value.isspace()):
+                raise RowError("empty field", repr(name))
+        try:
+            inputs, targets = make_inputs(row), make_targets(row)
+            group = make_group(row) if has_group else ""
+        except RowError:
+            raise
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            raise RowError("unusable field", f"{type(error).__name__} {error}") from error
+        if not labels:
+            references = row.get(_REFERENCES) or (targets,)
+            return new(Example, (inputs, targets, NO_LABEL, references, group))
+        word = labels.get(targets)
+        if word is None:
+            expected = ", ".join(map(repr, labels))
+            raise RowError("unknown label", f"{targets!r} is none of {expected}")
+        return new(Example, (inputs, word, word_index[word], (), group))
+
+    return make
+
+
+def row_to_rows(task: Task, split: str) -> Callable[[Row], list[Row]] | None:
+    """Prepares the chain of row functions.
+
+    Args:
+        task: The task.
+        split: The split the rows belong to; in training, every right answer makes a row.
+
+    Returns:
+        A function from a row to the rows it becomes, which raises RowError for a row that
+        cannot be used; None for a task that has no row functions.
+    """
+    functions = task.all_row_functions
+    if task.answers:
+        spread = functools.partial(_take_answers, task.answers, split == TRAIN_SPLIT)
+        functions = (*functions, spread)
+    if not functions:
+        return None
+
+    def expand(row: Row) -> list[Row]:
+        rows = [row]
+        try:
+            for function in functions:
+                rows = [made for one in rows for made in _as_rows(function(one))]
+        except RowError:
+            raise
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            raise RowError("unusable field", f"{type(error).__name__} {error}") from error
+        return rows
+
+    return expand
+
+
+def row_to_examples(task: Task, split: str) -> Callable[[Row | RowError], list[Example]]:
+    """Prepares the function that turns a row of a file into the examples it becomes.
+
+    Args:
+        task: The task.
+        split: The split the rows belong to.
+
+    Returns:
+        A function that raises RowError for a row that cannot be used, or is none.
+    """
+    make, expand = row_to_example(task), row_to_rows(task, split)
+
+    def make_all(row: Row | RowError) -> list[Example]:
+        if isinstance(row, RowError):
+            raise row
+        return [make(row)] if expand is None else [make(part) for part in expand(row)]
+
+    return make_all
+
+
+def _take_answers(
+    find: Callable[[Row], Iterable[str]], is_training: bool, row: Row
+) -> Iterable[Row]:
+    answers = tuple(dict.fromkeys(find(row)))
+    if not answers:
+        raise RowError("no answer")
+    chosen = [(answer,) for answer in answers] if is_training else [answers]
+    return [{**row, _REFERENCES: references} for references in chosen]
+
+
+def _first_reference(row: Row) -> str:
+    return row[_REFERENCES][0]
+
+
+def _as_rows(made: Row | Iterable[Row] | None) -> Iterable[Row]:
+    if made is None:
+        return ()
+    return (made,) if isinstance(made, Mapping) else made
+
+
+def _compile(wording: Wording, prefix: str = "") -> Callable[[Row], str]:
+    if not isinstance(wording, str):
+        word: Callable[[Row], str] = wording
+        return (lambda row: prefix + word(row)) if prefix else word
+    wording = prefix.replace("{", "{{").replace("}", "}}") + wording
+    holes = [
+        (name, rest) for _, name, *rest in string.Formatter().parse(wording) if name is not None
+    ]
+    name = holes[0][0] if holes else ""
+    if holes != [(name, ["", None])] or not name.isidentifier():
+        return wording.format_map
+    before, _, after = wording.format_map({name: _HOLE}).partition(_HOLE)
+    return lambda row: f"{before}{row[name]}{after}"  # half the cost of a template

@@ -1,0 +1,143 @@
+"""The record of a task: what its rows hold, how they are worded, how the answers are scored.
+
+It says everything there is to know about a task before its data is seen, and does nothing.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from prep.errors import UsageError, nearest
+from prep.sources.declarations import (
+    GeneratedSource,
+    HubSource,
+    RowFunction,
+    Source,
+    TfdsSource,
+)
+from prep.sources.row import Row
+from prep.tokens.objectives import OBJECTIVES
+from prep.tokens.truncation import MIN_LENGTH, check_truncation
+
+TASK_KINDS = ("classification", "regression", "multiple_choice", "generation")
+
+Wording = str | Callable[[Row], str]
+
+
+@dataclass(frozen=True)
+class Rewording:
+    """What another wording of a task changes; what is empty stays as it is.
+
+    Attributes:
+        inputs: Template or function, without the task's name.
+        name: What is put in front where the name is wanted.
+        targets: Template or function.
+        labels: What the file writes → label word.
+    """
+
+    inputs: Wording = ""
+    name: str = ""
+    targets: Wording = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Task:
+    """One task, declared.
+
+    Attributes:
+        name: Unique, lower case; also the folder of its shards.
+        kind: One of "classification", "regression", "multiple_choice", "generation".
+        description: One sentence.
+        fields: Fields every row must have and that must not be empty.
+        inputs: A template over the fields, or a function of the row.
+        targets: The same for the answer; for a task with labels, the label as the file writes it.
+        metrics: Names of the metrics, the main one first.
+        source: Where the rows come from.
+        labels: What the file writes → label word. Several spellings may mean the same word.
+        whole_words: Words that a vocabulary trained for this task keeps as one token, besides the
+            label words.
+        row_functions: Applied to a row one after the other before it is worded. Each returns the
+            row, changed or not, or several rows, or None to leave it out; both are counted.
+        columns: Columns its files must have, where they differ from `fields` because row
+            functions make those.
+        tfds: The same dataset in TensorFlow Datasets, if it is there.
+        hf: The same dataset in Hugging Face `datasets`, if it is there.
+        hyperformer: How HyperFormer words it, where that is not `inputs` without the name and the
+            numbers of the label words.
+        prefix: Put in front of the inputs.
+        truncation: What to keep of inputs that are too long: "head", "tail" or "head_tail".
+        max_input_length: Tokens, EOS included, if fewer than the dataset allows.
+        max_target_length: The same for targets.
+        objective: How inputs and targets are made of a raw text: "span_corruption" or
+            "prefix_lm". `inputs` gives the text, `targets` is left empty. Empty: they are worded.
+        answers: Finds every right answer of a row, where there may be several; `targets` is left
+            empty then. In training each makes an example of its own; in any other split the row is
+            one example, to be scored against the best fitting of them.
+        group: A template or function that is equal for examples which are scored together, as
+            MultiRC's answers to one question are.
+    """
+
+    name: str
+    kind: str
+    description: str
+    fields: tuple[str, ...]
+    inputs: Wording
+    targets: Wording
+    metrics: tuple[str, ...]
+    source: Source
+    labels: Mapping[str, str] = field(default_factory=dict)
+    whole_words: tuple[str, ...] = ()
+    row_functions: tuple[RowFunction, ...] = ()
+    columns: tuple[str, ...] = ()
+    tfds: TfdsSource | None = None
+    hf: HubSource | None = None
+    hyperformer: Rewording | None = None
+    prefix: str = ""
+    truncation: str = "head"
+    max_input_length: int | None = None
+    max_target_length: int | None = None
+    objective: str = ""
+    answers: Callable[[Row], Iterable[str]] | None = None
+    group: Wording = ""
+
+    def __post_init__(self) -> None:
+        check_truncation(self.truncation, f"task {self.name!r}")
+        for name in ("max_input_length", "max_target_length"):
+            length = getattr(self, name)
+            if length is not None and length < MIN_LENGTH:
+                raise UsageError(
+                    f"task {self.name!r}: {name} is {length}; it must be >= {MIN_LENGTH}"
+                )
+        if self.kind not in TASK_KINDS:
+            raise UsageError(f"task {self.name!r}: kind {self.kind!r} is none of {TASK_KINDS}")
+        if self.answers and (self.targets or self.labels or self.kind != "generation"):
+            raise UsageError(
+                f"task {self.name!r}: with answers, kind is generation and there are neither"
+                " targets nor labels"
+            )
+        if self.objective:
+            self._check_objective()
+
+    def _check_objective(self) -> None:
+        if self.objective not in OBJECTIVES:
+            raise UsageError(
+                f"task {self.name!r}: there is no objective {self.objective!r};"
+                f" {nearest(self.objective, OBJECTIVES)}"
+            )
+        if self.kind != "generation" or self.labels or self.targets:
+            raise UsageError(
+                f"task {self.name!r}: with objective {self.objective!r}, kind is generation and"
+                " there are neither targets nor labels"
+            )
+
+    @property
+    def label_words(self) -> tuple[str, ...]:
+        """The answers there are, in order; empty where answers are free text."""
+        return tuple(dict.fromkeys(self.labels.values()))
+
+    @property
+    def all_row_functions(self) -> tuple[RowFunction, ...]:
+        """Those of the source, then the task's own."""
+        if isinstance(self.source, GeneratedSource):
+            return self.row_functions
+        return (*self.source.row_functions, *self.row_functions)

@@ -1,0 +1,84 @@
+import dataclasses
+
+import pytest
+
+from prep.build.dataset import build_dataset
+from prep.dataset.reading import read_split
+from prep.errors import DataError
+from prep.inspection.survey import survey_dataset
+from prep.inspection.text import describe_dataset
+from prep.sources.row import RowError
+from prep.tasks import get_task
+from prep.tasks.digest import definition_digest
+
+
+def drop_odd(row):
+    return None if int(row["index"]) % 2 else row
+
+
+def say_twice(row):
+    return [row, dict(row) | {"sentence1": row["sentence2"]}]
+
+
+def refuse_the_last(row):
+    if row["index"] == "28":
+        raise RowError("too late", row["index"])
+    return row
+
+
+def break_down(row):
+    return row["no such field"]
+
+
+def build(options, *functions, **changes):
+    task = dataclasses.replace(get_task("rte"), row_functions=functions)
+    chosen = options(tasks=(task,), **changes)
+    return chosen.out, build_dataset(chosen, report=lambda line: None)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_rows_are_dropped_and_expanded_in_turn_and_counted(rte_options, workers):
+    folder, manifest = build(rte_options, drop_odd, say_twice, workers=workers)
+    split = manifest.task("rte").split("train")
+    assert (split.examples, split.dropped, split.expanded, split.rejected) == (30, 15, 15, 0)
+    table = read_split(folder, manifest, "rte", "train")
+    assert table.examples.tolist() == [number for number in range(0, 30, 2) for _ in "12"]
+    described = "\n".join(describe_dataset(survey_dataset(folder)))
+    assert "row functions: 15 rows left out, 15 examples added" in described
+
+
+def test_a_row_function_may_refuse_a_row(rte_options):
+    _, manifest = build(rte_options, drop_odd, refuse_the_last)
+    split = manifest.task("rte").split("train")
+    assert (split.examples, split.dropped) == (14, 15)
+    assert split.rejected_reasons == {"too late": 1}
+
+
+def test_a_row_function_that_breaks_down_rejects_the_row(rte_options):
+    with pytest.raises(DataError, match=r"every row was rejected .*unusable field"):
+        build(rte_options, break_down)
+
+
+def test_a_split_of_which_all_rows_are_left_out_is_an_error(rte_options):
+    with pytest.raises(DataError, match="left out by the task's row functions"):
+        build(rte_options, lambda row: None)
+
+
+def test_the_definition_changes_with_the_row_functions():
+    rte = get_task("rte")
+    digests = {
+        definition_digest(dataclasses.replace(rte, row_functions=functions))
+        for functions in ((), (drop_odd,), (say_twice,), (drop_odd, say_twice))
+    }
+    assert len(digests) == 4
+
+
+def test_inputs_that_occur_in_two_splits_are_counted(rte_options, rte_data):
+    manifest = build_dataset(rte_options(), report=lambda line: None)
+    task = manifest.task("rte")
+    assert task.split("train").duplicates == {"validation": 5, "test": 4}
+    assert task.split("validation").duplicates == {"train": 5}
+    rows = "".join(f"{i}\tother {i}\tthing\tentailment\n" for i in range(5))
+    (rte_data / "rte" / "val.tsv").write_text(rows)
+    manifest = build_dataset(rte_options(force=True), report=lambda line: None)
+    assert manifest.task("rte").split("validation").duplicates == {}

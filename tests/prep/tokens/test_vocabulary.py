@@ -1,0 +1,105 @@
+import io
+
+import numpy as np
+import pytest
+import sentencepiece
+
+from prep.build.vocabulary_training import train_vocabulary
+from prep.errors import DataError, UsageError
+from prep.tokens.vocabulary import Vocabulary
+
+
+@pytest.fixture(scope="module")
+def t5(real_data):
+    return Vocabulary(real_data / "t5_vocab" / "spiece.model")
+
+
+def test_known_ids_of_the_published_vocabulary(t5):
+    ids = [13959, 1566, 12, 2968, 10, 466, 19, 207, 5]
+    assert t5.encode("translate English to German: That is good.") == ids
+
+
+def test_sizes_of_the_published_vocabulary(t5):
+    assert (t5.pieces, t5.size, t5.embedding_rows) == (32_000, 32_100, 32_128)
+    assert t5.sha256.startswith("d60acb128cf7b7f2")
+    assert len(t5.tokens) == t5.size
+
+
+def test_sentinels_are_counted_from_the_end(t5):
+    ids = [37, 32099, 10681, 16, 32098, 2447]  # the example of the T5 documentation
+    assert t5.encode("The <extra_id_0> walks in <extra_id_1> park") == ids
+    assert t5.tokens[32099] == "<extra_id_0>"
+    assert t5.tokens[32000] == "<extra_id_99>"
+    assert t5.sentinel_id(99) == 32000
+
+
+def test_decoding_drops_padding_stops_at_eos_and_shows_sentinels(t5):
+    ids = np.array([0, 37, 32099, 10681, 0, 1, 5, 5])
+    assert t5.decode(ids) == "The <extra_id_0> walks"
+
+
+def test_decoding_shows_ids_that_no_token_has(t5):
+    assert "⁇" in t5.decode([32127])
+
+
+def test_a_batch_equals_one_by_one(t5):
+    texts = ["a <extra_id_3> b", "plain", "", "<extra_id_100> is no sentinel"]
+    assert t5.encode_batch(texts) == [t5.encode(text) for text in texts]
+
+
+def test_a_file_that_is_no_model_is_named(tmp_path):
+    path = tmp_path / "bad.model"
+    path.write_bytes(b"nonsense")
+    with pytest.raises(DataError, match=r"bad\.model is not a SentencePiece model"):
+        Vocabulary(path)
+
+
+def test_special_ids_other_than_t5s_are_refused(tmp_path):
+    model = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(["some words to learn from"] * 10),
+        model_writer=model,
+        vocab_size=30,
+        model_type="bpe",
+        minloglevel=2,
+    )
+    path = tmp_path / "other.model"
+    path.write_bytes(model.getvalue())
+    with pytest.raises(DataError, match=r"expected T5's .* \(0, 1, 2\), found \(-1, 2, 0\)"):
+        Vocabulary(path)
+
+
+def test_training_keeps_whole_words_and_special_ids(tmp_path):
+    texts = ["the entailment of A", "neutral: the B 3.8"] * 20
+    vocabulary = train_vocabulary(texts, tmp_path / "v.model", 60, ["entailment", "A", "B"])
+    assert vocabulary.tokens[:3] == ("<pad>", "</s>", "<unk>")
+    for word in ("entailment", "A", "B"):
+        assert len(vocabulary.encode(word)) == 1
+        assert vocabulary.decode(vocabulary.encode(f"the {word} of")) == f"the {word} of"
+
+
+def test_training_is_deterministic(tmp_path):
+    texts = [f"word{i % 7} and other{i % 5}" for i in range(200)]
+    first = train_vocabulary(texts, tmp_path / "a.model", 60)
+    second = train_vocabulary(texts, tmp_path / "b.model", 60)
+    assert first.sha256 == second.sha256
+
+
+def test_a_size_too_small_for_the_characters_is_a_usage_error(tmp_path):
+    with pytest.raises(UsageError, match="5 pieces has no room"):
+        train_vocabulary(["abcdefghij"] * 5, tmp_path / "v.model", 5)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_text_is_a_data_error(tmp_path):
+    with pytest.raises(DataError, match="no text"):
+        train_vocabulary([], tmp_path / "v.model", 50)
+
+
+def test_eos_in_a_text_is_a_separator(small_vocabulary):
+    vocabulary = Vocabulary(small_vocabulary)
+    parts = [vocabulary.encode(part) for part in ("a man", "the cat")]
+    expected = [*parts[0], vocabulary.eos_id, *parts[1]]
+    assert vocabulary.encode("a man</s>the cat") == expected
+    assert vocabulary.encode("a man </s> the cat") == expected
+    assert vocabulary.encode_batch(["a man", "a man</s>the cat"]) == [parts[0], expected]

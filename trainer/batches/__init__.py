@@ -1,0 +1,1 @@
+"""The task and the examples of batch n, as arithmetic, and their way to the replicas."""

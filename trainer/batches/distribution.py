@@ -1,0 +1,68 @@
+"""Batches to the replicas."""
+
+import numpy as np
+import tensorflow as tf
+
+from trainer.batches.mixture_batches import ENCODER_KEYS, FLOAT_KEYS, MixtureBatches
+
+
+def make_dataset(
+    batches: MixtureBatches, share: int, replicas: range, first_step: int
+) -> tf.data.Dataset:
+    """Stream a host's part of the batches, one replica's share an element.
+
+    Args:
+        batches: The run's global batches.
+        share: Rows per replica and batch.
+        replicas: The replicas of this host; they take consecutive elements.
+        first_step: Where to start.
+
+    Returns:
+        Elements with the batch keys, [share, …] each, in step order.
+    """
+
+    def load(index: np.ndarray) -> list[np.ndarray]:
+        step, place = divmod(int(index), len(replicas))
+        replica = replicas[place]
+        batch = batches.batch(step, replica * share, (replica + 1) * share)
+        return [batch[key] for key in keys]
+
+    keys = batches.integer_keys + FLOAT_KEYS
+    types = [tf.int32] * len(batches.integer_keys) + [tf.float32] * len(FLOAT_KEYS)
+    lengths = {"task": [], **{key: [batches.input_length] for key in ENCODER_KEYS}}
+
+    def element(index: tf.Tensor) -> dict[str, tf.Tensor]:
+        values = tf.numpy_function(load, [index], types)
+        keyed = dict(zip(keys, values, strict=True))
+        return {
+            key: tf.ensure_shape(value, [share, *lengths.get(key, [batches.target_length])])
+            for key, value in keyed.items()
+        }
+
+    numbers = tf.data.Dataset.range(first_step * len(replicas), batches.steps * len(replicas))
+    options = tf.data.Options()
+    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
+    return numbers.map(element).prefetch(2 * len(replicas)).with_options(options)
+
+
+def distribute(
+    batches: MixtureBatches, strategy: tf.distribute.Strategy, first_step: int
+) -> tf.distribute.DistributedDataset:
+    """Hand each replica its share of every global batch.
+
+    Args:
+        batches: The run's global batches.
+        strategy: Whose replicas.
+        first_step: Where to start.
+
+    Returns:
+        A distributed dataset for `model.fit`.
+    """
+    share = batches.batch_size // strategy.num_replicas_in_sync
+
+    def host_dataset(context: tf.distribute.InputContext) -> tf.data.Dataset:
+        count = context.num_replicas_in_sync // context.num_input_pipelines
+        first = context.input_pipeline_id * count
+        return make_dataset(batches, share, range(first, first + count), first_step)
+
+    return strategy.distribute_datasets_from_function(host_dataset)

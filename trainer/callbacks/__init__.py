@@ -1,0 +1,1 @@
+"""What happens between steps: figures, validation, checkpoints, a clean stop."""

@@ -1,0 +1,54 @@
+"""Training losses per task and the speed, printed and logged."""
+
+import time
+
+import numpy as np
+
+from trainer.callbacks.step_callback import Report, StepCallback
+from trainer.run.metrics_log import MetricsLog
+
+
+class Figures(StepCallback):
+    """Prints and logs training losses per task, and the speed."""
+
+    def __init__(self, log: MetricsLog, report: Report, *steps: int):
+        super().__init__(*steps)
+        self.log, self.report = log, report
+        self.started = self.since = time.monotonic()
+        self.previous = self.first_step
+
+    def act(self, step: int) -> None:
+        """Read the losses since the last time."""
+        losses_K, tokens_K = self.model.task_losses.read()
+        now = time.monotonic()
+        seconds, steps = now - self.since, step - self.previous
+        names = self.model.task_model.task_names
+        figures = {
+            f"{name}/loss": float(loss / tokens)
+            for name, loss, tokens in zip(names, losses_K, tokens_K, strict=True)
+            if tokens
+        }
+        total = float(np.sum(losses_K) / max(np.sum(tokens_K), 1.0))
+        rate = steps / seconds
+        self.log.write(
+            "train",
+            step,
+            {
+                "loss": total,
+                **figures,
+                "steps_per_second": rate,
+                "target_tokens_per_second": float(np.sum(tokens_K)) / seconds,
+            },
+        )
+        parts = " ".join(f"{name.removesuffix('/loss')} {figures[name]:.3f}" for name in figures)
+        left = (self.last_step - step) * (now - self.started) / (step - self.first_step)
+        self.report(
+            f"step {step}/{self.last_step}  loss {total:.3f}  ({parts})  "
+            f"{rate:.1f} steps/s  {format_seconds(left)} left"
+        )
+        self.since, self.previous = now, step
+
+
+def format_seconds(seconds: float) -> str:
+    """Write a duration as minutes and seconds."""
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"

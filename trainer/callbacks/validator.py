@@ -1,0 +1,144 @@
+"""Score every task of a run on its validation split, during training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from adapters_tf import TaskModel
+from eval import Evaluator
+from eval.decoding.replicas import padded_rows, share_out
+from prep import Manifest, TokenTable, make_batch, read_split, read_vocabulary
+from trainer.settings.resolving import packed_lengths
+from trainer.steps.step import validation_step
+
+
+class Validator:
+    """Computes each task's loss and metrics, and the mean over tasks.
+
+    Args:
+        model: That is being trained.
+        tables: The validation tokens of each task.
+        manifest: Of the dataset.
+        evaluator: Scores predictions; its compiled programs are kept between validations.
+        strategy: That the model's variables live under.
+        batch_size: Examples per global batch.
+        input_length: Static length of inputs, in tokens.
+        target_length: Static length of targets, in tokens.
+    """
+
+    def __init__(
+        self,
+        model: TaskModel,
+        tables: Mapping[str, TokenTable],
+        manifest: Manifest,
+        evaluator: Evaluator,
+        strategy: tf.distribute.Strategy,
+        *,
+        batch_size: int,
+        input_length: int,
+        target_length: int,
+    ):
+        self.model, self.tables, self.manifest = model, tables, manifest
+        self.evaluator, self.strategy = evaluator, strategy
+        self.batch_size = batch_size
+        self.input_length, self.target_length = input_length, target_length
+        self._step = tf.function(
+            lambda batch: strategy.run(validation_step, args=(model, batch)), reduce_retracing=True
+        )
+
+    def run(self) -> dict[str, float]:
+        """Validate all tasks.
+
+        Returns:
+            `<task>/loss` in nats per token, `<task>/<metric>`, and over tasks `loss` (their mean)
+            and `mean` (of each task's first metric).
+        """
+        figures: dict[str, float] = {}
+        for task, table in self.tables.items():
+            figures[f"{task}/loss"] = self.loss(task, table)
+            result = self.evaluator.evaluate(task, table)
+            figures.update({f"{task}/{name}": value for name, value in result.metrics.items()})
+        figures["loss"] = float(np.mean([figures[f"{task}/loss"] for task in self.tables]))
+        figures["mean"] = float(
+            np.mean(
+                [figures[f"{task}/{self.manifest.task(task).metrics[0]}"] for task in self.tables]
+            )
+        )
+        return figures
+
+    def loss(self, task: str, table: TokenTable) -> float:
+        """Compute a task's mean loss over a table, in nats per token."""
+        totals = np.zeros(2)
+        for rows in padded_rows(len(table), self.batch_size):
+            batch = make_batch(
+                table,
+                rows,
+                input_length=self.input_length,
+                target_length=self.target_length,
+                task=self.model.task_names.index(task),
+            )
+            sums = self._step(share_out(self.strategy, batch))
+            totals += [
+                float(self.strategy.reduce(tf.distribute.ReduceOp.SUM, value, axis=None))
+                for value in sums
+            ]
+        return float(totals[0] / max(totals[1], 1.0))
+
+
+def make_validator(
+    resolved: Mapping[str, Any],
+    manifest: Manifest,
+    model: TaskModel,
+    strategy: tf.distribute.Strategy,
+) -> Validator | None:
+    """Read the validation splits; None when no task has one."""
+    data, limit = resolved["data"], resolved["training"]["validation_examples"]
+    input_length, target_length = validation_lengths(resolved, manifest)
+    tables: dict[str, TokenTable] = {}
+    for task in resolved["tasks"]:
+        if data["validation_split"] in manifest.task(task).splits:
+            table = read_split(resolved["dataset"], manifest, task, data["validation_split"])
+            tables[task] = table.head(limit) if limit else table
+    if not tables:
+        return None
+    vocabulary = read_vocabulary(resolved["dataset"], manifest)
+    evaluator = Evaluator(
+        model,
+        manifest,
+        vocabulary,
+        batch_size=data["batch_size"],
+        input_length=input_length,
+        strategy=strategy,
+    )
+    return Validator(
+        model,
+        tables,
+        manifest,
+        evaluator,
+        strategy,
+        batch_size=data["batch_size"],
+        input_length=input_length,
+        target_length=target_length,
+    )
+
+
+def validation_lengths(resolved: Mapping[str, Any], manifest: Manifest) -> tuple[int, int]:
+    """Choose the lengths of validation batches, which hold one example per row.
+
+    Returns:
+        Input and target tokens: those of training, unless its rows are packed; then the longest
+        there are.
+    """
+    data, split = resolved["data"], resolved["data"]["validation_split"]
+    if not packed_lengths(manifest, resolved["tasks"], data["train_split"]):
+        return data["input_length"], data["target_length"]
+    entries = [manifest.task(task) for task in resolved["tasks"]]
+    splits = [entry.splits[split] for entry in entries if split in entry.splits]
+    return (
+        max((one.longest_input for one in splits), default=data["input_length"]),
+        max((one.longest_target for one in splits), default=data["target_length"]),
+    )

@@ -1,0 +1,1 @@
+"""What becomes of gradients between the tape and the optimizer."""

@@ -1,0 +1,1 @@
+"""Losses: of logits, targets and weights, and nothing of the model."""

@@ -1,0 +1,36 @@
+"""AdamW with slots and steps per task row (Loshchilov and Hutter 2019)."""
+
+import tensorflow as tf
+
+from trainer.optimizers.taskwise import TaskwiseOptimizer
+
+
+class TaskwiseAdamW(TaskwiseOptimizer):
+    """AdamW (Loshchilov and Hutter 2019, arXiv 1711.05101, algorithm 2), per task row.
+
+    Args:
+        learning_rate: As `TaskwiseOptimizer`; so are `is_bank` and the keywords not listed here.
+        beta_1: Decay of the gradient's mean.
+        beta_2: Decay of its square's mean.
+        epsilon: Added to the square root.
+    """
+
+    def __init__(
+        self, learning_rate, is_bank, *, beta_1=0.9, beta_2=0.999, epsilon=1e-8, **keywords
+    ):
+        super().__init__(learning_rate, is_bank, **keywords)
+        self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
+
+    def slot_shapes(self, shape, is_bank):
+        """First and second moments, of the variable's own shape."""
+        return {"mean": shape, "square": shape}
+
+    def update(self, gradient, value, slots, rate):
+        """One bias-corrected step."""
+        mean = slots["mean"] + (1.0 - self.beta_1) * (gradient - slots["mean"])
+        square = slots["square"] + (1.0 - self.beta_2) * (tf.square(gradient) - slots["square"])
+        steps = slots["steps"]
+        unbiased_mean = mean / (1.0 - tf.pow(self.beta_1, steps))
+        unbiased_square = square / (1.0 - tf.pow(self.beta_2, steps))
+        change = -rate * unbiased_mean / (tf.sqrt(unbiased_square) + self.epsilon)
+        return change, {"mean": mean, "square": square}

@@ -1,0 +1,162 @@
+"""Optimizers that know task banks: slots and step counts are kept per task row.
+
+A step on one task leaves every other task's weights and slots bit-identical. (Momentum on zero
+gradients silently moves idle tasks: the classic bug.) The arithmetic is in plain functions of
+tensors; the classes read and write variables, one row of a bank or the whole of a shared variable.
+
+Shape letters: K tasks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import tensorflow as tf
+import tf_keras
+
+Tensors = dict[str, tf.Tensor]
+
+
+class TaskwiseOptimizer(tf_keras.optimizers.Optimizer):
+    """The part all methods share: which rows a step reads and writes.
+
+    A bank's gradient comes as `tf.IndexedSlices` of the one row that was routed to, or, where a
+    batch mixed tasks, of all rows, with the index −1 for those that must stay as they are. Any
+    other variable's gradient comes dense. Gradients are already summed over replicas.
+
+    Args:
+        learning_rate: A number or a Keras schedule of the global step.
+        is_bank: Tells which variables have one row per task.
+        weight_decay: Decoupled, times the learning rate; matrices only.
+        clip_norm: The largest global norm of the gradients; None for no clipping.
+        is_compiled: Whether steps are compiled with XLA; without it the result is the same, but a
+            compiled step would copy every bank.
+    """
+
+    slot_names: tuple[str, ...] = ()
+
+    def __init__(
+        self,
+        learning_rate: float | tf_keras.optimizers.schedules.LearningRateSchedule,
+        is_bank: Callable[[tf.Variable], bool],
+        *,
+        weight_decay: float = 0.0,
+        clip_norm: float | None = None,
+        is_compiled: bool = False,
+    ):
+        super().__init__(
+            name=type(self).__name__,
+            weight_decay=None,
+            global_clipnorm=clip_norm,
+            jit_compile=False,
+        )
+        self._learning_rate = self._build_learning_rate(learning_rate)
+        self.is_bank, self.decay, self.is_compiled = is_bank, weight_decay, is_compiled
+
+    def build(self, var_list) -> None:
+        """Create the slots and step counts of the given variables."""
+        super().build(var_list)
+        if hasattr(self, "_slots"):
+            return
+        self._slots: list[dict[str, tf.Variable]] = []
+        for variable in var_list:
+            is_bank = self.is_bank(variable)
+            shape = tuple(variable.shape)
+            slots = {
+                name: self._add_slot(variable, name, slot_shape)
+                for name, slot_shape in self.slot_shapes(shape, is_bank).items()
+            }
+            # [K] for a bank; 1 row for a shared variable, so that both broadcast alike.
+            slots["steps"] = self._add_slot(variable, "steps", shape[:1] if is_bank else ())
+            self._slots.append(slots)
+
+    def _add_slot(self, variable: tf.Variable, name: str, shape: tuple[int, ...]) -> tf.Variable:
+        return self.add_variable_from_reference(
+            variable, name, shape=shape, initial_value=tf.zeros(shape, tf.float32)
+        )
+
+    def slot_shapes(self, shape: tuple[int, ...], is_bank: bool) -> dict[str, tuple[int, ...]]:
+        """Name the slots of a variable and their shapes."""
+        raise NotImplementedError
+
+    def update(
+        self, gradient: tf.Tensor, value: tf.Tensor, slots: Tensors, rate: tf.Tensor
+    ) -> tuple[tf.Tensor, Tensors]:
+        """Compute one row's step.
+
+        Args:
+            gradient: Of the row, or of a whole shared variable, float32.
+            value: Of the same shape.
+            slots: As they were, by name; `steps` already counts this step.
+            rate: float32 scalar, the learning rate.
+
+        Returns:
+            What to add to the value, and the new slots.
+        """
+        raise NotImplementedError
+
+    def update_step(self, gradient, variable) -> None:
+        """Apply one variable's gradient."""
+        slots = self._slots[self._index_dict[self._var_key(variable)]]
+        rate = tf.cast(self.learning_rate, tf.float32)
+        if isinstance(gradient, tf.IndexedSlices) and gradient.indices.shape[0] != 1:
+            self._update_present_rows(gradient, variable, slots, rate)
+        elif isinstance(gradient, tf.IndexedSlices):
+            row = gradient.indices[0]
+            value, *rest = self._read_rows([variable, *slots.values()], row)
+            read = dict(zip(slots, rest, strict=True))
+            new_value, new_slots = self._step(gradient.values[0], value, read, rate)
+            _write_row(variable, row, new_value)
+            for name, slot in slots.items():
+                _write_row(slot, row, new_slots[name])
+        else:
+            value = tf.convert_to_tensor(variable)
+            read = {name: tf.convert_to_tensor(slot) for name, slot in slots.items()}
+            new_value, new_slots = self._step(gradient, value, read, rate)
+            variable.assign(new_value)
+            for name, slot in slots.items():
+                slot.assign(new_slots[name])
+
+    def _read_rows(self, variables: list[tf.Variable], row: tf.Tensor) -> list[tf.Tensor]:
+        rows = [tf.gather(variable, row) for variable in variables]
+        if not self.is_compiled:
+            return rows
+        # XLA would fuse the reading of a row into everything that uses it, find that one bank is
+        # written while another's update still reads it, and copy the whole bank to be safe. It
+        # fuses nothing across a conditional.
+        return tf.cond(
+            row >= 0,
+            lambda: [tf.identity(value) for value in rows],
+            lambda: [tf.zeros_like(value) for value in rows],
+        )
+
+    def _update_present_rows(self, gradient, bank, slots, rate) -> None:
+        value = tf.convert_to_tensor(bank)
+        read = {name: tf.convert_to_tensor(slot) for name, slot in slots.items()}
+        new_value, new_slots = tf.vectorized_map(
+            lambda row: self._step(row[0], row[1], row[2], rate), (gradient.values, value, read)
+        )
+        is_present_K = gradient.indices >= 0
+
+        def write(variable: tf.Variable, old: tf.Tensor, new: tf.Tensor) -> None:
+            shape = [-1] + [1] * (new.shape.rank - 1)
+            variable.assign(tf.where(tf.reshape(is_present_K, shape), new, old))
+
+        write(bank, value, new_value)
+        for name, slot in slots.items():
+            write(slot, read[name], new_slots[name])
+
+    def _step(self, gradient, value, slots: Tensors, rate) -> tuple[tf.Tensor, Tensors]:
+        slots = {**slots, "steps": slots["steps"] + 1.0}
+        change, new_slots = self.update(gradient, value, slots, rate)
+        if self.decay and value.shape.rank >= 2:
+            change -= rate * self.decay * value
+        return value + change, {**slots, **new_slots}
+
+    def _deduplicate_sparse_grad(self, grads):
+        # A bank's gradient names each row once; `tf.unique` would be a sequential loop on TPU.
+        return grads
+
+
+def _write_row(variable: tf.Variable, row: tf.Tensor, value: tf.Tensor) -> None:
+    variable.scatter_update(tf.IndexedSlices(value[None], row[None]))

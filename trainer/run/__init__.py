@@ -1,0 +1,1 @@
+"""Contract 2, the run folder, as the trainer writes it."""

@@ -1,0 +1,125 @@
+"""Checkpoints of what trains: variables, optimizer, step, and so the position in the data."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import tensorflow as tf
+
+from adapters_tf import TaskModel
+from adapters_tf.runs.config import CHECKPOINTS
+from adapters_tf.runs.loading import trainable_checkpoint
+from prep import DataError
+from prep.storage.durable_files import write_atomically
+from trainer.optimizers.taskwise import TaskwiseOptimizer
+
+BEST_FILE = "best.json"
+
+
+class RunCheckpoints:
+    """The periodic checkpoints of a run, and its best one.
+
+    Args:
+        folder: The run folder.
+        model: Whose trainable variables are saved; the frozen backbone is not.
+        optimizer: Saved with its slots and step counts.
+        keep: How many periodic checkpoints stay.
+    """
+
+    def __init__(self, folder: Path, model: TaskModel, optimizer: TaskwiseOptimizer, keep: int):
+        self.folder = folder
+        self.step = tf.Variable(0, dtype=tf.int64, trainable=False, name="step")
+        self.checkpoint = trainable_checkpoint(model, optimizer=optimizer, step=self.step)
+        self.last = tf.train.CheckpointManager(
+            self.checkpoint, str(folder / CHECKPOINTS["last"]), max_to_keep=keep
+        )
+        best = trainable_checkpoint(model, step=self.step)
+        self.best = tf.train.CheckpointManager(best, str(folder / CHECKPOINTS["best"]), 1)
+
+    def restore(self) -> int:
+        """Read the newest checkpoint that is whole.
+
+        Returns:
+            The steps behind it; 0 when there is none.
+
+        Raises:
+            DataError: There is one and it cannot be read into this model.
+        """
+        path = self.last.latest_checkpoint
+        if path is None:
+            return 0
+        try:
+            self.checkpoint.restore(path).assert_consumed()
+        except (AssertionError, IndexError, ValueError, tf.errors.OpError) as error:
+            reason = str(error).splitlines()[0]
+            raise DataError(f"checkpoint {path} does not fit the model: {reason}") from error
+        return int(self.step.numpy())
+
+    def save(self, step: int) -> None:
+        """Write a periodic checkpoint.
+
+        Args:
+            step: Steps done.
+
+        Raises:
+            DataError: It could not be written, on a full disk for one.
+        """
+        if self.last.latest_checkpoint and self._saved_step() == step:
+            return
+        self._write(self.last, step)
+
+    def _write(self, manager: tf.train.CheckpointManager, step: int) -> None:
+        self.step.assign(step)
+        try:
+            manager.save(checkpoint_number=step)
+        except tf.errors.OpError as error:
+            for leftover in Path(manager.directory).glob("*_temp"):
+                shutil.rmtree(leftover, ignore_errors=True)
+            is_full = "No space left" in error.message
+            reason = "disk full" if is_full else error.message.splitlines()[0]
+            raise DataError(
+                f"{reason}: the checkpoint of step {step} could not be written to "
+                f"{manager.directory}; earlier ones are whole"
+            ) from error
+
+    def _saved_step(self) -> int:
+        return int(str(self.last.latest_checkpoint).rsplit("-", 1)[1])
+
+    def save_if_best(self, step: int, metric: str, value: float) -> bool:
+        """Write the best checkpoint if this one beats it.
+
+        Args:
+            step: Steps done.
+            metric: Its name; losses are better when smaller.
+            value: At this step.
+
+        Returns:
+            Whether it did.
+        """
+        best = self.best_value()
+        is_loss = metric.rsplit("/", 1)[-1] == "loss"
+        if best is not None and (value >= best if is_loss else value <= best):
+            return False
+        self._write(self.best, step)
+        record = {"step": step, "metric": metric, "value": value}
+        text = json.dumps(record, indent=2) + "\n"
+        write_atomically(self.folder / BEST_FILE, text.encode())
+        return True
+
+    def best_value(self) -> float | None:
+        """Read the best checkpoint's metric, if there is one."""
+        file = self.folder / BEST_FILE
+        return json.loads(file.read_text(encoding="utf-8"))["value"] if file.exists() else None
+
+    def restore_best(self) -> int:
+        """Read the best checkpoint's weights; the last ones stay where there is no best.
+
+        Returns:
+            The steps behind the model's weights now.
+        """
+        path = self.best.latest_checkpoint
+        if path is not None:
+            self.best.checkpoint.restore(path).assert_existing_objects_matched()
+        return int(self.step.numpy())

@@ -1,0 +1,51 @@
+"""The command line: a config file, and every setting as a dotted option."""
+
+import difflib
+import re
+from typing import NoReturn
+
+from jsonargparse import ArgumentParser
+
+from prep import UsageError
+from trainer.settings.config import RunConfig
+
+
+class SuggestingParser(ArgumentParser):
+    """An argument parser whose errors are one line with the nearest valid option."""
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        """Raise what the user got wrong."""
+        line = " ".join(str(message).split())
+        raise UsageError(line + self._suggestion(line)) from ex
+
+    def _suggestion(self, message: str) -> str:
+        options = [option for action in self._actions for option in action.option_strings]
+        for word in re.findall(r"[\w.-]+", message):
+            name = "--" + word.lstrip("-").split("=")[0]
+            near = difflib.get_close_matches(name, options, n=1, cutoff=0.75)
+            if near and name not in options:
+                return f"; did you mean {near[0]}?"
+        return ""
+
+
+def make_parser() -> ArgumentParser:
+    """Build the parser: a config file, and every setting as a dotted option."""
+    parser = SuggestingParser(prog="python -m trainer", description=__doc__)
+    parser.add_argument("--config", action="config", help="YAML or JSON file of settings")
+    parser.add_class_arguments(RunConfig)
+    return parser
+
+
+def read_arguments(argv: list[str] | None) -> RunConfig:
+    """Read the command line.
+
+    Args:
+        argv: Arguments after the program's name; None for those of the process.
+
+    Returns:
+        The settings.
+    """
+    parser = make_parser()
+    parsed = parser.parse_args(argv)
+    del parsed["config"]
+    return RunConfig(**vars(parser.instantiate(parsed)))

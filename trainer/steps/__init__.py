@@ -1,0 +1,1 @@
+"""The train and validation steps, and the Keras model that `fit` drives."""

@@ -1,0 +1,72 @@
+"""The Keras model that `fit` drives: the train step, and losses kept per task on the device.
+
+Shape letters: K tasks.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+import tf_keras
+
+from adapters_tf import TaskModel
+from trainer.steps.step import Batch, train_step
+
+
+class TaskLosses(tf_keras.metrics.Metric):
+    """Summed loss, tokens and batches of each task since the last reading.
+
+    Args:
+        tasks: K, how many.
+    """
+
+    def __init__(self, tasks: int):
+        super().__init__(name="task_losses")
+        self.tasks = tasks
+        self.loss = self.add_weight("loss", shape=(tasks,), initializer="zeros")
+        self.tokens = self.add_weight("tokens", shape=(tasks,), initializer="zeros")
+
+    def update_state(self, loss_K: tf.Tensor, tokens_K: tf.Tensor) -> None:
+        """Add one replica's share of a batch.
+
+        Args:
+            loss_K: float32 [K], summed, in nats.
+            tokens_K: float32 [K].
+        """
+        self.loss.assign_add(loss_K)
+        self.tokens.assign_add(tokens_K)
+
+    def result(self) -> tf.Tensor:
+        """Compute the mean loss over all tasks, in nats per token."""
+        return tf.math.divide_no_nan(tf.reduce_sum(self.loss), tf.reduce_sum(self.tokens))
+
+    def reset_state(self) -> None:
+        """Start counting anew."""
+        for total in (self.loss, self.tokens):
+            total.assign(tf.zeros_like(total))
+
+    def read(self) -> tuple[np.ndarray, np.ndarray]:
+        """Read and reset: float32 [K] summed losses and [K] tokens."""
+        figures = self.loss.numpy(), self.tokens.numpy()
+        self.reset_state()
+        return figures
+
+
+class FitModel(tf_keras.Model):
+    """What `model.fit` is called on.
+
+    Args:
+        task_model: The model that is trained.
+    """
+
+    def __init__(self, task_model: TaskModel):
+        super().__init__(name="fit_model")
+        self.task_model = task_model
+        self.task_losses = TaskLosses(len(task_model.task_names))
+
+    def train_step(self, batch: Batch) -> dict[str, tf.Tensor]:
+        """Take one optimizer step; Keras calls it in replica context."""
+        loss_K, tokens_K = train_step(self.task_model, self.optimizer, batch)
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        self.task_losses.update_state(loss_K / replicas, tokens_K / replicas)
+        return {"loss": tf.math.divide_no_nan(tf.reduce_sum(loss_K), tf.reduce_sum(tokens_K))}
