@@ -50,7 +50,7 @@ def pair_answers(
     """Puts right and given answers side by side.
 
     Args:
-        targets: the right answers, as `eval.answers.read_answers` reads them.
+        targets: the right answers, as `eval.metrics.reading.read_answers` reads them.
         predictions: the given answers, in the same order.
         classes: label words of the task, 0 where it has none.
         references: every right answer of each example, for texts; the targets alone by default.

@@ -1,6 +1,6 @@
 """Metrics: functions of targets and predictions, all from 0 (or −1) to 1, and their registry.
 
-Answers come as `eval.answers` reads them: label indices (−1: not a label), numbers, or texts.
+Answers come as `eval.metrics.reading` reads them: label indices (−1: not a label), numbers, or texts.
 Adding a metric takes one function here, one line in `METRICS` and one test.
 """
 
