@@ -6,9 +6,10 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from adapters_tf.commands.arguments import OneLineParser, read_weights
+from adapters_tf.commands.arguments import OneLineParser, read_weights, split_names
 from adapters_tf.runs.config import read_config
 from eval.evaluator import TaskResult
+from eval.metrics.registry import check_metrics
 from eval.report.baselines import trivial_baseline
 from eval.report.files import write_report
 from eval.report.table import ScoredTask, format_table
@@ -58,10 +59,11 @@ def main(argv: list[str] | None = None) -> int:
     names = split_names(options.tasks)
     average, weights = split_names(options.average), read_weights(options.weights)
     check_average(average, weights, options.checkpoint)
-    config = read_config(options.run)
+    settings = read_config(options.run)
     # Mistakes in names are found before the model is built.
-    manifest = load_manifest(options.dataset or config["dataset"])
-    entries = choose_tasks(names, config, manifest, options.split)
+    manifest = load_manifest(options.dataset or settings.dataset)
+    entries = choose_tasks(names, settings, manifest, options.split)
+    check_metrics(entries)
     session = open_session(
         options.run,
         dataset=options.dataset,
@@ -71,6 +73,8 @@ def main(argv: list[str] | None = None) -> int:
         jit_compile=options.jit_compile,
         average=average,
         weights=weights,
+        settings=settings,
+        manifest=manifest,
     )
     scored = [score_task(session, entry, options.split) for entry in entries]
     print(format_table(scored))
@@ -91,11 +95,6 @@ def main(argv: list[str] | None = None) -> int:
     for file in write_report(folder, options.split, scored, session.vocabulary, provenance):
         print(f"wrote {file}")
     return 0
-
-
-def split_names(text: str) -> list[str]:
-    """Reads names with commas between them."""
-    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def check_average(average: list[str], weights: list[float] | None, checkpoint: str) -> None:

@@ -34,17 +34,20 @@ def main(argv: list[str] | None = None) -> int:
         The exit code.
     """
     options = make_parser().parse_args(argv)
-    config = read_config(options.run)
-    if options.task not in config["tasks"]:
+    settings = read_config(options.run)
+    if options.task not in settings.tasks:
         raise UsageError(
-            f"the run has no task {options.task!r}; {nearest(options.task, config['tasks'])}"
+            f"the run has no task {options.task!r}; {nearest(options.task, settings.tasks)}"
         )
-    load_manifest(options.dataset or config["dataset"]).task(options.task)
+    manifest = load_manifest(options.dataset or settings.dataset)
+    manifest.task(options.task)
     session = open_session(
         options.run,
         dataset=options.dataset,
         checkpoint=options.checkpoint,
-        batch_size=min(len(options.text), config["data"]["batch_size"]),
+        batch_size=min(len(options.text), settings.data.batch_size),
+        settings=settings,
+        manifest=manifest,
     )
     for answer in answer_texts(session, options.task, options.text):
         print(answer)

@@ -16,7 +16,7 @@ from adapters_tf.banks.routing import route
 from adapters_tf.banks.task_bank import TaskBank
 from adapters_tf.errors import ConfigurationError, suggest
 from adapters_tf.methods import AdapterMethod, method_name
-from adapters_tf.model.forward import Batch, decode, encode, project_logits
+from adapters_tf.model.forward import Batch, decode, encode, is_packed, project_logits
 
 ROUTINGS = ("batch", "example")
 
@@ -78,11 +78,22 @@ class TaskModel(tf_keras.Model):
 
         Returns:
             float32 [B, T, V] logits.
+
+        Raises:
+            ConfigurationError: Rows are packed and an adapter method cannot read them; or, in
+                eager mode, a batch mixes tasks where routing is by batch.
         """
+        if is_packed(batch):
+            self._refuse_packed_rows()
         with route(batch["task"], self.is_routed_by_example):
             states_BSD = encode(self.backbone, batch, training)
             hidden_BTD = decode(self.backbone, batch, states_BSD, training)
         return project_logits(self.backbone, hidden_BTD)
+
+    def _refuse_packed_rows(self) -> None:
+        for method in self.methods:
+            if problem := method.packed_rows_problem():
+                raise ConfigurationError(problem)
 
     def is_bank(self, variable: tf.Variable) -> bool:
         """Tell whether a variable has one row per task."""

@@ -13,11 +13,6 @@ def accuracy(answers: Answers) -> float:
     return float(np.mean(answers.are_right))
 
 
-def exact_match(answers: Answers) -> float:
-    """The share of texts that equal a right answer to the last character."""
-    return float(np.mean(answers.are_right))
-
-
 def group_exact_match(answers: Answers) -> float:
     """The share of groups of which every answer is right (MultiRC: Khashabi et al. 2018)."""
     if answers.groups is None:

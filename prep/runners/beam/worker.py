@@ -1,8 +1,8 @@
 """What a worker of a Beam runner does: fetch a job from the exchange, write its shard there.
 
-A worker may be any machine that has this package (`prep.runners.beam.package` ships it) and sees the
-exchange. Each shard comes out of the same `ShardWriter` that local builds use, so its bytes do not
-depend on where it was written, and a job that a runner repeats writes the same files again.
+A worker may be any machine that has this package (`prep.runners.beam.package` ships it) and sees
+the exchange. Each shard comes out of the same `ShardWriter` that local builds use, so its bytes do
+not depend on where it was written, and a job that a runner repeats writes the same files again.
 """
 
 import dataclasses
