@@ -101,7 +101,8 @@ class PrefixConfig(AdapterMethod):
 
     def packed_rows_problem(self) -> str:
         """Say why prefixes that have positions cannot read packed rows; see `AdapterMethod`."""
-        return "" if self.positions == "none" else PACKED_ROWS
+        has_positions = self.positions != "none" and set(self.placement) != {"cross"}
+        return PACKED_ROWS if has_positions else ""
 
 
 class PrefixNetwork(TaskBank):

@@ -6,6 +6,7 @@ Shape letters: B batch, S source length, T target length, D model width, V vocab
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 
 import tensorflow as tf
 import tf_keras
@@ -85,10 +86,25 @@ class TaskModel(tf_keras.Model):
         """
         if is_packed(batch):
             self._refuse_packed_rows()
-        with route(batch["task"], self.is_routed_by_example):
+        with self.route(batch):
             states_BSD = encode(self.backbone, batch, training)
             hidden_BTD = decode(self.backbone, batch, states_BSD, training)
         return project_logits(self.backbone, hidden_BTD)
+
+    def route(self, batch: Batch) -> AbstractContextManager[None]:
+        """Run the enclosed forward pass with the adapters of a batch's tasks.
+
+        Args:
+            batch: With `task` int32 [B].
+
+        Returns:
+            A context, inside which the backbone may be called.
+
+        Raises:
+            ConfigurationError: In eager mode, the batch mixes tasks where routing is by batch. A
+                model without banks answers every task alike, so there it may.
+        """
+        return route(batch["task"], self.is_routed_by_example or not self.banks)
 
     def _refuse_packed_rows(self) -> None:
         for method in self.methods:

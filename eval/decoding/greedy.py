@@ -13,7 +13,7 @@ from typing import Any
 import tensorflow as tf
 import tf_keras
 
-from adapters_tf import TaskModel, encode, project_logits, route
+from adapters_tf import TaskModel, encode, project_logits
 from adapters_tf.model.decoder_step import decode_step, empty_caches, prepare_decoder
 
 
@@ -44,7 +44,7 @@ class GreedyModel(tf_keras.Model):
         Returns:
             int32 [B, T], EOS included, the pad id after it.
         """
-        with route(batch["task"], self.model.is_routed_by_example):
+        with self.model.route(batch):
             states_BSD = encode(self.model.backbone, batch)
             return decode_greedily(
                 self.model.backbone, states_BSD, batch["encoder_input_tokens"] != 0, self.length

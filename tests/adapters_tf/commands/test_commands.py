@@ -13,7 +13,8 @@ from safetensors.numpy import load_file
 from transformers import T5Tokenizer
 
 from adapters_tf import TaskModel, load_backbone, load_run, load_task, task_tensors
-from adapters_tf.__main__ import main
+from adapters_tf.__main__ import main as adapters_command
+from adapters_tf.errors import run_command
 from adapters_tf.interop.folding import NOT_UNIGRAM, export_tokenizer
 from adapters_tf.runs.config import read_config
 from adapters_tf.runs.loading import build_model
@@ -21,6 +22,10 @@ from prep import Vocabulary
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 SENTINELS = 10
+
+
+def main(argv):
+    return run_command(adapters_command, argv)
 
 
 @pytest.fixture(scope="module")

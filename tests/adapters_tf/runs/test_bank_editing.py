@@ -15,7 +15,8 @@ from adapters_tf import (
     save_task,
     task_tensors,
 )
-from adapters_tf.__main__ import main
+from adapters_tf.__main__ import main as adapters_command
+from adapters_tf.errors import run_command
 from adapters_tf.files.embeddings_file import save_embeddings
 from adapters_tf.runs.bank_editing import edit_names
 from adapters_tf.runs.config import read_config
@@ -23,6 +24,10 @@ from adapters_tf.runs.loading import build_model
 from adapters_tf.task_adapters.starting import start_tasks
 
 LORA = {"lora": {"rank": 2, "targets": ["q", "wo"]}}
+
+
+def main(argv):
+    return run_command(adapters_command, argv)
 
 
 @pytest.fixture(scope="module")
