@@ -1,7 +1,7 @@
 """Metrics: functions of targets and predictions, all from 0 (or −1) to 1, and their registry.
 
-Answers come as `eval.metrics.reading` reads them: label indices (−1: not a label), numbers, or texts.
-Adding a metric takes one function here, one line in `METRICS` and one test.
+Answers come as `eval.metrics.reading` reads them: label indices (−1: not a label), numbers, or
+texts. Adding a metric takes one function here, one line in `METRICS` and one test.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,17 +28,17 @@ METRICS: Mapping[str, Metric] = {
 
 
 def score(names: Sequence[str], answers: Answers) -> dict[str, float]:
-    """Computes metrics by name.
+    """Compute metrics by name.
 
     Args:
-        names: of `METRICS`.
-        answers: right and given ones.
+        names: Of `METRICS`.
+        answers: Right and given ones.
 
     Returns:
         Figures by metric name, in the order of `names`.
 
     Raises:
-        UsageError: an unknown metric, or one that needs groups and has none.
+        UsageError: A metric is unknown, or needs groups and has none.
     """
     for name in names:
         if name not in METRICS:

@@ -63,7 +63,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _summarize(manifest: Manifest) -> list[str]:
-    """One line per split: what went in, and what was lost on the way."""
+    """Make one line per split: what went in, and what was lost on the way."""
     lines = [f"{'task':<22} {'split':<12} {'examples':>9} {'tokens':>11} {'truncated':>9} rejected"]
     for task in manifest.tasks.values():
         for name, split in task.splits.items():

@@ -33,7 +33,7 @@ def pack_records(
     input_length: int,
     target_length: int,
 ) -> Records:
-    """Shares a shard's examples out among records.
+    """Share a shard's examples out among records.
 
     Args:
         encoder: Of the shard.

@@ -16,7 +16,7 @@ JobRunner = Callable[
 
 
 def check_runner(runner: str, beam_options: Sequence[str]) -> None:
-    """Checks what was asked for.
+    """Check what was asked for.
 
     Args:
         runner: Of `RUNNERS`.
@@ -38,7 +38,7 @@ def choose_runner(
     workers: int,
     report: Callable[[str], None] = print,
 ) -> JobRunner:
-    """Prepares what runs the jobs of a build.
+    """Prepare what runs the jobs of a build.
 
     Args:
         runner: Of `RUNNERS`.

@@ -22,7 +22,7 @@ OpenRows = Callable[[], Iterator[Row]]
 def open_splits(
     task: str, source: TfdsSource | HubSource, data_dir: StoragePath | None
 ) -> dict[str, OpenRows]:
-    """Finds a dataset by its name.
+    """Find a dataset by its name.
 
     Args:
         task: Name of the task, for error messages.
@@ -105,7 +105,7 @@ def _open_hub(
 
 
 def _plain(value: Any) -> Any:
-    """Turns what TFDS yields, numpy values and bytes, into what JSON would have given."""
+    """Turn what TFDS yields, numpy values and bytes, into what JSON would have given."""
     if isinstance(value, dict):
         return {name: _plain(inner) for name, inner in value.items()}
     if isinstance(value, bytes):
@@ -118,7 +118,7 @@ def _plain(value: Any) -> Any:
 
 @contextlib.contextmanager
 def as_one_line(where: str) -> Iterator[None]:
-    """Whatever such a library raises, a person reads which dataset it was about.
+    """Turn whatever such a library raises into one line that tells which dataset it was about.
 
     Args:
         where: The dataset.

@@ -9,7 +9,7 @@ from prep.tasks.task import Task
 
 
 def read_from(task: Task, source: str) -> Task:
-    """Reads the task from another source than its files.
+    """Read the task from another source than its files.
 
     Args:
         task: The task.
@@ -34,7 +34,7 @@ def read_from(task: Task, source: str) -> Task:
 
 
 def _numbered(labels: Mapping[str, str]) -> Mapping[str, str]:
-    """Lets labels be written as the numbers of the label words as well, unless numbers they are."""
+    """Let labels be written as the numbers of the label words as well, unless numbers they are."""
     if any(value.isdecimal() for value in labels):
         return labels
     words = dict.fromkeys(labels.values())

@@ -9,7 +9,7 @@ FORMATS = ("t5", "hyperformer")
 
 
 def worded_as(task: Task, name: str, has_name_in_front: bool = False) -> Task:
-    """Words the task as a publication does.
+    """Word the task as a publication does.
 
     Args:
         task: The task.
