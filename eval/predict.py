@@ -40,6 +40,8 @@ def main(argv: list[str] | None = None) -> int:
             f"the run has no task {options.task!r}; {nearest(options.task, config['tasks'])}"
         )
     load_manifest(options.dataset or config["dataset"]).task(options.task)
+    if not all(text.strip() for text in options.text):
+        raise UsageError("--text is empty; give it the words to answer to")
     session = open_session(
         options.run,
         dataset=options.dataset,
@@ -89,7 +91,7 @@ def table_of_texts(texts: Sequence[str], vocabulary: Vocabulary) -> TokenTable:
         UsageError: A text is empty.
     """
     if not all(text.strip() for text in texts):
-        raise UsageError("--text is empty; give it the words to answer to")
+        raise UsageError("a text is empty; give it the words to answer to")
     ids = [[*vocabulary.encode(text), vocabulary.eos_id] for text in texts]
     count = len(texts)
     return TokenTable(

@@ -111,7 +111,7 @@ def _refuse(
         raise DataError(f"{out} is left as it is, since what it has cannot be built now: {reasons}")
     raise UsageError(
         f"{out} was built with other options ({', '.join(differences)} differ); choose another"
-        " --out, or replace it with --force"
+        " `out`, or replace it with `force`"
     )
 
 
@@ -131,7 +131,7 @@ def _existing_manifest(directory: storage.StoragePath) -> Manifest | None:
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return None
     if not (out / MANIFEST_FILE).is_file():
-        raise UsageError(f"{out} exists and is no dataset folder; choose another --out")
+        raise UsageError(f"{out} exists and is no dataset folder; choose another `out`")
     return load_manifest(out)
 
 

@@ -91,7 +91,7 @@ def stage_dataset(
     if storage.is_remote(directory):
         raise UsageError(f"only a local folder can be staged, not {directory}")
     if workers < 1:
-        raise UsageError(f"--workers is {workers}; it must be >= 1")
+        raise UsageError(f"`workers` is {workers}; it must be >= 1")
     with BucketFolder(address) as folder, ThreadPoolExecutor(workers) as pool:
         *files, manifest = _describe_files(Path(directory), pool)
         present = folder.list_objects()

@@ -36,9 +36,9 @@ class Mixture:
         least = {"cap": self.cap, "steps": self.steps, "batch_size": self.batch_size}
         for name, value in least.items():
             if value is not None and value < 1:
-                raise UsageError(f"--{name.replace('_', '-')} is {value}; it must be >= 1")
+                raise UsageError(f"`{name}` is {value}; it must be >= 1")
         if not self.temperature > 0:
-            raise UsageError(f"--temperature is {self.temperature}; it must be > 0")
+            raise UsageError(f"`temperature` is {self.temperature}; it must be > 0")
 
 
 @dataclass(frozen=True)

@@ -149,7 +149,7 @@ def _start_sound_executor(settings: EncodingSettings) -> ProcessPoolExecutor:
     except BrokenProcessPool as error:
         executor.shutdown()
         raise WorkerLostError(
-            "worker processes end as they start, perhaps out of memory; try --workers 1"
+            "worker processes end as they start, perhaps out of memory; try `workers=1`"
         ) from error
     return executor
 

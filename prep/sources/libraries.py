@@ -65,7 +65,7 @@ def _open_tfds(
     try:
         import tensorflow_datasets as tfds
     except ImportError as error:
-        raise UsageError("--source tfds needs `pip install tensorflow-datasets`") from error
+        raise UsageError("`source=tfds` needs `pip install tensorflow-datasets`") from error
     if source.folder:
         builder = tfds.builder_from_directory(join(data_dir or Path(), source.folder))
     else:
@@ -88,7 +88,7 @@ def _open_hub(
         import datasets
     except ImportError as error:
         raise UsageError(
-            "--source hf needs Hugging Face datasets, which is optional: `pip install datasets`"
+            "`source=hf` needs Hugging Face datasets, which is optional: `pip install datasets`"
         ) from error
     loaded = datasets.load_dataset(
         source.name,

@@ -73,7 +73,7 @@ def plan_task(task: Task, data_dir: StoragePath | None, shard_records: int) -> T
     if isinstance(task.source, TfdsSource | HubSource):
         return _plan_named(task, task.source, data_dir, shard_records)
     if data_dir is None:
-        raise UsageError(f"task {task.name!r} is read from files: say where with --data-dir")
+        raise UsageError(f"task {task.name!r} is read from files: say where with `data_dir`")
     if is_remote(data_dir):
         data_dir = fetch_sources(task.name, task.source, str(data_dir))
     return _plan_files(task, find_layout(task, task.source, Path(data_dir)), shard_records)

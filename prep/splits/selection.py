@@ -158,7 +158,7 @@ def _few_shot(request: CountRequest, seed: int) -> _Change:
         if not words:
             raise UsageError(
                 f"task {plan.task.name!r} has no labels to take {request.count} rows of each; give"
-                f" it --limit {plan.task.name}/{request.split}=N"
+                f" it `limits={plan.task.name}/{request.split}=N`"
             )
         positions_of: dict[int, list[int]] = defaultdict(list)
         for position, made, _ in worded_rows(split):

@@ -22,12 +22,12 @@ def read_from(task: Task, source: str) -> Task:
         UsageError: If there is no such source, or the task is not in it.
     """
     if source not in SOURCES:
-        raise UsageError(f"--source: there is no source {source!r}; {nearest(source, SOURCES)}")
+        raise UsageError(f"`source`: there is no source {source!r}; {nearest(source, SOURCES)}")
     if source == "files" or isinstance(task.source, GeneratedSource):
         return task
     chosen = task.tfds if source == "tfds" else task.hf
     if chosen is None:
-        raise UsageError(f"task {task.name!r} has no --source {source}; it has files")
+        raise UsageError(f"task {task.name!r} has no `source={source}`; it has files")
     return dataclasses.replace(
         task, source=chosen, labels=chosen.labels or _numbered(task.labels), columns=()
     )

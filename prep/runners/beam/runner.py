@@ -79,21 +79,21 @@ def parse_beam_options(flags: Sequence[str], out: storage.StoragePath) -> Any:
         runner = _import_beam("apache_beam.runners.runner").create_runner(name)
     except SystemExit as error:
         reason = messages.getvalue().splitlines()[-1].partition("error: ")[2]
-        raise UsageError(f"--beam-options: {reason}") from error
+        raise UsageError(f"`beam_options`: {reason}") from error
     except ValueError as error:
-        raise UsageError(f"--beam-options: {error}") from error
+        raise UsageError(f"`beam_options`: {error}") from error
     if name == "DataflowRunner":
         _check_dataflow(out)
     _check_job_server(options.view_as(module.PortableOptions).job_endpoint)
     validator = _import_beam("apache_beam.options.pipeline_options_validator")
     if problems := validator.PipelineOptionsValidator(options, runner).validate():
-        raise UsageError(f"--beam-options: {' '.join(problems)}")
+        raise UsageError(f"`beam_options`: {' '.join(problems)}")
     return options
 
 
 def _check_dataflow(out: storage.StoragePath) -> None:
     if not storage.is_remote(out):
-        raise UsageError(f"DataflowRunner cannot write to {out}: --out must be gs://bucket/prefix")
+        raise UsageError(f"DataflowRunner cannot write to {out}: `out` must be gs://bucket/prefix")
     if importlib.util.find_spec("apitools") is None:
         raise UsageError(f"DataflowRunner needs all of Beam's extra gcp: {_INSTALL}")
 
@@ -107,7 +107,7 @@ def _check_job_server(address: str | None) -> None:
         socket.create_connection((host, int(port)), _CONNECT_SECONDS).close()
     except OSError as error:
         reason = error.strerror or error  # a timeout has no number, and so no text of the system
-        raise UsageError(f"--beam-options: no job server at {address}: {reason}") from error
+        raise UsageError(f"`beam_options`: no job server at {address}: {reason}") from error
 
 
 def describe_sharing(options: Any, out: storage.StoragePath) -> str:
@@ -124,7 +124,7 @@ def describe_sharing(options: Any, out: storage.StoragePath) -> str:
         return ""
     return (
         f"note: the workers of {_runner_of(options)} must see {Path(out).resolve().parent}; if"
-        " they run on other machines, share that folder with them or use --out gs://bucket/prefix"
+        " they run on other machines, share that folder with them or use `out=gs://bucket/prefix`"
     )
 
 
@@ -179,7 +179,7 @@ def _import_beam(name: str) -> Any:
         return importlib.import_module(name)
     except ImportError as error:
         raise UsageError(
-            f"--runner beam needs Apache Beam, which is not installed here: {_INSTALL}"
+            f"`runner=beam` needs Apache Beam, which is not installed here: {_INSTALL}"
         ) from error
     finally:
         logging.disable(logging.NOTSET)
