@@ -20,7 +20,7 @@ BASELINE_SPLIT = "train"
 
 
 def make_parser() -> OneLineParser:
-    """The command line."""
+    """Make the parser of the command line."""
     parser = OneLineParser(prog="python -m eval", description=__doc__)
     parser.add_argument("--run", required=True, help="run folder that the trainer wrote")
     parser.add_argument("--dataset", help="dataset folder; by default the run's")
@@ -47,10 +47,10 @@ def make_parser() -> OneLineParser:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Scores a run.
+    """Score a run.
 
     Args:
-        argv: the command line; by default the process's own.
+        argv: The command line; by default the process's own.
 
     Returns:
         The exit code.
@@ -98,15 +98,15 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def check_average(average: list[str], weights: list[float] | None, checkpoint: str) -> None:
-    """Refuses options that only make sense with an average, or without one.
+    """Refuse options that only make sense with an average, or without one.
 
     Args:
-        average: names of adapters.
-        weights: their weights.
-        checkpoint: what `--checkpoint` says.
+        average: Names of adapters.
+        weights: Their weights.
+        checkpoint: What `--checkpoint` says.
 
     Raises:
-        UsageError: such an option.
+        UsageError: There is such an option.
     """
     if weights is not None and not average:
         raise UsageError("--weights goes with --average: name the adapters")
@@ -115,12 +115,12 @@ def check_average(average: list[str], weights: list[float] | None, checkpoint: s
 
 
 def score_task(session: Session, entry: TaskEntry, split: str) -> ScoredTask:
-    """Scores one task, showing progress.
+    """Score one task, showing progress.
 
     Args:
-        session: the open run.
-        entry: the task.
-        split: the split to score on.
+        session: The open run.
+        entry: The task.
+        split: The split to score on.
 
     Returns:
         The result, beside the trivial baseline's.
@@ -135,7 +135,7 @@ def score_task(session: Session, entry: TaskEntry, split: str) -> ScoredTask:
 
 
 def evaluate_with_progress(session: Session, entry: TaskEntry, table: TokenTable) -> TaskResult:
-    """Scores one table, with a progress bar of its examples on standard error."""
+    """Score one table, with a progress bar of its examples on standard error."""
     with tqdm(total=len(table), desc=entry.name, unit=" examples") as bar:
         return session.evaluator.evaluate(entry.name, table, lambda done: bar.update(done - bar.n))
 

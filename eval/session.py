@@ -24,11 +24,11 @@ class Session:
     """What scoring a run takes.
 
     Attributes:
-        run: the model with a checkpoint's weights, and its configuration.
-        dataset: the dataset folder.
-        manifest: of the dataset.
-        vocabulary: of the dataset, the one the run was trained with.
-        evaluator: of the run's model.
+        run: The model with a checkpoint's weights, and its configuration.
+        dataset: The dataset folder.
+        manifest: Of the dataset.
+        vocabulary: Of the dataset, the one the run was trained with.
+        evaluator: Of the run's model.
     """
 
     run: LoadedRun
@@ -51,26 +51,26 @@ def open_session(
     settings: ResolvedRun | None = None,
     manifest: Manifest | None = None,
 ) -> Session:
-    """Opens a run folder with its dataset; call it before anything else touches a tensor.
+    """Open a run folder with its dataset; call it before anything else touches a tensor.
 
     Args:
-        run: the run folder.
-        dataset: the dataset folder; by default the one the run was trained on.
+        run: The run folder.
+        dataset: The dataset folder; by default the one the run was trained on.
         checkpoint: `best`, `last`, or `none` for the model before training.
-        batch_size: examples per global batch; by default the run's.
-        logical_devices: replicas to split the CPU into.
-        jit_compile: whether to compile with XLA; by default where that is faster.
-        average: adapters of the run, of whose outputs the mean answers every task in place of its
+        batch_size: Examples per global batch; by default the run's.
+        logical_devices: Replicas to split the CPU into.
+        jit_compile: Whether to compile with XLA; by default where that is faster.
+        average: Adapters of the run, of whose outputs the mean answers every task in place of its
             own; none for each task's own.
-        weights: one per name in `average`; equal ones by default.
-        settings: what the run's config.yaml holds, if that was read already.
-        manifest: of the dataset, if that was read already.
+        weights: One per name in `average`; equal ones by default.
+        settings: What the run's config.yaml holds, if that was read already.
+        manifest: Of the dataset, if that was read already.
 
     Returns:
         The session.
 
     Raises:
-        ValueError: anything missing, unknown, or made with another vocabulary.
+        ValueError: Something is missing, unknown, or made with another vocabulary.
     """
     settings = settings or read_config(run)
     directory = dataset or settings.dataset
@@ -95,18 +95,18 @@ def open_session(
 
 
 def open_vocabulary(directory: str, manifest: Manifest, expected_sha256: str) -> Vocabulary:
-    """Opens a dataset's vocabulary and makes sure it is the one the model learned.
+    """Open a dataset's vocabulary and make sure it is the one the model learned.
 
     Args:
-        directory: the dataset folder.
-        manifest: of the dataset.
-        expected_sha256: of the vocabulary the run was trained with.
+        directory: The dataset folder.
+        manifest: Of the dataset.
+        expected_sha256: Of the vocabulary the run was trained with.
 
     Returns:
         The vocabulary.
 
     Raises:
-        DataError: the file isn't the manifest's, or the manifest's isn't the run's.
+        DataError: The file isn't the manifest's, or the manifest's isn't the run's.
     """
     entry = manifest.vocabulary
     vocabulary = read_vocabulary(directory, manifest)
@@ -121,19 +121,19 @@ def open_vocabulary(directory: str, manifest: Manifest, expected_sha256: str) ->
 def choose_tasks(
     names: Sequence[str], settings: ResolvedRun, manifest: Manifest, split: str
 ) -> list[TaskEntry]:
-    """The tasks to score: those asked for, or all of the run's that have the split.
+    """Choose the tasks to score: those asked for, or all of the run's that have the split.
 
     Args:
-        names: tasks asked for; empty for all.
-        settings: the run's.
-        manifest: the dataset's.
-        split: the split to score on.
+        names: Tasks asked for; empty for all.
+        settings: The run's.
+        manifest: The dataset's.
+        split: The split to score on.
 
     Returns:
         The tasks' entries.
 
     Raises:
-        UsageError: an unknown task, or no such split.
+        UsageError: A task is unknown, or there is no such split.
     """
     for name in names:
         if name not in settings.tasks:

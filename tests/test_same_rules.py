@@ -1,4 +1,4 @@
-"""Rules of which two packages hold a copy each, since neither may import the other, are the same."""
+"""Rules that two packages hold copies of, since neither may import the other, are the same."""
 
 import subprocess
 import sys

@@ -69,17 +69,17 @@ def mean_of_main_metrics(scored: Iterable[Mapping[str, float]]) -> float:
 
 
 def score(names: Sequence[str], answers: Answers) -> dict[str, float]:
-    """Computes metrics by name.
+    """Compute metrics by name.
 
     Args:
-        names: of `METRICS`.
-        answers: right and given ones.
+        names: Of `METRICS`.
+        answers: Right and given ones.
 
     Returns:
         Figures by metric name, in the order of `names`.
 
     Raises:
-        UsageError: an unknown metric, or one that needs groups and has none.
+        UsageError: A metric is unknown, or needs groups and has none.
     """
     check_names(names)
     return {name: METRICS[name](answers) for name in names}

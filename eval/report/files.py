@@ -19,14 +19,14 @@ def write_report(
     vocabulary: Vocabulary,
     provenance: Mapping[str, Any],
 ) -> list[Path]:
-    """Writes `<split>.predictions.jsonl` and then `<split>.json`, each whole or not at all.
+    """Write `<split>.predictions.jsonl` and then `<split>.json`, each whole or not at all.
 
     Args:
-        folder: made if absent; the files of an earlier evaluation of the split are replaced.
-        split: the split that was scored.
-        scored: the tasks, in order.
-        vocabulary: turns inputs back into text.
-        provenance: where the figures come from: run, step, checkpoint, dataset and the like.
+        folder: Made if absent; the files of an earlier evaluation of the split are replaced.
+        split: The split that was scored.
+        scored: The tasks, in order.
+        vocabulary: Turns inputs back into text.
+        provenance: Where the figures come from: run, step, checkpoint, dataset and the like.
 
     Returns:
         The files.

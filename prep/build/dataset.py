@@ -46,7 +46,7 @@ from prep.tokens.vocabulary import Vocabulary
 
 
 def build_dataset(options: BuildOptions, report: Callable[[str], None] = print) -> Manifest:
-    """Builds a dataset folder, or finds that it is already there.
+    """Build a dataset folder, or find that it is already there.
 
     Args:
         options: What to build.
@@ -87,7 +87,7 @@ def build_dataset(options: BuildOptions, report: Callable[[str], None] = print) 
 
 
 def _plan_tasks(options: BuildOptions) -> tuple[list[TaskPlan], dict[str, str]]:
-    """Plans what can be planned; of every other task, the reason why it cannot."""
+    """Plan what can be planned; of every other task, tell the reason why it cannot."""
     plans: list[TaskPlan] = []
     failures: dict[str, str] = {}
     for task in list(_chosen_tasks(options)):  # mistakes in what was asked for come first
@@ -111,12 +111,12 @@ def _refuse(
         raise DataError(f"{out} is left as it is, since what it has cannot be built now: {reasons}")
     raise UsageError(
         f"{out} was built with other options ({', '.join(differences)} differ); choose another"
-        " --out, or replace it with --force"
+        " `out`, or replace it with `force`"
     )
 
 
 def _chosen_tasks(options: BuildOptions) -> Iterator[Task]:
-    """The tasks as this build makes them."""
+    """Yield the tasks as this build makes them."""
     for task in options.tasks:
         chosen = read_from(task, options.source)
         chosen = worded_as(chosen, options.format, options.has_name_in_front)
@@ -124,19 +124,19 @@ def _chosen_tasks(options: BuildOptions) -> Iterator[Task]:
 
 
 def _existing_manifest(directory: storage.StoragePath) -> Manifest | None:
-    """Returns the manifest of a finished folder, None if the place is free."""
+    """Return the manifest of a finished folder, None if the place is free."""
     if storage.is_remote(directory):
         return _staged_manifest(str(directory))
     out = Path(directory)
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return None
     if not (out / MANIFEST_FILE).is_file():
-        raise UsageError(f"{out} exists and is no dataset folder; choose another --out")
+        raise UsageError(f"{out} exists and is no dataset folder; choose another `out`")
     return load_manifest(out)
 
 
 def _staged_manifest(address: str) -> Manifest | None:
-    """Asks before the work begins, so that a bucket that isn't there is known at once."""
+    """Ask before the work begins, so that a bucket that isn't there is known at once."""
     from prep.storage.bucket import BucketFolder  # loads Google's client
 
     with BucketFolder(address) as folder:
@@ -153,7 +153,7 @@ def _write_folder(
     finished: Mapping[str, TaskEntry],
     run_jobs: JobRunner,
 ) -> Manifest:
-    """Writes the tasks that are not finished, copies those that are, and the manifest last."""
+    """Write the tasks that are not finished, copy those that are, and write the manifest last."""
     if (folder / MANIFEST_FILE).is_file():  # killed when only moving or staging was left
         whole = load_manifest(folder)
         if not whole.failed and not list_differences(planned, whole):

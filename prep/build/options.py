@@ -60,16 +60,15 @@ class BuildOptions:
 
     def __post_init__(self) -> None:
         if not self.tasks:
-            raise UsageError("no task to build: name at least one with --tasks")
+            raise UsageError("no task to build: name at least one with `tasks`")
         if self.truncation is not None:
-            check_truncation(self.truncation, "--truncation")
+            check_truncation(self.truncation, "`truncation`")
         least = {"max_input_length": 2, "max_target_length": 2, "shard_records": 1, "workers": 1}
         for name, minimum in least.items():
             if getattr(self, name) < minimum:
-                option = "--" + name.replace("_", "-")
-                raise UsageError(f"{option} is {getattr(self, name)}; it must be >= {minimum}")
+                raise UsageError(f"`{name}` is {getattr(self, name)}; it must be >= {minimum}")
         check_runner(self.runner, self.beam_options)
         if self.pack_target_length and not self.pack:
-            raise UsageError("--pack-target-length is for --pack")
+            raise UsageError("`pack_target_length` is for `pack`")
         if self.pack_target_length < 0:
-            raise UsageError(f"--pack-target-length is {self.pack_target_length}; it must be >= 0")
+            raise UsageError(f"`pack_target_length` is {self.pack_target_length}; it must be >= 0")

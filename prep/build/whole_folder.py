@@ -19,7 +19,7 @@ from prep.runners.local import WorkerLostError
 
 @contextlib.contextmanager
 def written_whole(out: storage.StoragePath, report: Callable[[str], None]) -> Iterator[Path]:
-    """Yields a local folder to write, which then goes where it belongs, whole or not at all.
+    """Yield a local folder to write, which then goes where it belongs, whole or not at all.
 
     Args:
         out: Where it belongs, local or gs://.
@@ -56,7 +56,7 @@ def written_whole(out: storage.StoragePath, report: Callable[[str], None]) -> It
 
 
 def _temporary_folder(address: str) -> Path:
-    """The same folder for each build of an address, so that one goes on where another ended."""
+    """Make the same folder for every build of an address: one goes on where another ended."""
     user = os.getuid() if hasattr(os, "getuid") else 0
     digest = hashlib.sha256(address.rstrip("/").encode()).hexdigest()[:16]
     folder = Path(tempfile.gettempdir()) / f"prep-{user}-{digest}"
@@ -67,7 +67,7 @@ def _temporary_folder(address: str) -> Path:
 
 
 def _stage(folder: Path, address: str, report: Callable[[str], None]) -> None:
-    """Copies a finished folder to a bucket; if the bucket refuses, the work is not lost."""
+    """Copy a finished folder to a bucket; if the bucket refuses, the work is not lost."""
     from prep.dataset.staging import describe_staging, stage_dataset  # loads Google's client
 
     try:
@@ -81,7 +81,7 @@ def _stage(folder: Path, address: str, report: Callable[[str], None]) -> None:
 
 
 def _move_into_place(partial: Path, out: Path) -> None:
-    """Puts the finished folder where it belongs, in place of an older one if there is one."""
+    """Put the finished folder where it belongs, in place of an older one if there is one."""
     if out.is_dir() and any(out.iterdir()):
         replaced = out.with_name(f".{out.name}.replaced")
         shutil.rmtree(replaced, ignore_errors=True)

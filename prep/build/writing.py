@@ -23,7 +23,7 @@ from prep.splits.plan import SplitPlan, TaskPlan
 
 
 def describe_failure(task: str, error: Exception) -> str:
-    """Says in one line why a task failed, without saying again which.
+    """Say in one line why a task failed, without saying again which.
 
     Args:
         task: The task's name.
@@ -37,7 +37,7 @@ def describe_failure(task: str, error: Exception) -> str:
 
 
 class TaskWriter:
-    """Writes the shards of tasks.
+    """The writer of the shards of tasks.
 
     Args:
         folder: The folder to write to; its journal was opened.
@@ -55,7 +55,7 @@ class TaskWriter:
         self.failures: dict[str, str] = {}
 
     def write(self, settings: EncodingSettings, run_jobs: JobRunner) -> None:
-        """Writes every shard that is not there yet; failures are kept in `failures`.
+        """Write every shard that is not there yet; failures are kept in `failures`.
 
         Args:
             settings: What every shard has in common.
@@ -78,7 +78,7 @@ class TaskWriter:
                 self._journal.add(job, result)
 
     def finish(self, planned: Manifest) -> dict[str, TaskEntry]:
-        """Gives the shards their names; the folders of tasks that failed are removed.
+        """Give the shards their names, and remove the folders of tasks that failed.
 
         Args:
             planned: The manifest before any row was encoded.
@@ -125,7 +125,7 @@ class TaskWriter:
                     break
 
     def _readable(self, task: str, jobs: Iterable[ShardJob]) -> Iterator[ShardJob]:
-        """Yields a task's jobs up to where its rows cannot be read."""
+        """Yield a task's jobs up to where its rows cannot be read."""
         try:
             yield from jobs
         except UsageError:
@@ -135,7 +135,7 @@ class TaskWriter:
 
 
 def copy_tasks(names: Iterable[str], source: Path, folder: Path) -> None:
-    """Takes finished tasks over from an older dataset folder.
+    """Take finished tasks over from an older dataset folder.
 
     Args:
         names: Of the tasks.

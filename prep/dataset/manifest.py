@@ -185,7 +185,7 @@ class TaskEntry:
     truncation: str = "head"
 
     def split(self, name: str) -> SplitEntry:
-        """Looks a split up.
+        """Look a split up.
 
         Args:
             name: Such as "train" or "validation".
@@ -232,7 +232,7 @@ class Manifest:
     failed: Mapping[str, str] = field(default_factory=dict)
 
     def task(self, name: str) -> TaskEntry:
-        """Looks a task up.
+        """Look a task up.
 
         Args:
             name: The task's name.
@@ -253,7 +253,7 @@ class Manifest:
 
 
 def load_manifest(directory: storage.StoragePath) -> Manifest:
-    """Reads the table of contents of a dataset folder.
+    """Read the table of contents of a dataset folder.
 
     Args:
         directory: The dataset folder, local or gs://.
@@ -281,7 +281,7 @@ def load_manifest(directory: storage.StoragePath) -> Manifest:
 
 
 def parse_manifest(content: bytes, path: str) -> Manifest:
-    """Turns the bytes of a `dataset.json` into a manifest.
+    """Turn the bytes of a `dataset.json` into a manifest.
 
     Args:
         content: The file's bytes.
@@ -309,7 +309,7 @@ def parse_manifest(content: bytes, path: str) -> Manifest:
 
 
 def serialize_manifest(manifest: Manifest) -> bytes:
-    """Turns a manifest into the canonical bytes of `dataset.json`.
+    """Turn a manifest into the canonical bytes of `dataset.json`.
 
     Args:
         manifest: The manifest.
@@ -322,7 +322,7 @@ def serialize_manifest(manifest: Manifest) -> bytes:
 
 
 def write_manifest(directory: storage.StoragePath, manifest: Manifest) -> Path:
-    """Writes `dataset.json` atomically: it is either there and whole, or not there.
+    """Write `dataset.json` atomically: it is either there and whole, or not there.
 
     Args:
         directory: A local dataset folder whose other files are already on the disk.
@@ -373,7 +373,7 @@ def _packing_from(document: Mapping[str, Any]) -> PackingEntry | None:
 
 
 def _build(entry: type[Entry], document: Mapping[str, Any], **parsed: Any) -> Entry:
-    """Builds a dataclass from a JSON object, lists as tuples."""
+    """Build a dataclass from a JSON object, lists as tuples."""
     values = {
         key: tuple(value) if isinstance(value, list) else value for key, value in document.items()
     }

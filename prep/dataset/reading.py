@@ -53,7 +53,7 @@ class TokenTable:
         return len(self.labels)
 
     def head(self, count: int) -> "TokenTable":
-        """Returns the first examples, each a row of its own, sharing memory with this table.
+        """Return the first examples, each a row of its own, sharing memory with this table.
 
         Args:
             count: How many at most.
@@ -78,7 +78,7 @@ class TokenTable:
         return len(self) if self.pack_offsets is None else len(self.pack_offsets) - 1
 
     def input_ids(self, row: int) -> np.ndarray:
-        """Returns the input token ids of one example, EOS included.
+        """Return the input token ids of one example, EOS included.
 
         Args:
             row: Position in the table.
@@ -89,7 +89,7 @@ class TokenTable:
         return self.inputs[self.input_offsets[row] : self.input_offsets[row + 1]]
 
     def target_ids(self, row: int) -> np.ndarray:
-        """Returns the target token ids of one example, EOS included.
+        """Return the target token ids of one example, EOS included.
 
         Args:
             row: Position in the table.
@@ -103,7 +103,7 @@ class TokenTable:
 def read_split(
     directory: storage.StoragePath, manifest: Manifest, task: str, split: str, verify: bool = True
 ) -> TokenTable:
-    """Reads all examples of a split into memory.
+    """Read all examples of a split into memory.
 
     Args:
         directory: The dataset folder, local or gs://.
@@ -136,7 +136,7 @@ def read_split(
 
 
 def read_vocabulary(directory: storage.StoragePath, manifest: Manifest) -> Vocabulary:
-    """Loads the vocabulary a dataset was built with, from its own folder.
+    """Load the vocabulary a dataset was built with, from its own folder.
 
     Args:
         directory: The dataset folder, local or gs://.
@@ -162,7 +162,7 @@ def read_vocabulary(directory: storage.StoragePath, manifest: Manifest) -> Vocab
 
 
 def _read_shard(path: str, shard: ShardEntry, verify: bool) -> bytes:
-    """Reads a shard, comparing its size and checksum with the manifest if asked to.
+    """Read a shard, comparing its size and checksum with the manifest if asked to.
 
     What comes from a bucket may have been damaged on the way, which TensorFlow does not notice: it
     is read again before the shard itself is called corrupt.
@@ -217,7 +217,7 @@ def _join_columns(batches: list[dict[str, np.ndarray]], dtype: type, is_packed: 
 
 
 def _split_texts(texts: np.ndarray, offsets: np.ndarray) -> tuple[tuple[str, ...], ...] | None:
-    """Takes the flat texts apart again by example; None if there are none."""
+    """Take the flat texts apart again by example; None if there are none."""
     if not len(texts):
         return None
     decoded = [text.decode("utf-8") for text in texts]

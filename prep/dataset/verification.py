@@ -12,7 +12,7 @@ from prep.tokens.vocabulary import Vocabulary
 
 
 def find_problems(directory: storage.StoragePath) -> Iterator[str]:
-    """Reads every record of a dataset folder and compares it with the manifest.
+    """Read every record of a dataset folder and compare it with the manifest.
 
     Args:
         directory: The dataset folder, local or gs://.

@@ -21,7 +21,7 @@ class Mixture:
     """How the tasks shall be mixed.
 
     Attributes:
-        temperature: p(task) is proportional to min(size, cap)^(1 / temperature).
+        temperature: A task is drawn in proportion to min(size, cap)^(1 / temperature).
         cap: The largest size a task counts with, in examples; None for no cap.
         steps: Batches of the training run; None if that is not known.
         batch_size: Examples per batch, or rows of them where they are packed.
@@ -36,9 +36,9 @@ class Mixture:
         least = {"cap": self.cap, "steps": self.steps, "batch_size": self.batch_size}
         for name, value in least.items():
             if value is not None and value < 1:
-                raise UsageError(f"--{name.replace('_', '-')} is {value}; it must be >= 1")
+                raise UsageError(f"`{name}` is {value}; it must be >= 1")
         if not self.temperature > 0:
-            raise UsageError(f"--temperature is {self.temperature}; it must be > 0")
+            raise UsageError(f"`temperature` is {self.temperature}; it must be > 0")
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,12 @@ class SplitSurvey:
 
 @dataclass(frozen=True)
 class TaskSurvey:
-    """One task, with all its splits."""
+    """One task, with all its splits.
+
+    Attributes:
+        entry: What the manifest says.
+        splits: Its splits, in the manifest's order.
+    """
 
     entry: TaskEntry
     splits: tuple[SplitSurvey, ...]
@@ -127,7 +132,7 @@ def survey_dataset(
     records: int = 1,
     mixture: Mixture | None = None,
 ) -> Survey:
-    """Reads a dataset folder once.
+    """Read a dataset folder once.
 
     Args:
         directory: The dataset folder, local or gs://.
@@ -171,7 +176,7 @@ def survey_dataset(
 
 
 def percentile_length(counts: np.ndarray, percent: float) -> int:
-    """Finds the length that so many of the examples do not exceed.
+    """Find the length that so many of the examples do not exceed.
 
     Args:
         counts: int64 [longest + 1], examples by length.

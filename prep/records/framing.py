@@ -16,7 +16,7 @@ _unpack_length = struct.Struct("<Q").unpack_from
 
 
 def split_records(content: bytes, path: str) -> list[bytes]:
-    """Takes the frames off the records of a TFRecord file.
+    """Take the frames off the records of a TFRecord file.
 
     Args:
         content: The whole file.
@@ -51,7 +51,7 @@ _pack_uint32 = struct.Struct("<I").pack
 
 
 def frame(data: bytes) -> bytes:
-    """Wraps a serialized record as TFRecord does.
+    """Wrap a serialized record as TFRecord does.
 
     Args:
         data: The record.

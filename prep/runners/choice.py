@@ -16,7 +16,7 @@ JobRunner = Callable[
 
 
 def check_runner(runner: str, beam_options: Sequence[str]) -> None:
-    """Checks what was asked for.
+    """Check what was asked for.
 
     Args:
         runner: Of `RUNNERS`.
@@ -26,9 +26,9 @@ def check_runner(runner: str, beam_options: Sequence[str]) -> None:
         UsageError: If there is no such runner, or it takes no such options.
     """
     if runner not in RUNNERS:
-        raise UsageError(f"--runner: there is no runner {runner!r}; {nearest(runner, RUNNERS)}")
+        raise UsageError(f"`runner`: there is no runner {runner!r}; {nearest(runner, RUNNERS)}")
     if beam_options and runner != "beam":
-        raise UsageError("--beam-options go with --runner beam")
+        raise UsageError("`beam_options` go with `runner=beam`")
 
 
 def choose_runner(
@@ -38,7 +38,7 @@ def choose_runner(
     workers: int,
     report: Callable[[str], None] = print,
 ) -> JobRunner:
-    """Prepares what runs the jobs of a build.
+    """Prepare what runs the jobs of a build.
 
     Args:
         runner: Of `RUNNERS`.

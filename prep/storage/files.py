@@ -17,7 +17,7 @@ StoragePath = str | Path
 
 
 def is_remote(path: StoragePath) -> bool:
-    """Whether the path names an object in a bucket.
+    """Tell whether the path names an object in a bucket.
 
     Args:
         path: Local path or gs:// address.
@@ -29,7 +29,7 @@ def is_remote(path: StoragePath) -> bool:
 
 
 def join(directory: StoragePath, name: str) -> str:
-    """Joins a folder and a relative name, for local folders and buckets alike.
+    """Join a folder and a relative name, for local folders and buckets alike.
 
     Args:
         directory: Local folder or gs:// prefix.
@@ -44,7 +44,7 @@ def join(directory: StoragePath, name: str) -> str:
 
 
 def exists(path: StoragePath) -> bool:
-    """Whether there is a file or folder of that name.
+    """Tell whether there is a file or folder of that name.
 
     Args:
         path: Local path or gs:// address.
@@ -69,7 +69,7 @@ def exists(path: StoragePath) -> bool:
 
 
 def read_bytes(path: StoragePath) -> bytes:
-    """Reads a whole file.
+    """Read a whole file.
 
     Args:
         path: Local path or gs:// address.
@@ -89,7 +89,7 @@ def read_bytes(path: StoragePath) -> bytes:
 
 @contextlib.contextmanager
 def explained(path: StoragePath) -> Iterator[None]:
-    """Turns TensorFlow's errors about a bucket into one line that tells the cause.
+    """Turn TensorFlow's errors about a bucket into one line that tells the cause.
 
     Args:
         path: What is being read or written inside the block.
@@ -114,7 +114,7 @@ def explained(path: StoragePath) -> Iterator[None]:
 
 
 def _true_cause(error: Exception, path: str) -> Exception:
-    """Asks again where TensorFlow hides the cause.
+    """Ask again where TensorFlow hides the cause.
 
     Its listing says "Could not find directory" also when the service answered 401 or 403; the
     same question about a single object is answered truthfully.

@@ -59,7 +59,7 @@ class Vocabulary:
         return -(-self.size // EMBEDDING_MULTIPLE) * EMBEDDING_MULTIPLE
 
     def sentinel_id(self, number: int) -> int:
-        """Returns the token id of `<extra_id_number>`.
+        """Return the token id of `<extra_id_number>`.
 
         Args:
             number: From 0 up to the number of sentinels.
@@ -70,7 +70,7 @@ class Vocabulary:
         return self.size - 1 - number
 
     def encode(self, text: str) -> list[int]:
-        """Turns a text into token ids, without EOS.
+        """Turn a text into token ids, without EOS.
 
         Args:
             text: Any text; `<extra_id_n>` in it becomes the sentinel's id, `</s>` that of EOS.
@@ -83,7 +83,7 @@ class Vocabulary:
         return self._processor.encode(text)
 
     def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
-        """Turns many texts into token ids, without EOS, on the calling thread alone.
+        """Turn many texts into token ids, without EOS, on the calling thread alone.
 
         Args:
             texts: Any texts.
@@ -100,7 +100,7 @@ class Vocabulary:
         return ids
 
     def decode(self, ids: Iterable[int]) -> str:
-        """Turns token ids back into text: padding dropped, stopped at EOS, sentinels shown.
+        """Turn token ids back into text: padding dropped, stopped at EOS, sentinels shown.
 
         Args:
             ids: Token ids, as a list or an array.

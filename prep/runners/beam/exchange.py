@@ -20,20 +20,20 @@ class Exchange(Protocol):
     """A folder of files by name, on a disk or in a bucket."""
 
     def read(self, name: str) -> bytes | None:
-        """Reads a file; None if there is no such file."""
+        """Read a file; None if there is no such file."""
 
     def write(self, name: str, content: bytes) -> None:
-        """Writes a file, in place of an older one if there is one."""
+        """Write a file, in place of an older one if there is one."""
 
     def names(self) -> set[str]:
-        """Lists all files, by their names relative to the folder."""
+        """List all files, by their names relative to the folder."""
 
     def clear(self) -> None:
-        """Removes all files."""
+        """Remove all files."""
 
 
 def exchange_folder(out: storage.StoragePath) -> str:
-    """Says where the exchange of a build lies: hidden, beside or inside what is being built.
+    """Say where the exchange of a build lies: hidden, beside or inside what is being built.
 
     Args:
         out: The dataset folder to make, local or gs://.
@@ -47,7 +47,7 @@ def exchange_folder(out: storage.StoragePath) -> str:
 
 
 def open_exchange(folder: str) -> Exchange:
-    """Opens an exchange.
+    """Open an exchange.
 
     Args:
         folder: Local path or gs:// address.
@@ -62,6 +62,12 @@ def open_exchange(folder: str) -> Exchange:
 
 
 class _LocalExchange:
+    """A folder on a disk.
+
+    Args:
+        folder: Where it is; made when the first file is written.
+    """
+
     def __init__(self, folder: Path):
         self._folder = folder
 
@@ -86,7 +92,11 @@ class _LocalExchange:
 
 
 class _BucketExchange:
-    """Through Google's client, not TensorFlow: a worker then needs no TensorFlow."""
+    """A folder in a bucket, through Google's client: a worker then needs no TensorFlow.
+
+    Args:
+        folder: gs:// address.
+    """
 
     def __init__(self, folder: str):
         from prep.storage.bucket import BucketFolder  # loads Google's client

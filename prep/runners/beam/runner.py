@@ -56,7 +56,7 @@ _SAME_MACHINE = ("DirectRunner", "FnApiRunner", "BundleBasedDirectRunner", "Pris
 
 
 def parse_beam_options(flags: Sequence[str], out: storage.StoragePath) -> Any:
-    """Checks what can be checked before the long work begins.
+    """Check what can be checked before the long work begins.
 
     Args:
         flags: Options of Beam and its runner, such as --runner=DataflowRunner.
@@ -79,27 +79,27 @@ def parse_beam_options(flags: Sequence[str], out: storage.StoragePath) -> Any:
         runner = _import_beam("apache_beam.runners.runner").create_runner(name)
     except SystemExit as error:
         reason = messages.getvalue().splitlines()[-1].partition("error: ")[2]
-        raise UsageError(f"--beam-options: {reason}") from error
+        raise UsageError(f"`beam_options`: {reason}") from error
     except ValueError as error:
-        raise UsageError(f"--beam-options: {error}") from error
+        raise UsageError(f"`beam_options`: {error}") from error
     if name == "DataflowRunner":
         _check_dataflow(out)
     _check_job_server(options.view_as(module.PortableOptions).job_endpoint)
     validator = _import_beam("apache_beam.options.pipeline_options_validator")
     if problems := validator.PipelineOptionsValidator(options, runner).validate():
-        raise UsageError(f"--beam-options: {' '.join(problems)}")
+        raise UsageError(f"`beam_options`: {' '.join(problems)}")
     return options
 
 
 def _check_dataflow(out: storage.StoragePath) -> None:
     if not storage.is_remote(out):
-        raise UsageError(f"DataflowRunner cannot write to {out}: --out must be gs://bucket/prefix")
+        raise UsageError(f"DataflowRunner cannot write to {out}: `out` must be gs://bucket/prefix")
     if importlib.util.find_spec("apitools") is None:
         raise UsageError(f"DataflowRunner needs all of Beam's extra gcp: {_INSTALL}")
 
 
 def _check_job_server(address: str | None) -> None:
-    """Asks whether a job server is there: Beam would wait for it, and say nothing."""
+    """Ask whether a job server is there: Beam would wait for it, and say nothing."""
     host, _, port = (address or "").rpartition(":")
     if not port.isdecimal():  # none is needed, or Beam starts one
         return
@@ -107,11 +107,11 @@ def _check_job_server(address: str | None) -> None:
         socket.create_connection((host, int(port)), _CONNECT_SECONDS).close()
     except OSError as error:
         reason = error.strerror or error  # a timeout has no number, and so no text of the system
-        raise UsageError(f"--beam-options: no job server at {address}: {reason}") from error
+        raise UsageError(f"`beam_options`: no job server at {address}: {reason}") from error
 
 
 def describe_sharing(options: Any, out: storage.StoragePath) -> str:
-    """Says what machines must share, if there is something that they might not.
+    """Say what machines must share, if there is something that they might not.
 
     Args:
         options: Beam's `PipelineOptions`.
@@ -124,7 +124,7 @@ def describe_sharing(options: Any, out: storage.StoragePath) -> str:
         return ""
     return (
         f"note: the workers of {_runner_of(options)} must see {Path(out).resolve().parent}; if"
-        " they run on other machines, share that folder with them or use --out gs://bucket/prefix"
+        " they run on other machines, share that folder with them or use `out=gs://bucket/prefix`"
     )
 
 
@@ -134,7 +134,7 @@ def write_shards_on_beam(
     out: storage.StoragePath,
     options: Any,
 ) -> Iterator[tuple[ShardJob, ShardResult | DataError]]:
-    """Writes shards through a Beam pipeline.
+    """Write shards through a Beam pipeline.
 
     Args:
         jobs: What to do; all are drawn before the first is done.
@@ -173,13 +173,13 @@ def write_shards_on_beam(
 
 
 def _import_beam(name: str) -> Any:
-    """Imports a module of Beam, without the notices that it greets with."""
+    """Import a module of Beam, without the notices that it greets with."""
     logging.disable(logging.WARNING)
     try:
         return importlib.import_module(name)
     except ImportError as error:
         raise UsageError(
-            f"--runner beam needs Apache Beam, which is not installed here: {_INSTALL}"
+            f"`runner=beam` needs Apache Beam, which is not installed here: {_INSTALL}"
         ) from error
     finally:
         logging.disable(logging.NOTSET)
@@ -193,7 +193,7 @@ def _runner_of(options: Any) -> str:
 def _share_jobs(
     exchange: Exchange, jobs: Iterator[ShardJob], settings_digest: str
 ) -> tuple[dict[str, ShardJob], list[str]]:
-    """Puts jobs into the exchange.
+    """Put jobs into the exchange.
 
     Returns:
         All of them by key, without their rows; the keys of those that no earlier build has done.
@@ -213,9 +213,13 @@ def _share_jobs(
 
 
 class _PipelineThread(threading.Thread):
-    """Runs the pipeline beside the process that collects its results.
+    """The pipeline, run beside the process that collects its results.
 
     A daemon: Ctrl-C ends the waiting at once. What runs elsewhere goes on there.
+
+    Args:
+        worker: What every worker does.
+        options: Beam's `PipelineOptions`.
     """
 
     def __init__(self, worker: ShardWorker, options: Any):
@@ -233,7 +237,7 @@ class _PipelineThread(threading.Thread):
             self.failure = error
 
     def _ship_package(self, folder: Path) -> None:
-        """Has other machines install this package: they have Beam and nothing of ours."""
+        """Have other machines install this package: they have Beam and nothing of ours."""
         if _runner_of(self._options) in _SAME_MACHINE:
             return
         setup = self._options.view_as(
@@ -267,7 +271,7 @@ def _await_result(
     seconds: float,
     given_up: threading.Event,
 ) -> ShardResult | DataError:
-    """Waits for what comes of a job, or for the end of the pipeline."""
+    """Wait for what comes of a job, or for the end of the pipeline."""
     while True:
         is_running = pipeline.is_alive()
         result = read_result(exchange, key)
@@ -294,7 +298,7 @@ def _describe_end(failure: Exception | None, key: str) -> Exception:
 
 
 def _take_shard(exchange: Exchange, key: str, job: ShardJob, result: ShardResult) -> None:
-    """Puts a finished shard where the build wants it."""
+    """Put a finished shard where the build wants it."""
     content = exchange.read(key + SHARD)
     if content is None or f"{google_crc32c.value(content):08x}" != result.crc32c:
         raise DataError(f"{key}{SHARD} is missing from the exchange or damaged; build again")

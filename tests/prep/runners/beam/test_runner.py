@@ -313,7 +313,7 @@ def test_the_extra_has_the_version_of_the_message():
     ("changes", "message"),
     [
         ({"runner": "bean"}, "there is no runner 'bean'; did you mean 'beam'?"),
-        ({"beam_options": ("--runner=x",)}, "--beam-options go with --runner beam"),
+        ({"beam_options": ("--runner=x",)}, "`beam_options` go with `runner=beam`"),
     ],
 )
 def test_impossible_runners(rte_options, changes, message):
@@ -324,9 +324,9 @@ def test_impossible_runners(rte_options, changes, message):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (("--runner=DataflowRunner",), "--out must be gs://bucket/prefix"),
-        (("--direct_num_workers=x",), "--beam-options: .*invalid int value: 'x'"),
-        (("--runner=Drect",), "--beam-options: Unexpected pipeline runner: Drect"),
+        (("--runner=DataflowRunner",), "`out` must be gs://bucket/prefix"),
+        (("--direct_num_workers=x",), "`beam_options`: .*invalid int value: 'x'"),
+        (("--runner=Drect",), "`beam_options`: Unexpected pipeline runner: Drect"),
     ],
 )
 def test_impossible_beam_options(beam, rte_options, flags, message):
@@ -339,7 +339,7 @@ def test_dataflow_without_a_project_is_refused_at_once(beam, rte_options, bucket
     options = rte_options(
         runner="beam", beam_options=("--runner=DataflowRunner",), out=f"{bucket}/data"
     )
-    with pytest.raises(UsageError, match=r"--beam-options: .*Missing required option: project"):
+    with pytest.raises(UsageError, match=r"`beam_options`: .*Missing required option: project"):
         build_dataset(options, ignore)
 
 
