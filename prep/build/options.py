@@ -3,10 +3,10 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from prep import storage
 from prep.errors import UsageError
 from prep.runners.choice import check_runner
 from prep.splits.selection import Selection
+from prep.storage import StoragePath
 from prep.tasks.task import Task
 from prep.tokens.truncation import check_truncation
 
@@ -39,9 +39,9 @@ class BuildOptions:
     """
 
     tasks: tuple[Task, ...]
-    vocabulary: storage.StoragePath
-    out: storage.StoragePath
-    data_dir: storage.StoragePath | None = None
+    vocabulary: StoragePath
+    out: StoragePath
+    data_dir: StoragePath | None = None
     max_input_length: int = 512
     max_target_length: int = 512
     shard_records: int = 2048

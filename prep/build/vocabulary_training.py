@@ -10,8 +10,8 @@ from prep.errors import DataError, UsageError
 from prep.sources.blocks import parse_block
 from prep.sources.row import RowError
 from prep.splits.finding import plan_task
+from prep.storage import StoragePath
 from prep.storage.durable_files import write_atomically
-from prep.storage.files import StoragePath
 from prep.tasks.examples import TRAIN_SPLIT, row_to_examples
 from prep.tasks.task import Task
 from prep.tokens.vocabulary import Vocabulary

@@ -12,17 +12,17 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from prep import storage
 from prep.errors import DataError
 from prep.runners.local import WorkerLostError
+from prep.storage import LocalPlace, Place
 
 
 @contextlib.contextmanager
-def written_whole(out: storage.StoragePath, report: Callable[[str], None]) -> Iterator[Path]:
+def written_whole(out: Place, report: Callable[[str], None]) -> Iterator[Path]:
     """Yield a local folder to write, which then goes where it belongs, whole or not at all.
 
     Args:
-        out: Where it belongs, local or gs://.
+        out: Where it belongs.
         report: Receives lines for the person who waits.
 
     Yields:
@@ -32,11 +32,11 @@ def written_whole(out: storage.StoragePath, report: Callable[[str], None]) -> It
         DataError: If somebody else owns it, or the bucket refuses.
         OSError: If the disk refuses.
     """
-    if not storage.is_remote(out):
-        partial = Path(out).with_name(f".{Path(out).name}.partial")
+    if isinstance(out, LocalPlace):
+        partial = out.path.with_name(f".{out.path.name}.partial")
         try:
             yield partial
-            _move_into_place(partial, Path(out))
+            _move_into_place(partial, out.path)
         except WorkerLostError:
             raise  # the next build, perhaps with fewer workers, goes on from here
         except Exception:

@@ -20,6 +20,7 @@ from prep.errors import DataError, UsageError, describe_os_error
 from prep.runners.choice import JobRunner
 from prep.shards.jobs import EncodingSettings, ShardJob, ShardResult
 from prep.splits.plan import SplitPlan, TaskPlan
+from prep.storage import Place
 
 
 def describe_failure(task: str, error: Exception) -> str:
@@ -134,19 +135,19 @@ class TaskWriter:
             self._fail(task, error)
 
 
-def copy_tasks(names: Iterable[str], source: Path, folder: Path) -> None:
+def copy_tasks(names: Iterable[str], source: Place, folder: Path) -> None:
     """Take finished tasks over from an older dataset folder.
 
     Args:
         names: Of the tasks.
-        source: The older folder.
+        source: The older folder, on this machine's disk.
         folder: The folder that is being written.
 
     Raises:
         OSError: If the disk refuses.
     """
     for name in names:
-        shutil.copytree(source / name, folder / name)
+        shutil.copytree(str(source / name), folder / name)
 
 
 def task_jobs(folder: Path, plan: TaskPlan) -> Iterator[ShardJob]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from prep.build.options import BuildOptions
 from prep.inspection.survey import Mixture
-from prep.storage.files import StoragePath, is_remote
+from prep.storage import Place, place_of
 from prep.tasks import get_task
 from prep.tasks.task import Task
 from prep.tasks.tasks_file import load_tasks
@@ -63,9 +63,9 @@ def _parse_tasks(names: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name.strip() for name in names.split(",") if name.strip()))
 
 
-def parse_folder(text: str) -> StoragePath:
+def parse_folder(text: str) -> Place:
     """Read a folder, local or in a bucket."""
-    return text if is_remote(text) else Path(text)
+    return place_of(text)
 
 
 def own_tasks(arguments: argparse.Namespace) -> dict[str, Task]:

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from prep import storage
 from prep.errors import DataError, UsageError, nearest
+from prep.storage import Place, StoragePath, place_of
 from prep.storage.durable_files import write_atomically
 
 SCHEMA_VERSION = 1
@@ -252,7 +252,7 @@ class Manifest:
         return self.tasks[name]
 
 
-def load_manifest(directory: storage.StoragePath) -> Manifest:
+def load_manifest(directory: StoragePath) -> Manifest:
     """Read the table of contents of a dataset folder.
 
     Args:
@@ -264,20 +264,22 @@ def load_manifest(directory: storage.StoragePath) -> Manifest:
     Raises:
         DataError: If the folder is missing, half-written, or of another schema version.
     """
-    path = storage.join(directory, MANIFEST_FILE)
-    if not storage.exists(path):
-        if not storage.is_remote(directory) and not storage.exists(directory):
-            raise DataError(f"no dataset folder at {directory}; `python -m prep build` makes one")
-        if storage.is_remote(directory):
-            raise DataError(
-                f"{directory} has no {MANIFEST_FILE}: not a dataset folder, or one whose staging "
-                f"did not finish; run `python -m prep stage DIR {directory}` again"
-            )
-        raise DataError(
-            f"{directory} has no {MANIFEST_FILE}: not a dataset folder, or one whose build did "
-            f"not finish; run `python -m prep build --out {directory}` again"
-        )
-    return parse_manifest(storage.read_bytes(path), path)
+    place = place_of(directory)
+    file = place / MANIFEST_FILE
+    if not file.exists():
+        raise _no_manifest(place)
+    return parse_manifest(file.read_bytes(), str(file))
+
+
+def _no_manifest(place: Place) -> DataError:
+    if not place.is_remote and not place.exists():
+        return DataError(f"no dataset folder at {place}; `python -m prep build` makes one")
+    what = "staging" if place.is_remote else "build"
+    command = f"stage DIR {place}" if place.is_remote else f"build --out {place}"
+    return DataError(
+        f"{place} has no {MANIFEST_FILE}: not a dataset folder, or one whose {what} did "
+        f"not finish; run `python -m prep {command}` again"
+    )
 
 
 def parse_manifest(content: bytes, path: str) -> Manifest:
@@ -321,7 +323,7 @@ def serialize_manifest(manifest: Manifest) -> bytes:
     return (text + "\n").encode()
 
 
-def write_manifest(directory: storage.StoragePath, manifest: Manifest) -> Path:
+def write_manifest(directory: str | Path, manifest: Manifest) -> Path:
     """Write `dataset.json` atomically: it is either there and whole, or not there.
 
     Args:

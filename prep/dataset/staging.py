@@ -15,9 +15,9 @@ from pathlib import Path
 import google_crc32c
 from tqdm import tqdm
 
-from prep import storage
 from prep.dataset.manifest import MANIFEST_FILE, Manifest, load_manifest
 from prep.errors import DataError, UsageError
+from prep.storage import LocalPlace, StoragePath, place_of
 from prep.storage.bucket import BucketFolder, RemoteObject
 from prep.storage.bucket_errors import changed_meanwhile
 
@@ -71,7 +71,7 @@ class StagingSummary:
 
 
 def stage_dataset(
-    directory: storage.StoragePath, address: str, workers: int = DEFAULT_WORKERS
+    directory: StoragePath, address: str, workers: int = DEFAULT_WORKERS
 ) -> StagingSummary:
     """Make a folder of a bucket equal to a local dataset folder.
 
@@ -88,12 +88,13 @@ def stage_dataset(
         DataError: If the folder is not a sound dataset, or the bucket refuses.
         OSError: If a file cannot be read.
     """
-    if storage.is_remote(directory):
+    place = place_of(directory)
+    if not isinstance(place, LocalPlace):
         raise UsageError(f"only a local folder can be staged, not {directory}")
     if workers < 1:
         raise UsageError(f"`workers` is {workers}; it must be >= 1")
     with BucketFolder(address) as folder, ThreadPoolExecutor(workers) as pool:
-        *files, manifest = _describe_files(Path(directory), pool)
+        *files, manifest = _describe_files(place.path, pool)
         present = folder.list_objects()
         changed = [file for file in files if not file.is_same(present.get(file.name))]
         if changed or not manifest.is_same(present.get(MANIFEST_FILE)):

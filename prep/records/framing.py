@@ -50,18 +50,6 @@ CRC_MASK = 0xA282EAD8  # tensorflow/core/lib/hash/crc32c.h
 _pack_uint32 = struct.Struct("<I").pack
 
 
-def frame(data: bytes) -> bytes:
-    """Wrap a serialized record as TFRecord does.
-
-    Args:
-        data: The record.
-
-    Returns:
-        Header, data and footer.
-    """
-    return frame_header(len(data)) + data + _masked_crc(data)
-
-
 def _mask(crc: int) -> int:
     return (crc >> 15 | crc << 17 & 0xFFFFFFFF) + CRC_MASK & 0xFFFFFFFF
 

@@ -3,10 +3,10 @@
 import functools
 from collections.abc import Callable, Iterator, Sequence
 
-from prep import storage
 from prep.errors import DataError, UsageError, nearest
 from prep.runners.local import write_shards
 from prep.shards.jobs import EncodingSettings, ShardJob, ShardResult
+from prep.storage import Place
 
 RUNNERS = ("local", "beam")
 
@@ -34,7 +34,7 @@ def check_runner(runner: str, beam_options: Sequence[str]) -> None:
 def choose_runner(
     runner: str,
     beam_options: Sequence[str],
-    out: storage.StoragePath,
+    out: Place,
     workers: int,
     report: Callable[[str], None] = print,
 ) -> JobRunner:

@@ -14,7 +14,7 @@ from prep.errors import DataError, UsageError, nearest
 from prep.sources.declarations import HubSource, TfdsSource
 from prep.sources.formats import rename_fields
 from prep.sources.row import Row
-from prep.storage.files import StoragePath, join
+from prep.storage import StoragePath, place_of
 
 OpenRows = Callable[[], Iterator[Row]]
 
@@ -67,9 +67,9 @@ def _open_tfds(
     except ImportError as error:
         raise UsageError("`source=tfds` needs `pip install tensorflow-datasets`") from error
     if source.folder:
-        builder = tfds.builder_from_directory(join(data_dir or Path(), source.folder))
+        builder = tfds.builder_from_directory(str(place_of(data_dir or Path()) / source.folder))
     else:
-        builder = tfds.builder(source.full_name, data_dir=data_dir)
+        builder = tfds.builder(source.full_name, data_dir=str(data_dir) if data_dir else None)
         if not builder.is_prepared():
             builder.download_and_prepare()
 

@@ -30,7 +30,7 @@ from prep.sources.libraries import as_one_line, open_splits
 from prep.sources.row import Row
 from prep.splits.carving import carve_split, describe_carve
 from prep.splits.plan import SplitPlan, TaskPlan, order_splits
-from prep.storage.files import StoragePath, is_remote
+from prep.storage import LocalPlace, StoragePath, place_of
 from prep.tasks.task import Task
 
 GENERATED = "generated"
@@ -74,9 +74,12 @@ def plan_task(task: Task, data_dir: StoragePath | None, shard_records: int) -> T
         return _plan_named(task, task.source, data_dir, shard_records)
     if data_dir is None:
         raise UsageError(f"task {task.name!r} is read from files: say where with `data_dir`")
-    if is_remote(data_dir):
-        data_dir = fetch_sources(task.name, task.source, str(data_dir))
-    return _plan_files(task, find_layout(task, task.source, Path(data_dir)), shard_records)
+    place = place_of(data_dir)
+    if isinstance(place, LocalPlace):
+        folder = place.path
+    else:
+        folder = fetch_sources(task.name, task.source, str(place))
+    return _plan_files(task, find_layout(task, task.source, folder), shard_records)
 
 
 def find_layout(task: Task, source: FileSource, data_dir: Path) -> FoundLayout:

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
 
-from prep import storage
+from prep.storage import LocalPlace, Place
 
 _REMOVALS = 16  # at a time: they wait for the network, not for a processor
 
@@ -32,25 +32,25 @@ class Exchange(Protocol):
         """Remove all files."""
 
 
-def exchange_folder(out: storage.StoragePath) -> str:
+def exchange_folder(out: Place) -> Place:
     """Say where the exchange of a build lies: hidden, beside or inside what is being built.
 
     Args:
-        out: The dataset folder to make, local or gs://.
+        out: The dataset folder to make.
 
     Returns:
-        Local path or gs:// address.
+        Its place.
     """
-    if storage.is_remote(out):
-        return storage.join(out, ".beam")
-    return str(Path(out).resolve().with_name(f".{Path(out).name}.beam"))
+    if isinstance(out, LocalPlace):
+        return LocalPlace(out.path.resolve().with_name(f".{out.path.name}.beam"))
+    return out / ".beam"
 
 
-def open_exchange(folder: str) -> Exchange:
+def open_exchange(folder: Place) -> Exchange:
     """Open an exchange.
 
     Args:
-        folder: Local path or gs:// address.
+        folder: From `exchange_folder`.
 
     Returns:
         The exchange.
@@ -58,7 +58,9 @@ def open_exchange(folder: str) -> Exchange:
     Raises:
         DataError: If there are no credentials for the bucket.
     """
-    return _BucketExchange(folder) if storage.is_remote(folder) else _LocalExchange(Path(folder))
+    if isinstance(folder, LocalPlace):
+        return _LocalExchange(folder.path)
+    return _BucketExchange(str(folder))
 
 
 class _LocalExchange:

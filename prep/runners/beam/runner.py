@@ -25,7 +25,6 @@ from typing import Any
 
 import google_crc32c
 
-from prep import storage
 from prep.errors import DataError, UsageError
 from prep.runners.ahead import map_ahead
 from prep.runners.beam.exchange import Exchange, exchange_folder, open_exchange
@@ -44,6 +43,7 @@ from prep.runners.beam.worker import (
 )
 from prep.runners.local import WorkerLostError
 from prep.shards.jobs import EncodingSettings, ShardJob, ShardResult
+from prep.storage import LocalPlace, Place
 from prep.storage.durable_files import write_durably
 
 BEAM_VERSION = "2.77.0"
@@ -55,7 +55,7 @@ _POLL_SECONDS = {False: 0.05, True: 5.0}  # by whether the exchange is a bucket
 _SAME_MACHINE = ("DirectRunner", "FnApiRunner", "BundleBasedDirectRunner", "PrismRunner")
 
 
-def parse_beam_options(flags: Sequence[str], out: storage.StoragePath) -> Any:
+def parse_beam_options(flags: Sequence[str], out: Place) -> Any:
     """Check what can be checked before the long work begins.
 
     Args:
@@ -91,8 +91,8 @@ def parse_beam_options(flags: Sequence[str], out: storage.StoragePath) -> Any:
     return options
 
 
-def _check_dataflow(out: storage.StoragePath) -> None:
-    if not storage.is_remote(out):
+def _check_dataflow(out: Place) -> None:
+    if not out.is_remote:
         raise UsageError(f"DataflowRunner cannot write to {out}: `out` must be gs://bucket/prefix")
     if importlib.util.find_spec("apitools") is None:
         raise UsageError(f"DataflowRunner needs all of Beam's extra gcp: {_INSTALL}")
@@ -110,7 +110,7 @@ def _check_job_server(address: str | None) -> None:
         raise UsageError(f"`beam_options`: no job server at {address}: {reason}") from error
 
 
-def describe_sharing(options: Any, out: storage.StoragePath) -> str:
+def describe_sharing(options: Any, out: Place) -> str:
     """Say what machines must share, if there is something that they might not.
 
     Args:
@@ -120,10 +120,10 @@ def describe_sharing(options: Any, out: storage.StoragePath) -> str:
     Returns:
         One line, empty if all is well.
     """
-    if storage.is_remote(out) or _runner_of(options) in _SAME_MACHINE:
+    if not isinstance(out, LocalPlace) or _runner_of(options) in _SAME_MACHINE:
         return ""
     return (
-        f"note: the workers of {_runner_of(options)} must see {Path(out).resolve().parent}; if"
+        f"note: the workers of {_runner_of(options)} must see {out.path.resolve().parent}; if"
         " they run on other machines, share that folder with them or use `out=gs://bucket/prefix`"
     )
 
@@ -131,7 +131,7 @@ def describe_sharing(options: Any, out: storage.StoragePath) -> str:
 def write_shards_on_beam(
     jobs: Iterator[ShardJob],
     settings: EncodingSettings,
-    out: storage.StoragePath,
+    out: Place,
     options: Any,
 ) -> Iterator[tuple[ShardJob, ShardResult | DataError]]:
     """Write shards through a Beam pipeline.
@@ -152,13 +152,13 @@ def write_shards_on_beam(
     """
     folder = exchange_folder(out)
     exchange = open_exchange(folder)
-    worker = ShardWorker(folder, settings, share_settings(exchange, settings))
+    worker = ShardWorker(str(folder), settings, share_settings(exchange, settings))
     waiting, undone = _share_jobs(exchange, jobs, worker.digest)
     pipeline = _PipelineThread(worker, options)
     if undone:
         exchange.write(JOB_LIST, jobs_in_list(undone))
         pipeline.start()
-    seconds = _POLL_SECONDS[storage.is_remote(folder)]
+    seconds = _POLL_SECONDS[folder.is_remote]
     given_up = threading.Event()
 
     def collect(item: tuple[str, ShardJob]) -> tuple[ShardJob, ShardResult | DataError]:

@@ -28,6 +28,7 @@ from prep.shards.jobs import (
     result_from_json,
 )
 from prep.shards.writer import ShardWriter
+from prep.storage import place_of
 from prep.tasks.tasks_module import import_module, module_name
 
 VOCABULARY = "vocabulary.model"
@@ -60,7 +61,7 @@ class ShardWorker:
         Returns:
             The keys.
         """
-        return json.loads(_fetch(open_exchange(self.exchange), name))
+        return json.loads(_fetch(open_exchange(place_of(self.exchange)), name))
 
     def write(self, key: str) -> str:
         """Write one shard and, last, what came of it.
@@ -167,7 +168,7 @@ def _fetch(exchange: Exchange, name: str) -> bytes:
 @functools.lru_cache(maxsize=1)
 def _prepare(worker: ShardWorker) -> tuple[Exchange, ShardWriter]:
     """Import the modules of the tasks and load the vocabulary, once per process."""
-    exchange = open_exchange(worker.exchange)
+    exchange = open_exchange(place_of(worker.exchange))
     with tempfile.TemporaryDirectory(prefix="prep-") as folder:
         for module in map(Path, worker.settings.modules):
             copy = Path(folder, module.name)

@@ -25,6 +25,7 @@ from prep.runners.beam.worker import ShardWorker, pack_job, read_result, share_s
 from prep.shards.jobs import EncodingSettings, ShardResult
 from prep.shards.writer import ShardWriter
 from prep.splits.finding import plan_task
+from prep.storage import place_of
 from prep.tasks import get_task
 from prep.tasks.tasks_file import load_tasks
 
@@ -252,7 +253,7 @@ def test_another_machine_needs_the_wheel_and_the_exchange_only(
     settings = EncodingSettings(str(vocabulary), 512, 512, (str(module),))
     job = next(task_jobs(tmp_path, plan_task(task, rte_data, 8)))
     expected = ShardWriter(settings).write(job)
-    exchange = open_exchange(str(tmp_path / "exchange"))
+    exchange = open_exchange(place_of(tmp_path / "exchange"))
     worker = ShardWorker(str(tmp_path / "exchange"), settings, share_settings(exchange, settings))
     key, content = pack_job(job, worker.digest)
     exchange.write(f"{key}.job", content)
@@ -354,18 +355,18 @@ def test_dataflow_needs_the_whole_extra(beam, rte_options, bucket, monkeypatch):
 
 def test_other_machines_must_share_the_folder(beam, tmp_path):
     flags = ("--runner=FlinkRunner", "--flink_master=host:8081")
-    options = beam_runner.parse_beam_options(flags, tmp_path / "dataset")
-    assert str(tmp_path) in beam_runner.describe_sharing(options, tmp_path / "dataset")
-    assert beam_runner.describe_sharing(options, "gs://bucket/data") == ""
-    local = beam_runner.parse_beam_options((), tmp_path / "dataset")
-    assert beam_runner.describe_sharing(local, tmp_path / "dataset") == ""
+    options = beam_runner.parse_beam_options(flags, place_of(tmp_path / "dataset"))
+    assert str(tmp_path) in beam_runner.describe_sharing(options, place_of(tmp_path / "dataset"))
+    assert beam_runner.describe_sharing(options, place_of("gs://bucket/data")) == ""
+    local = beam_runner.parse_beam_options((), place_of(tmp_path / "dataset"))
+    assert beam_runner.describe_sharing(local, place_of(tmp_path / "dataset")) == ""
 
 
 def test_the_package_is_sent_to_other_machines_only(beam, tmp_path):
     from apache_beam.options.pipeline_options import SetupOptions
 
     for flags, count in ((("--runner=FlinkRunner", "--extra_package=own.whl"), 2), ((), 0)):
-        options = beam_runner.parse_beam_options(flags, tmp_path / "dataset")
+        options = beam_runner.parse_beam_options(flags, place_of(tmp_path / "dataset"))
         beam_runner._PipelineThread(None, options)._ship_package(tmp_path)
         packages = options.view_as(SetupOptions).extra_packages or []
         assert len(packages) == count
@@ -376,7 +377,7 @@ def test_the_package_is_sent_to_other_machines_only(beam, tmp_path):
 
 
 def test_the_list_of_jobs_is_small_and_whole(tmp_path):
-    exchange = open_exchange(str(tmp_path / "exchange"))
+    exchange = open_exchange(place_of(tmp_path / "exchange"))
     exchange.write("jobs.json", json.dumps(["a/b-1", "a/b-2"]).encode())
     worker = ShardWorker(str(tmp_path / "exchange"), EncodingSettings("", 9, 9), "")
     assert worker.list_jobs("jobs.json") == ["a/b-1", "a/b-2"]
