@@ -2,6 +2,7 @@
 
 import ast
 import re
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -112,6 +113,15 @@ def test_every_wing_is_a_package(package):
     for folder in folders:
         text = (folder / "__init__.py").read_text(encoding="utf-8")
         assert ast.get_docstring(ast.parse(text)), folder
+
+
+def test_pytest_goes_into_every_folder_of_tests(pytestconfig):
+    """What it has been told to pass by, `build` by default, would not be missed by anybody."""
+    folders = {file.parent for file in (ROOT / "tests").rglob("test_*.py")}
+    names = {part for folder in folders for part in folder.relative_to(ROOT).parts}
+    assert "build" in names
+    passed_by = pytestconfig.getini("norecursedirs")
+    assert [name for name in sorted(names) if any(fnmatch(name, one) for one in passed_by)] == []
 
 
 def test_make_help_lists_every_target():

@@ -77,7 +77,21 @@ def rte_options(tmp_path, rte_data, small_vocabulary):
 def rte_dataset(rte_options):
     """A built dataset folder of the small RTE, with its manifest."""
     options = rte_options()
-    return options.out, build_dataset(options, report=lambda line: None)
+    return options.out, build_dataset(options)
+
+
+@pytest.fixture(scope="session")
+def contents():
+    """Reads every file of a folder: bytes by path below it."""
+
+    def read(folder):
+        return {
+            path.relative_to(folder).as_posix(): path.read_bytes()
+            for path in folder.rglob("*")
+            if path.is_file()
+        }
+
+    return read
 
 
 @pytest.fixture

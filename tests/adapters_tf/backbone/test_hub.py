@@ -25,8 +25,7 @@ import json
 import sys
 import time
 time.sleep = lambda seconds: None
-from adapters_tf.backbone.loading import load_backbone
-from adapters_tf.backbone.huggingface import save_backbone
+from adapters_tf import load_backbone, save_backbone
 folder, *names = sys.argv[1:]
 outcomes = []
 for number, name in enumerate(names):

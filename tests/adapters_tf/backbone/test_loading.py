@@ -117,8 +117,7 @@ import sys
 import tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-from adapters_tf.backbone.loading import load_backbone
-from adapters_tf.backbone.huggingface import export_tensors, save_backbone
+from adapters_tf import load_backbone, save_backbone
 strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 with strategy.scope():
     model = load_backbone(sys.argv[1])

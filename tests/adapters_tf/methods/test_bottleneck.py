@@ -5,7 +5,6 @@ import pytest
 import tensorflow as tf
 import tf_keras
 from scipy.special import expit
-from transformers import T5Config, TFT5ForConditionalGeneration
 
 from adapters_tf import (
     AdaptedSublayer,
@@ -79,26 +78,11 @@ def test_starts_as_published_and_independent_of_the_other_tasks():
     assert np.any(bank.down_kernel[0].numpy() != bank.down_kernel[1].numpy())
 
 
-@pytest.fixture(scope="module")
-def t5_base():
-    """T5-base but for the vocabulary, which no adapter touches."""
-
-    def make():
-        config = T5Config(
-            d_model=768, d_kv=64, d_ff=3072, num_layers=12, num_heads=12, vocab_size=32
-        )
-        backbone = TFT5ForConditionalGeneration(config)
-        backbone.build_in_name_scope()
-        return backbone
-
-    return make
-
-
-def test_parameter_counts_of_t5_base(t5_base):
+def test_parameter_counts_of_t5_base(make_t5_base):
     config = BottleneckConfig(reduction_factor=32)
-    one = TaskModel(t5_base(), ("a",), config)
-    eight = TaskModel(t5_base(), tuple("abcdefgh"), config)
-    with_norms = TaskModel(t5_base(), ("a",), config, train_layer_norms=True)
+    one = TaskModel(make_t5_base(), ("a",), config)
+    eight = TaskModel(make_t5_base(), tuple("abcdefgh"), config)
+    with_norms = TaskModel(make_t5_base(), ("a",), config, train_layer_norms=True)
     assert one.count_trainable() == 1_881_216
     assert eight.count_trainable() == 14_533_632
     assert with_norms.count_trainable() - one.count_trainable() == 47_616

@@ -11,18 +11,6 @@ from prep.tasks import get_task
 from prep.tasks.tasks_file import load_tasks
 
 
-def ignore(line):
-    pass
-
-
-def contents(folder):
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in folder.rglob("*")
-        if path.is_file()
-    }
-
-
 def module_with(path, *bodies):
     """A module with one variant of RTE per body of a row function."""
     parts = ["import dataclasses, os, pathlib, signal, sys", "from prep.tasks import get_task", ""]
@@ -55,9 +43,9 @@ def options(rte_options, tmp_path):
     return make
 
 
-def test_crashes_fail_alone_and_the_others_are_as_ever(options, tmp_path):
+def test_crashes_fail_alone_and_the_others_are_as_ever(options, tmp_path, contents):
     made = options(EXIT, FINE, KILL, SEGFAULT)
-    manifest = build_dataset(made, ignore)
+    manifest = build_dataset(made)
     died = "ended the worker process, by itself or by a lack of memory"
     assert manifest.failed == {
         "rte0": f"writing train from row 18 of train.tsv {died}",
@@ -76,7 +64,7 @@ def test_crashes_fail_alone_and_the_others_are_as_ever(options, tmp_path):
 
 def rte_without_crashes(options, out):
     sound = tuple(task for task in options.tasks if task.name in ("rte1", "rte"))
-    build_dataset(dataclasses.replace(options, tasks=sound, workers=1, out=out), ignore)
+    build_dataset(dataclasses.replace(options, tasks=sound, workers=1, out=out))
     return out
 
 
@@ -87,7 +75,7 @@ def test_a_death_that_does_not_happen_again_is_forgiven(options, tmp_path):
         f"    pathlib.Path({str(once)!r}).touch()",
         "    os._exit(9)",
     ]
-    manifest = build_dataset(options(body), ignore)
+    manifest = build_dataset(options(body))
     assert once.exists()
     assert manifest.failed == {}
     assert manifest.task("rte0").split("train").examples == 30
@@ -98,5 +86,5 @@ def test_a_machine_on_which_no_worker_starts_blames_no_task(options, tmp_path):
     with made.modules[0].open("a") as file:  # workers import it as they start
         file.write("import multiprocessing\nif multiprocessing.parent_process(): os._exit(9)\n")
     with pytest.raises(DataError, match="worker processes end as they start"):
-        build_dataset(made, ignore)
+        build_dataset(made)
     assert (tmp_path / ".dataset.partial").is_dir()

@@ -19,22 +19,10 @@ from prep.tasks import get_task
 ROOT = Path(__file__).parents[3]
 
 
-def ignore(line):
-    pass
-
-
-def contents(folder):
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
-
-
-def test_two_builds_are_equal_byte_for_byte_whatever_the_workers(rte_options, tmp_path):
+def test_two_builds_are_equal_byte_for_byte_whatever_the_workers(rte_options, tmp_path, contents):
     folders = [tmp_path / "one", tmp_path / "again", tmp_path / "two"]
     for folder, workers in zip(folders, (1, 1, 2), strict=True):
-        build_dataset(rte_options(out=folder, workers=workers), ignore)
+        build_dataset(rte_options(out=folder, workers=workers))
     first, *others = map(contents, folders)
     assert "dataset.json" in first
     assert "spiece.model" in first
@@ -43,7 +31,7 @@ def test_two_builds_are_equal_byte_for_byte_whatever_the_workers(rte_options, tm
 
 def test_a_finished_folder_is_left_alone(rte_options):
     options = rte_options()
-    build_dataset(options, ignore)
+    build_dataset(options)
     before = (options.out / "dataset.json").stat().st_mtime_ns
     lines = []
     build_dataset(options, lines.append)
@@ -52,21 +40,21 @@ def test_a_finished_folder_is_left_alone(rte_options):
 
 
 def test_other_options_need_force(rte_options):
-    build_dataset(rte_options(), ignore)
+    build_dataset(rte_options())
     changed = {"max_input_length": 8}
     with pytest.raises(UsageError, match=r"max_input_length differ.*`force`"):
-        build_dataset(rte_options(**changed), ignore)
-    manifest = build_dataset(rte_options(**changed, force=True), ignore)
+        build_dataset(rte_options(**changed))
+    manifest = build_dataset(rte_options(**changed, force=True))
     assert load_manifest(rte_options().out) == manifest
     assert manifest.task("rte").split("train").truncated == 30
 
 
 def test_changed_files_need_force(rte_options, rte_data):
-    build_dataset(rte_options(), ignore)
+    build_dataset(rte_options())
     with (rte_data / "rte" / "val.tsv").open("a") as file:
         file.write("9\tnew\trow\tentailment\n")
     with pytest.raises(UsageError, match="sources of rte"):
-        build_dataset(rte_options(), ignore)
+        build_dataset(rte_options())
 
 
 def test_a_folder_of_something_else_is_never_touched(rte_options):
@@ -74,13 +62,13 @@ def test_a_folder_of_something_else_is_never_touched(rte_options):
     options.out.mkdir()
     (options.out / "thesis.txt").write_text("do not lose")
     with pytest.raises(UsageError, match="is no dataset folder"):
-        build_dataset(options, ignore)
+        build_dataset(options)
     assert (options.out / "thesis.txt").read_text() == "do not lose"
 
 
 def test_truncation_keeps_eos_and_is_counted(rte_options):
     options = rte_options(max_input_length=6)
-    manifest = build_dataset(options, ignore)
+    manifest = build_dataset(options)
     split = manifest.task("rte").split("train")
     assert (split.truncated, split.truncated_targets, split.longest_input) == (30, 0, 6)
     table = read_split(options.out, manifest, "rte", "train")
@@ -92,7 +80,7 @@ def test_bad_rows_are_counted_and_quarantined(rte_options, rte_data):
     bad = b"x\ta\tb\tmaybe\ny\ta\tb\nz\ta\t\tentailment\nw\t\xff\tb\tentailment\n"
     path.write_bytes(path.read_bytes() + bad + b"v\tlast\trow\tentailment\n")
     options = rte_options()
-    split = build_dataset(options, ignore).task("rte").split("train")
+    split = build_dataset(options).task("rte").split("train")
     assert (split.examples, split.rejected) == (31, 4)
     assert split.rejected_reasons == {
         "empty field": 1,
@@ -114,7 +102,7 @@ def test_a_split_of_which_nothing_is_left_is_an_error(rte_options, rte_data):
     (rte_data / "rte" / "val.tsv").write_text("1\ta\tb\tmaybe\n2\ta\tb\tperhaps\n")
     options = rte_options()
     with pytest.raises(DataError, match=r"'validation' is empty.*2 × unknown label"):
-        build_dataset(options, ignore)
+        build_dataset(options)
     assert not options.out.exists()
     assert not list(options.out.parent.glob(".*partial"))
 
@@ -130,7 +118,7 @@ def test_a_full_disk_leaves_nothing_half_written(rte_options, monkeypatch):
     monkeypatch.setattr(durable_files.os, "fsync", fail)
     options = rte_options()
     with pytest.raises(OSError, match=r"No space left.*tfrecord") as caught:
-        build_dataset(options, ignore)
+        build_dataset(options)
     assert caught.value.errno == errno.ENOSPC
     assert not options.out.exists()
     assert not list(options.out.parent.glob(".*partial"))
@@ -179,7 +167,7 @@ def test_row_numbers_survive_carving(tmp_path, small_vocabulary, real_data, rte_
     options = rte_options(
         tasks=(get_task("commonsense_qa"),), data_dir=real_data, shard_records=100
     )
-    manifest = build_dataset(options, ignore)
+    manifest = build_dataset(options)
     for split, examples in (("train", 977), ("validation", 244)):
         table = read_split(options.out, manifest, "commonsense_qa", split)
         assert table.examples.tolist() == list(range(examples))

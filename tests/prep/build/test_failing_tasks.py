@@ -18,18 +18,6 @@ from prep.tasks.tasks_file import load_tasks
 COLA = "gj04\t1\t\tthe cat sat\ngj04\t0\t*\tcat the sat\n"
 
 
-def ignore(line):
-    pass
-
-
-def contents(folder):
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in folder.rglob("*")
-        if path.is_file()
-    }
-
-
 def write_cola(data):
     (data / "cola").mkdir(exist_ok=True)
     for name in ("train.tsv", "dev.tsv", "val.tsv"):
@@ -50,7 +38,9 @@ def options(rte_options):
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_task_without_files_does_not_keep_the_others_from_being_built(options, tmp_path, workers):
+def test_a_task_without_files_does_not_keep_the_others_from_being_built(
+    options, tmp_path, workers, contents
+):
     lines = []
     manifest = build_dataset(options(workers=workers), lines.append)
     assert list(manifest.tasks) == ["rte", "synthetic_choice"]
@@ -60,7 +50,7 @@ def test_a_task_without_files_does_not_keep_the_others_from_being_built(options,
     assert load_manifest(tmp_path / "dataset") == manifest
     assert not list(tmp_path.glob(".*partial"))
     alone = options(tasks=(get_task("rte"),), out=tmp_path / "alone")
-    assert build_dataset(alone, ignore).tasks["rte"] == manifest.tasks["rte"]
+    assert build_dataset(alone).tasks["rte"] == manifest.tasks["rte"]
     shards = {name: data for name, data in contents(alone.out).items() if name.startswith("rte/")}
     assert shards.items() <= contents(tmp_path / "dataset").items()
 
@@ -68,7 +58,7 @@ def test_a_task_without_files_does_not_keep_the_others_from_being_built(options,
 def test_a_task_of_which_nothing_is_left_fails_alone(options, rte_data, tmp_path):
     (rte_data / "rte" / "val.tsv").write_text("1\ta\tb\tmaybe\n")
     write_cola(rte_data)
-    manifest = build_dataset(options(), ignore)
+    manifest = build_dataset(options())
     assert list(manifest.tasks) == ["cola", "synthetic_choice"]
     assert "'validation' is empty: every row was rejected" in manifest.failed["rte"]
     assert sorted(path.name for path in (tmp_path / "dataset").iterdir()) == [
@@ -106,7 +96,7 @@ def test_code_that_raises_fails_alone(options, tmp_path, workers):
     module.write_text(MODULE)
     tasks = (*load_tasks(module), get_task("rte"))
     manifest = build_dataset(
-        options(tasks=tasks, modules=(module,), workers=workers, shard_records=8), ignore
+        options(tasks=tasks, modules=(module,), workers=workers, shard_records=8)
     )
     assert list(manifest.tasks) == ["rte"]
     assert manifest.failed == {
@@ -119,12 +109,12 @@ def test_if_every_task_fails_nothing_is_written(options, rte_data, tmp_path):
     (rte_data / "rte" / "val.tsv").write_text("1\ta\tb\tmaybe\n")
     both = (get_task("cola"), get_task("rte"))
     with pytest.raises(DataError, match=r"every task failed: task 'cola': .*; task 'rte': split"):
-        build_dataset(options(tasks=both), ignore)
+        build_dataset(options(tasks=both))
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
 
 
-def test_building_again_tries_again_and_leaves_the_rest(options, rte_data, tmp_path):
-    build_dataset(options(), ignore)
+def test_building_again_tries_again_and_leaves_the_rest(options, rte_data, tmp_path, contents):
+    build_dataset(options())
     shard = next((tmp_path / "dataset" / "rte").glob("train*"))
     before = shard.stat().st_mtime_ns
     write_cola(rte_data)
@@ -133,38 +123,38 @@ def test_building_again_tries_again_and_leaves_the_rest(options, rte_data, tmp_p
     assert lines[0] == "trying again: cola"
     assert list(manifest.tasks) == ["cola", "rte", "synthetic_choice"]
     assert shard.stat().st_mtime_ns == before
-    build_dataset(options(out=tmp_path / "whole"), ignore)
+    build_dataset(options(out=tmp_path / "whole"))
     assert contents(tmp_path / "dataset") == contents(tmp_path / "whole")
     build_dataset(options(), lines.append)
     assert "nothing to do" in lines[-1]
 
 
-def test_what_is_there_is_not_replaced_by_less(options, rte_data, tmp_path):
-    build_dataset(options(tasks=(get_task("rte"), get_task("synthetic_choice"))), ignore)
+def test_what_is_there_is_not_replaced_by_less(options, rte_data, tmp_path, contents):
+    build_dataset(options(tasks=(get_task("rte"), get_task("synthetic_choice"))))
     before = contents(tmp_path / "dataset")
     (rte_data / "rte" / "train.tsv").unlink()
     (rte_data / "rte" / "dev.tsv").unlink()
     with pytest.raises(DataError, match=r"left as it is.*task 'rte': its files are not below"):
-        build_dataset(options(tasks=(get_task("rte"), get_task("synthetic_choice"))), ignore)
+        build_dataset(options(tasks=(get_task("rte"), get_task("synthetic_choice"))))
     assert contents(tmp_path / "dataset") == before
 
 
 def test_mistakes_in_what_was_asked_for_come_before_any_work(options, tmp_path):
     with pytest.raises(UsageError, match="there is no source"):
-        build_dataset(options(source="fils"), ignore)
+        build_dataset(options(source="fils"))
     with pytest.raises(UsageError, match="nothing to do for split 'dev' of rte"):
-        build_dataset(options(selection=parse_selection([], [], ["rte/dev=5"], 0)), ignore)
+        build_dataset(options(selection=parse_selection([], [], ["rte/dev=5"], 0)))
     assert not (tmp_path / "dataset").exists()
 
 
 def test_requests_for_a_task_that_failed_are_left_aside(options):
     selection = parse_selection(["cola/test=validation:0.5"], ["dev=1"], ["rte/train=7"], 0)
-    manifest = build_dataset(options(selection=selection), ignore)
+    manifest = build_dataset(options(selection=selection))
     assert manifest.tasks["rte"].splits["train"].examples == 7
 
 
 def test_readers_are_told(options, tmp_path):
-    build_dataset(options(), ignore)
+    build_dataset(options())
     folder = tmp_path / "dataset"
     assert "failed, and not in it: cola: its files" in "\n".join(
         describe_dataset(survey_dataset(folder))

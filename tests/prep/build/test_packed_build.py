@@ -23,18 +23,6 @@ from prep.tasks import get_task
 TASKS = ("rte", "synthetic_choice")
 
 
-def ignore(line):
-    pass
-
-
-def contents(folder):
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in folder.rglob("*")
-        if path.is_file()
-    }
-
-
 @pytest.fixture
 def options(rte_options):
     """Makes options of a packed build of two tasks."""
@@ -54,7 +42,7 @@ def options(rte_options):
 @pytest.fixture
 def packed(options):
     chosen = options()
-    return chosen.out, build_dataset(chosen, ignore)
+    return chosen.out, build_dataset(chosen)
 
 
 def examples_of(folder, manifest, task, split):
@@ -69,7 +57,7 @@ def examples_of(folder, manifest, task, split):
 @pytest.mark.parametrize("split", ["train", "validation"])
 def test_the_same_examples_as_without_packing(packed, options, tmp_path, task, split):
     plain = options(pack=False, out=tmp_path / "plain")
-    manifest = build_dataset(plain, ignore)
+    manifest = build_dataset(plain)
     assert examples_of(*packed, task, split) == examples_of(plain.out, manifest, task, split)
     kept = packed[1].task(task)
     for entry in (kept.split(split), manifest.task(task).split(split)):
@@ -140,8 +128,8 @@ def test_the_manifest_says_how_full_the_rows_are(packed):
         assert entry.target_length <= packing.target_length
 
 
-def test_bytes_do_not_depend_on_the_workers(packed, options, tmp_path):
-    build_dataset(options(workers=2, out=tmp_path / "two"), ignore)
+def test_bytes_do_not_depend_on_the_workers(packed, options, tmp_path, contents):
+    build_dataset(options(workers=2, out=tmp_path / "two"))
     assert contents(packed[0]) == contents(tmp_path / "two")
 
 
@@ -149,7 +137,7 @@ class Killed(BaseException):
     """Stands for whatever ends a process without asking it."""
 
 
-def test_an_interrupted_build_goes_on(packed, options, tmp_path, monkeypatch):
+def test_an_interrupted_build_goes_on(packed, options, tmp_path, monkeypatch, contents):
     attempt = pool._attempt
     written = []
 
@@ -162,14 +150,14 @@ def test_an_interrupted_build_goes_on(packed, options, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(pool, "_attempt", stop)
         with pytest.raises(Killed):
-            build_dataset(options(out=tmp_path / "resumed"), ignore)
+            build_dataset(options(out=tmp_path / "resumed"))
 
     def note(writer, job):
         written.append(job.path.name)
         return attempt(writer, job)
 
     monkeypatch.setattr(pool, "_attempt", note)
-    build_dataset(options(out=tmp_path / "resumed"), ignore)
+    build_dataset(options(out=tmp_path / "resumed"))
     assert written[3] == "train-00003.tfrecord"
     assert contents(packed[0]) == contents(tmp_path / "resumed")
 
@@ -180,12 +168,12 @@ def test_other_packing_needs_force(packed, options):
     assert "already built" in lines[0]
     for changes in ({"pack": False}, {"pack_target_length": 64}):
         with pytest.raises(UsageError, match="packing differ"):
-            build_dataset(options(**changes), ignore)
+            build_dataset(options(**changes))
 
 
 def test_a_target_length_that_was_asked_for(options):
     chosen = options(pack_target_length=20)
-    manifest = build_dataset(chosen, ignore)
+    manifest = build_dataset(chosen)
     assert manifest.packing.target_length == manifest.packing.asked_target_length == 20
     assert manifest.task("rte").split("train").packing.target_length == 20
     for task in TASKS:
@@ -196,7 +184,7 @@ def test_a_target_length_that_was_asked_for(options):
 
 def test_targets_that_fit_into_no_row_fail_their_task_alone(options):
     chosen = options(pack_target_length=2, tasks=tuple(map(get_task, ("rte", "scan_simple"))))
-    manifest = build_dataset(chosen, ignore)
+    manifest = build_dataset(chosen)
     assert list(manifest.tasks) == ["rte"]
     assert "a packed row holds 2: raise `pack_target_length`" in manifest.failed["scan_simple"]
 
@@ -222,7 +210,7 @@ def test_nothing_to_pack(options):
         task.source, layouts=(dataclasses.replace(only, files=files, note=""),)
     )
     chosen = options(tasks=(dataclasses.replace(task, source=source),), selection=Selection())
-    manifest = build_dataset(chosen, ignore)
+    manifest = build_dataset(chosen)
     assert manifest.packing.rows == 0
     assert list(find_problems(chosen.out)) == []
     assert not [line for line in describe_dataset(survey_dataset(chosen.out)) if "packed" in line]

@@ -18,18 +18,6 @@ from prep.tasks import get_task
 ROOT = Path(__file__).parents[3]
 
 
-def ignore(line):
-    pass
-
-
-def contents(folder):
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in folder.rglob("*")
-        if path.is_file()
-    }
-
-
 @pytest.fixture
 def written(monkeypatch):
     """The names of the shards that this process writes."""
@@ -67,7 +55,7 @@ def interrupted(rte_options, rte_data, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(pool, "_attempt", stop)
         with pytest.raises(Killed):
-            build_dataset(rte_options(), ignore)
+            build_dataset(rte_options())
     return rte_options
 
 
@@ -76,24 +64,24 @@ def partial_of(out):
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_finished_shards_are_used_again(interrupted, tmp_path, workers, written):
+def test_finished_shards_are_used_again(interrupted, tmp_path, workers, written, contents):
     options = interrupted(workers=workers)
     assert not options.out.exists()
     assert len((partial_of(options.out) / JOURNAL_FILE).read_text().splitlines()) == 4
-    build_dataset(options, ignore)
+    build_dataset(options)
     if workers == 1:
         assert written == ["rte/validation-00000.tfrecord", "rte/test-00000.tfrecord"]
-    build_dataset(interrupted(out=tmp_path / "whole"), ignore)
+    build_dataset(interrupted(out=tmp_path / "whole"))
     assert contents(options.out) == contents(tmp_path / "whole")
     assert "rte/rejected.jsonl" in contents(options.out)
     assert not partial_of(options.out).exists()
 
 
-def test_another_task_may_join(interrupted, tmp_path, written):
+def test_another_task_may_join(interrupted, tmp_path, written, contents):
     tasks = (get_task("synthetic_choice"), get_task("rte"))
-    build_dataset(interrupted(tasks=tasks), ignore)
+    build_dataset(interrupted(tasks=tasks))
     assert not [name for name in written if name.startswith("rte/train")]
-    build_dataset(interrupted(tasks=tasks, out=tmp_path / "whole"), ignore)
+    build_dataset(interrupted(tasks=tasks, out=tmp_path / "whole"))
     assert contents(tmp_path / "dataset") == contents(tmp_path / "whole")
 
 
@@ -130,15 +118,17 @@ def spoil_by_removing(folder, data):
 @pytest.mark.parametrize(
     "spoil", [spoil_option, spoil_source, spoil_shards, spoil_journal, spoil_by_removing]
 )
-def test_what_is_stale_or_damaged_is_written_again(interrupted, rte_data, tmp_path, written, spoil):
+def test_what_is_stale_or_damaged_is_written_again(
+    interrupted, rte_data, tmp_path, written, spoil, contents
+):
     options = interrupted()
     options = interrupted(**spoil(partial_of(options.out), rte_data))
-    build_dataset(options, ignore)
+    build_dataset(options)
     assert [name for name in written if "train" in name] == [
         f"rte/train-0000{index}.tfrecord" for index in range(4)
     ]
     changes = {"max_input_length": options.max_input_length, "out": tmp_path / "whole"}
-    build_dataset(interrupted(**changes), ignore)
+    build_dataset(interrupted(**changes))
     assert contents(options.out) == contents(tmp_path / "whole")
 
 
@@ -146,13 +136,13 @@ def test_lost_rejected_rows_are_found_again(interrupted, tmp_path, written):
     out = interrupted().out
     (rejected,) = partial_of(out).glob("rte/*rejected.jsonl")
     rejected.unlink()
-    build_dataset(interrupted(), ignore)
+    build_dataset(interrupted())
     assert written[0] == "rte/train-00000.tfrecord"
     assert len(written) == 3
     assert (out / "rte" / "rejected.jsonl").read_text().count("perhaps") == 1
 
 
-def test_kill_in_the_middle(tmp_path, small_vocabulary):
+def test_kill_in_the_middle(tmp_path, small_vocabulary, contents):
     """The real thing: SIGKILL to a process with workers, again and again until it is done."""
     out, whole = tmp_path / "dataset", tmp_path / "whole"
 

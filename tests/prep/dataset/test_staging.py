@@ -16,15 +16,6 @@ ROOT = Path(__file__).parents[3]
 NOTHING_SEEN = None
 
 
-def contents(folder):
-    """The files of a local folder by name."""
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in folder.rglob("*")
-        if path.is_file()
-    }
-
-
 def staged(emulator, address):
     """The objects of a bucket's folder by name."""
     bucket, _, prefix = address.removeprefix("gs://").partition("/")
@@ -56,7 +47,7 @@ def staged_dataset(dataset, address, emulator):
     return dataset
 
 
-def test_everything_is_staged_and_the_manifest_last(dataset, address, emulator):
+def test_everything_is_staged_and_the_manifest_last(dataset, address, emulator, contents):
     summary = stage_dataset(dataset, address)
     assert staged(emulator, address) == contents(dataset)
     assert uploads(emulator)[-1] == MANIFEST_FILE
@@ -72,7 +63,7 @@ def test_staging_again_sends_nothing(staged_dataset, address, emulator):
     assert {entry.method for entry in emulator.log} == {"GET"}
 
 
-def test_only_what_differs_is_sent(staged_dataset, address, emulator, bucket):
+def test_only_what_differs_is_sent(staged_dataset, address, emulator, bucket, contents):
     missing, damaged = sorted(name for name in contents(staged_dataset) if "train" in name)[:2]
     emulator.store.delete(bucket[5:], f"data/{missing}")
     emulator.store.flip_byte(bucket[5:], f"data/{damaged}")  # same size, other content
@@ -90,7 +81,7 @@ def test_a_missing_manifest_is_all_that_is_sent(staged_dataset, address, emulato
 
 
 def test_another_dataset_replaces_the_manifest_before_anything_else(
-    staged_dataset, address, emulator, rte_options
+    staged_dataset, address, emulator, rte_options, contents
 ):
     options = rte_options(max_input_length=8, force=True)
     build_dataset(options, report=lambda line: None)
@@ -110,7 +101,7 @@ def test_objects_of_others_are_left_alone(dataset, address, emulator, bucket):
     assert staged(emulator, address)["notes.txt"] == b"mine"
 
 
-def test_a_whole_bucket_can_be_the_folder(dataset, bucket, emulator):
+def test_a_whole_bucket_can_be_the_folder(dataset, bucket, emulator, contents):
     stage_dataset(dataset, bucket + "/")
     assert set(emulator.store.buckets[bucket[5:]]) == set(contents(dataset))
 
@@ -132,7 +123,7 @@ def test_a_whole_bucket_can_be_the_folder(dataset, bucket, emulator):
     ],
     ids=lambda fault: " ".join(f"{name}={value}" for name, value in fault.items()),
 )
-def test_a_fault_loses_nothing(dataset, address, emulator, bucket, fault):
+def test_a_fault_loses_nothing(dataset, address, emulator, bucket, fault, contents):
     # Something to remove, to replace and to add.
     emulator.store.put(bucket[5:], f"data/{MANIFEST_FILE}", b"{}")
     emulator.store.put(bucket[5:], "data/spiece.model", b"old")
@@ -243,7 +234,9 @@ def test_what_someone_else_wrote_is_not_overwritten(bucket, emulator, tmp_path):
     assert staged(emulator, bucket) == {"x": b"theirs"}
 
 
-def test_what_changes_while_we_stage_is_noticed(staged_dataset, address, emulator, bucket):
+def test_what_changes_while_we_stage_is_noticed(
+    staged_dataset, address, emulator, bucket, contents
+):
     """Someone damages a file that was found right, while another file is being sent."""
     damaged, missing = sorted(name for name in contents(staged_dataset) if "train" in name)[:2]
     emulator.store.delete(bucket[5:], f"data/{missing}")
@@ -260,7 +253,9 @@ def test_what_changes_while_we_stage_is_noticed(staged_dataset, address, emulato
     assert MANIFEST_FILE not in staged(emulator, address)
 
 
-def test_a_kill_in_the_middle_leaves_no_dataset(staged_dataset, address, emulator, rte_options):
+def test_a_kill_in_the_middle_leaves_no_dataset(
+    staged_dataset, address, emulator, rte_options, contents
+):
     build_dataset(rte_options(max_input_length=8, force=True), report=lambda line: None)
     emulator.faults.add("POST", skip=3, count=100, delay=60.0)
     command = [sys.executable, "-m", "prep", "stage", str(staged_dataset), address]

@@ -17,10 +17,6 @@ from prep.inspection.text import describe_dataset
 from prep.tasks import get_task
 
 
-def ignore(line):
-    pass
-
-
 @pytest.fixture
 def dataset(rte_options, rte_data):
     """Two tasks; RTE has texts that are cut and a rejected row with markup in it."""
@@ -28,7 +24,7 @@ def dataset(rte_options, rte_data):
     path.write_text(path.read_text() + "x\ta\tb\t<b>maybe</b>\n")
     tasks = (get_task("rte"), get_task("synthetic_choice"))
     options = rte_options(tasks=tasks, max_input_length=24, shard_records=5000)
-    build_dataset(options, ignore)
+    build_dataset(options)
     return options.out
 
 
@@ -75,7 +71,7 @@ def test_the_mixture_is_computed_from_the_sizes(dataset):
 
 def test_a_packed_dataset_shows_how_full_its_rows_are(rte_options):
     options = rte_options(pack=True, max_input_length=128)
-    manifest = build_dataset(options, ignore)
+    manifest = build_dataset(options)
     survey = survey_dataset(options.out, mixture=Mixture(steps=10, batch_size=3))
     split = manifest.task("rte").split("train")
     rows = sum(shard.records for shard in split.shards)

@@ -15,10 +15,6 @@ from prep.tasks import get_task
 RTE = get_task("rte")
 
 
-def ignore(line):
-    pass
-
-
 def select(data, carve=(), few_shot=(), limit=(), seed=0, task=RTE):
     return select_rows([plan_task(task, data, 8)], parse_selection(carve, few_shot, limit, seed))[0]
 
@@ -62,14 +58,14 @@ def test_no_inputs_come_to_lie_in_two_carved_splits(rte_options, train_only):
     for seed in range(5):
         selection = parse_selection(["validation=train:12", "test=validation:5"], [], [], seed)
         options = rte_options(tasks=(train_only,), selection=selection, force=True)
-        manifest = build_dataset(options, ignore)
+        manifest = build_dataset(options)
         assert all(not split.duplicates for split in manifest.task("rte").splits.values())
         assert sum(split.examples for split in manifest.task("rte").splits.values()) == 35
 
 
 def test_a_limit_draws_rows_and_keeps_their_order(rte_options):
     options = rte_options(selection=parse_selection([], [], ["train=7", "test=99"], 3))
-    manifest = build_dataset(options, ignore)
+    manifest = build_dataset(options)
     assert manifest.task("rte").split("train").examples == 7
     assert manifest.task("rte").split("test").examples == 4
     table = read_split(options.out, manifest, "rte", "train")
@@ -82,7 +78,7 @@ def test_few_shot_takes_as_many_of_each_label(rte_options, rte_data):
     with (rte_data / "rte" / "train.tsv").open("a") as file:
         file.write("x\ta\tb\tmaybe\n")
     options = rte_options(selection=parse_selection([], ["train=4"], [], 0))
-    split = build_dataset(options, ignore).task("rte").split("train")
+    split = build_dataset(options).task("rte").split("train")
     assert split.label_counts == (4, 4)
     assert (split.examples, split.rejected) == (8, 0)
 
@@ -104,10 +100,10 @@ def test_the_seed_decides(rte_data):
 
 
 def test_other_selections_are_other_datasets(rte_options):
-    build_dataset(rte_options(), ignore)
+    build_dataset(rte_options())
     selection = parse_selection([], [], ["train=7"], 0)
     with pytest.raises(UsageError, match="notes of rte differ"):
-        build_dataset(rte_options(selection=selection), ignore)
+        build_dataset(rte_options(selection=selection))
 
 
 def test_workers_do_not_change_a_selected_build(rte_options, tmp_path):
@@ -115,7 +111,7 @@ def test_workers_do_not_change_a_selected_build(rte_options, tmp_path):
     contents = []
     for workers in (1, 2):
         options = rte_options(selection=selection, workers=workers, out=tmp_path / str(workers))
-        build_dataset(options, ignore)
+        build_dataset(options)
         paths = sorted(path for path in options.out.rglob("*") if path.is_file())
         contents.append([path.read_bytes() for path in paths])
     assert contents[0] == contents[1]

@@ -32,18 +32,6 @@ from prep.tasks.tasks_file import load_tasks
 ROOT = Path(__file__).parents[4]
 
 
-def ignore(line):
-    pass
-
-
-def contents(folder):
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in folder.rglob("*")
-        if path.is_file()
-    }
-
-
 @pytest.fixture
 def beam():
     """Apache Beam, imported the way builds do."""
@@ -75,19 +63,19 @@ def options(rte_options, rte_data, tmp_path):
 
 
 @pytest.mark.parametrize("pack", [False, True])
-def test_the_folder_is_the_same_byte_for_byte(beam, options, tmp_path, pack):
-    built = build_dataset(options(runner="beam", pack=pack), ignore)
+def test_the_folder_is_the_same_byte_for_byte(beam, options, tmp_path, pack, contents):
+    built = build_dataset(options(runner="beam", pack=pack))
     assert (built.packing is not None) == pack
-    build_dataset(options(out=tmp_path / "local", pack=pack), ignore)
+    build_dataset(options(out=tmp_path / "local", pack=pack))
     assert "rte/rejected.jsonl" in contents(tmp_path / "local")
     assert contents(tmp_path / "dataset") == contents(tmp_path / "local")
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
 
 
-def test_several_processes(beam, options, tmp_path):
+def test_several_processes(beam, options, tmp_path, contents):
     flags = ("--direct_num_workers=2", "--direct_running_mode=multi_processing")
-    build_dataset(options(runner="beam", beam_options=flags), ignore)
-    build_dataset(options(out=tmp_path / "local"), ignore)
+    build_dataset(options(runner="beam", beam_options=flags))
+    build_dataset(options(out=tmp_path / "local"))
     assert contents(tmp_path / "dataset") == contents(tmp_path / "local")
 
 
@@ -160,49 +148,51 @@ def portable_flags(endpoint, workers):
     )
 
 
-def test_a_job_server_and_workers_of_its_own(job_server, options, tmp_path):
+def test_a_job_server_and_workers_of_its_own(job_server, options, tmp_path, contents):
     flags = portable_flags(*job_server)
-    build_dataset(options(runner="beam", beam_options=flags), ignore)
-    build_dataset(options(out=tmp_path / "local"), ignore)
+    build_dataset(options(runner="beam", beam_options=flags))
+    build_dataset(options(out=tmp_path / "local"))
     assert contents(tmp_path / "dataset") == contents(tmp_path / "local")
 
 
 def test_a_job_server_without_workers(job_server, options):
     flags = portable_flags(job_server[0], f"localhost:{free_port()}")
     with pytest.raises(DataError, match=r"^the Beam pipeline failed: .*refused; building again"):
-        build_dataset(options(runner="beam", beam_options=flags), ignore)
+        build_dataset(options(runner="beam", beam_options=flags))
 
 
 def test_no_job_server(beam, options):
     address = f"localhost:{free_port()}"
     flags = ("--runner=PortableRunner", f"--job_endpoint={address}")
     with pytest.raises(UsageError, match=f"no job server at {address}: Connection refused"):
-        build_dataset(options(runner="beam", beam_options=flags), ignore)
+        build_dataset(options(runner="beam", beam_options=flags))
 
 
-def test_a_bucket(beam, options, bucket, emulator, tmp_path, monkeypatch):
+def test_a_bucket(beam, options, bucket, emulator, tmp_path, monkeypatch, contents):
     monkeypatch.setitem(beam_runner._POLL_SECONDS, True, 0.05)
-    build_dataset(options(runner="beam", out=f"{bucket}/data"), ignore)
-    build_dataset(options(out=tmp_path / "local"), ignore)
+    build_dataset(options(runner="beam", out=f"{bucket}/data"))
+    build_dataset(options(out=tmp_path / "local"))
     objects = emulator.store.buckets[bucket[5:]]
     expected = {f"data/{name}": data for name, data in contents(tmp_path / "local").items()}
     assert {name: found.data for name, found in objects.items()} == expected
 
 
-def test_a_failing_task_fails_alone(beam, options, tmp_path):
+def test_a_failing_task_fails_alone(beam, options, tmp_path, contents):
     module = tmp_path / "bad.py"
     tasks = (*write_module(module, "raise ZeroDivisionError('no')"), get_task("rte"))
     changes = {"tasks": tasks, "modules": (module,)}
-    manifest = build_dataset(options(runner="beam", **changes), ignore)
+    manifest = build_dataset(options(runner="beam", **changes))
     assert list(manifest.tasks) == ["rte"]
     assert manifest.failed == {
         "mine": "wording train near row 2 of train.tsv: ZeroDivisionError: no"
     }
-    build_dataset(options(out=tmp_path / "local", **changes), ignore)
+    build_dataset(options(out=tmp_path / "local", **changes))
     assert contents(tmp_path / "dataset") == contents(tmp_path / "local")
 
 
-def test_what_a_pipeline_finished_before_it_failed_is_used(beam, options, tmp_path, monkeypatch):
+def test_what_a_pipeline_finished_before_it_failed_is_used(
+    beam, options, tmp_path, monkeypatch, contents
+):
     written = []
     write = ShardWriter.write
 
@@ -215,14 +205,14 @@ def test_what_a_pipeline_finished_before_it_failed_is_used(beam, options, tmp_pa
     with monkeypatch.context() as patch:
         patch.setattr(ShardWriter, "write", stop)
         with pytest.raises(DataError, match=r"^the Beam pipeline failed: .*No space left.*goes on"):
-            build_dataset(options(runner="beam"), ignore)
+            build_dataset(options(runner="beam"))
     assert not (tmp_path / "dataset").exists()
     with monkeypatch.context() as patch:
         patch.setattr(ShardWriter, "write", lambda *args: (written.append(1), write(*args))[1])
-        manifest = build_dataset(options(runner="beam"), ignore)
+        manifest = build_dataset(options(runner="beam"))
     splits = [split for task in manifest.tasks.values() for split in task.splits.values()]
     assert len(written) == sum(len(split.shards) for split in splits) > 5
-    build_dataset(options(out=tmp_path / "local"), ignore)
+    build_dataset(options(out=tmp_path / "local"))
     assert contents(tmp_path / "dataset") == contents(tmp_path / "local")
 
 
@@ -234,7 +224,7 @@ def test_an_interruption_waits_for_no_pipeline(beam, options, monkeypatch):
     started = time.monotonic()
     try:
         with pytest.raises(KeyboardInterrupt):
-            build_dataset(options(runner="beam"), ignore)
+            build_dataset(options(runner="beam"))
         assert time.monotonic() - started < 20  # one poll of every thread that waits
         assert not [one for one in threading.enumerate() if "ThreadPool" in one.name]
     finally:
@@ -332,7 +322,7 @@ def test_impossible_runners(rte_options, changes, message):
 )
 def test_impossible_beam_options(beam, rte_options, flags, message):
     with pytest.raises(UsageError, match=message):
-        build_dataset(rte_options(runner="beam", beam_options=flags), ignore)
+        build_dataset(rte_options(runner="beam", beam_options=flags))
 
 
 def test_dataflow_without_a_project_is_refused_at_once(beam, rte_options, bucket):
@@ -341,7 +331,7 @@ def test_dataflow_without_a_project_is_refused_at_once(beam, rte_options, bucket
         runner="beam", beam_options=("--runner=DataflowRunner",), out=f"{bucket}/data"
     )
     with pytest.raises(UsageError, match=r"`beam_options`: .*Missing required option: project"):
-        build_dataset(options, ignore)
+        build_dataset(options)
 
 
 def test_dataflow_needs_the_whole_extra(beam, rte_options, bucket, monkeypatch):
@@ -350,7 +340,7 @@ def test_dataflow_needs_the_whole_extra(beam, rte_options, bucket, monkeypatch):
         runner="beam", beam_options=("--runner=DataflowRunner",), out=f"{bucket}/data"
     )
     with pytest.raises(UsageError, match=r"extra gcp: pip install 'apache-beam\[gcp\]=="):
-        build_dataset(options, ignore)
+        build_dataset(options)
 
 
 def test_other_machines_must_share_the_folder(beam, tmp_path):
