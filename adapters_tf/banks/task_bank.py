@@ -35,6 +35,12 @@ class TaskRows(tf_keras.initializers.Initializer):
 
     A row depends on (seed, path, task name) alone, so the same task starts from the same weights
     whichever other tasks share the bank and in whatever order.
+
+    Args:
+        draw: Draws a row.
+        seed: Of all rows.
+        path: Of the bank.
+        task_names: One per row.
     """
 
     def __init__(self, draw: Draw, seed: int, path: str, task_names: tuple[str, ...]):

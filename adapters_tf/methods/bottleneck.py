@@ -49,7 +49,7 @@ ACTIVATIONS = {
 class BottleneckConfig(AdapterMethod):
     """Settings of the bottleneck adapter; the defaults are those published with HyperFormer.
 
-    Args:
+    Attributes:
         reduction_factor: The bottleneck is model width // reduction_factor units wide.
         reduction_factors: Other factors for single blocks, by number of the block in its stack.
         activation: One of `ACTIVATIONS`.

@@ -39,7 +39,7 @@ OWN_RULE_DEVIATION = 1e-2
 class CompacterConfig(AdapterMethod):
     """Settings of Compacter; the defaults are the published ones.
 
-    Args:
+    Attributes:
         reduction_factor: The bottleneck is model width // reduction_factor units wide.
         dimension: n, the number of Kronecker products; it divides the model width and the
             bottleneck.

@@ -40,7 +40,7 @@ OFF_DIAGONAL = 1e-6  # of the first value matrix, as published
 class FusionConfig(AdapterMethod):
     """Settings of AdapterFusion; the defaults are AdapterHub's.
 
-    Args:
+    Attributes:
         of: Whose adapters are fused: a run folder, a folder of task folders, or a task folder; or
             several of these.
         tasks: The adapters to fuse; all by default.

@@ -74,7 +74,7 @@ class TaskEmbeddings(SharedNetwork):
         task_names: As `TaskBank`; so are `path` and `seed`.
         path: Of the bank.
         seed: Of the initial embeddings, N(0, 1).
-        source: learned, fixed, or the path of an .npz file.
+        source: `learned`, `fixed`, or the path of an .npz file.
         width: E.
         projection: Hidden and projected width of the network after it; None for none.
     """

@@ -61,7 +61,7 @@ TASKS_PATH = "task_embeddings"
 class HypernetworkConfig(AdapterMethod):
     """Settings of the hypernetworks; the defaults are those of HyperFormer++.
 
-    Args:
+    Attributes:
         generators: What one generator makes: per_layer, per_kind or per_stack.
         reduction_factor: The bottleneck is model width // reduction_factor units wide.
         activation: One of the bottleneck adapter's.
@@ -71,8 +71,8 @@ class HypernetworkConfig(AdapterMethod):
             by all tasks.
         form: How per_layer generators are built: linear, two_layer or bilinear.
         hidden_width: Of a two_layer generator, in units.
-        task_embeddings: learned; fixed, as drawn; or the path of an .npz file with `names` [K'] and
-            `vectors` [K', E], which stay as they are.
+        task_embeddings: `learned`; `fixed`, as drawn; or the path of an .npz file with `names` [K']
+            and `vectors` [K', E], which stay as they are.
         task_embedding_width: E of the tasks, layers and kinds.
         projected_width: E of what the network makes of them.
         task_hidden_width: Of the network, in units.
@@ -182,7 +182,13 @@ class HypernetworkConfig(AdapterMethod):
 
 
 class _SiteNetworks(NamedTuple):
-    """What generates one site's adapter; `sites` is None where a generator serves one site."""
+    """What generates one site's adapter.
+
+    Attributes:
+        tasks: The tasks' embeddings.
+        sites: Those of blocks and kinds; None where a generator serves one site.
+        generator: Turns an embedding into the adapter's weights.
+    """
 
     tasks: TaskEmbeddings
     sites: SiteEmbeddings | None
@@ -190,7 +196,14 @@ class _SiteNetworks(NamedTuple):
 
 
 class _Networks:
-    """The shared networks of one injection, made as sites ask for them."""
+    """The shared networks of one injection, made as sites ask for them.
+
+    Args:
+        config: The method's settings.
+        backbone: A built TFT5.
+        task_names: As `TaskBank`; so is `seed`.
+        seed: Of the initial weights.
+    """
 
     def __init__(
         self,

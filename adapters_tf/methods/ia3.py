@@ -28,7 +28,7 @@ SCALED_AT_THE_INPUT = ("wo",)
 class Ia3Config(AdapterMethod):
     """Settings of (IA)³; the defaults are the published ones.
 
-    Args:
+    Attributes:
         targets: The projections that are scaled, out of q, k, v, o, wi and wo; wo at its input,
             the others at their output.
         stacks: The stacks whose projections are scaled, out of encoder and decoder.

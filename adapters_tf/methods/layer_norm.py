@@ -25,7 +25,7 @@ from adapters_tf.methods.method import AdapterMethod
 class LayerNormConfig(AdapterMethod):
     """Settings of layer-norm tuning.
 
-    Args:
+    Attributes:
         stacks: The stacks whose norms are tuned, out of encoder and decoder.
     """
 

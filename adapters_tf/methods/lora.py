@@ -33,7 +33,7 @@ TARGETS = ("q", "k", "v", "o", "wi", "wo")
 class LoraConfig(AdapterMethod):
     """Settings of LoRA.
 
-    Args:
+    Attributes:
         rank: R of the change.
         alpha: The change is scaled by alpha / rank.
         targets: The projections that change, out of q, k, v, o, wi and wo.

@@ -51,7 +51,7 @@ PLACES = {
 class PrefixConfig(AdapterMethod):
     """Settings of prefix tuning; the defaults are AdapterHub's.
 
-    Args:
+    Attributes:
         length: P, in positions.
         placement: The attentions that get prefixes: encoder and decoder for their
             self-attention, cross for the decoder's attention to the encoder.

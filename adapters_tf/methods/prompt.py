@@ -35,7 +35,7 @@ PACKED_ROWS = (
 class PromptConfig(AdapterMethod):
     """Settings of prompt tuning; the defaults are the published ones.
 
-    Args:
+    Attributes:
         length: P, in positions.
         initialization: `vocabulary` starts from embeddings of common tokens, drawn for each task;
             `uniform` from numbers of -0.5 to 0.5.

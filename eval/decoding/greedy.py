@@ -21,7 +21,7 @@ class GreedyModel(tf_keras.Model):
     """The sequence that takes the most probable token at each step.
 
     Args:
-        model: the model to ask.
+        model: The model to ask.
         length: T, the most tokens to decode, EOS included.
     """
 
@@ -34,12 +34,12 @@ class GreedyModel(tf_keras.Model):
         self.built = True
 
     def call(self, batch: Mapping[str, tf.Tensor], training: bool = False) -> tf.Tensor:
-        """Decodes every row until EOS or T tokens.
+        """Decode every row until EOS or T tokens.
 
         Args:
             batch: `encoder_input_tokens` int32 [B, S] and `task` int32 [B], all equal unless the
                 model routes by example.
-            training: ignored; there is no dropout in evaluation.
+            training: Ignored; there is no dropout in evaluation.
 
         Returns:
             int32 [B, T], EOS included, the pad id after it.
@@ -54,10 +54,10 @@ class GreedyModel(tf_keras.Model):
 def decode_greedily(
     backbone: Any, states_BSD: tf.Tensor, is_input_BS: tf.Tensor, length: int
 ) -> tf.Tensor:
-    """Runs the decoder step by step from the start token.
+    """Run the decoder step by step from the start token.
 
     Args:
-        backbone: a built TFT5, called where its adapters know the task.
+        backbone: A built TFT5, called where its adapters know the task.
         states_BSD: [B, S, D] encoder states.
         is_input_BS: bool [B, S], true on tokens, false on padding.
         length: T, the most tokens to decode, EOS included.

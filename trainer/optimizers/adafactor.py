@@ -21,14 +21,14 @@ class TaskwiseAdafactor(TaskwiseOptimizer):
         self.scale_by_parameter = scale_by_parameter
 
     def slot_shapes(self, shape, is_bank):
-        """Row and column means for matrices, the full second moment for vectors."""
+        """Name row and column means for matrices, the full second moment for vectors."""
         leading, own = (shape[:1], shape[1:]) if is_bank else ((), shape)
         if len(own) < 2:
             return {"square": shape}
         return {"row": leading + own[:-1], "column": leading + own[:-2] + own[-1:]}
 
     def update(self, gradient, value, slots, rate):
-        """One factored, clipped step."""
+        """Compute one factored, clipped step."""
         kept = 1.0 - tf.pow(slots["steps"], -0.8)
         square = tf.square(gradient) + 1e-30
         if "square" in slots:

@@ -22,11 +22,11 @@ class TaskwiseAdamW(TaskwiseOptimizer):
         self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
 
     def slot_shapes(self, shape, is_bank):
-        """First and second moments, of the variable's own shape."""
+        """Name first and second moments, of the variable's own shape."""
         return {"mean": shape, "square": shape}
 
     def update(self, gradient, value, slots, rate):
-        """One bias-corrected step."""
+        """Compute one bias-corrected step."""
         mean = slots["mean"] + (1.0 - self.beta_1) * (gradient - slots["mean"])
         square = slots["square"] + (1.0 - self.beta_2) * (tf.square(gradient) - slots["square"])
         steps = slots["steps"]
