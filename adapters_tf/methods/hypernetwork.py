@@ -45,6 +45,7 @@ from adapters_tf.errors import ConfigurationError
 from adapters_tf.methods.bottleneck import ACTIVATIONS, NORM_EPSILON
 from adapters_tf.methods.generators import (
     FORMS,
+    SharedNetwork,
     SiteEmbeddings,
     TaskEmbeddings,
     WeightGenerator,
@@ -254,7 +255,7 @@ class _Networks:
             projection=self.config.projection,
         )
 
-    def _make(self, path: str, network, **settings):
+    def _make(self, path: str, network: type[SharedNetwork], **settings: Any) -> Any:
         if path not in self.banks:
             bank = network(self.task_names, path, self.seed, name="hypernetwork", **settings)
             with tf.name_scope(path.replace(".", "/")):
@@ -281,7 +282,7 @@ class GeneratedAdapter(TaskBank):
         site: Site,
         seed: int,
         networks: _SiteNetworks,
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(task_names, site.path, seed, **kwargs)
         self.config, self.block = config, site.block
@@ -289,7 +290,7 @@ class GeneratedAdapter(TaskBank):
         self.tasks, self.sites, self.generator = networks
         self.activation = ACTIVATIONS[config.activation]
 
-    def build(self, input_shape) -> None:
+    def build(self, input_shape: tf.TensorShape) -> None:
         """Create what is not generated, for inputs [B, S, D]."""
         for norm in () if self.config.generate_norms else self.config.norms:
             self.add_shared(f"{norm}_gamma", (int(input_shape[-1]),), constant(1.0))

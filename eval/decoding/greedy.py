@@ -14,7 +14,7 @@ import tensorflow as tf
 import tf_keras
 
 from adapters_tf import TaskModel, encode, project_logits
-from adapters_tf.model.decoder_step import decode_step, empty_caches, prepare_decoder
+from adapters_tf.model.decoder_step import KeyValue, decode_step, empty_caches, prepare_decoder
 
 
 class GreedyModel(tf_keras.Model):
@@ -69,10 +69,22 @@ def decode_greedily(
     context = prepare_decoder(backbone, states_BSD, is_input_BS, length)
     B = tf.shape(states_BSD)[0]
 
-    def is_unfinished(step, token_B, has_ended_B, output_BT, caches):
+    def is_unfinished(
+        step: tf.Tensor,
+        token_B: tf.Tensor,
+        has_ended_B: tf.Tensor,
+        output_BT: tf.Tensor,
+        caches: list[KeyValue],
+    ) -> tf.Tensor:
         return tf.logical_and(step < length, tf.logical_not(tf.reduce_all(has_ended_B)))
 
-    def decode_one(step, token_B, has_ended_B, output_BT, caches):
+    def decode_one(
+        step: tf.Tensor,
+        token_B: tf.Tensor,
+        has_ended_B: tf.Tensor,
+        output_BT: tf.Tensor,
+        caches: list[KeyValue],
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor, list[KeyValue]]:
         hidden_B1D, caches = decode_step(backbone, context, step, token_B, caches, length)
         logits_BV = project_logits(backbone, hidden_B1D)[:, 0]
         best_B = tf.argmax(logits_BV, axis=-1, output_type=tf.int32)
