@@ -24,7 +24,7 @@ Tensors = Mapping[str, np.ndarray]
 class Reading:
     """What a folder of another library asks for.
 
-    Args:
+    Attributes:
         settings: Of our adapter method.
         paths: The module paths that have tensors there; None for all that the settings name.
         tensors: The adapter's weights as `task_tensors` names them, of a method without places.
@@ -41,7 +41,7 @@ class Reading:
 class MethodMapping:
     """How another library holds one adapter method: an entry of that library's table.
 
-    Args:
+    Attributes:
         method: Our settings class.
         describe: Our settings in the words of their configuration.
         read: Their configuration and tensors, for a backbone, in ours.
@@ -79,7 +79,7 @@ def check_fields(
 
 
 def only_method(model: TaskModel, library: str) -> Any:
-    """The settings of the one method a folder of another library can hold.
+    """Take the settings of the one method that a folder of another library can hold.
 
     Args:
         model: With adapters.

@@ -128,7 +128,7 @@ def _read(config: Mapping[str, Any], backbone: tf_keras.Model, tensors: Tensors)
 def _take_apart(
     place: str, paths: list[str], parts: Tensors, settings: PrefixConfig
 ) -> dict[str, np.ndarray]:
-    """One kind of attention's tensors there as ours, by path."""
+    """Take one kind of attention's tensors apart into ours, by path."""
     names = [f"{path}.prefix" for path in paths]
     if not settings.reparametrize:
         split = parts["control_trans"].reshape(settings.length, len(paths), 2, -1)

@@ -153,7 +153,7 @@ def _decoder_attentions(backbone: tf_keras.Model) -> list[str]:
 
 
 def _pair_of(block: int, pairs: int) -> int:
-    """The keys and values that PEFT hands a block: it lays two copies of all end to end."""
+    """Find the keys and values that PEFT hands a block: it lays two copies of all end to end."""
     return 2 * block % pairs
 
 

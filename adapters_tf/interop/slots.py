@@ -23,7 +23,7 @@ _SHOWN = 6
 class Layout:
     """How an array of ours is laid out in the other library.
 
-    Args:
+    Attributes:
         to_theirs: From our array to theirs.
         to_ours: And back.
     """
@@ -47,7 +47,7 @@ Places = Callable[[str, TaskBank], Iterable[Place]]
 class Slot:
     """Where one of their tensors lives in a model of ours.
 
-    Args:
+    Attributes:
         ours: Our module path.
         layout: How the two arrays correspond.
         shape: Theirs.
@@ -64,7 +64,7 @@ def slot_table(
     rename: Callable[[str], str],
     paths: Iterable[str] | None = None,
 ) -> dict[str, Slot]:
-    """Every tensor of one task as the other library names it.
+    """List every tensor of one task as the other library names it.
 
     Args:
         places: Of the library, for the model's method.
@@ -84,7 +84,7 @@ def slot_table(
 
 
 def own_places(path: str, bank: TaskBank) -> Iterator[Place]:
-    """The places of tensors that are named as ours are.
+    """List the places of tensors that are named as ours are.
 
     Args:
         path: Module path of a bank.
@@ -106,7 +106,7 @@ def _bank_slots(places: Places, path: str, bank: TaskBank) -> Iterator[tuple[str
 
 
 def their_tensors(table: Mapping[str, Slot], model: TaskModel, task: str) -> dict[str, np.ndarray]:
-    """One task's weights under the other library's names.
+    """Read one task's weights under the other library's names.
 
     Args:
         table: Of the model.

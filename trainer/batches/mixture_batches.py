@@ -90,7 +90,7 @@ class MixtureBatches:
         }
 
     def _rows_at(self, task: int, counters: np.ndarray) -> np.ndarray:
-        """The rows of a task that come up as its first, second, … since the run began."""
+        """Find the rows of a task that come up as its first, second, … since the run began."""
         epochs, places = np.divmod(counters, self.tables[task].rows)
         rows = np.empty(len(counters), np.int64)
         for epoch in np.unique(epochs):
