@@ -39,8 +39,6 @@ class TaskwiseOptimizer(KeepsSparseGradients, tf_keras.optimizers.Optimizer):
             compiled step would copy every bank.
     """
 
-    slot_names: tuple[str, ...] = ()
-
     def __init__(
         self,
         learning_rate: float | tf_keras.optimizers.schedules.LearningRateSchedule,
