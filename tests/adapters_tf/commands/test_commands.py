@@ -18,6 +18,8 @@ from adapters_tf.interop.folding import NOT_UNIGRAM, export_tokenizer
 from adapters_tf.runs.loading import build_model
 from prep import Vocabulary
 
+pytestmark = pytest.mark.slow
+
 GOLDEN = Path(__file__).parents[1] / "golden"
 SENTINELS = 10
 

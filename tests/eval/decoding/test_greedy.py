@@ -6,6 +6,8 @@ import tf_keras
 from adapters_tf import TaskModel, load_backbone
 from eval import GreedyModel
 
+pytestmark = pytest.mark.slow
+
 
 def decode_naively(model: TaskModel, batch, length: int) -> np.ndarray:
     """Greedy decoding without a cache: the whole model again for every token."""

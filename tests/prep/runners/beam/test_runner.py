@@ -28,6 +28,8 @@ from prep.splits.finding import plan_task
 from prep.tasks import get_task
 from prep.tasks.tasks_file import load_tasks
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[4]
 
 
