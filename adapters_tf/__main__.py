@@ -6,15 +6,16 @@ import sys
 
 from adapters_tf.commands import bank, embed, exchange, listing, merge
 from adapters_tf.commands.arguments import OneLineParser
+from adapters_tf.errors import run_command
 
-INTERRUPTED = 130
+COMMANDS = (exchange, merge, bank, embed, listing)
 
 
 def make_parser() -> OneLineParser:
-    """The command line."""
+    """Build the command line."""
     parser = OneLineParser(prog="python -m adapters_tf", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (exchange, merge, bank, embed, listing):
+    for command in COMMANDS:
         command.add_parser(commands)
     return parser
 
@@ -26,22 +27,12 @@ def main(argv: list[str] | None = None) -> int:
         argv: Arguments after the program's name; None for those of the process.
 
     Returns:
-        The exit code: 0, 2 for what cannot be asked, 1 for data that is not what it should be.
+        The exit code.
     """
-    try:
-        options = make_parser().parse_args(argv)
-        options.command(options)
-    except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return getattr(error, "exit_code", 1)
-    except OSError as error:
-        print(f"error: {error.filename or ''}: {error.strerror or error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("error: interrupted", file=sys.stderr)
-        return INTERRUPTED
+    options = make_parser().parse_args(argv)
+    options.run_with(options)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

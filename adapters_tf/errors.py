@@ -1,9 +1,19 @@
-"""The errors a wrong model or adapter setting raises."""
+"""The errors a wrong model or adapter setting raises, and how a command reports them.
+
+`prep.errors` has the same rules for the nearest name and for what ends a command; neither package
+may import the other, so a test holds the two copies together.
+"""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import errno
+import os
+import sys
+from collections.abc import Callable, Iterable, Sequence
+
+INTERRUPTED = 130  # what a shell reports for a program that Ctrl-C ended: 128 + SIGINT
+CLOSED = 141  # and for one that wrote to a closed pipe: 128 + SIGPIPE
 
 
 class ConfigurationError(ValueError):
@@ -29,5 +39,62 @@ def suggest(name: str, valid: Iterable[str]) -> str:
         A phrase to end an error message with.
     """
     choices = [str(choice) for choice in valid]
-    near = difflib.get_close_matches(str(name), choices, n=1)
-    return f"did you mean {near[0]!r}?" if near else f"valid: {', '.join(choices)}"
+    by_folded = {choice.casefold(): choice for choice in sorted(choices)}
+    near = difflib.get_close_matches(str(name).casefold(), by_folded, n=1)
+    if near:
+        return f"did you mean {by_folded[near[0]]!r}?"
+    return f"valid: {', '.join(choices)}" if choices else "there are none"
+
+
+def run_command(
+    main: Callable[[list[str] | None], int | None], argv: Sequence[str] | None = None
+) -> int:
+    """Run a command line program, turning its errors into one line and an exit code.
+
+    Args:
+        main: Takes the arguments (None: those of the process), returns an exit code or None.
+        argv: Arguments after the program's name.
+
+    Returns:
+        0 on success, 2 for what cannot be asked, 1 for data and system errors, 130 when
+        interrupted, 141 when nobody reads the output any more.
+    """
+    try:
+        code = main(None if argv is None else list(argv)) or 0
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:  # whoever read along, such as `head` or `less`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return CLOSED
+    except ValueError as error:
+        return _report(str(error), getattr(error, "exit_code", 1))
+    except OSError as error:
+        return _report(describe_os_error(error), 1)
+    except KeyboardInterrupt:
+        return _report("interrupted", INTERRUPTED)
+
+
+def describe_os_error(error: OSError) -> str:
+    """Say in one line what the operating system refused, naming the file.
+
+    Args:
+        error: The error as it was caught.
+
+    Returns:
+        A sentence fragment.
+    """
+    where = f" {error.filename}" if error.filename else ""
+    if error.errno == errno.ENOSPC:
+        return f"disk full: no space left on device while writing{where or ' the output'}"
+    if isinstance(error, FileNotFoundError):
+        return f"no such file or folder:{where or f' {error}'}"
+    if isinstance(error, PermissionError):
+        return f"permission denied:{where or f' {error}'}"
+    if isinstance(error, IsADirectoryError):
+        return f"expected a file, found a folder:{where or f' {error}'}"
+    return str(error)
+
+
+def _report(message: str, exit_code: int) -> int:
+    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    return exit_code

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from adapters_tf.commands.arguments import OneLineParser, read_weights
+from adapters_tf.commands.arguments import OneLineParser, read_weights, split_names
 from adapters_tf.runs.config import read_config
 from eval.evaluator import TaskResult
+from eval.metrics.registry import check_metrics
 from eval.report.baselines import trivial_baseline
 from eval.report.files import write_report
 from eval.report.table import ScoredTask, format_table
@@ -19,7 +20,7 @@ BASELINE_SPLIT = "train"
 
 
 def make_parser() -> OneLineParser:
-    """The command line."""
+    """Make the parser of the command line."""
     parser = OneLineParser(prog="python -m eval", description=__doc__)
     parser.add_argument("--run", required=True, help="run folder that the trainer wrote")
     parser.add_argument("--dataset", help="dataset folder; by default the run's")
@@ -46,10 +47,10 @@ def make_parser() -> OneLineParser:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Scores a run.
+    """Score a run.
 
     Args:
-        argv: the command line; by default the process's own.
+        argv: The command line; by default the process's own.
 
     Returns:
         The exit code.
@@ -58,10 +59,11 @@ def main(argv: list[str] | None = None) -> int:
     names = split_names(options.tasks)
     average, weights = split_names(options.average), read_weights(options.weights)
     check_average(average, weights, options.checkpoint)
-    config = read_config(options.run)
+    settings = read_config(options.run)
     # Mistakes in names are found before the model is built.
-    manifest = load_manifest(options.dataset or config["dataset"])
-    entries = choose_tasks(names, config, manifest, options.split)
+    manifest = load_manifest(options.dataset or settings.dataset)
+    entries = choose_tasks(names, settings, manifest, options.split)
+    check_metrics(entries)
     session = open_session(
         options.run,
         dataset=options.dataset,
@@ -71,6 +73,8 @@ def main(argv: list[str] | None = None) -> int:
         jit_compile=options.jit_compile,
         average=average,
         weights=weights,
+        settings=settings,
+        manifest=manifest,
     )
     scored = [score_task(session, entry, options.split) for entry in entries]
     print(format_table(scored))
@@ -93,21 +97,16 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def split_names(text: str) -> list[str]:
-    """Reads names with commas between them."""
-    return [name.strip() for name in text.split(",") if name.strip()]
-
-
 def check_average(average: list[str], weights: list[float] | None, checkpoint: str) -> None:
-    """Refuses options that only make sense with an average, or without one.
+    """Refuse options that only make sense with an average, or without one.
 
     Args:
-        average: names of adapters.
-        weights: their weights.
-        checkpoint: what `--checkpoint` says.
+        average: Names of adapters.
+        weights: Their weights.
+        checkpoint: What `--checkpoint` says.
 
     Raises:
-        UsageError: such an option.
+        UsageError: There is such an option.
     """
     if weights is not None and not average:
         raise UsageError("--weights goes with --average: name the adapters")
@@ -116,12 +115,12 @@ def check_average(average: list[str], weights: list[float] | None, checkpoint: s
 
 
 def score_task(session: Session, entry: TaskEntry, split: str) -> ScoredTask:
-    """Scores one task, showing progress.
+    """Score one task, showing progress.
 
     Args:
-        session: the open run.
-        entry: the task.
-        split: the split to score on.
+        session: The open run.
+        entry: The task.
+        split: The split to score on.
 
     Returns:
         The result, beside the trivial baseline's.
@@ -136,7 +135,7 @@ def score_task(session: Session, entry: TaskEntry, split: str) -> ScoredTask:
 
 
 def evaluate_with_progress(session: Session, entry: TaskEntry, table: TokenTable) -> TaskResult:
-    """Scores one table, with a progress bar of its examples on standard error."""
+    """Score one table, with a progress bar of its examples on standard error."""
     with tqdm(total=len(table), desc=entry.name, unit=" examples") as bar:
         return session.evaluator.evaluate(entry.name, table, lambda done: bar.update(done - bar.n))
 

@@ -26,12 +26,12 @@ class Prediction:
     """One example's answer.
 
     Attributes:
-        example: row number in the split, as the source had it.
-        row: position in the table.
-        target: the right answer's text; the first where there are several.
-        prediction: the given answer's text.
-        token_ids: the given answer's tokens, EOS included, without padding.
-        references: every right answer, where there are several.
+        example: Row number in the split, as the source had it.
+        row: Position in the table.
+        target: The right answer's text; the first where there are several.
+        prediction: The given answer's text.
+        token_ids: The given answer's tokens, EOS included, without padding.
+        references: Every right answer, where there are several.
     """
 
     example: int
@@ -47,11 +47,11 @@ class TaskResult:
     """How a model did on one split of a task.
 
     Attributes:
-        task: its name.
-        examples: how many were scored: all of the table.
-        metrics: figures by name, the task's main metric first.
-        predictions: in the source's row order.
-        unreadable: answers that were no label word, or no number, of tasks that ask for one.
+        task: Its name.
+        examples: How many were scored: all of the table.
+        metrics: Figures by name, the task's main metric first.
+        predictions: In the source's row order.
+        unreadable: Answers that were no label word, or no number, of tasks that ask for one.
     """
 
     task: str
@@ -62,19 +62,19 @@ class TaskResult:
 
 
 class Evaluator:
-    """Scores a model on tasks; its compiled programs are kept from call to call.
+    """What scores a model on tasks; its compiled programs are kept from call to call.
 
     Args:
-        model: with or without adapters; its weights may change between calls.
-        manifest: of the dataset the examples come from.
-        vocabulary: of that dataset.
-        batch_size: examples per global batch.
-        input_length: static length of inputs in tokens.
-        strategy: what the model's variables live under; the current one by default.
-        jit_compile: whether to compile with XLA; by default where that is faster.
+        model: With or without adapters; its weights may change between calls.
+        manifest: Of the dataset the examples come from.
+        vocabulary: Of that dataset.
+        batch_size: Examples per global batch.
+        input_length: Static length of inputs in tokens.
+        strategy: What the model's variables live under; the current one by default.
+        jit_compile: Whether to compile with XLA; by default where that is faster.
 
     Raises:
-        UsageError: the batch can't be divided among the replicas, or XLA can't be had.
+        UsageError: The batch can't be divided among the replicas, or XLA can't be had.
     """
 
     def __init__(
@@ -98,18 +98,18 @@ class Evaluator:
     def evaluate(
         self, task: str, table: TokenTable, report: Progress = lambda done: None
     ) -> TaskResult:
-        """Answers and scores every example of a table.
+        """Answer and score every example of a table.
 
         Args:
-            task: its name.
-            table: the examples, of any split.
-            report: told how many examples are done, after each batch.
+            task: Its name.
+            table: The examples, of any split.
+            report: Told how many examples are done, after each batch.
 
         Returns:
             The figures and the predictions.
 
         Raises:
-            UsageError: the model or the dataset doesn't know the task.
+            UsageError: The model or the dataset doesn't know the task.
         """
         entry = self.manifest.task(task)
         token_ids = self.predict_tokens(entry, table, report)
@@ -135,12 +135,12 @@ class Evaluator:
     def predict_tokens(
         self, entry: TaskEntry, table: TokenTable, report: Progress = lambda done: None
     ) -> np.ndarray:
-        """Answers every example of a table with token ids.
+        """Answer every example of a table with token ids.
 
         Args:
-            entry: the task.
-            table: the examples; their targets aren't looked at.
-            report: told how many examples are done, after each batch.
+            entry: The task.
+            table: The examples; their targets aren't looked at.
+            report: Told how many examples are done, after each batch.
 
         Returns:
             int32 [examples, T].
@@ -171,7 +171,7 @@ class Evaluator:
 
 
 def answer_length(entry: TaskEntry) -> int:
-    """The decoder steps a task's answers take: 1 where each label word is a token of its own."""
+    """Count the decoder steps of a task's answers: 1 if each label word is a token of its own."""
     words = entry.label_token_ids
     if words and all(len(ids) == 1 for ids in words) and len(set(words)) == len(words):
         return ARGMAX_LENGTH

@@ -12,7 +12,7 @@ from prep import TokenTable, UsageError, Vocabulary, load_manifest, nearest, run
 
 
 def make_parser() -> OneLineParser:
-    """The command line."""
+    """Make the parser of the command line."""
     parser = OneLineParser(prog="python -m eval.predict", description=__doc__)
     parser.add_argument("--run", required=True, help="run folder that the trainer wrote")
     parser.add_argument("--task", required=True, help="whose adapters answer")
@@ -25,26 +25,31 @@ def make_parser() -> OneLineParser:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Answers texts.
+    """Answer texts.
 
     Args:
-        argv: the command line; by default the process's own.
+        argv: The command line; by default the process's own.
 
     Returns:
         The exit code.
     """
     options = make_parser().parse_args(argv)
-    config = read_config(options.run)
-    if options.task not in config["tasks"]:
+    settings = read_config(options.run)
+    if options.task not in settings.tasks:
         raise UsageError(
-            f"the run has no task {options.task!r}; {nearest(options.task, config['tasks'])}"
+            f"the run has no task {options.task!r}; {nearest(options.task, settings.tasks)}"
         )
-    load_manifest(options.dataset or config["dataset"]).task(options.task)
+    manifest = load_manifest(options.dataset or settings.dataset)
+    manifest.task(options.task)
+    if not all(text.strip() for text in options.text):
+        raise UsageError("--text is empty; give it the words to answer to")
     session = open_session(
         options.run,
         dataset=options.dataset,
         checkpoint=options.checkpoint,
-        batch_size=min(len(options.text), config["data"]["batch_size"]),
+        batch_size=min(len(options.text), settings.data.batch_size),
+        settings=settings,
+        manifest=manifest,
     )
     for answer in answer_texts(session, options.task, options.text):
         print(answer)
@@ -52,18 +57,18 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def answer_texts(session: Session, task: str, texts: Sequence[str]) -> list[str]:
-    """Answers texts with a task's adapters.
+    """Answer texts with a task's adapters.
 
     Args:
-        session: the open run.
-        task: its name.
-        texts: worded as the task's inputs are in its dataset.
+        session: The open run.
+        task: Its name.
+        texts: Worded as the task's inputs are in its dataset.
 
     Returns:
         One answer per text.
 
     Raises:
-        UsageError: an empty text, or no such task.
+        UsageError: A text is empty, or there is no such task.
     """
     table = table_of_texts(texts, session.vocabulary)
     limit = session.evaluator.input_length
@@ -76,20 +81,20 @@ def answer_texts(session: Session, task: str, texts: Sequence[str]) -> list[str]
 
 
 def table_of_texts(texts: Sequence[str], vocabulary: Vocabulary) -> TokenTable:
-    """Makes a table of examples that have inputs and no targets.
+    """Make a table of examples that have inputs and no targets.
 
     Args:
-        texts: the inputs.
-        vocabulary: turns them into token ids.
+        texts: The inputs.
+        vocabulary: Turns them into token ids.
 
     Returns:
         A table in the order of the texts.
 
     Raises:
-        UsageError: a text is empty.
+        UsageError: A text is empty.
     """
     if not all(text.strip() for text in texts):
-        raise UsageError("--text is empty; give it the words to answer to")
+        raise UsageError("a text is empty; give it the words to answer to")
     ids = [[*vocabulary.encode(text), vocabulary.eos_id] for text in texts]
     count = len(texts)
     return TokenTable(

@@ -1,11 +1,11 @@
 """A run opened for scoring: its model, its dataset's manifest and vocabulary, an evaluator."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from adapters_tf import LoadedRun, load_average, load_run, make_strategy, set_precision
 from adapters_tf.runs.config import read_config
+from adapters_tf.runs.settings import ResolvedRun
 from eval.evaluator import Evaluator
 from prep import (
     DataError,
@@ -24,11 +24,11 @@ class Session:
     """What scoring a run takes.
 
     Attributes:
-        run: the model with a checkpoint's weights, and its configuration.
-        dataset: the dataset folder.
-        manifest: of the dataset.
-        vocabulary: of the dataset, the one the run was trained with.
-        evaluator: of the run's model.
+        run: The model with a checkpoint's weights, and its configuration.
+        dataset: The dataset folder.
+        manifest: Of the dataset.
+        vocabulary: Of the dataset, the one the run was trained with.
+        evaluator: Of the run's model.
     """
 
     run: LoadedRun
@@ -46,46 +46,48 @@ def open_session(
     batch_size: int | None = None,
     logical_devices: int = 1,
     jit_compile: bool | None = None,
-    tasks: Sequence[str] = (),
     average: Sequence[str] = (),
     weights: Sequence[float] | None = None,
+    settings: ResolvedRun | None = None,
+    manifest: Manifest | None = None,
 ) -> Session:
-    """Opens a run folder with its dataset; call it before anything else touches a tensor.
+    """Open a run folder with its dataset; call it before anything else touches a tensor.
 
     Args:
-        run: the run folder.
-        dataset: the dataset folder; by default the one the run was trained on.
+        run: The run folder.
+        dataset: The dataset folder; by default the one the run was trained on.
         checkpoint: `best`, `last`, or `none` for the model before training.
-        batch_size: examples per global batch; by default the run's.
-        logical_devices: replicas to split the CPU into.
-        jit_compile: whether to compile with XLA; by default where that is faster.
-        tasks: names the run must have.
-        average: adapters of the run, of whose outputs the mean answers every task in place of its
+        batch_size: Examples per global batch; by default the run's.
+        logical_devices: Replicas to split the CPU into.
+        jit_compile: Whether to compile with XLA; by default where that is faster.
+        average: Adapters of the run, of whose outputs the mean answers every task in place of its
             own; none for each task's own.
-        weights: one per name in `average`; equal ones by default.
+        weights: One per name in `average`; equal ones by default.
+        settings: What the run's config.yaml holds, if that was read already.
+        manifest: Of the dataset, if that was read already.
 
     Returns:
         The session.
 
     Raises:
-        ValueError: anything missing, unknown, or made with another vocabulary.
+        ValueError: Something is missing, unknown, or made with another vocabulary.
     """
-    config = read_config(run)
+    settings = settings or read_config(run)
+    directory = dataset or settings.dataset
+    manifest = manifest or load_manifest(directory)
     strategy = make_strategy(logical_devices=logical_devices)
-    set_precision(config["training"]["precision"])
-    directory = dataset or config["dataset"]
-    manifest = load_manifest(directory)
-    vocabulary = open_vocabulary(directory, manifest, config["vocabulary_sha256"])
+    set_precision(settings.training.precision)
+    vocabulary = open_vocabulary(directory, manifest, settings.vocabulary_sha256)
     if average:
-        loaded = load_average(run, average, weights, strategy=strategy)
+        loaded = load_average(run, average, weights, settings=settings, strategy=strategy)
     else:
-        loaded = load_run(run, checkpoint, strategy=strategy, tasks=tasks)
+        loaded = load_run(run, checkpoint, settings=settings, strategy=strategy)
     evaluator = Evaluator(
         loaded.model,
         manifest,
         vocabulary,
-        batch_size=config["data"]["batch_size"] if batch_size is None else batch_size,
-        input_length=config["data"]["input_length"],
+        batch_size=settings.data.batch_size if batch_size is None else batch_size,
+        input_length=settings.data.input_length,
         strategy=strategy,
         jit_compile=jit_compile,
     )
@@ -93,18 +95,18 @@ def open_session(
 
 
 def open_vocabulary(directory: str, manifest: Manifest, expected_sha256: str) -> Vocabulary:
-    """Opens a dataset's vocabulary and makes sure it is the one the model learned.
+    """Open a dataset's vocabulary and make sure it is the one the model learned.
 
     Args:
-        directory: the dataset folder.
-        manifest: of the dataset.
-        expected_sha256: of the vocabulary the run was trained with.
+        directory: The dataset folder.
+        manifest: Of the dataset.
+        expected_sha256: Of the vocabulary the run was trained with.
 
     Returns:
         The vocabulary.
 
     Raises:
-        DataError: the file isn't the manifest's, or the manifest's isn't the run's.
+        DataError: The file isn't the manifest's, or the manifest's isn't the run's.
     """
     entry = manifest.vocabulary
     vocabulary = read_vocabulary(directory, manifest)
@@ -117,29 +119,29 @@ def open_vocabulary(directory: str, manifest: Manifest, expected_sha256: str) ->
 
 
 def choose_tasks(
-    names: Sequence[str], config: Mapping[str, Any], manifest: Manifest, split: str
+    names: Sequence[str], settings: ResolvedRun, manifest: Manifest, split: str
 ) -> list[TaskEntry]:
-    """The tasks to score: those asked for, or all of the run's that have the split.
+    """Choose the tasks to score: those asked for, or all of the run's that have the split.
 
     Args:
-        names: tasks asked for; empty for all.
-        config: the run's.
-        manifest: the dataset's.
-        split: the split to score on.
+        names: Tasks asked for; empty for all.
+        settings: The run's.
+        manifest: The dataset's.
+        split: The split to score on.
 
     Returns:
         The tasks' entries.
 
     Raises:
-        UsageError: an unknown task, or no such split.
+        UsageError: A task is unknown, or there is no such split.
     """
     for name in names:
-        if name not in config["tasks"]:
-            raise UsageError(f"the run has no task {name!r}; {nearest(name, config['tasks'])}")
+        if name not in settings.tasks:
+            raise UsageError(f"the run has no task {name!r}; {nearest(name, settings.tasks)}")
         manifest.task(name).split(split)
     if names:
         return [manifest.task(name) for name in names]
-    present = [manifest.tasks[name] for name in config["tasks"] if name in manifest.tasks]
+    present = [manifest.tasks[name] for name in settings.tasks if name in manifest.tasks]
     chosen = [entry for entry in present if split in entry.splits]
     if not chosen:
         splits = {name for entry in present for name in entry.splits}

@@ -5,7 +5,8 @@ import sys
 from collections.abc import Sequence
 
 from prep.commands import build, inspect, stage, tasks, train_vocabulary, verify
-from prep.errors import run_command
+from prep.commands.options import spell_options
+from prep.errors import DataError, UsageError, run_command
 from prep.quiet import quiet_libraries
 
 COMMANDS = (build, tasks, inspect, verify, stage, train_vocabulary)
@@ -22,7 +23,11 @@ def main(argv: list[str] | None = None) -> int:
     """
     quiet_libraries()
     arguments = read_arguments(sys.argv[1:] if argv is None else argv)
-    arguments.run(arguments)
+    try:
+        arguments.run(arguments)
+    except (UsageError, DataError) as error:
+        error.args = (spell_options(str(error)),)
+        raise
     return 0
 
 

@@ -27,7 +27,7 @@ class DataError(ValueError):
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:
-    """Phrases a hint for a name that was not found.
+    """Phrase a hint for a name that was not found.
 
     Args:
         name: The name that was asked for.
@@ -45,7 +45,7 @@ def nearest(name: str, valid: Iterable[str]) -> str:
 
 
 def describe_os_error(error: OSError) -> str:
-    """Says in one line what the operating system refused, naming the file.
+    """Say in one line what the operating system refused, naming the file.
 
     Args:
         error: The error as it was caught.
@@ -68,7 +68,7 @@ def describe_os_error(error: OSError) -> str:
 def run_command(
     main: Callable[[list[str] | None], int | None], argv: Sequence[str] | None = None
 ) -> int:
-    """Runs a command line program, turning its errors into one line and an exit code.
+    """Run a command line program, turning its errors into one line and an exit code.
 
     Args:
         main: Takes the arguments (None: those of the process), returns an exit code or None.

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import sys
 
-from prep import quiet_libraries, run_command
+from prep.errors import run_command
+from prep.quiet import quiet_libraries
 from trainer.settings.arguments import read_arguments
 
 
 def main(argv: list[str] | None) -> int:
-    """Train a run."""
+    """Train a run.
+
+    Args:
+        argv: Arguments after the program's name; None for those of the process.
+
+    Returns:
+        The exit code.
+    """
     config = read_arguments(argv)
     # TensorFlow takes seconds to import: only once the options are fine.
     quiet_libraries()

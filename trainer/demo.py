@@ -131,13 +131,13 @@ def score_backbone(folder: Path, manifest: Manifest) -> dict[str, dict[str, floa
     dataset = folder / "dataset"
     model = TaskModel(load_backbone(str(folder / "backbone" / "backbone")), TASKS)
     vocabulary = read_vocabulary(dataset, manifest)
-    data = read_config(folder / "backbone")["data"]
+    data = read_config(folder / "backbone").data
     evaluator = Evaluator(
         model,
         manifest,
         vocabulary,
-        batch_size=data["batch_size"],
-        input_length=data["input_length"],
+        batch_size=data.batch_size,
+        input_length=data.input_length,
     )
     scores = {
         task: evaluator.evaluate(task, read_split(dataset, manifest, task, SPLIT)).metrics

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import tensorflow as tf
 import tf_keras
@@ -17,43 +16,42 @@ from adapters_tf import (
     make_strategy,
     set_precision,
 )
-from adapters_tf.runs.config import CHECKPOINTS
+from adapters_tf.runs.settings import ResolvedRun
 from adapters_tf.runs.sources import keep_sources
+from adapters_tf.runtime.strategy import check_xla
 from adapters_tf.task_adapters.starting import start_tasks
-from prep import Manifest, UsageError, load_manifest, read_split
+from eval.decoding.replicas import check_batch_size
+from prep import Manifest, load_manifest, read_split
 from prep.dataset.mixing import batch_probabilities, task_probabilities
 from trainer.batches.distribution import distribute
 from trainer.batches.mixture_batches import MixtureBatches
 from trainer.batches.schedule import task_schedule
-from trainer.callbacks.checkpoints import Checkpoints
-from trainer.callbacks.figures import Figures
-from trainer.callbacks.validation import Validation
+from trainer.callbacks.checkpoints import CheckpointCallback
+from trainer.callbacks.figures import FiguresCallback
+from trainer.callbacks.step_callback import Span
+from trainer.callbacks.validation import ValidationCallback
 from trainer.callbacks.validator import Validator, make_validator
-from trainer.optimizers.learning_rate import WarmupDecay
+from trainer.optimizers.learning_rate import WarmupSchedule
 from trainer.optimizers.registry import OPTIMIZERS
 from trainer.optimizers.taskwise import TaskwiseOptimizer
 from trainer.run.checkpoints import RunCheckpoints
 from trainer.run.export import export
-from trainer.run.folder import open_run
+from trainer.run.folder import check_run_folder, create_run, has_begun
 from trainer.run.metrics_log import MetricsLog
 from trainer.run.summary import describe, report_left_out
-from trainer.settings.checks import (
-    check_best_metric,
-    check_config,
-    check_packed_lengths,
-    check_packed_methods,
-    check_replicas,
-)
+from trainer.settings.checks import check_config, check_run, check_starts
 from trainer.settings.config import RunConfig
 from trainer.settings.resolving import resolve
 from trainer.steps.fit_model import FitModel
+
+Report = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Outcome:
     """How a call of `train` ended.
 
-    Args:
+    Attributes:
         folder: The run folder.
         step: Steps done in all.
         is_done: Whether the run reached its last step.
@@ -64,7 +62,7 @@ class Outcome:
     is_done: bool
 
 
-def train(config: RunConfig, report=print) -> Outcome:
+def train(config: RunConfig, report: Report = print) -> Outcome:
     """Train a run, or go on with it where it stopped.
 
     Args:
@@ -80,42 +78,31 @@ def train(config: RunConfig, report=print) -> Outcome:
     """
     check_config(config)
     manifest = load_manifest(config.dataset)
-    resolved = resolve(config, manifest)
-    check_packed_lengths(resolved, manifest)
-    check_packed_methods(resolved, manifest)
-    check_best_metric(config.training.best_metric, resolved["tasks"], manifest)
-    strategy = make_strategy(config.distribution.kind, config.distribution.logical_devices)
-    check_replicas(config.data.batch_size, strategy.num_replicas_in_sync)
-    prepare_tensorflow(config, strategy)
-    batches = make_batches(resolved, manifest)
-    with strategy.scope():
-        run = Path(resolved["run"])
-        model = build_model(resolved, routing=config.data.routing, directory=run)
-        is_compiled = config.training.jit_compile or isinstance(strategy, tf.distribute.TPUStrategy)
-        optimizer = make_optimizer(resolved, model, is_compiled)
-        fit_model = FitModel(model)
-        fit_model.compile(
-            optimizer,
-            jit_compile=config.training.jit_compile,
-            steps_per_execution=config.training.steps_per_execution,
-        )
-    make_dropout_stateless(model, config.seed, optimizer.iterations)
-    start(resolved, model, strategy, report)
-    folder = open_run(resolved)
-    keep_sources(resolved["adapters"], folder)
-    checkpoints = RunCheckpoints(folder, model, optimizer, config.training.keep_checkpoints)
-    first, last = checkpoints.restore(), config.training.steps
+    settings = resolve(config, manifest)
+    check_run(settings, manifest)
+    check_run_folder(settings)
+    is_new = not has_begun(settings)
+    if is_new:
+        check_starts(settings)
+    strategy = open_devices(settings)
+    batches = make_batches(settings, manifest)
+    model, optimizer, fit_model = make_model(settings, strategy)
+    if is_new:
+        start_from_adapters(settings, model, strategy, report)
+    folder = create_run(settings)
+    keep_sources(settings.adapters, folder)
+    checkpoints = RunCheckpoints(folder, model, optimizer, settings.training.keep_checkpoints)
+    first, last = checkpoints.restore(), settings.training.steps
     if not config.task_list():
-        report_left_out(manifest, resolved, report)
-    report(describe(resolved, model, batches, strategy, first))
+        report_left_out(settings, manifest, report)
+    report(describe(settings, model, batches, strategy, first))
     if first < last:
-        validator = make_validator(resolved, manifest, model, strategy)
+        validator = make_validator(settings, manifest, model, strategy)
         log = MetricsLog(folder, first)
-        callbacks = make_callbacks(config, checkpoints, validator, log, report, first)
         fit_model.fit(
             distribute(batches, strategy, first),
             steps_per_epoch=last - first,
-            callbacks=callbacks,
+            callbacks=make_callbacks(settings, checkpoints, validator, log, report, first),
             verbose=0,
         )
         reached = int(optimizer.iterations.numpy())
@@ -125,101 +112,176 @@ def train(config: RunConfig, report=print) -> Outcome:
     return Outcome(folder, last, is_done=True)
 
 
-def start(
-    resolved: Mapping[str, Any], model: TaskModel, strategy: tf.distribute.Strategy, report
-) -> None:
-    """Let the tasks of a new run start from earlier adapters, if the settings say so."""
-    adapters = resolved["adapters"]
-    if tf.train.latest_checkpoint(str(Path(resolved["run"]) / CHECKPOINTS["last"])):
-        return
-    with strategy.scope():
-        started = start_tasks(model, adapters["start_from"], adapters["nearest_by"])
-    for task, folder in started.items():
-        report(f"{task} starts from {folder}")
+def open_devices(settings: ResolvedRun) -> tf.distribute.Strategy:
+    """Choose what the run is spread over, and set what TensorFlow keeps globally.
 
+    Args:
+        settings: Of the run.
 
-def prepare_tensorflow(config: RunConfig, strategy: tf.distribute.Strategy) -> None:
-    """Set what TensorFlow keeps globally: precision, seeds, determinism."""
-    training = config.training
-    is_mirrored = isinstance(strategy, tf.distribute.MirroredStrategy)
-    if training.jit_compile and is_mirrored:
-        raise UsageError(
-            "training.jit_compile works with one replica or on a TPU (which always compiles); "
-            "turn it off for several devices"
-        )
+    Returns:
+        The strategy; precision, seeds and determinism are set.
+
+    Raises:
+        UsageError: A batch that the replicas cannot share, or XLA where it cannot compile.
+        ConfigurationError: No such device or precision.
+    """
+    training, distribution = settings.training, settings.distribution
+    strategy = make_strategy(distribution.kind, distribution.logical_devices)
+    check_batch_size(settings.data.batch_size, strategy)
+    if training.jit_compile:
+        check_xla(strategy, sums_over_replicas=True)
     set_precision(training.precision)
-    tf_keras.utils.set_random_seed(config.seed)
+    tf_keras.utils.set_random_seed(settings.seed)
     if training.deterministic:
         tf.config.experimental.enable_op_determinism()
+    return strategy
 
 
-def make_batches(resolved: Mapping[str, Any], manifest: Manifest) -> MixtureBatches:
-    """Read the training splits and lay out the whole run's batches."""
-    data, seed = resolved["data"], resolved["seed"]
+def make_batches(settings: ResolvedRun, manifest: Manifest) -> MixtureBatches:
+    """Read the training splits and lay out the whole run's batches.
+
+    Args:
+        settings: Of the run.
+        manifest: Of its dataset.
+
+    Returns:
+        The batches by number.
+    """
+    data, seed = settings.data, settings.seed
     tables = {
-        task: read_split(resolved["dataset"], manifest, task, data["train_split"])
-        for task in resolved["tasks"]
+        task: read_split(settings.dataset, manifest, task, data.train_split)
+        for task in settings.tasks
     }
     sizes = [len(table) for table in tables.values()]
     probabilities = batch_probabilities(
-        task_probabilities(sizes, data["temperature"], data["cap"] or None),
+        task_probabilities(sizes, data.temperature, data.cap or None),
         sizes,
         [table.rows for table in tables.values()],
     )
-    draws = data["batch_size"] if data["routing"] == "example" else 1
+    draws = data.batch_size if data.routing == "example" else 1
     return MixtureBatches(
         tables,
-        task_schedule(seed, probabilities, 0, resolved["training"]["steps"] * draws),
-        batch_size=data["batch_size"],
-        input_length=data["input_length"],
-        target_length=data["target_length"],
+        task_schedule(seed, probabilities, 0, settings.training.steps * draws),
+        batch_size=data.batch_size,
+        input_length=data.input_length,
+        target_length=data.target_length,
         seed=seed,
         draws=draws,
     )
 
 
-def make_optimizer(
-    resolved: Mapping[str, Any], model: TaskModel, is_compiled: bool
-) -> TaskwiseOptimizer:
-    """Build the optimizer and its slots; call it in the strategy's scope."""
-    settings = resolved["optimizer"]
-    rate = WarmupDecay(
-        settings["learning_rate"],
-        settings["warmup_steps"],
-        resolved["training"]["steps"],
-        settings["decay"],
+def make_model(
+    settings: ResolvedRun, strategy: tf.distribute.Strategy
+) -> tuple[TaskModel, TaskwiseOptimizer, FitModel]:
+    """Build the model, its optimizer, and what `fit` is called on.
+
+    Args:
+        settings: Of the run.
+        strategy: Under whose scope variables are made.
+
+    Returns:
+        The model, the optimizer with its slots, and the Keras model that holds both.
+
+    Raises:
+        ConfigurationError: Nothing to train, or methods that do not go together.
+        WeightsError: A backbone or trained adapters that are missing or do not fit.
+    """
+    training = settings.training
+    with strategy.scope():
+        model = build_model(settings, settings.data.routing, Path(settings.run))
+        is_compiled = training.jit_compile or isinstance(strategy, tf.distribute.TPUStrategy)
+        optimizer = make_optimizer(settings, model, is_compiled)
+        fit_model = FitModel(model)
+        fit_model.compile(
+            optimizer,
+            jit_compile=training.jit_compile,
+            steps_per_execution=training.steps_per_execution,
+        )
+    make_dropout_stateless(model, settings.seed, optimizer.iterations)
+    return model, optimizer, fit_model
+
+
+def make_optimizer(settings: ResolvedRun, model: TaskModel, is_compiled: bool) -> TaskwiseOptimizer:
+    """Build the optimizer and its slots; call it in the strategy's scope.
+
+    Args:
+        settings: Of the run.
+        model: Whose variables it updates.
+        is_compiled: Whether steps are compiled with XLA.
+
+    Returns:
+        The optimizer, built.
+    """
+    chosen = settings.optimizer
+    rate = WarmupSchedule(
+        chosen.learning_rate, chosen.warmup_steps, settings.training.steps, chosen.schedule
     )
-    optimizer = OPTIMIZERS[settings["name"]](
+    optimizer = OPTIMIZERS[chosen.name](
         rate,
         model.is_bank,
-        weight_decay=settings["weight_decay"],
-        clip_norm=settings["clip_norm"] or None,
+        weight_decay=chosen.weight_decay,
+        clip_norm=chosen.clip_norm or None,
         is_compiled=is_compiled,
     )
     optimizer.build(model.trainable_variables)
     return optimizer
 
 
+def start_from_adapters(
+    settings: ResolvedRun, model: TaskModel, strategy: tf.distribute.Strategy, report: Report
+) -> None:
+    """Let the tasks of a new run start from earlier adapters, if the settings say so.
+
+    Args:
+        settings: Of the run.
+        model: As it was drawn.
+        strategy: That the model's variables live under.
+        report: Called with a line per task.
+    """
+    adapters = settings.adapters
+    with strategy.scope():
+        started = start_tasks(model, adapters.start_from, adapters.nearest_by)
+    for task, folder in started.items():
+        report(f"{task} starts from {folder}")
+
+
 def make_callbacks(
-    config: RunConfig,
+    settings: ResolvedRun,
     checkpoints: RunCheckpoints,
     validator: Validator | None,
     log: MetricsLog,
-    report,
+    report: Report,
     first: int,
 ) -> list[tf_keras.callbacks.Callback]:
-    """List what happens between steps, in order: figures, validation, checkpoints."""
-    training = config.training
+    """List what happens between steps, in order: figures, validation, checkpoints.
+
+    Args:
+        settings: Of the run.
+        checkpoints: Of the run.
+        validator: Scores the tasks; None where there is nothing to score.
+        log: Where figures go.
+        report: Called with every line of progress.
+        first: Steps done before this part of the run.
+
+    Returns:
+        Callbacks for `fit`.
+    """
+    training = settings.training
     last = training.steps
     callbacks: list[tf_keras.callbacks.Callback] = [
-        Figures(log, report, first, last, training.log_every)
+        FiguresCallback(Span(first, last, training.log_every), log, report)
     ]
     if validator is not None:
-        every = training.validate_every or last
         callbacks.append(
-            Validation(
-                validator.run, checkpoints, training.best_metric, log, report, first, last, every
+            ValidationCallback(
+                Span(first, last, training.validate_every or last),
+                validator.run,
+                checkpoints,
+                metric=training.best_metric,
+                log=log,
+                report=report,
             )
         )
-    callbacks.append(Checkpoints(checkpoints, report, first, last, training.checkpoint_every))
+    span = Span(first, last, training.checkpoint_every)
+    callbacks.append(CheckpointCallback(span, checkpoints, report))
     return callbacks

@@ -1,7 +1,7 @@
 """A TFT5 from a preset, from a folder in Hugging Face's format, or from the Hugging Face hub.
 
 `TFT5ForConditionalGeneration.from_pretrained` can't read PyTorch's `model.safetensors` without
-torch (transformers issue 40028), so the tensors are mapped here, by `adapters_tf.huggingface`.
+torch (transformers issue 40028), so the tensors are mapped here, by `huggingface`.
 """
 
 import json

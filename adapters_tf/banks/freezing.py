@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import tf_keras
-from transformers.models.t5.modeling_tf_t5 import TFT5LayerNorm
 
+from adapters_tf.backbone.keras_internals import all_layers, freeze_own_weights, is_t5_layer_norm
 from adapters_tf.banks.injection import AdaptedLayer
 from adapters_tf.errors import ConfigurationError
 
@@ -28,22 +28,15 @@ def freeze_backbone(
     Raises:
         ConfigurationError: Nothing is left to train.
     """
-    kept = {id(part) for adapter in adapters for part in adapter._flatten_layers()}
-    layers = list(backbone._flatten_layers())
+    kept = {id(part) for adapter in adapters for part in all_layers(adapter)}
+    layers = list(all_layers(backbone))
     # A norm that an adapter runs has scales of its own for every task.
     replaced = {id(layer.base) for layer in layers if isinstance(layer, AdaptedLayer)}
     for layer in layers:
-        is_norm = isinstance(layer, TFT5LayerNorm) and id(layer) not in replaced
+        is_norm = is_t5_layer_norm(layer) and id(layer) not in replaced
         if id(layer) not in kept and not (train_layer_norms and is_norm):
-            _freeze_own_weights(layer)
+            freeze_own_weights(layer)
     if not backbone.trainable_variables:
         raise ConfigurationError(
             "nothing is left to train: choose an adapter method or train_layer_norms"
         )
-
-
-def _freeze_own_weights(layer: tf_keras.layers.Layer) -> None:
-    # `layer.trainable = False` would freeze whatever is inside as well: the attention of a first
-    # block owns the position biases and holds the projections that adapters wrap.
-    layer._non_trainable_weights.extend(layer._trainable_weights)
-    layer._trainable_weights.clear()

@@ -2,6 +2,8 @@
 
 A layer is replaced by a thin wrapper that holds the original as `.base` and a task bank as
 `.adapter`; what the bank does with the layer's inputs and outputs is the method's affair.
+
+Shape letters: B batch, S sequence length.
 """
 
 from __future__ import annotations
@@ -65,6 +67,17 @@ class AdaptedLayer(tf_keras.layers.Layer):
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """Let the adapter run the layer."""
         return self.adapter(inputs, self.base)
+
+    def states_mask(self, is_input_BS: tf.Tensor) -> tf.Tensor:
+        """Tell which states of a wrapped encoder may be attended to.
+
+        Args:
+            is_input_BS: [B, S], bool or 0 and 1: which positions of the input are tokens.
+
+        Returns:
+            The same here; a wrapper that adds states has a longer one.
+        """
+        return is_input_BS
 
 
 def inject(

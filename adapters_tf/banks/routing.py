@@ -14,7 +14,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import numpy as np
 import tensorflow as tf
+
+from adapters_tf.errors import ConfigurationError
 
 # Replicas of a mirrored strategy trace in threads of their own, each with its own task tensor.
 _active = threading.local()
@@ -28,13 +31,30 @@ def route(task_B: tf.Tensor, by_example: bool = False) -> Iterator[None]:
         task_B: int32 [B], the bank row of every example.
         by_example: Whether the values differ along B. If not, the batch is of one task and the
             first value is used: that is cheaper.
+
+    Raises:
+        ConfigurationError: The tasks differ although routing is by batch. Inside a compiled
+            program the values are not known, so there it cannot be told.
     """
+    if not by_example:
+        _refuse_mixed_tasks(task_B)
     previous = getattr(_active, "task", None)
     _active.task = task_B if by_example else task_B[0]
     try:
         yield
     finally:
         _active.task = previous
+
+
+def _refuse_mixed_tasks(task_B: tf.Tensor) -> None:
+    if tf.is_tensor(task_B) and not hasattr(task_B, "numpy"):
+        return  # symbolic: a program is being traced
+    tasks = np.unique(np.asarray(task_B))
+    if len(tasks) > 1:
+        raise ConfigurationError(
+            f"a batch mixes the tasks of rows {', '.join(map(str, tasks))}, and the model routes "
+            "by batch: make batches of one task, or build the model with routing='example'"
+        )
 
 
 def select_row(bank: tf.Variable) -> tf.Tensor:

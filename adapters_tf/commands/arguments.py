@@ -31,6 +31,18 @@ class OneLineParser(argparse.ArgumentParser):
         raise ConfigurationError(f"{self.prog}: {message}")
 
 
+def split_names(text: str) -> list[str]:
+    """Read names with commas between them.
+
+    Args:
+        text: Such as rte,cola or "rte, cola"; empty for none.
+
+    Returns:
+        The names, without blanks around them.
+    """
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
 def read_weights(text: str | None) -> list[float] | None:
     """Read numbers with commas between them.
 

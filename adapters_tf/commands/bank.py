@@ -26,7 +26,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--rename", action="append", default=[], metavar="OLD=NEW")
     parser.add_argument("--drop", action="append", default=[], metavar="TASK")
     parser.add_argument("--out", required=True, help="run folder to write")
-    parser.set_defaults(command=bank_command)
+    parser.set_defaults(run_with=bank_command)
 
 
 def bank_command(options: argparse.Namespace) -> None:
@@ -46,9 +46,9 @@ def bank_command(options: argparse.Namespace) -> None:
     if not run.model.banks:
         raise ConfigurationError(f"{options.run} has no adapters, so no bank")
     names = edit_names(run.model.task_names, add=list(folders), rename=renamed, drop=options.drop)
-    model, config = edit_bank(run, names, folders)
+    model, settings = edit_bank(run, names, folders)
     out = Path(options.out)
-    write_run(model, config, run.directory, run.step, out)
+    write_run(model, settings, run.directory, run.step, out)
     for new, old in names.items():
         print(f"{new}: " + (f"from {folders[new]}" if old is None else _describe(new, old)))
     print(f"wrote {out} ({len(names)} tasks, weights of step {run.step})")

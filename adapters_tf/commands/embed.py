@@ -13,6 +13,7 @@ import tf_keras
 from matplotlib.figure import Figure
 
 from adapters_tf.backbone.loading import load_backbone
+from adapters_tf.commands.arguments import split_names
 from adapters_tf.errors import ConfigurationError, WeightsError
 from adapters_tf.files.dataset_folder import DatasetFolder, open_dataset
 from adapters_tf.files.embeddings_file import save_embeddings
@@ -40,14 +41,14 @@ def add_parser(commands: Any) -> None:
     source.add_argument("--run", help="run folder whose backbone reads the examples")
     source.add_argument("--backbone", help="or a T5: a hub name or a folder")
     parser.add_argument("--dataset", required=True, help="dataset folder, local or gs://")
-    parser.add_argument("--tasks", help="a,b,c; by default all of the dataset's")
+    parser.add_argument("--tasks", default="", help="a,b,c; by default all of the dataset's")
     parser.add_argument("--examples", type=int, default=100, help="per task; by default 100")
     parser.add_argument("--pooling", default="mean", choices=tuple(POOLINGS), help="over tokens")
     parser.add_argument(
         "--keep-prefix", action="store_true", help="keep the tokens all inputs of a task begin with"
     )
     parser.add_argument("--out", required=True, help="file to write, .npz; beside it goes a .png")
-    parser.set_defaults(command=embed_command)
+    parser.set_defaults(run_with=embed_command)
 
 
 def embed_command(options: argparse.Namespace) -> None:
@@ -66,7 +67,7 @@ def embed_command(options: argparse.Namespace) -> None:
     if options.examples < 1:
         raise ConfigurationError(f"--examples must be 1 or more, got {options.examples}")
     dataset = open_dataset(options.dataset)
-    names = options.tasks.split(",") if options.tasks else list(dataset.tasks)
+    names = split_names(options.tasks) or list(dataset.tasks)
     embedder = TaskEmbedder(open_backbone(options, dataset), options.pooling)
     vectors_KD = np.stack(list(embed_tasks(embedder, dataset, names, options)))
     cosines_KK = cosine_matrix(vectors_KD)
@@ -94,14 +95,14 @@ def open_backbone(options: argparse.Namespace, dataset: DatasetFolder) -> tf_ker
     vocabulary = dataset.manifest["vocabulary"]
     if options.backbone:
         return load_backbone(options.backbone, vocabulary_size=vocabulary["size"])
-    config = read_config(options.run)
-    if config["vocabulary_sha256"] != vocabulary["sha256"]:
+    settings = read_config(options.run)
+    if settings.vocabulary_sha256 != vocabulary["sha256"]:
         raise WeightsError(
             f"{dataset.address} was built with another vocabulary than {options.run}"
         )
-    if config["adapters"]["method"] == "none":
-        return load_run(options.run).model.backbone
-    return build_backbone(config)
+    if settings.adapters.method == "none":
+        return load_run(options.run, settings=settings).model.backbone
+    return build_backbone(settings)
 
 
 def embed_tasks(

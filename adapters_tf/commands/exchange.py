@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +12,10 @@ from adapters_tf.errors import ConfigurationError
 from adapters_tf.interop import LIBRARIES, export_task, import_task
 from adapters_tf.interop.exchange import check_target
 from adapters_tf.interop.folding import export_folded, export_tokenizer
-from adapters_tf.methods import TRAINING_ONLY, method_name, read_methods
+from adapters_tf.methods import AdapterMethod, method_name, read_methods
 from adapters_tf.runs.config import read_config
 from adapters_tf.runs.loading import LoadedRun, build_backbone, load_run
+from adapters_tf.runs.sections import AdapterConfig
 from adapters_tf.task_adapters.folder import OWN_MARK, save_task
 
 # A plain T5 with the adapter folded in, beside the libraries' own formats.
@@ -47,7 +47,7 @@ def _add_export(commands: Any) -> None:
         choices=("best", "last", "none"),
         help="by default best; none is the model before training",
     )
-    parser.set_defaults(command=export_command)
+    parser.set_defaults(run_with=export_command)
 
 
 def _add_import(commands: Any) -> None:
@@ -59,7 +59,7 @@ def _add_import(commands: Any) -> None:
     base.add_argument("--backbone", help="T5 it was trained on: a hub name or a folder")
     parser.add_argument("--task", required=True, help="the name it gets")
     parser.add_argument("--out", required=True, help="folder to write; an earlier one is replaced")
-    parser.set_defaults(command=import_command)
+    parser.set_defaults(run_with=import_command)
 
 
 def export_command(options: argparse.Namespace) -> None:
@@ -72,7 +72,7 @@ def export_command(options: argparse.Namespace) -> None:
     if options.format == FOLDED:
         export_model(run, options.task, options.out)
         return
-    base = run.config["model"]["backbone"]
+    base = run.settings.model.backbone
     folder = export_task(run.model, options.task, options.format, options.out, base)
     print(f"wrote {folder} (weights of step {run.step})")
     print(f"there: {LIBRARIES[options.format].loading_command(folder)}")
@@ -87,8 +87,8 @@ def export_model(run: LoadedRun, task: str, out: str) -> None:
         out: The folder.
     """
     folder = export_folded(run.model, task, out)
-    dataset, vocabulary = run.config["dataset"], run.config["vocabulary_sha256"]
-    for note in export_tokenizer(dataset, vocabulary, folder):
+    settings = run.settings
+    for note in export_tokenizer(settings.dataset, settings.vocabulary_sha256, folder):
         print(f"note: {note}")
     print(f"wrote {folder} (weights of step {run.step})")
     print(f"there: T5ForConditionalGeneration.from_pretrained({str(folder)!r})")
@@ -106,33 +106,33 @@ def import_command(options: argparse.Namespace) -> None:
     """
     check_target(Path(options.out), OWN_MARK)
     if options.run:
-        config = read_config(options.run)
-        backbone = build_backbone(config)
+        settings = read_config(options.run)
+        backbone = build_backbone(settings)
     else:
-        config, backbone = None, load_backbone(options.backbone)
+        settings, backbone = None, load_backbone(options.backbone)
     imported = import_task(backbone, options.task, options.format, options.source)
-    if config is not None:
-        check_settings(options.run, config["adapters"], imported.model.methods[0])
+    if settings is not None:
+        check_settings(options.run, settings.adapters, imported.model.methods[0])
     for note in imported.notes:
         print(f"note: {note}")
     print(f"wrote {save_task(imported.model, options.task, options.out)}")
 
 
-def check_settings(run: str, adapters: Mapping[str, Any], settings: Any) -> None:
+def check_settings(run: str, adapters: AdapterConfig, settings: AdapterMethod) -> None:
     """Make sure that a run's model computes what an imported adapter means.
 
     Args:
         run: The run folder, for the message.
-        adapters: The section of its config.yaml.
+        adapters: What its config.yaml says of them.
         settings: What was imported.
 
     Raises:
         ConfigurationError: Another method, or settings that differ in more than training.
     """
-    methods = read_methods(adapters["method"], adapters["settings"])
+    methods = read_methods(adapters.method, adapters.settings)
     if [type(method) for method in methods] != [type(settings)]:
         raise ConfigurationError(
-            f"{run} has adapters of the method {adapters['method']!r}, and these are "
+            f"{run} has adapters of the method {adapters.method!r}, and these are "
             f"{method_name(settings)!r}; import them with --backbone"
         )
     ours, theirs = _comparable(methods[0]), _comparable(settings)
@@ -143,9 +143,8 @@ def check_settings(run: str, adapters: Mapping[str, Any], settings: Any) -> None
         raise ConfigurationError(f"the adapters of {run} have {'; '.join(differing)}")
 
 
-def _comparable(settings: Any) -> dict[str, Any]:
+def _comparable(settings: AdapterMethod) -> dict[str, Any]:
     return {
         name: sorted(value) if isinstance(value, Sequence) and not isinstance(value, str) else value
-        for name, value in asdict(settings).items()
-        if name not in TRAINING_ONLY
+        for name, value in settings.meaning().items()
     }

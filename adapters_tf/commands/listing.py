@@ -12,7 +12,7 @@ def add_parser(commands: Any) -> None:
     """Add the command to the command line."""
     parser = commands.add_parser("list", help="say what adapters a run holds")
     parser.add_argument("run", help="run folder that the trainer wrote")
-    parser.set_defaults(command=list_command)
+    parser.set_defaults(run_with=list_command)
 
 
 def list_command(options: argparse.Namespace) -> None:

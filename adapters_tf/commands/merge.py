@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from adapters_tf.commands.arguments import read_weights
+from adapters_tf.commands.arguments import read_weights, split_names
 from adapters_tf.interop.exchange import check_target
 from adapters_tf.model.task_model import TaskModel
-from adapters_tf.runs.loading import load_run
+from adapters_tf.runs.loading import load_run, restore_run
 from adapters_tf.task_adapters.folder import OWN_MARK, save_task, task_tensors
 from adapters_tf.task_adapters.merging import MERGERS, merge_tasks
 
@@ -29,7 +29,7 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("--seed", type=int, default=0, help="of what dare drops")
     parser.add_argument("--out", required=True, help="folder to write; an earlier one is replaced")
-    parser.set_defaults(command=merge_command)
+    parser.set_defaults(run_with=merge_command)
 
 
 def merge_command(options: argparse.Namespace) -> None:
@@ -43,9 +43,10 @@ def merge_command(options: argparse.Namespace) -> None:
             else.
     """
     check_target(Path(options.out), OWN_MARK)
-    tasks = options.tasks.split(",")
-    model = load_run(options.run, tasks=tasks).model
-    start = common_start(load_run(options.run, "none").model, tasks)
+    tasks = split_names(options.tasks)
+    run = load_run(options.run, "none", tasks=tasks)
+    start = shared_start(run.model, tasks)
+    model = restore_run(run).model
     merged = merge_tasks(
         {task: task_tensors(model, task) for task in tasks},
         options.how,
@@ -58,7 +59,7 @@ def merge_command(options: argparse.Namespace) -> None:
     print(f"wrote {save_task(model, name, options.out, merged)}")
 
 
-def common_start(model: TaskModel, tasks: Sequence[str]) -> dict[str, np.ndarray]:
+def shared_start(model: TaskModel, tasks: Sequence[str]) -> dict[str, np.ndarray]:
     """Find the tensors that tasks had in common before training.
 
     Args:

@@ -13,6 +13,7 @@ from typing import Any
 from adapters_tf.errors import WeightsError, suggest
 from adapters_tf.interop import hub_bottleneck, hub_lora, hub_prefix
 from adapters_tf.interop.exchange import MethodMapping
+from adapters_tf.interop.hub_layers import namer as namer  # a library's module has one
 from adapters_tf.model.task_model import TaskModel
 
 WEIGHTS_FILE = "adapter.safetensors"

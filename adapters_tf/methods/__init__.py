@@ -1,18 +1,15 @@
 """The adapter methods by name; adding one takes a file beside this and a line here.
 
-A method is a frozen dataclass of settings with `inject(backbone, task_names, seed)`, which puts
-its task banks into the backbone and returns them by module path.
+A method is a frozen dataclass of settings, an `AdapterMethod`; what else must be known of it is
+said in its own file.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
-from typing import Any, Protocol
+from typing import Any, cast
 
-import tf_keras
-
-from adapters_tf.banks.task_bank import TaskBank
 from adapters_tf.errors import ConfigurationError, suggest
 from adapters_tf.methods.bottleneck import BottleneckBank, BottleneckConfig
 from adapters_tf.methods.compacter import CompacterConfig
@@ -21,12 +18,12 @@ from adapters_tf.methods.hypernetwork import HypernetworkConfig
 from adapters_tf.methods.ia3 import Ia3Config
 from adapters_tf.methods.layer_norm import LayerNormConfig
 from adapters_tf.methods.lora import LoraConfig
+from adapters_tf.methods.method import AdapterMethod, training_only_fields
 from adapters_tf.methods.prefix import PrefixConfig
 from adapters_tf.methods.prompt import PromptConfig
 
 __all__ = [
     "METHODS",
-    "TRAINING_ONLY",
     "VARIANTS",
     "AdapterMethod",
     "BottleneckBank",
@@ -39,35 +36,15 @@ __all__ = [
     "LoraConfig",
     "PrefixConfig",
     "PromptConfig",
+    "method_class",
     "method_name",
     "read_methods",
+    "split_methods",
+    "training_only_fields",
 ]
 
 
-class AdapterMethod(Protocol):
-    """The settings of an adapter method, which know how to put it into a backbone."""
-
-    def inject(
-        self, backbone: tf_keras.Model, task_names: tuple[str, ...], seed: int
-    ) -> dict[str, TaskBank]:
-        """Put a bank of the method's weights at every place it changes.
-
-        Args:
-            backbone: A built TFT5ForConditionalGeneration.
-            task_names: One per bank row, in row order.
-            seed: Of the initial weights.
-
-        Returns:
-            The banks by module path, such as `encoder.block.0.layer.0.SelfAttention`; none if the
-            settings match no layer.
-
-        Raises:
-            ConfigurationError: The settings do not fit the backbone, or a layer has an adapter
-                already.
-        """
-
-
-METHODS: Mapping[str, type] = {
+METHODS: Mapping[str, type[AdapterMethod]] = {
     "bottleneck": BottleneckConfig,
     "lora": LoraConfig,
     "ia3": Ia3Config,
@@ -78,17 +55,6 @@ METHODS: Mapping[str, type] = {
     "prefix": PrefixConfig,
     "fusion": FusionConfig,
 }
-
-# Settings that say how an adapter starts or trains, and not what it computes. Which adapters a
-# fusion is `of` says a digest better than the folder they were read from.
-TRAINING_ONLY = (
-    "dropout",
-    "initialization",
-    "task_embeddings",
-    "regularization",
-    "of",
-    "tasks",
-)
 
 # Published settings of a method under a name of their own.
 VARIANTS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
@@ -125,7 +91,32 @@ VARIANTS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
 }
 
 
-def read_methods(names: str, settings: Mapping[str, Mapping[str, Any]]) -> tuple[Any, ...]:
+def split_methods(names: str) -> list[str]:
+    """Read the names of methods with commas between them; `none` is no method."""
+    return [] if names == "none" else [name.strip() for name in names.split(",")]
+
+
+def method_class(name: str) -> type[AdapterMethod]:
+    """Look up the class of a method or variant.
+
+    Args:
+        name: Of `METHODS` or `VARIANTS`.
+
+    Returns:
+        The class of its settings.
+
+    Raises:
+        ConfigurationError: There is no such method; it names the nearest.
+    """
+    if name not in METHODS and name not in VARIANTS:
+        valid = (*METHODS, *VARIANTS, "none")
+        raise ConfigurationError(f"adapter method {name!r} is unknown; {suggest(name, valid)}")
+    return METHODS[VARIANTS[name][0] if name in VARIANTS else name]
+
+
+def read_methods(
+    names: str, settings: Mapping[str, Mapping[str, Any]]
+) -> tuple[AdapterMethod, ...]:
     """Read adapter methods and their settings out of a configuration.
 
     Args:
@@ -140,25 +131,23 @@ def read_methods(names: str, settings: Mapping[str, Mapping[str, Any]]) -> tuple
         ConfigurationError: An unknown method or setting, or one method twice.
     """
     known = {name: _read_one(name, given) for name, given in settings.items()}
-    chosen = [] if names == "none" else [name.strip() for name in names.split(",")]
-    methods = tuple(known[name] if name in known else _read_one(name, {}) for name in chosen)
+    methods = tuple(
+        known[name] if name in known else _read_one(name, {}) for name in split_methods(names)
+    )
     if len({type(method) for method in methods}) < len(methods):
         raise ConfigurationError(f"adapter methods {names!r} name one method twice")
     return methods
 
 
 def method_name(method: AdapterMethod) -> str:
-    """The name a method's settings are registered under."""
+    """Look up the name a method's settings are registered under."""
     return next(name for name, config in METHODS.items() if type(method) is config)
 
 
-def _read_one(name: str, given: Mapping[str, Any]) -> Any:
-    if name not in METHODS and name not in VARIANTS:
-        valid = (*METHODS, *VARIANTS, "none")
-        raise ConfigurationError(f"adapter method {name!r} is unknown; {suggest(name, valid)}")
-    method, defaults = VARIANTS.get(name, (name, {}))
-    config = METHODS[method]
-    valid = tuple(field.name for field in fields(config))
+def _read_one(name: str, given: Mapping[str, Any]) -> AdapterMethod:
+    config = method_class(name)
+    _, defaults = VARIANTS.get(name, (name, {}))
+    valid = tuple(field.name for field in fields(cast("Any", config)))
     for field in given:
         if field not in valid:
             raise ConfigurationError(f"{name} has no setting {field!r}; {suggest(field, valid)}")

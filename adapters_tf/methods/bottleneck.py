@@ -28,6 +28,7 @@ from adapters_tf.banks.injection import AdaptedSublayer, inject, tap_residual_st
 from adapters_tf.banks.routing import task_matmul, task_vector
 from adapters_tf.banks.task_bank import TaskBank, constant, normal
 from adapters_tf.errors import ConfigurationError
+from adapters_tf.methods.method import AdapterMethod, training_only
 from adapters_tf.methods.normalization import LayerNorm
 
 NORM_EPSILON = 1e-5  # the mean-and-bias LayerNorm default of the published code
@@ -45,7 +46,7 @@ ACTIVATIONS = {
 
 
 @dataclass(frozen=True)
-class BottleneckConfig:
+class BottleneckConfig(AdapterMethod):
     """Settings of the bottleneck adapter; the defaults are those published with HyperFormer.
 
     Args:
@@ -79,7 +80,7 @@ class BottleneckConfig:
     parallel: bool = False
     scaling: float | str = 1.0
     residual: bool = True
-    dropout: float = 0.0
+    dropout: float = training_only(0.0)
     reads_residual_stream: bool = False
 
     def __post_init__(self) -> None:

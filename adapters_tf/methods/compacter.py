@@ -27,6 +27,7 @@ from adapters_tf.banks.routing import is_routed_by_example, select_row, task_vec
 from adapters_tf.banks.task_bank import TaskBank, constant, normal, uniform
 from adapters_tf.errors import ConfigurationError
 from adapters_tf.methods.bottleneck import ACTIVATIONS
+from adapters_tf.methods.method import AdapterMethod
 
 SHARED_PATH = "shared_parameters"  # AdapterHub's name for what all layers read
 # Standard deviations of A at the start, in the published code: of the one rule, of a layer's own.
@@ -35,7 +36,7 @@ OWN_RULE_DEVIATION = 1e-2
 
 
 @dataclass(frozen=True)
-class CompacterConfig:
+class CompacterConfig(AdapterMethod):
     """Settings of Compacter; the defaults are the published ones.
 
     Args:

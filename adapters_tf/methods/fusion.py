@@ -16,6 +16,7 @@ Shape letters: B batch, S sequence length, D model width, N adapters, K tasks.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import tensorflow as tf
@@ -26,6 +27,7 @@ from adapters_tf.banks.injection import AdaptedSublayer, inject
 from adapters_tf.banks.routing import select_row, task_matmul, task_vector
 from adapters_tf.banks.task_bank import TaskBank, constant, normal
 from adapters_tf.errors import ConfigurationError
+from adapters_tf.methods.method import AdapterMethod, training_only
 from adapters_tf.methods.trained.adapters import TrainedAdapters
 from adapters_tf.methods.trained.folders import read_trained
 from adapters_tf.methods.trained.frozen import FrozenBottlenecks
@@ -35,7 +37,7 @@ OFF_DIAGONAL = 1e-6  # of the first value matrix, as published
 
 
 @dataclass(frozen=True)
-class FusionConfig:
+class FusionConfig(AdapterMethod):
     """Settings of AdapterFusion; the defaults are AdapterHub's.
 
     Args:
@@ -48,11 +50,14 @@ class FusionConfig:
         dropout: Rate at the scores in training; None takes the backbone's.
     """
 
-    of: str | tuple[str, ...] = ""
-    tasks: tuple[str, ...] = ()
+    is_built_on_trained: ClassVar[bool] = True
+
+    # A digest of the fused adapters says better than their folder which ones they are.
+    of: str | tuple[str, ...] = training_only("")
+    tasks: tuple[str, ...] = training_only(())
     value: bool = True
-    regularization: float = 0.01
-    dropout: float | None = None
+    regularization: float = training_only(0.01)
+    dropout: float | None = training_only(None)
 
     def __post_init__(self) -> None:
         if isinstance(self.tasks, str):

@@ -23,8 +23,9 @@ Shape letters: B batch, S sequence length, D model width, R bottleneck, E embedd
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 import tf_keras
@@ -48,6 +49,7 @@ from adapters_tf.methods.generators import (
     TaskEmbeddings,
     WeightGenerator,
 )
+from adapters_tf.methods.method import AdapterMethod, training_only
 from adapters_tf.methods.normalization import normalize
 
 SHARINGS = ("per_layer", "per_kind", "per_stack")
@@ -56,7 +58,7 @@ TASKS_PATH = "task_embeddings"
 
 
 @dataclass(frozen=True)
-class HypernetworkConfig:
+class HypernetworkConfig(AdapterMethod):
     """Settings of the hypernetworks; the defaults are those of HyperFormer++.
 
     Args:
@@ -89,7 +91,7 @@ class HypernetworkConfig:
     generate_norms: bool = True
     form: str = "linear"
     hidden_width: int = 128
-    task_embeddings: str = "learned"
+    task_embeddings: str = training_only("learned")
     task_embedding_width: int = 64
     projected_width: int = 64
     task_hidden_width: int = 128
@@ -114,6 +116,13 @@ class HypernetworkConfig:
                 raise ConfigurationError(
                     f"hypernetwork {name} must be 1 or more, got {getattr(self, name)}"
                 )
+
+    @classmethod
+    def without_files(cls, settings: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Take embeddings out of a file for fixed ones, which a checkpoint brings."""
+        if settings.get("task_embeddings", "learned") == "learned":
+            return settings
+        return {**settings, "task_embeddings": "fixed"}
 
     @property
     def norms(self) -> tuple[str, ...]:

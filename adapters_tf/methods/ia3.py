@@ -18,13 +18,14 @@ from adapters_tf.backbone.sites import STACKS, Site, check_choices, projection_s
 from adapters_tf.banks.injection import AdaptedLayer, inject
 from adapters_tf.banks.routing import task_vector
 from adapters_tf.banks.task_bank import TaskBank, constant
+from adapters_tf.methods.method import AdapterMethod
 
 TARGETS = ("q", "k", "v", "o", "wi", "wo")
 SCALED_AT_THE_INPUT = ("wo",)
 
 
 @dataclass(frozen=True)
-class Ia3Config:
+class Ia3Config(AdapterMethod):
     """Settings of (IA)³; the defaults are the published ones.
 
     Args:

@@ -18,10 +18,11 @@ from adapters_tf.backbone.sites import STACKS, Site, check_choices, norm_sites
 from adapters_tf.banks.injection import AdaptedLayer, inject
 from adapters_tf.banks.routing import task_vector
 from adapters_tf.banks.task_bank import TaskBank, constant
+from adapters_tf.methods.method import AdapterMethod
 
 
 @dataclass(frozen=True)
-class LayerNormConfig:
+class LayerNormConfig(AdapterMethod):
     """Settings of layer-norm tuning.
 
     Args:

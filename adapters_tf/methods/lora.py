@@ -24,12 +24,13 @@ from adapters_tf.banks.injection import AdaptedLayer, inject
 from adapters_tf.banks.routing import is_routed_by_example, select_row, task_matmul, task_vector
 from adapters_tf.banks.task_bank import TaskBank, constant, uniform
 from adapters_tf.errors import ConfigurationError
+from adapters_tf.methods.method import AdapterMethod, training_only
 
 TARGETS = ("q", "k", "v", "o", "wi", "wo")
 
 
 @dataclass(frozen=True)
-class LoraConfig:
+class LoraConfig(AdapterMethod):
     """Settings of LoRA.
 
     Args:
@@ -46,7 +47,7 @@ class LoraConfig:
     alpha: float = 16.0
     targets: tuple[str, ...] = ("q", "v")
     stacks: tuple[str, ...] = STACKS
-    dropout: float = 0.0
+    dropout: float = training_only(0.0)
     rank_stabilised: bool = False
     dora: bool = False
 

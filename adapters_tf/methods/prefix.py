@@ -25,12 +25,19 @@ from dataclasses import dataclass
 import tensorflow as tf
 import tf_keras
 
+from adapters_tf.backbone.keras_internals import head_shape
 from adapters_tf.backbone.sites import SUBLAYERS, Site, check_choices, sublayer_sites, unwrap
 from adapters_tf.banks.injection import inject
 from adapters_tf.banks.routing import is_routed_by_example, select_row
 from adapters_tf.banks.task_bank import TaskBank, normal, uniform
 from adapters_tf.errors import ConfigurationError
-from adapters_tf.methods.prefixed_attention import POSITIONS, KeyValue, PrefixedAttention
+from adapters_tf.methods.method import AdapterMethod
+from adapters_tf.methods.prefixed_attention import (
+    PACKED_ROWS,
+    POSITIONS,
+    KeyValue,
+    PrefixedAttention,
+)
 
 # Where prefixes may go: the stack and the kind of attention.
 PLACES = {
@@ -41,7 +48,7 @@ PLACES = {
 
 
 @dataclass(frozen=True)
-class PrefixConfig:
+class PrefixConfig(AdapterMethod):
     """Settings of prefix tuning; the defaults are AdapterHub's.
 
     Args:
@@ -91,6 +98,11 @@ class PrefixConfig:
 
             banks |= inject(sites, make, PrefixedAttention, lambda site: backbone.config.d_model)
         return banks
+
+    def packed_rows_problem(self) -> str:
+        """Say why prefixes that have positions cannot read packed rows; see `AdapterMethod`."""
+        has_positions = self.positions != "none" and set(self.placement) != {"cross"}
+        return PACKED_ROWS if has_positions else ""
 
 
 class PrefixNetwork(TaskBank):
@@ -157,7 +169,7 @@ class PrefixBank(TaskBank):
         super().__init__(task_names, site.path, seed, **kwargs)
         self.config, self.network = config, network
         attention = unwrap(site.layer)
-        self.heads, self.head_width = attention.n_heads, attention.key_value_proj_dim
+        self.heads, self.head_width = head_shape(attention)
         is_cross = site.attribute == SUBLAYERS["cross_attention"]
         self.has_positions = config.positions != "none" and not is_cross
 

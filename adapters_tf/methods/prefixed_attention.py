@@ -20,9 +20,9 @@ from typing import Any
 
 import tensorflow as tf
 
+from adapters_tf.backbone.keras_internals import has_position_biases, head_shape, position_biases
 from adapters_tf.backbone.sites import unwrap
 from adapters_tf.banks.injection import AdaptedLayer
-from adapters_tf.errors import ConfigurationError
 
 POSITIONS = ("none", "before", "shifted")
 PACKED_ROWS = (
@@ -102,7 +102,7 @@ class PrefixedAttention(AdaptedLayer):
 
     def _project(self, states_BSD: tf.Tensor) -> KeyValue:
         base = self.base
-        shape = [tf.shape(states_BSD)[0], -1, base.n_heads, base.key_value_proj_dim]
+        shape = [tf.shape(states_BSD)[0], -1, *head_shape(base)]
         keys, values = (
             tf.transpose(tf.reshape(project(states_BSD), shape), [0, 2, 1, 3])
             for project in (base.k, base.v)
@@ -121,10 +121,10 @@ class PrefixedAttention(AdaptedLayer):
         keys = queries if key_value_states is None else tf.shape(key_value_states)[1]
         if key_value_states is None and past_key_value is not None:
             keys += tf.shape(past_key_value[0])[2]
-        if self.base.has_relative_attention_bias:
+        if has_position_biases(self.base):
             bias = tf.cast(_biases(self, keys), inputs.dtype)[:, :, -queries:]
         else:
-            bias = tf.zeros([1, self.base.n_heads, queries, keys], inputs.dtype)
+            bias = tf.zeros([1, head_shape(self.base)[0], queries, keys], inputs.dtype)
         if mask is None:
             return bias
         never_masked = self.adapter.config.length if has_positions(self) else 0
@@ -141,20 +141,6 @@ def has_positions(attention: Any) -> bool:
         Whether it is a self-attention whose prefixes have positions.
     """
     return isinstance(attention, PrefixedAttention) and attention.adapter.has_positions
-
-
-def refuse_packed_rows(backbone: Any) -> None:
-    """Make sure that no prefix of a backbone has positions: several examples would share them.
-
-    Args:
-        backbone: A TFT5, with prefixes or without.
-
-    Raises:
-        ConfigurationError: One has.
-    """
-    for stack in (unwrap(backbone.encoder), unwrap(backbone.decoder)):
-        if has_positions(stack.block[0].layer[0].SelfAttention):
-            raise ConfigurationError(PACKED_ROWS)
 
 
 def window_biases(attention: Any, length: int) -> tuple[tf.Tensor, tf.Tensor]:
@@ -178,12 +164,12 @@ def _biases(attention: Any, length: int | tf.Tensor) -> tf.Tensor:
     """Biases of `length` queries to prefixes that have positions and to as many keys."""
     base = unwrap(attention)
     if not has_positions(attention):
-        return base.compute_bias(length, length)
+        return position_biases(base, length, length)
     config = attention.adapter.config
     keys = config.length + length
     if config.positions == "shifted":
-        return base.compute_bias(length, keys)
-    return base.compute_bias(keys, keys)[:, :, config.length :]
+        return position_biases(base, length, keys)
+    return position_biases(base, keys, keys)[:, :, config.length :]
 
 
 def _pad_keys(bias: tf.Tensor, length: int) -> tf.Tensor:

@@ -1,8 +1,7 @@
 """Prompt tuning: soft tokens in front of the encoder's input (Lester et al. 2021).
 
 arXiv 2104.08691. Each task has P vectors of the model's width; the encoder reads them before the
-embedded tokens, at the first P positions, and the decoder attends to their states as to any other:
-wherever encoder states are masked, `states_mask` gives the mask.
+embedded tokens, at the first P positions, and the decoder attends to their states as to any other.
 
 Shape letters: B batch, S source length, P prompt length, D model width, V vocabulary, K tasks.
 """
@@ -20,6 +19,7 @@ from adapters_tf.banks.injection import AdaptedLayer, inject
 from adapters_tf.banks.routing import is_routed_by_example, select_row
 from adapters_tf.banks.task_bank import Draw, TaskBank, uniform
 from adapters_tf.errors import ConfigurationError
+from adapters_tf.methods.method import AdapterMethod, training_only
 
 INITIALIZATIONS = ("vocabulary", "uniform")
 # A vocabulary is sorted by frequency; the paper samples its most common tokens (section 3.2).
@@ -32,7 +32,7 @@ PACKED_ROWS = (
 
 
 @dataclass(frozen=True)
-class PromptConfig:
+class PromptConfig(AdapterMethod):
     """Settings of prompt tuning; the defaults are the published ones.
 
     Args:
@@ -42,7 +42,7 @@ class PromptConfig:
     """
 
     length: int = 100
-    initialization: str = "vocabulary"
+    initialization: str = training_only("vocabulary")
 
     def __post_init__(self) -> None:
         check_choices("prompt", "initialization", (self.initialization,), INITIALIZATIONS)
@@ -62,6 +62,10 @@ class PromptConfig:
 
         sites = [Site("encoder", backbone, "encoder", "encoder", 0)]
         return inject(sites, make, PromptedEncoder, lambda site: backbone.config.d_model)
+
+    def packed_rows_problem(self) -> str:
+        """Say why prompts cannot read packed rows; see `AdapterMethod`."""
+        return PACKED_ROWS
 
 
 class PromptBank(TaskBank):
@@ -143,21 +147,9 @@ class PromptedEncoder(AdaptedLayer):
         mask = _put_ones_in_front(attention_mask, self.adapter.length)
         return self.base(None, inputs_embeds=prompted, attention_mask=mask, training=training)
 
-
-def states_mask(backbone: tf_keras.Model, is_input_BS: tf.Tensor) -> tf.Tensor:
-    """Tell which encoder states may be attended to.
-
-    Args:
-        backbone: A TFT5, with prompts or without.
-        is_input_BS: [B, S], bool or 0 and 1: which positions of the input are tokens.
-
-    Returns:
-        The same, or [B, P + S] where the encoder has prompts, which are never hidden.
-    """
-    layer = backbone.encoder
-    if not isinstance(layer, PromptedEncoder):
-        return is_input_BS
-    return _put_ones_in_front(is_input_BS, layer.adapter.length)
+    def states_mask(self, is_input_BS: tf.Tensor) -> tf.Tensor:
+        """Let the prompts, which are never hidden, be attended to: [B, P + S]."""
+        return _put_ones_in_front(is_input_BS, self.adapter.length)
 
 
 def common_rows(embeddings_VD: np.ndarray) -> Draw:

@@ -16,9 +16,10 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from adapters_tf.backbone.keras_internals import head_shape
 from adapters_tf.backbone.sites import unwrap
 from adapters_tf.methods.prefixed_attention import window_biases
-from adapters_tf.methods.prompt import states_mask
+from adapters_tf.model.forward import states_mask
 
 MASKED = -1e9  # what TFT5 adds to the scores of positions that may not be attended to
 
@@ -93,8 +94,8 @@ def empty_caches(backbone: Any, B: tf.Tensor, slots: int) -> list[KeyValue]:
     caches = []
     for block in backbone.decoder.block:
         attention = unwrap(block.layer[0].SelfAttention)
-        shape = [B, attention.n_heads, slots, attention.key_value_proj_dim]
-        empty_BNTH = tf.zeros(shape, attention.compute_dtype)
+        heads, width = head_shape(attention)
+        empty_BNTH = tf.zeros([B, heads, slots, width], attention.compute_dtype)
         caches.append((empty_BNTH, empty_BNTH))
     return caches
 

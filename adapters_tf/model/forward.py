@@ -8,8 +8,7 @@ from collections.abc import Mapping
 import tensorflow as tf
 import tf_keras
 
-from adapters_tf.methods.prefixed_attention import refuse_packed_rows
-from adapters_tf.methods.prompt import states_mask
+from adapters_tf.banks.injection import AdaptedLayer
 
 Batch = Mapping[str, tf.Tensor]
 
@@ -30,10 +29,23 @@ def encode(backbone: tf_keras.Model, batch: Batch, training: bool = False) -> tf
     if is_packed(batch):
         segments_BS = batch["encoder_segment_ids"]
         mask = same_segment(segments_BS, segments_BS)
-        refuse_packed_rows(backbone)
     else:
         mask = tf.cast(tokens_BS != 0, tf.int32)
     return backbone.encoder(tokens_BS, attention_mask=mask, training=training)[0]
+
+
+def states_mask(backbone: tf_keras.Model, is_input_BS: tf.Tensor) -> tf.Tensor:
+    """Tell which encoder states may be attended to.
+
+    Args:
+        backbone: A TFT5, with prompts or without.
+        is_input_BS: [B, S], bool or 0 and 1: which positions of the input are tokens.
+
+    Returns:
+        The same, or what the encoder's wrapper says, such as [B, P + S] with prompts.
+    """
+    encoder = backbone.encoder
+    return encoder.states_mask(is_input_BS) if isinstance(encoder, AdaptedLayer) else is_input_BS
 
 
 def decode(

@@ -6,6 +6,7 @@ Shape letters: B batch, S source length, T target length, D model width, V vocab
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 
 import tensorflow as tf
 import tf_keras
@@ -16,7 +17,7 @@ from adapters_tf.banks.routing import route
 from adapters_tf.banks.task_bank import TaskBank
 from adapters_tf.errors import ConfigurationError, suggest
 from adapters_tf.methods import AdapterMethod, method_name
-from adapters_tf.model.forward import Batch, decode, encode, project_logits
+from adapters_tf.model.forward import Batch, decode, encode, is_packed, project_logits
 
 ROUTINGS = ("batch", "example")
 
@@ -78,11 +79,37 @@ class TaskModel(tf_keras.Model):
 
         Returns:
             float32 [B, T, V] logits.
+
+        Raises:
+            ConfigurationError: Rows are packed and an adapter method cannot read them; or, in
+                eager mode, a batch mixes tasks where routing is by batch.
         """
-        with route(batch["task"], self.is_routed_by_example):
+        if is_packed(batch):
+            self._refuse_packed_rows()
+        with self.route(batch):
             states_BSD = encode(self.backbone, batch, training)
             hidden_BTD = decode(self.backbone, batch, states_BSD, training)
         return project_logits(self.backbone, hidden_BTD)
+
+    def route(self, batch: Batch) -> AbstractContextManager[None]:
+        """Run the enclosed forward pass with the adapters of a batch's tasks.
+
+        Args:
+            batch: With `task` int32 [B].
+
+        Returns:
+            A context, inside which the backbone may be called.
+
+        Raises:
+            ConfigurationError: In eager mode, the batch mixes tasks where routing is by batch. A
+                model without banks answers every task alike, so there it may.
+        """
+        return route(batch["task"], self.is_routed_by_example or not self.banks)
+
+    def _refuse_packed_rows(self) -> None:
+        for method in self.methods:
+            if problem := method.packed_rows_problem():
+                raise ConfigurationError(problem)
 
     def is_bank(self, variable: tf.Variable) -> bool:
         """Tell whether a variable has one row per task."""

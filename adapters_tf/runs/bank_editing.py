@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import tensorflow as tf
-import yaml
 
 from adapters_tf.errors import ConfigurationError, suggest
 from adapters_tf.files.adapter_files import ADAPTERS_FOLDER, read_task
 from adapters_tf.model.task_model import TaskModel
-from adapters_tf.runs.config import CHECKPOINTS, CONFIG_FILE, without_files
+from adapters_tf.runs.config import CHECKPOINTS, CONFIG_FILE, config_text
 from adapters_tf.runs.loading import LoadedRun, build_model, trainable_checkpoint
+from adapters_tf.runs.settings import ResolvedRun
 from adapters_tf.runs.sources import hand_on_sources
 from adapters_tf.task_adapters.folder import assign_tasks, check_settings, save_task, task_tensors
 
@@ -57,7 +57,7 @@ def edit_names(
 
 def edit_bank(
     run: LoadedRun, tasks: Mapping[str, str | None], folders: Mapping[str, str]
-) -> tuple[TaskModel, dict[str, Any]]:
+) -> tuple[TaskModel, ResolvedRun]:
     """Build the model of an edited bank.
 
     Args:
@@ -66,13 +66,13 @@ def edit_bank(
         folders: By added task, the folder of its adapter.
 
     Returns:
-        The model, and its config.
+        The model, and its settings.
 
     Raises:
         WeightsError: A folder does not fit the bank.
     """
-    config = {**without_files(run.config), "tasks": list(tasks)}
-    model = build_model(config, directory=run.directory)
+    settings = replace(run.settings.without_files(), tasks=tuple(tasks))
+    model = build_model(settings, directory=run.directory)
     adapters = {}
     for new, old in tasks.items():
         if old is None:
@@ -81,15 +81,15 @@ def edit_bank(
         else:
             adapters[new] = (f"{run.directory} ({old})", task_tensors(run.model, old))
     assign_tasks(model, adapters)
-    return model, config
+    return model, settings
 
 
-def write_run(model: TaskModel, config: Mapping[str, Any], origin: Path, step: int, out: Path):
+def write_run(model: TaskModel, settings: ResolvedRun, origin: Path, step: int, out: Path) -> None:
     """Write a run folder that can be scored, exported from and merged, but not trained further.
 
     Args:
         model: With the weights to write.
-        config: Of the model.
+        settings: Of the model.
         origin: The run its weights come from; noted in config.yaml, which keeps the trainer from
             taking the folder for a run of its own.
         step: The steps behind the weights.
@@ -106,6 +106,5 @@ def write_run(model: TaskModel, config: Mapping[str, Any], origin: Path, step: i
     hand_on_sources(origin, out)
     checkpoint = trainable_checkpoint(model, step=tf.Variable(step, dtype=tf.int64))
     tf.train.CheckpointManager(checkpoint, str(out / CHECKPOINTS["best"]), 1).save(step)
-    described = {**config, "run": str(out.resolve()), "bank_of": str(origin.resolve())}
-    text = yaml.safe_dump(described, sort_keys=False, allow_unicode=True)
-    (out / CONFIG_FILE).write_text(text, encoding="utf-8")
+    described = replace(settings, run=str(out.resolve()), bank_of=str(origin.resolve()))
+    (out / CONFIG_FILE).write_text(config_text(described), encoding="utf-8")

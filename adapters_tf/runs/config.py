@@ -1,4 +1,6 @@
-"""A run folder's config.yaml."""
+"""A run folder's config.yaml: its resolved settings, and which code made it."""
+
+from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,32 +9,13 @@ from typing import Any
 import yaml
 
 from adapters_tf.errors import WeightsError
+from adapters_tf.runs.settings import ResolvedRun, parse_settings
 
 CONFIG_FILE = "config.yaml"
-
-
 CHECKPOINTS = {"best": "best", "last": "checkpoints"}
 
 
-def without_files(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Describe the same model without the files its start was read from, which may be gone.
-
-    Args:
-        config: Of a run.
-
-    Returns:
-        Task embeddings out of a file are `fixed` ones; the checkpoint brings them.
-    """
-    settings = {
-        method: {**fields, "task_embeddings": "fixed"}
-        if fields.get("task_embeddings", "learned") != "learned"
-        else fields
-        for method, fields in config["adapters"]["settings"].items()
-    }
-    return {**config, "adapters": {**config["adapters"], "settings": settings}}
-
-
-def read_config(directory: str | Path) -> dict[str, Any]:
+def read_config(directory: str | Path) -> ResolvedRun:
     """Read a run folder's config.yaml.
 
     Args:
@@ -42,19 +25,31 @@ def read_config(directory: str | Path) -> dict[str, Any]:
         Its settings.
 
     Raises:
-        WeightsError: There is none, or it cannot be parsed.
+        WeightsError: There is none, it cannot be parsed, or it does not describe a run.
     """
     file = Path(directory) / CONFIG_FILE
     if not file.is_file():
         raise WeightsError(f"{directory} is no run folder: it holds no {CONFIG_FILE}")
     try:
-        config = yaml.safe_load(file.read_text(encoding="utf-8"))
+        tree = yaml.safe_load(file.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
         raise WeightsError(f"{file} cannot be parsed: {' '.join(str(error).split())}") from error
-    if not isinstance(config, dict) or "adapters" not in config:
+    if not isinstance(tree, dict) or not isinstance(tree.get("adapters"), dict):
         raise WeightsError(f"{file} does not describe a run")
-    if "settings" not in config["adapters"]:
+    if "settings" not in tree["adapters"]:
         raise WeightsError(f"{file} was written by an earlier version; train the run again")
-    for added_later in ("start_from", "nearest_by"):
-        config["adapters"].setdefault(added_later, "")
-    return config
+    return parse_settings(tree, str(file))
+
+
+def config_text(settings: ResolvedRun, provenance: Mapping[str, Any] | None = None) -> str:
+    """Word a config.yaml.
+
+    Args:
+        settings: Of the run.
+        provenance: By `PROVENANCE`, which code and libraries made it.
+
+    Returns:
+        YAML.
+    """
+    tree = {**settings.as_dict(), **(provenance or {})}
+    return yaml.safe_dump(tree, sort_keys=False, allow_unicode=True)

@@ -24,12 +24,11 @@ def describe_run(run: str | Path) -> list[str]:
     Raises:
         WeightsError: No run folder, or a torn file in it.
     """
-    folder, config = Path(run), read_config(run)
-    adapters = config["adapters"]
-    norms = ", layer norms trained" if adapters["train_layer_norms"] else ""
-    lines = [f"{folder}: {adapters['method']} on {config['model']['backbone']}{norms}"]
-    width = max(len(task) for task in config["tasks"])
-    for task in config["tasks"]:
+    folder, settings = Path(run), read_config(run)
+    norms = ", layer norms trained" if settings.adapters.train_layer_norms else ""
+    lines = [f"{folder}: {settings.adapters.method} on {settings.model.backbone}{norms}"]
+    width = max(map(len, settings.tasks))
+    for task in settings.tasks:
         lines.append(f"  {task:<{width}}  {_describe_task(folder / ADAPTERS_FOLDER / task)}")
     return lines
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,8 @@ from adapters_tf.backbone.loading import load_backbone
 from adapters_tf.errors import ConfigurationError, WeightsError, suggest
 from adapters_tf.methods import read_methods
 from adapters_tf.model.task_model import TaskModel
-from adapters_tf.runs.config import CHECKPOINTS, read_config, without_files
+from adapters_tf.runs.config import CHECKPOINTS, read_config
+from adapters_tf.runs.settings import ResolvedRun
 from adapters_tf.runs.sources import use_kept_sources
 from adapters_tf.task_adapters.composing import average_adapters, stack_adapter
 from adapters_tf.task_adapters.starting import start_tasks
@@ -24,42 +25,41 @@ from adapters_tf.task_adapters.starting import start_tasks
 class LoadedRun:
     """A run folder, opened.
 
-    Args:
+    Attributes:
         model: With the checkpoint's weights.
-        config: What config.yaml holds.
+        settings: What config.yaml holds.
         step: The training steps behind the weights; 0 for none.
         directory: The run folder.
     """
 
     model: TaskModel
-    config: dict[str, Any]
+    settings: ResolvedRun
     step: int
     directory: Path
 
 
-def build_backbone(config: Mapping[str, Any]) -> tf_keras.Model:
+def build_backbone(settings: ResolvedRun) -> tf_keras.Model:
     """Build the backbone of a run, without adapters.
 
     Args:
-        config: With the section `model` (backbone, vocabulary_size, overrides) and `seed`.
+        settings: Of the run.
 
     Returns:
         A TFT5 with the weights it had before training.
     """
-    model = config["model"]
     return load_backbone(
-        model["backbone"],
-        vocabulary_size=model["vocabulary_size"],
-        overrides=dict(model["overrides"]),
-        seed=config["seed"],
+        settings.model.backbone,
+        vocabulary_size=settings.model.vocabulary_size,
+        overrides=dict(settings.model.overrides),
+        seed=settings.seed,
     )
 
 
-def build_stack(config: Mapping[str, Any], directory: Path | None = None) -> tf_keras.Model:
+def build_stack(settings: ResolvedRun, directory: Path | None = None) -> tf_keras.Model:
     """Build the backbone of a run, with the frozen adapter that its own are stacked on, if any.
 
     Args:
-        config: As `build_model`.
+        settings: As `build_model`.
         directory: As `build_model`.
 
     Returns:
@@ -69,22 +69,20 @@ def build_stack(config: Mapping[str, Any], directory: Path | None = None) -> tf_
         ConfigurationError: The adapter cannot be stacked on.
         WeightsError: It is missing or does not fit.
     """
-    backbone = build_backbone(config)
-    stack = use_kept_sources(config["adapters"], directory).get("stack_on")
+    backbone = build_backbone(settings)
+    stack = use_kept_sources(settings.adapters, directory).stack_on
     if stack:
         stack_adapter(backbone, stack["of"], stack.get("task", ""))
     return backbone
 
 
 def build_model(
-    config: Mapping[str, Any], routing: str = "batch", directory: Path | None = None
+    settings: ResolvedRun, routing: str = "batch", directory: Path | None = None
 ) -> TaskModel:
     """Build the model of a run, with its initial weights.
 
     Args:
-        config: With the sections `model` (backbone, vocabulary_size, overrides), `adapters`
-            (method, settings by method, train_layer_norms, stack_on), `tasks` (the bank's row
-            order) and `seed`.
+        settings: Of the run.
         routing: As `TaskModel`.
         directory: The run folder, whose copies of the trained adapters that it fuses or stacks
             are read rather than the originals; None, or a folder without any, for the originals.
@@ -96,13 +94,13 @@ def build_model(
         ConfigurationError: Unknown method or setting, or nothing to train.
         WeightsError: Trained adapters that are missing or do not fit.
     """
-    adapters = use_kept_sources(config["adapters"], directory)
+    adapters = use_kept_sources(settings.adapters, directory)
     return TaskModel(
-        build_stack(config, directory),
-        tuple(config["tasks"]),
-        read_methods(adapters["method"], adapters["settings"]),
-        train_layer_norms=adapters["train_layer_norms"],
-        seed=config["seed"],
+        build_stack(settings, directory),
+        settings.tasks,
+        read_methods(adapters.method, adapters.settings),
+        train_layer_norms=adapters.train_layer_norms,
+        seed=settings.seed,
         routing=routing,
     )
 
@@ -124,6 +122,7 @@ def load_run(
     run_directory: str | Path,
     checkpoint: str = "best",
     *,
+    settings: ResolvedRun | None = None,
     strategy: tf.distribute.Strategy | None = None,
     tasks: Sequence[str] | None = None,
 ) -> LoadedRun:
@@ -132,35 +131,50 @@ def load_run(
     Args:
         run_directory: What the trainer wrote.
         checkpoint: `best`, `last`, or `none` for the model as it was before training.
+        settings: What its config.yaml holds, if that was read already.
         strategy: Under whose scope the variables are made; the current one by default.
         tasks: Tasks that must be in the run; a check only.
 
     Returns:
-        The model, its config and its step.
+        The model, its settings and its step.
 
     Raises:
         WeightsError: No run folder, or no such checkpoint in it.
         ConfigurationError: Unknown checkpoint name or task.
     """
     directory = Path(run_directory)
-    config = read_config(directory)
+    settings = settings or read_config(directory)
     for task in tasks or ():
-        if task not in config["tasks"]:
+        if task not in settings.tasks:
             raise ConfigurationError(
-                f"run {directory} has no task {task!r}; {suggest(task, config['tasks'])}"
+                f"run {directory} has no task {task!r}; {suggest(task, settings.tasks)}"
             )
     strategy = strategy or tf.distribute.get_strategy()
     with strategy.scope():
-        model = build_model(
-            config if checkpoint == "none" else without_files(config), directory=directory
-        )
         if checkpoint == "none":
-            step = 0
-            adapters = config["adapters"]
-            start_tasks(model, adapters["start_from"], adapters["nearest_by"])
+            model, step = build_model(settings, directory=directory), 0
+            start_tasks(model, settings.adapters.start_from, settings.adapters.nearest_by)
         else:
+            model = build_model(settings.without_files(), directory=directory)
             step = _restore(model, directory, checkpoint)
-    return LoadedRun(model, config, step, directory)
+    return LoadedRun(model, settings, step, directory)
+
+
+def restore_run(run: LoadedRun, checkpoint: str = "best") -> LoadedRun:
+    """Read a checkpoint into a model that was built already.
+
+    Args:
+        run: Opened, with the weights of any checkpoint or of none.
+        checkpoint: `best` or `last`.
+
+    Returns:
+        The same model, with those weights, and their step.
+
+    Raises:
+        WeightsError: No such checkpoint.
+        ConfigurationError: Unknown checkpoint name.
+    """
+    return replace(run, step=_restore(run.model, run.directory, checkpoint))
 
 
 def load_average(
@@ -168,6 +182,7 @@ def load_average(
     tasks: Sequence[str],
     weights: Sequence[float] | None = None,
     *,
+    settings: ResolvedRun | None = None,
     strategy: tf.distribute.Strategy | None = None,
 ) -> LoadedRun:
     """Build a run's model with the mean of trained adapters' outputs in place of every task's own.
@@ -176,10 +191,11 @@ def load_average(
         run_directory: What the trainer wrote, to its end.
         tasks: Names of the adapters to average.
         weights: One per name; equal ones by default.
+        settings: What its config.yaml holds, if that was read already.
         strategy: Under whose scope the variables are made; the current one by default.
 
     Returns:
-        The model, its config and the step of its adapters.
+        The model, its settings and the step of its adapters.
 
     Raises:
         WeightsError: No run folder, or no trained adapters in it.
@@ -187,13 +203,13 @@ def load_average(
             composed.
     """
     directory = Path(run_directory)
-    config = read_config(directory)
+    settings = settings or read_config(directory)
     strategy = strategy or tf.distribute.get_strategy()
     with strategy.scope():
-        backbone = build_stack(config, directory)
+        backbone = build_stack(settings, directory)
         average_adapters(backbone, str(directory), tasks, weights)
-        model = TaskModel(backbone, tuple(config["tasks"]))
-    return LoadedRun(model, config, _latest_step(directory), directory)
+        model = TaskModel(backbone, settings.tasks)
+    return LoadedRun(model, settings, _latest_step(directory), directory)
 
 
 def _latest_step(directory: Path) -> int:

@@ -18,9 +18,12 @@ PACKAGES = (
 
 
 def list_versions() -> dict[str, str]:
-    """The versions of what decides the figures; a package under another name counts as absent.
+    """List the versions of what decides the figures.
 
     On a TPU the distribution `tensorflow` may be missing, and `tensorflow-tpu` be there instead.
+
+    Returns:
+        By package; one that is not installed under that name is "absent".
     """
     return {"python": platform.python_version()} | {
         package: _version(package) for package in PACKAGES
@@ -32,10 +35,6 @@ def _version(package: str) -> str:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return "absent"
-
-
-# Written for the reader; not part of what makes two runs the same.
-PROVENANCE = ("commit", "versions")
 
 
 def find_commit() -> str:

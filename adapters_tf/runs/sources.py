@@ -8,38 +8,44 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from adapters_tf.errors import ConfigurationError, suggest
+from adapters_tf.methods import method_class, split_methods
 from adapters_tf.methods.trained.folders import find_task_folders
+from adapters_tf.runs.sections import AdapterConfig
 
 FROZEN_FOLDER = "frozen"
-FUSION, STACK = "fusion", "stack_on"
+STACK = "stack_on"
 _STACK_KEYS = ("of", "task")
 
 
-def list_sources(adapters: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+def list_sources(adapters: AdapterConfig) -> dict[str, Mapping[str, Any]]:
     """Find which parts of a run's settings name trained adapters.
 
     Args:
-        adapters: The section `adapters` of a run's config.
+        adapters: Of the run.
 
     Returns:
-        Settings with `of`, by `fusion` or `stack_on`.
+        Settings with `of`, by the name of a method that is built on trained adapters, such as
+        `fusion`, or by `stack_on`.
 
     Raises:
         ConfigurationError: `stack_on` says something unknown, or nothing goes on top.
     """
-    sources: dict[str, Mapping[str, Any]] = {}
-    if FUSION in [name.strip() for name in adapters["method"].split(",")]:
-        sources[FUSION] = adapters["settings"].get(FUSION, {})
-    if adapters.get(STACK):
-        if adapters["method"] == "none":
+    sources: dict[str, Mapping[str, Any]] = {
+        name: adapters.settings.get(name, {})
+        for name in split_methods(adapters.method)
+        if method_class(name).is_built_on_trained
+    }
+    if adapters.stack_on:
+        if adapters.method == "none":
             raise ConfigurationError(
                 "adapters.stack_on needs adapters to put on top, and adapters.method is 'none'"
             )
-        sources[STACK] = adapters[STACK]
+        sources[STACK] = adapters.stack_on
         for key in sources[STACK]:
             if key not in _STACK_KEYS:
                 raise ConfigurationError(
@@ -48,39 +54,35 @@ def list_sources(adapters: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     return sources
 
 
-def with_sources(
-    adapters: Mapping[str, Any], places: Mapping[str, str | list[str]]
-) -> dict[str, Any]:
+def with_sources(adapters: AdapterConfig, places: Mapping[str, str | list[str]]) -> AdapterConfig:
     """Say anew where the trained adapters are.
 
     Args:
-        adapters: The section `adapters` of a run's config.
-        places: What `of` shall be, by `fusion` or `stack_on`.
+        adapters: Of the run.
+        places: What `of` shall be, named as `list_sources` does.
 
     Returns:
         A changed copy.
     """
-    changed = {**adapters, "settings": dict(adapters["settings"])}
-    for name, source in list_sources(adapters).items():
-        moved = {**source, "of": places.get(name, source.get("of", ""))}
-        if name == FUSION:
-            changed["settings"][FUSION] = moved
-        else:
-            changed[STACK] = moved
-    return changed
+    moved = {
+        name: {**source, "of": places.get(name, source.get("of", ""))}
+        for name, source in list_sources(adapters).items()
+    }
+    stack = moved.pop(STACK, adapters.stack_on)
+    return replace(adapters, settings={**adapters.settings, **moved}, stack_on=stack)
 
 
-def use_kept_sources(adapters: Mapping[str, Any], directory: Path | None) -> dict[str, Any]:
+def use_kept_sources(adapters: AdapterConfig, directory: Path | None) -> AdapterConfig:
     """Read trained adapters from a run's own folder, where it has them.
 
     Args:
-        adapters: The section `adapters` of its config.
+        adapters: Of the run.
         directory: The run folder; None for none.
 
     Returns:
         A changed copy.
     """
-    kept = {
+    kept: dict[str, str | list[str]] = {
         name: str(directory / FROZEN_FOLDER / name)
         for name in list_sources(adapters)
         if directory is not None and (directory / FROZEN_FOLDER / name).is_dir()
@@ -88,11 +90,11 @@ def use_kept_sources(adapters: Mapping[str, Any], directory: Path | None) -> dic
     return with_sources(adapters, kept)
 
 
-def keep_sources(adapters: Mapping[str, Any], directory: Path) -> None:
+def keep_sources(adapters: AdapterConfig, directory: Path) -> None:
     """Copy the trained adapters of a run into its folder, unless they are there.
 
     Args:
-        adapters: The section `adapters` of its config.
+        adapters: Of the run.
         directory: The run folder.
     """
     for name, source in list_sources(adapters).items():

@@ -15,6 +15,7 @@ from __future__ import annotations
 import tensorflow as tf
 import tf_keras
 
+from adapters_tf.backbone.keras_internals import all_layers, set_dropout_generator
 from adapters_tf.errors import ConfigurationError
 
 _BITS = 8  # that decide one unit
@@ -91,11 +92,7 @@ def make_dropout_stateless(model: tf_keras.Model, seed: int, step: tf.Variable) 
     Returns:
         How many dropout layers were found.
     """
-    layers = [
-        layer for layer in model._flatten_layers() if isinstance(layer, tf_keras.layers.Dropout)
-    ]
+    layers = [layer for layer in all_layers(model) if isinstance(layer, tf_keras.layers.Dropout)]
     for index, layer in enumerate(layers):
-        if not layer.built:
-            layer.build(tf.TensorShape(None))  # or Keras would set up its own generator later
-        layer._random_generator = StepDropoutGenerator(1_000_003 * seed + index, step)
+        set_dropout_generator(layer, StepDropoutGenerator(1_000_003 * seed + index, step))
     return len(layers)

@@ -82,6 +82,31 @@ def _make_logical_cpu_strategy(count: int) -> tf.distribute.Strategy:
     return tf.distribute.MirroredStrategy([f"CPU:{index}" for index in range(count)])
 
 
+def check_xla(strategy: tf.distribute.Strategy, *, sums_over_replicas: bool) -> None:
+    """Refuse XLA where it cannot compile; a TPU always compiles.
+
+    Args:
+        strategy: What the program is spread over.
+        sums_over_replicas: Whether the program adds up over replicas, as a training step does;
+            XLA compiles such a sum on TPUs only.
+
+    Raises:
+        ConfigurationError: The strategy has several replicas that XLA cannot serve.
+    """
+    replicas = strategy.num_replicas_in_sync
+    if replicas == 1 or isinstance(strategy, tf.distribute.TPUStrategy):
+        return
+    if not tf.config.list_logical_devices("GPU"):
+        raise ConfigurationError(
+            f"XLA cannot compile for {replicas} logical CPU devices, which it cannot tell apart; "
+            "leave jit_compile off"
+        )
+    if sums_over_replicas:
+        raise ConfigurationError(
+            f"XLA cannot compile a step that adds up over {replicas} GPUs; leave jit_compile off"
+        )
+
+
 def set_precision(name: str) -> None:
     """Set the Keras precision policy: variables stay float32, the arithmetic may be bfloat16.
 

@@ -18,14 +18,12 @@ from safetensors.numpy import save_file
 
 from adapters_tf.errors import WeightsError, suggest
 from adapters_tf.files.adapter_files import CONFIG_FILE, WEIGHTS_FILE, read_settings, read_task
-from adapters_tf.methods import TRAINING_ONLY, method_name
+from adapters_tf.methods import METHODS, method_name, training_only_fields
 from adapters_tf.methods.trained.frozen import frozen_digest
 from adapters_tf.model.task_model import TaskModel
 
 Tensors = Mapping[str, np.ndarray]
 Source = tuple[str, Tensors]  # the second with where it comes from, for messages
-# Settings that the outputs do not depend on, and where a fusion's adapters, which are compared by
-# their weights, once were.
 # The field of adapter_config.json by which our own folders are known.
 OWN_MARK = "methods"
 
@@ -191,7 +189,7 @@ def _meaning(config: Mapping[str, Any]) -> dict[str, Any]:
         f"{method}.{name}": value
         for method, fields in config["methods"].items()
         for name, value in fields.items()
-        if name not in TRAINING_ONLY
+        if method not in METHODS or name not in training_only_fields(METHODS[method])
     }
     return {
         "model_width": config["model_width"],

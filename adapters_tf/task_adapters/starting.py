@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from adapters_tf.errors import ConfigurationError, WeightsError
-from adapters_tf.files.adapter_files import read_task
+from adapters_tf.errors import ConfigurationError, WeightsError, suggest
+from adapters_tf.files.adapter_files import WEIGHTS_FILE, read_task
 from adapters_tf.files.embeddings_file import find_embeddings, read_embeddings
 from adapters_tf.methods.trained.folders import find_task_folders
 from adapters_tf.model.task_model import TaskModel
 from adapters_tf.task_adapters.embedding import cosine_matrix
-from adapters_tf.task_adapters.folder import assign_tasks, check_settings, is_task_folder, row_of
+from adapters_tf.task_adapters.folder import assign_tasks, check_settings, is_task_folder
 
 
 def start_tasks(
@@ -34,6 +34,31 @@ def start_tasks(
         ConfigurationError: Nothing to choose from, or a task without an embedding.
         WeightsError: A task or folder that is not there, or that does not fit.
     """
+    chosen = choose_starts(folders, model.task_names, nearest_by)
+    for folder in chosen.values():
+        check_settings(model, folder)
+    if chosen:
+        assign_tasks(model, {task: (folder, read_task(folder)) for task, folder in chosen.items()})
+    return chosen
+
+
+def choose_starts(
+    folders: str | Mapping[str, str], tasks: Sequence[str], nearest_by: str = ""
+) -> Mapping[str, str]:
+    """Choose what tasks start from, before there is a model.
+
+    Args:
+        folders: As `start_tasks`; so is `nearest_by`.
+        tasks: The model's.
+        nearest_by: A file of task embeddings.
+
+    Returns:
+        By task, the folder it starts from; others start as drawn.
+
+    Raises:
+        ConfigurationError: Nothing to choose from, or a task without an embedding.
+        WeightsError: A task or folder that is not there.
+    """
     if nearest_by and not (folders and isinstance(folders, str) and not is_task_folder(folders)):
         raise ConfigurationError(
             "adapters.nearest_by needs adapters.start_from: a run whose adapters to choose from"
@@ -41,11 +66,12 @@ def start_tasks(
     if not folders:
         return {}
     if isinstance(folders, str):
-        folders = _find_folders(folders, model.task_names, nearest_by)
+        return _find_folders(folders, tasks, nearest_by)
     for task, folder in folders.items():
-        row_of(model, task)
-        check_settings(model, folder)
-    assign_tasks(model, {task: (folder, read_task(folder)) for task, folder in folders.items()})
+        if task not in tasks:
+            raise WeightsError(f"the model has no task {task!r}; {suggest(task, tasks)}")
+        if not is_task_folder(folder):
+            raise WeightsError(f"{folder} holds no {WEIGHTS_FILE}")
     return folders
 
 

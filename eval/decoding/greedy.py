@@ -4,13 +4,7 @@ Each step runs one position through the decoder's own sublayers, adapters includ
 soon as every row has ended. TFT5's `generate` does the same from outside the program; here
 nothing but the finished token ids leaves the device.
 
-The cache is a window that moves: TFT5 appends the current position to the T - 1 kept before it,
-and the oldest is then dropped. So a slot's distance to the current position never changes, and
-neither does its position bias; only the mask of the slots not filled yet does, and the distance to
-prefixes that have positions.
-
-Shapes: B batch, S source length, T target length, D model width, N heads, H head width,
-V vocabulary.
+Shape letters: B batch, S source length, T target length, D model width, V vocabulary.
 """
 
 from collections.abc import Mapping
@@ -19,7 +13,7 @@ from typing import Any
 import tensorflow as tf
 import tf_keras
 
-from adapters_tf import TaskModel, encode, project_logits, route
+from adapters_tf import TaskModel, encode, project_logits
 from adapters_tf.model.decoder_step import decode_step, empty_caches, prepare_decoder
 
 
@@ -43,13 +37,14 @@ class GreedyModel(tf_keras.Model):
         """Decodes every row until EOS or T tokens.
 
         Args:
-            batch: `encoder_input_tokens` int32 [B, S] and `task` int32 [B], all equal.
+            batch: `encoder_input_tokens` int32 [B, S] and `task` int32 [B], all equal unless the
+                model routes by example.
             training: ignored; there is no dropout in evaluation.
 
         Returns:
             int32 [B, T], EOS included, the pad id after it.
         """
-        with route(batch["task"]):
+        with self.model.route(batch):
             states_BSD = encode(self.model.backbone, batch)
             return decode_greedily(
                 self.model.backbone, states_BSD, batch["encoder_input_tokens"] != 0, self.length

@@ -12,9 +12,9 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
+from adapters_tf.runtime.strategy import check_xla
 from eval.decoding.replicas import (
     check_batch_size,
-    check_xla,
     is_xla_faster,
     padded_rows,
     share_out,
@@ -52,7 +52,7 @@ class TokenPredictor:
         if jit_compile is None:
             jit_compile = is_xla_faster(strategy)
         elif jit_compile:
-            check_xla(strategy)
+            check_xla(strategy, sums_over_replicas=False)
         self.strategy, self.batch_size, self.input_length = strategy, batch_size, input_length
         answer = tf.function(lambda batch: model(batch, training=False), jit_compile=jit_compile)
         self._run = tf.function(lambda batch: strategy.run(answer, args=(batch,)))

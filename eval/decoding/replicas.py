@@ -14,7 +14,7 @@ from prep import UsageError
 def share_out(
     strategy: tf.distribute.Strategy, batch: Mapping[str, np.ndarray]
 ) -> Mapping[str, tf.Tensor]:
-    """Gives each replica its part of a global batch, the first replica the first rows.
+    """Give each replica its part of a global batch, the first replica the first rows.
 
     Args:
         strategy: whose replicas; their number divides B.
@@ -35,22 +35,26 @@ def share_out(
 
 
 def check_batch_size(batch_size: int, strategy: tf.distribute.Strategy) -> None:
-    """Refuses a batch size that the replicas don't divide.
+    """Refuse a batch that the replicas cannot share evenly.
+
+    Args:
+        batch_size: Examples per global batch.
+        strategy: Whose replicas.
 
     Raises:
-        UsageError: naming the nearest sizes that would do.
+        UsageError: With the nearest batch sizes that work.
     """
     replicas = strategy.num_replicas_in_sync
     if batch_size < 1 or batch_size % replicas:
-        nearest = max(1, round(batch_size / replicas)) * replicas
+        below = batch_size // replicas * replicas
+        near = f"{below} or {below + replicas}" if below > 0 else str(replicas)
         raise UsageError(
-            f"a batch of {batch_size} can't be divided among {replicas} replicas; "
-            f"use a multiple of {replicas}, such as {nearest}"
+            f"a batch of {batch_size} cannot be divided among {replicas} replicas; use {near}"
         )
 
 
 def is_xla_faster(strategy: tf.distribute.Strategy) -> bool:
-    """Whether a strategy's devices gain by XLA: GPUs do, CPUs don't, and TPUs always compile.
+    """Tell whether a strategy's devices gain by XLA: GPUs do, CPUs don't, TPUs always compile.
 
     `benchmarks/eval_speed.py` measures it on CPU.
     """
@@ -59,22 +63,8 @@ def is_xla_faster(strategy: tf.distribute.Strategy) -> bool:
     return not is_tpu and bool(tf.config.list_logical_devices("GPU"))
 
 
-def check_xla(strategy: tf.distribute.Strategy) -> None:
-    """Refuses XLA on logical CPU devices, which it can't tell apart.
-
-    Raises:
-        UsageError: the strategy has several CPU replicas.
-    """
-    replicas = strategy.num_replicas_in_sync
-    is_tpu = isinstance(strategy, tf.distribute.TPUStrategy)
-    if replicas > 1 and not is_tpu and not tf.config.list_logical_devices("GPU"):
-        raise UsageError(
-            f"XLA can't compile for {replicas} logical CPU devices; leave jit_compile off"
-        )
-
-
 def padded_rows(examples: int, batch_size: int) -> Iterator[np.ndarray]:
-    """Yields the rows of each batch, the last one filled up with −1.
+    """Yield the rows of each batch, the last one filled up with −1.
 
     Args:
         examples: how many there are.

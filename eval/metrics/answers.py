@@ -17,8 +17,8 @@ class Answers:
     Attributes:
         targets: [examples], the right answers; where there are several, the first.
         predictions: [examples], the given answers.
-        classes: label words of the task; 0: free text or numbers.
-        references: every right answer of each example, where answers are texts.
+        classes: Label words of the task; 0: free text or numbers.
+        references: Every right answer of each example, where answers are texts.
         groups: [examples], equal for examples that are scored together; None: no groups.
     """
 
@@ -47,20 +47,20 @@ def pair_answers(
     references: Sequence[Sequence[str]] = (),
     groups: np.ndarray | None = None,
 ) -> Answers:
-    """Puts right and given answers side by side.
+    """Put right and given answers side by side.
 
     Args:
-        targets: the right answers, as `eval.metrics.reading.read_answers` reads them.
-        predictions: the given answers, in the same order.
-        classes: label words of the task, 0 where it has none.
-        references: every right answer of each example, for texts; the targets alone by default.
+        targets: The right answers, as `eval.metrics.reading.read_answers` reads them.
+        predictions: The given answers, in the same order.
+        classes: Label words of the task, 0 where it has none.
+        references: Every right answer of each example, for texts; the targets alone by default.
         groups: [examples], equal for examples that are scored together.
 
     Returns:
         What metrics take.
 
     Raises:
-        ValueError: no examples, or not as many predictions as targets.
+        ValueError: There are no examples, or not as many predictions as targets.
     """
     if len(targets) != len(predictions):
         raise ValueError(f"{len(predictions)} predictions for {len(targets)} targets")
@@ -76,7 +76,7 @@ def pair_answers(
 
 
 def target_texts(entry: TaskEntry, table: TokenTable, vocabulary: Vocabulary) -> list[str]:
-    """The right answers of a table as texts: label words, references, or decoded targets."""
+    """List the right answers of a table as texts: label words, references, or decoded targets."""
     if entry.label_words:
         return [entry.label_words[label] for label in table.labels]
     if table.references:
@@ -87,13 +87,13 @@ def target_texts(entry: TaskEntry, table: TokenTable, vocabulary: Vocabulary) ->
 def gather_answers(
     entry: TaskEntry, table: TokenTable, targets: Sequence[str], predictions: Sequence[str]
 ) -> Answers:
-    """Reads right and given answers of a table for the metrics.
+    """Read right and given answers of a table for the metrics.
 
     Args:
-        entry: the task.
-        table: the examples, with all the right answers where there are several.
-        targets: texts of `target_texts`.
-        predictions: decoded answers, in the table's order.
+        entry: The task.
+        table: The examples, with all the right answers where there are several.
+        targets: Texts of `target_texts`.
+        predictions: Decoded answers, in the table's order.
 
     Returns:
         What metrics take.

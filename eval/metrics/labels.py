@@ -9,17 +9,12 @@ from prep import UsageError
 
 
 def accuracy(answers: Answers) -> float:
-    """The share of answers that are right."""
-    return float(np.mean(answers.are_right))
-
-
-def exact_match(answers: Answers) -> float:
-    """The share of texts that equal a right answer to the last character."""
+    """Compute the share of answers that are right."""
     return float(np.mean(answers.are_right))
 
 
 def group_exact_match(answers: Answers) -> float:
-    """The share of groups of which every answer is right (MultiRC: Khashabi et al. 2018)."""
+    """Compute the share of groups with every answer right (MultiRC: Khashabi et al. 2018)."""
     if answers.groups is None:
         raise UsageError("group_exact_match: the task has no groups, or was built before it had")
     _, group_of = np.unique(answers.groups, return_inverse=True)
@@ -27,13 +22,13 @@ def group_exact_match(answers: Answers) -> float:
 
 
 def f1(answers: Answers) -> float:
-    """F1 of class 1 in a two-class task, else the mean over classes.
+    """Compute F1 of class 1 in a two-class task, else the mean over classes.
 
     Unreadable answers of a two-class task count as the wrong one of the two, as in T5's evaluation
     of GLUE; with more classes they are a miss of the right class.
 
     Args:
-        answers: label indices, −1 where unreadable.
+        answers: Label indices, −1 where unreadable.
 
     Returns:
         From 0 to 1. The mean is over the classes that occur, as scikit-learn takes it.
@@ -51,10 +46,10 @@ def f1(answers: Answers) -> float:
 
 
 def matthews(answers: Answers) -> float:
-    """Matthews's correlation coefficient; 0.0 when targets or predictions are all the same.
+    """Compute Matthews's correlation coefficient; 0.0 when targets or predictions are all the same.
 
     Args:
-        answers: label indices; −1, unreadable, is a class of its own that is never right (Gorodkin
+        answers: Label indices; −1, unreadable, is a class of its own that is never right (Gorodkin
             2004, for more than two classes), as in T5's evaluation of GLUE.
 
     Returns:

@@ -9,12 +9,12 @@ from eval.metrics.labels import is_constant
 
 
 def pearson(answers: Answers) -> float:
-    """Pearson's correlation; 0.0 when targets or predictions are all the same."""
+    """Compute Pearson's correlation; 0.0 when targets or predictions are all the same."""
     return _correlation(stats.pearsonr, answers)
 
 
 def spearman(answers: Answers) -> float:
-    """Spearman's rank correlation; 0.0 when targets or predictions are all the same."""
+    """Compute Spearman's rank correlation; 0.0 when targets or predictions are all the same."""
     return _correlation(stats.spearmanr, answers)
 
 

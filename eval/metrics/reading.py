@@ -17,11 +17,11 @@ NOT_A_NUMBER = -1.0
 
 
 def read_answers(entry: TaskEntry, texts: Sequence[str]) -> list[Any]:
-    """Reads texts as answers of a task.
+    """Read texts as answers of a task.
 
     Args:
-        entry: the task.
-        texts: decoded targets or predictions.
+        entry: The task.
+        texts: Decoded targets or predictions.
 
     Returns:
         Indices of label words where the task has them, numbers for a regression, else the texts.
@@ -34,7 +34,7 @@ def read_answers(entry: TaskEntry, texts: Sequence[str]) -> list[Any]:
 
 
 def read_text(text: str) -> str:
-    """The text as SentencePiece normalizes it: NFKC, single blanks.
+    """Normalize a text as SentencePiece does: NFKC, single blanks.
 
     A model writes pieces of its vocabulary, so it can only ever write normalized text.
     """
@@ -42,13 +42,13 @@ def read_text(text: str) -> str:
 
 
 def read_label(text: str, label_words: Sequence[str]) -> int:
-    """The index of a label word, or −1 for any other text."""
+    """Find the index of a label word; −1 for any other text."""
     words = [word.strip() for word in label_words]
     return words.index(text.strip()) if text.strip() in words else NOT_A_LABEL
 
 
 def read_number(text: str) -> float:
-    """The number a text states, or −1.0 if it states none (or no finite one)."""
+    """Read the number a text states; −1.0 if it states none (or no finite one)."""
     try:
         number = float(text)
     except ValueError:

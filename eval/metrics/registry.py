@@ -1,20 +1,20 @@
 """Metrics: functions of targets and predictions, all from 0 (or −1) to 1, and their registry.
 
-Answers come as `eval.metrics.reading` reads them: label indices (−1: not a label), numbers, or texts.
-Adding a metric takes one function here, one line in `METRICS` and one test.
+Answers come as `eval.metrics.reading` reads them: label indices (−1: not a label), numbers, or
+texts. Adding a metric takes one function here, one line in `METRICS` and one test.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from eval.metrics.answers import Answers, Metric
-from eval.metrics.labels import accuracy, exact_match, f1, group_exact_match, matthews
+from eval.metrics.labels import accuracy, f1, group_exact_match, matthews
 from eval.metrics.numbers import pearson, spearman
 from eval.metrics.texts import bleu, rouge_l, squad_em, squad_f1
-from prep import UsageError, nearest
+from prep import TaskEntry, UsageError, nearest
 
 METRICS: Mapping[str, Metric] = {
     "accuracy": accuracy,
-    "exact_match": exact_match,
+    "exact_match": accuracy,  # of texts: equal to a right answer to the last character
     "group_exact_match": group_exact_match,
     "f1": f1,
     "matthews": matthews,
@@ -27,20 +27,59 @@ METRICS: Mapping[str, Metric] = {
 }
 
 
-def score(names: Sequence[str], answers: Answers) -> dict[str, float]:
-    """Computes metrics by name.
+def check_metrics(entries: Iterable[TaskEntry]) -> None:
+    """Refuse tasks whose metrics cannot be computed, before the work begins.
 
     Args:
-        names: of `METRICS`.
-        answers: right and given ones.
+        entries: The tasks.
+
+    Raises:
+        UsageError: It names the task, the metric and the nearest one there is.
+    """
+    for entry in entries:
+        check_names(entry.metrics, f"task {entry.name!r}: ")
+
+
+def check_names(names: Iterable[str], where: str = "") -> None:
+    """Refuse an unknown metric.
+
+    Args:
+        names: Of metrics.
+        where: What the message begins with.
+
+    Raises:
+        UsageError: It names the nearest one there is.
+    """
+    for name in names:
+        if name not in METRICS:
+            raise UsageError(f"{where}there is no metric {name!r}; {nearest(name, METRICS)}")
+
+
+def mean_of_main_metrics(scored: Iterable[Mapping[str, float]]) -> float:
+    """Average the main metric of several tasks, each counting the same.
+
+    Args:
+        scored: Figures of each task by metric name, the main one first.
+
+    Returns:
+        The mean.
+    """
+    main = [next(iter(metrics.values())) for metrics in scored]
+    return sum(main) / len(main)
+
+
+def score(names: Sequence[str], answers: Answers) -> dict[str, float]:
+    """Compute metrics by name.
+
+    Args:
+        names: Of `METRICS`.
+        answers: Right and given ones.
 
     Returns:
         Figures by metric name, in the order of `names`.
 
     Raises:
-        UsageError: an unknown metric, or one that needs groups and has none.
+        UsageError: A metric is unknown, or needs groups and has none.
     """
-    for name in names:
-        if name not in METRICS:
-            raise UsageError(f"there is no metric {name!r}; {nearest(name, METRICS)}")
+    check_names(names)
     return {name: METRICS[name](answers) for name in names}

@@ -13,7 +13,7 @@ from eval.metrics.answers import Answers
 
 
 def bleu(answers: Answers) -> float:
-    """BLEU of the whole corpus, from 0 to 1, with all references (Post 2018, sacreBLEU)."""
+    """Compute BLEU of the whole corpus, from 0 to 1, with all references (Post 2018, sacreBLEU)."""
     most = max(map(len, answers.references))
     # One stream per reference; a repeated one changes nothing where an example has fewer.
     streams = [
@@ -24,23 +24,23 @@ def bleu(answers: Answers) -> float:
 
 
 def rouge_l(answers: Answers) -> float:
-    """The mean F1 of the longest common subsequence of words, stemmed (Lin 2004)."""
+    """Compute the mean F1 of the longest common subsequence of words, stemmed (Lin 2004)."""
     scorer = rouge_scorer.RougeScorer(["rougeL"], use_stemmer=True)
     return _mean_of_best(lambda *pair: scorer.score(*pair)["rougeL"].fmeasure, answers)
 
 
 def squad_em(answers: Answers) -> float:
-    """The share of answers equal to a right one but for case, articles and punctuation."""
+    """Compute the share of answers equal to a right one but for case, articles and punctuation."""
     return _mean_of_best(lambda right, given: _squad_words(right) == _squad_words(given), answers)
 
 
 def squad_f1(answers: Answers) -> float:
-    """The mean F1 of the words that answer and target share (Rajpurkar et al. 2016)."""
+    """Compute the mean F1 of the words that answer and target share (Rajpurkar et al. 2016)."""
     return _mean_of_best(_word_f1, answers)
 
 
 def _mean_of_best(compare: Callable[[str, str], float], answers: Answers) -> float:
-    """The mean over examples of the right answer that fits best."""
+    """Average over the examples, each compared with the right answer that fits best."""
     pairs = zip(answers.references, answers.predictions, strict=True)
     return float(
         np.mean([max(compare(right, given) for right in rights) for rights, given in pairs])

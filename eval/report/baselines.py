@@ -9,18 +9,18 @@ from prep import TaskEntry, TokenTable, Vocabulary
 
 
 def trivial_answer(entry: TaskEntry, training: TokenTable, vocabulary: Vocabulary) -> str:
-    """The one answer that does best on the training split without looking at an input.
+    """Find the one answer that does best on the training split without looking at an input.
 
     Args:
-        entry: the task.
-        training: its training split.
-        vocabulary: of the dataset.
+        entry: The task.
+        training: Its training split.
+        vocabulary: Of the dataset.
 
     Returns:
         The mean for a regression, else the most frequent target (the first among equals).
 
     Raises:
-        ValueError: the training split is empty.
+        ValueError: The training split is empty.
     """
     texts = target_texts(entry, training, vocabulary)
     if not texts:
@@ -33,13 +33,13 @@ def trivial_answer(entry: TaskEntry, training: TokenTable, vocabulary: Vocabular
 def trivial_baseline(
     entry: TaskEntry, training: TokenTable, evaluation: TokenTable, vocabulary: Vocabulary
 ) -> dict[str, float]:
-    """Scores the trivial answer with the task's own metrics.
+    """Score the trivial answer with the task's own metrics.
 
     Args:
-        entry: the task.
-        training: its training split.
-        evaluation: the split to score on.
-        vocabulary: of the dataset.
+        entry: The task.
+        training: Its training split.
+        evaluation: The split to score on.
+        vocabulary: Of the dataset.
 
     Returns:
         Figures by metric name.

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from adapters_tf.runs.provenance import list_versions
+from eval.metrics.registry import mean_of_main_metrics
 from eval.report.table import ScoredTask
 from prep import Vocabulary
 from prep.storage.durable_files import write_atomically
@@ -18,14 +19,14 @@ def write_report(
     vocabulary: Vocabulary,
     provenance: Mapping[str, Any],
 ) -> list[Path]:
-    """Writes `<split>.predictions.jsonl` and then `<split>.json`, each whole or not at all.
+    """Write `<split>.predictions.jsonl` and then `<split>.json`, each whole or not at all.
 
     Args:
-        folder: made if absent; the files of an earlier evaluation of the split are replaced.
-        split: the split that was scored.
-        scored: the tasks, in order.
-        vocabulary: turns inputs back into text.
-        provenance: where the figures come from: run, step, checkpoint, dataset and the like.
+        folder: Made if absent; the files of an earlier evaluation of the split are replaced.
+        split: The split that was scored.
+        scored: The tasks, in order.
+        vocabulary: Turns inputs back into text.
+        provenance: Where the figures come from: run, step, checkpoint, dataset and the like.
 
     Returns:
         The files.
@@ -38,16 +39,12 @@ def write_report(
         "split": split,
         **provenance,
         "versions": list_versions(),
-        "mean": _mean_of_main_metrics(scored),
+        "mean": mean_of_main_metrics(task.result.metrics for task in scored),
         "tasks": {task.entry.name: _figures(task, split) for task in scored},
     }
     text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     write_atomically(figures, text.encode())
     return [figures, predictions]
-
-
-def _mean_of_main_metrics(scored: list[ScoredTask]) -> float:
-    return sum(next(iter(task.result.metrics.values())) for task in scored) / len(scored)
 
 
 def _figures(task: ScoredTask, split: str) -> dict[str, Any]:

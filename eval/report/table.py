@@ -11,10 +11,10 @@ class ScoredTask:
     """A task's result beside what it is compared with.
 
     Attributes:
-        entry: the task.
-        table: the examples that were scored.
-        result: figures and predictions.
-        baseline: figures of the trivial answer; None without a training split to take it from.
+        entry: The task.
+        table: The examples that were scored.
+        result: Figures and predictions.
+        baseline: Figures of the trivial answer; None without a training split to take it from.
     """
 
     entry: TaskEntry
@@ -24,10 +24,10 @@ class ScoredTask:
 
 
 def format_table(scored: list[ScoredTask]) -> str:
-    """One line per task and metric: the score and the trivial baseline's.
+    """Make one line per task and metric: the score and the trivial baseline's.
 
     Args:
-        scored: the tasks in the order to show them.
+        scored: The tasks in the order to show them.
 
     Returns:
         Lines of aligned columns.

@@ -12,10 +12,10 @@ finished as it is (in a bucket, all is built again). If every task fails, nothin
 
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from prep import storage
 from prep.build.finishing import measure_packing
 from prep.build.journal import Journal, fingerprint_task
 from prep.build.options import BuildOptions
@@ -38,6 +38,7 @@ from prep.shards.jobs import EncodingSettings
 from prep.splits.finding import plan_task
 from prep.splits.plan import TaskPlan
 from prep.splits.selection import select_rows
+from prep.storage import LocalPlace, Place, place_of
 from prep.storage.durable_files import write_durably
 from prep.tasks.source_choice import read_from
 from prep.tasks.task import Task
@@ -45,8 +46,29 @@ from prep.tasks.wordings import worded_as
 from prep.tokens.vocabulary import Vocabulary
 
 
+@dataclass(frozen=True)
+class _Build:
+    """All that is decided before a row is encoded.
+
+    Attributes:
+        options: What was asked for.
+        out: Where the folder belongs.
+        planned: The manifest as planned.
+        plans: The tasks that can be built.
+        vocabulary: Turns texts into token ids.
+        finished: Entries of tasks that an earlier build finished, and that are taken over.
+    """
+
+    options: BuildOptions
+    out: Place
+    planned: Manifest
+    plans: Sequence[TaskPlan]
+    vocabulary: Vocabulary
+    finished: Mapping[str, TaskEntry]
+
+
 def build_dataset(options: BuildOptions, report: Callable[[str], None] = print) -> Manifest:
-    """Builds a dataset folder, or finds that it is already there.
+    """Build a dataset folder, or find that it is already there.
 
     Args:
         options: What to build.
@@ -60,34 +82,34 @@ def build_dataset(options: BuildOptions, report: Callable[[str], None] = print) 
         DataError: If no task could be built, or the folder has a task that could not be now.
         OSError: If the disk refuses; nothing half-written is left.
     """
-    run_jobs = choose_runner(
-        options.runner, options.beam_options, options.out, options.workers, report
-    )
+    out = place_of(options.out)
+    run_jobs = choose_runner(options.runner, options.beam_options, out, options.workers, report)
     vocabulary = Vocabulary(options.vocabulary)
-    existing = _existing_manifest(options.out)
+    existing = _existing_manifest(out)
     plans, failures = _plan_tasks(options)
     planned = dataclasses.replace(plan_manifest(options, vocabulary, plans), failed=failures)
     finished: dict[str, TaskEntry] = {}
     if existing is not None:
         differences = list_differences(planned, existing)
         if differences and not options.force:
-            _refuse(options.out, planned, existing, differences)
+            _refuse(out, planned, existing, differences)
         if not differences and not existing.failed:
-            report(f"{options.out} is already built with these options; nothing to do")
+            report(f"{out} is already built with these options; nothing to do")
             return existing
-        if not differences and not storage.is_remote(options.out):
+        if not differences and not out.is_remote:
             finished = dict(existing.tasks)
             report(f"trying again: {', '.join(existing.failed)}")
     for name, reason in failures.items():
         report(f"task {name!r} failed, the others go on: {reason}")
     for note in (f"{plan.task.name}: {note}" for plan in plans for note in plan.notes):
         report(f"note: {note}")
-    with written_whole(options.out, report) as folder:
-        return _write_folder(folder, options, planned, plans, vocabulary, finished, run_jobs)
+    with written_whole(out, report) as folder:
+        build = _Build(options, out, planned, plans, vocabulary, finished)
+        return _write_folder(folder, build, run_jobs)
 
 
 def _plan_tasks(options: BuildOptions) -> tuple[list[TaskPlan], dict[str, str]]:
-    """Plans what can be planned; of every other task, the reason why it cannot."""
+    """Plan what can be planned; of every other task, tell the reason why it cannot."""
     plans: list[TaskPlan] = []
     failures: dict[str, str] = {}
     for task in list(_chosen_tasks(options)):  # mistakes in what was asked for come first
@@ -103,7 +125,7 @@ def _plan_tasks(options: BuildOptions) -> tuple[list[TaskPlan], dict[str, str]]:
 
 
 def _refuse(
-    out: storage.StoragePath, planned: Manifest, existing: Manifest, differences: Sequence[str]
+    out: Place, planned: Manifest, existing: Manifest, differences: Sequence[str]
 ) -> NoReturn:
     lost = {name: why for name, why in planned.failed.items() if name in existing.tasks}
     if lost:
@@ -111,87 +133,94 @@ def _refuse(
         raise DataError(f"{out} is left as it is, since what it has cannot be built now: {reasons}")
     raise UsageError(
         f"{out} was built with other options ({', '.join(differences)} differ); choose another"
-        " --out, or replace it with --force"
+        " `out`, or replace it with `force`"
     )
 
 
 def _chosen_tasks(options: BuildOptions) -> Iterator[Task]:
-    """The tasks as this build makes them."""
+    """Yield the tasks as this build makes them."""
     for task in options.tasks:
         chosen = read_from(task, options.source)
         chosen = worded_as(chosen, options.format, options.has_name_in_front)
         yield dataclasses.replace(chosen, truncation=options.truncation or task.truncation)
 
 
-def _existing_manifest(directory: storage.StoragePath) -> Manifest | None:
-    """Returns the manifest of a finished folder, None if the place is free."""
-    if storage.is_remote(directory):
-        return _staged_manifest(str(directory))
-    out = Path(directory)
-    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+def _existing_manifest(out: Place) -> Manifest | None:
+    """Return the manifest of a finished folder, None if the place is free."""
+    if not isinstance(out, LocalPlace):
+        return _staged_manifest(out)
+    folder = out.path
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return None
-    if not (out / MANIFEST_FILE).is_file():
-        raise UsageError(f"{out} exists and is no dataset folder; choose another --out")
+    if not (folder / MANIFEST_FILE).is_file():
+        raise UsageError(f"{out} exists and is no dataset folder; choose another `out`")
     return load_manifest(out)
 
 
-def _staged_manifest(address: str) -> Manifest | None:
-    """Asks before the work begins, so that a bucket that isn't there is known at once."""
+def _staged_manifest(out: Place) -> Manifest | None:
+    """Ask before the work begins, so that a bucket that isn't there is known at once."""
     from prep.storage.bucket import BucketFolder  # loads Google's client
 
-    with BucketFolder(address) as folder:
+    with BucketFolder(str(out)) as folder:
         content = folder.read(MANIFEST_FILE)
-    return parse_manifest(content, storage.join(address, MANIFEST_FILE)) if content else None
+    return parse_manifest(content, str(out / MANIFEST_FILE)) if content else None
 
 
-def _write_folder(
-    folder: Path,
-    options: BuildOptions,
-    planned: Manifest,
-    plans: Sequence[TaskPlan],
-    vocabulary: Vocabulary,
-    finished: Mapping[str, TaskEntry],
-    run_jobs: JobRunner,
-) -> Manifest:
-    """Writes the tasks that are not finished, copies those that are, and the manifest last."""
+def _write_folder(folder: Path, build: _Build, run_jobs: JobRunner) -> Manifest:
+    """Write the tasks that are not finished, copy those that are, and write the manifest last."""
     if (folder / MANIFEST_FILE).is_file():  # killed when only moving or staging was left
         whole = load_manifest(folder)
-        if not whole.failed and not list_differences(planned, whole):
+        if not whole.failed and not list_differences(build.planned, whole):
             return whole
-    waiting = [plan for plan in plans if plan.task.name not in finished]
+    waiting = [plan for plan in build.plans if plan.task.name not in build.finished]
+    journal = _open_journal(folder, build, waiting)
+    writer = TaskWriter(folder, waiting, journal)
+    writer.write(_encoding_settings(folder, build), run_jobs)
+    manifest = _finished_manifest(build, writer.finish(build.planned), writer.failures)
+    copy_tasks(build.finished, build.out, folder)
+    journal.remove()
+    write_manifest(folder, manifest)
+    return manifest
+
+
+def _open_journal(folder: Path, build: _Build, waiting: Sequence[TaskPlan]) -> Journal:
+    selection, modules = build.options.selection, build.options.modules
     fingerprints = {
-        plan.task.name: fingerprint_task(
-            planned, plan.task.name, options.selection, options.modules
-        )
+        plan.task.name: fingerprint_task(build.planned, plan.task.name, selection, modules)
         for plan in waiting
     }
-    journal = Journal(folder, fingerprints)
-    write_durably(folder / VOCABULARY_FILE, storage.read_bytes(vocabulary.path))
-    is_remote = storage.is_remote(vocabulary.path)
-    settings = EncodingSettings(
-        str(folder / VOCABULARY_FILE) if is_remote else vocabulary.path,
+    return Journal(folder, fingerprints)
+
+
+def _encoding_settings(folder: Path, build: _Build) -> EncodingSettings:
+    """Say what all shards have in common, and put the vocabulary into the folder."""
+    options, place = build.options, build.vocabulary.place
+    write_durably(folder / VOCABULARY_FILE, place.read_bytes())
+    return EncodingSettings(
+        str(folder / VOCABULARY_FILE) if place.is_remote else str(place),
         options.max_input_length,
         options.max_target_length,
         tuple(map(str, options.modules)),
         options.pack,
         options.pack_target_length,
     )
-    writer = TaskWriter(folder, waiting, journal)
-    writer.write(settings, run_jobs)
-    entries = {**finished, **writer.finish(planned)}
-    failures = {**planned.failed, **writer.failures}
+
+
+def _finished_manifest(
+    build: _Build, written: Mapping[str, TaskEntry], failed: Mapping[str, str]
+) -> Manifest:
+    planned = build.planned
+    entries = {**build.finished, **written}
+    failures = {**planned.failed, **failed}
     if not entries:
         raise _all_failed(failures)
-    copy_tasks(finished, Path(options.out), folder)
-    manifest = dataclasses.replace(
+    names = [task.name for task in build.options.tasks]
+    return dataclasses.replace(
         planned,
         packing=_measured_packing(planned, entries),
         tasks={name: entries[name] for name in planned.tasks if name in entries},
-        failed={task.name: failures[task.name] for task in options.tasks if task.name in failures},
+        failed={name: failures[name] for name in names if name in failures},
     )
-    journal.remove()
-    write_manifest(folder, manifest)
-    return manifest
 
 
 def _measured_packing(planned: Manifest, entries: Mapping[str, TaskEntry]) -> PackingEntry | None:

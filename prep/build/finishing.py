@@ -23,7 +23,7 @@ def finish_task(
     results: Mapping[str, Sequence[ShardResult]],
     packing: PackingEntry | None = None,
 ) -> TaskEntry:
-    """Names a task's shards for good and sums up its splits.
+    """Name a task's shards for good and sum up its splits.
 
     Args:
         folder: The dataset folder.
@@ -71,7 +71,7 @@ def finish_task(
 def measure_packing(
     planned: PackingEntry, splits: Sequence[SplitEntry], target_length: int
 ) -> PackingEntry:
-    """Counts how full the rows of packed splits are.
+    """Count how full the rows of packed splits are.
 
     Args:
         planned: Their input length, and what was asked for.
@@ -132,7 +132,7 @@ def _finish_split(
 def _count_duplicates(
     results: Mapping[str, Sequence[ShardResult]],
 ) -> dict[str, dict[str, int]]:
-    """Counts by split, and by other split, the examples whose inputs occur in that other one."""
+    """Count by split, and by other split, the examples whose inputs occur in that other one."""
     inputs = {
         split: np.concatenate([result.fingerprints for result in shards])
         for split, shards in results.items()
@@ -168,7 +168,7 @@ def _finish_shard(
 
 
 def _join_rejected(folder: Path) -> None:
-    """Gathers what each worker rejected into one file per task, in the order of the rows."""
+    """Gather what each worker rejected into one file per task, in the order of the rows."""
     parts = sorted(folder.glob(f"*.{REJECTED_FILE}"))
     if not parts:
         return

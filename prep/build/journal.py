@@ -52,7 +52,7 @@ class Journal:
         return self._folder / JOURNAL_FILE
 
     def find(self, job: ShardJob) -> ShardResult | None:
-        """Looks for a shard that an interrupted build has finished.
+        """Look for a shard that an interrupted build has finished.
 
         Args:
             job: The shard.
@@ -63,7 +63,7 @@ class Journal:
         return self._found.get(self._name_of(job.path))
 
     def add(self, job: ShardJob, result: ShardResult) -> None:
-        """Notes that a shard is on the disk.
+        """Note that a shard is on the disk.
 
         Args:
             job: The shard.
@@ -84,7 +84,7 @@ class Journal:
             file.write(json.dumps(line) + "\n")
 
     def remove(self) -> None:
-        """Deletes the journal from a folder that is finished."""
+        """Delete the journal from a folder that is finished."""
         self._path.unlink()
 
     def _name_of(self, path: Path) -> str:
@@ -110,7 +110,7 @@ class Journal:
         return f"{google_crc32c.value(shard.read_bytes()):08x}" == line["result"]["crc32c"]
 
     def _clear(self, lines: Mapping[str, dict[str, Any]]) -> None:
-        """Deletes whatever is not a usable shard or its rejected rows."""
+        """Delete whatever is not a usable shard or its rejected rows."""
         kept = {name for line in lines.values() for name in (line["shard"], line["rejected"])}
         for path in list(self._folder.iterdir()):
             if path.is_dir() and path.name in self._fingerprints:
@@ -126,7 +126,7 @@ class Journal:
 def fingerprint_task(
     planned: Manifest, name: str, selection: Selection, modules: Sequence[Path]
 ) -> str:
-    """Fingerprints all that decides the bytes of a task's shards: options, sources and code.
+    """Fingerprint all that decides the bytes of a task's shards: options, sources and code.
 
     Args:
         planned: The manifest before any row was encoded.

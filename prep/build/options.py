@@ -3,10 +3,10 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from prep import storage
 from prep.errors import UsageError
 from prep.runners.choice import check_runner
 from prep.splits.selection import Selection
+from prep.storage import StoragePath
 from prep.tasks.task import Task
 from prep.tokens.truncation import check_truncation
 
@@ -39,9 +39,9 @@ class BuildOptions:
     """
 
     tasks: tuple[Task, ...]
-    vocabulary: storage.StoragePath
-    out: storage.StoragePath
-    data_dir: storage.StoragePath | None = None
+    vocabulary: StoragePath
+    out: StoragePath
+    data_dir: StoragePath | None = None
     max_input_length: int = 512
     max_target_length: int = 512
     shard_records: int = 2048
@@ -60,16 +60,15 @@ class BuildOptions:
 
     def __post_init__(self) -> None:
         if not self.tasks:
-            raise UsageError("no task to build: name at least one with --tasks")
+            raise UsageError("no task to build: name at least one with `tasks`")
         if self.truncation is not None:
-            check_truncation(self.truncation, "--truncation")
+            check_truncation(self.truncation, "`truncation`")
         least = {"max_input_length": 2, "max_target_length": 2, "shard_records": 1, "workers": 1}
         for name, minimum in least.items():
             if getattr(self, name) < minimum:
-                option = "--" + name.replace("_", "-")
-                raise UsageError(f"{option} is {getattr(self, name)}; it must be >= {minimum}")
+                raise UsageError(f"`{name}` is {getattr(self, name)}; it must be >= {minimum}")
         check_runner(self.runner, self.beam_options)
         if self.pack_target_length and not self.pack:
-            raise UsageError("--pack-target-length is for --pack")
+            raise UsageError("`pack_target_length` is for `pack`")
         if self.pack_target_length < 0:
-            raise UsageError(f"--pack-target-length is {self.pack_target_length}; it must be >= 0")
+            raise UsageError(f"`pack_target_length` is {self.pack_target_length}; it must be >= 0")

@@ -22,7 +22,7 @@ _VERSIONED_LIBRARIES = ("numpy", "sentencepiece")  # the ones that decide bytes
 def plan_manifest(
     options: BuildOptions, vocabulary: Vocabulary, plans: Sequence[TaskPlan]
 ) -> Manifest:
-    """Everything of the manifest that is known before a row was encoded."""
+    """Gather everything of the manifest that is known before a row is encoded."""
     return Manifest(
         schema_version=SCHEMA_VERSION,
         vocabulary=VocabularyEntry(
@@ -74,7 +74,7 @@ def _packing_options(manifest: Manifest) -> tuple[int, int] | None:
 
 
 def list_differences(planned: Manifest, existing: Manifest) -> list[str]:
-    """Names what a planned build would do otherwise than the one that is there."""
+    """Name what a planned build would do otherwise than the one that is there."""
     names = ["vocabulary", "max_input_length", "max_target_length", "shard_records"]
     names += ["library_versions", "format"]
     different = [name for name in names if getattr(planned, name) != getattr(existing, name)]

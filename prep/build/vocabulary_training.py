@@ -10,8 +10,8 @@ from prep.errors import DataError, UsageError
 from prep.sources.blocks import parse_block
 from prep.sources.row import RowError
 from prep.splits.finding import plan_task
+from prep.storage import StoragePath
 from prep.storage.durable_files import write_atomically
-from prep.storage.files import StoragePath
 from prep.tasks.examples import TRAIN_SPLIT, row_to_examples
 from prep.tasks.task import Task
 from prep.tokens.vocabulary import Vocabulary
@@ -22,7 +22,7 @@ _BLOCK_ROWS = 2048
 def train_vocabulary(
     texts: Iterable[str], out_path: Path, size: int, whole_words: Iterable[str] = ()
 ) -> Vocabulary:
-    """Trains byte-pair encoding with T5's special ids: pad 0, EOS 1, unknown 2, no BOS.
+    """Train byte-pair encoding with T5's special ids: pad 0, EOS 1, unknown 2, no BOS.
 
     T5's own vocabulary is a unigram model; on texts with few different words, which is what one
     trains a vocabulary for here, the unigram trainer prunes whole words away and byte-pair
@@ -74,7 +74,7 @@ def train_vocabulary(
 
 
 def task_texts(tasks: Iterable[Task], data_dir: StoragePath | None) -> Iterator[str]:
-    """Streams the texts of the training splits of tasks, inputs and targets.
+    """Stream the texts of the training splits of tasks, inputs and targets.
 
     Args:
         tasks: The tasks.
@@ -107,7 +107,7 @@ def _texts_of(row, make) -> Iterator[str]:
 
 
 def words_to_keep(tasks: Iterable[Task]) -> list[str]:
-    """Collects the words that must be one token each in a vocabulary for these tasks.
+    """Collect the words that must be one token each in a vocabulary for these tasks.
 
     Args:
         tasks: The tasks.

@@ -12,17 +12,17 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from prep import storage
 from prep.errors import DataError
 from prep.runners.local import WorkerLostError
+from prep.storage import LocalPlace, Place
 
 
 @contextlib.contextmanager
-def written_whole(out: storage.StoragePath, report: Callable[[str], None]) -> Iterator[Path]:
-    """Yields a local folder to write, which then goes where it belongs, whole or not at all.
+def written_whole(out: Place, report: Callable[[str], None]) -> Iterator[Path]:
+    """Yield a local folder to write, which then goes where it belongs, whole or not at all.
 
     Args:
-        out: Where it belongs, local or gs://.
+        out: Where it belongs.
         report: Receives lines for the person who waits.
 
     Yields:
@@ -32,11 +32,11 @@ def written_whole(out: storage.StoragePath, report: Callable[[str], None]) -> It
         DataError: If somebody else owns it, or the bucket refuses.
         OSError: If the disk refuses.
     """
-    if not storage.is_remote(out):
-        partial = Path(out).with_name(f".{Path(out).name}.partial")
+    if isinstance(out, LocalPlace):
+        partial = out.path.with_name(f".{out.path.name}.partial")
         try:
             yield partial
-            _move_into_place(partial, Path(out))
+            _move_into_place(partial, out.path)
         except WorkerLostError:
             raise  # the next build, perhaps with fewer workers, goes on from here
         except Exception:
@@ -56,7 +56,7 @@ def written_whole(out: storage.StoragePath, report: Callable[[str], None]) -> It
 
 
 def _temporary_folder(address: str) -> Path:
-    """The same folder for each build of an address, so that one goes on where another ended."""
+    """Make the same folder for every build of an address: one goes on where another ended."""
     user = os.getuid() if hasattr(os, "getuid") else 0
     digest = hashlib.sha256(address.rstrip("/").encode()).hexdigest()[:16]
     folder = Path(tempfile.gettempdir()) / f"prep-{user}-{digest}"
@@ -67,7 +67,7 @@ def _temporary_folder(address: str) -> Path:
 
 
 def _stage(folder: Path, address: str, report: Callable[[str], None]) -> None:
-    """Copies a finished folder to a bucket; if the bucket refuses, the work is not lost."""
+    """Copy a finished folder to a bucket; if the bucket refuses, the work is not lost."""
     from prep.dataset.staging import describe_staging, stage_dataset  # loads Google's client
 
     try:
@@ -81,7 +81,7 @@ def _stage(folder: Path, address: str, report: Callable[[str], None]) -> None:
 
 
 def _move_into_place(partial: Path, out: Path) -> None:
-    """Puts the finished folder where it belongs, in place of an older one if there is one."""
+    """Put the finished folder where it belongs, in place of an older one if there is one."""
     if out.is_dir() and any(out.iterdir()):
         replaced = out.with_name(f".{out.name}.replaced")
         shutil.rmtree(replaced, ignore_errors=True)

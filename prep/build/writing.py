@@ -20,10 +20,11 @@ from prep.errors import DataError, UsageError, describe_os_error
 from prep.runners.choice import JobRunner
 from prep.shards.jobs import EncodingSettings, ShardJob, ShardResult
 from prep.splits.plan import SplitPlan, TaskPlan
+from prep.storage import Place
 
 
 def describe_failure(task: str, error: Exception) -> str:
-    """Says in one line why a task failed, without saying again which.
+    """Say in one line why a task failed, without saying again which.
 
     Args:
         task: The task's name.
@@ -37,7 +38,7 @@ def describe_failure(task: str, error: Exception) -> str:
 
 
 class TaskWriter:
-    """Writes the shards of tasks.
+    """The writer of the shards of tasks.
 
     Args:
         folder: The folder to write to; its journal was opened.
@@ -55,7 +56,7 @@ class TaskWriter:
         self.failures: dict[str, str] = {}
 
     def write(self, settings: EncodingSettings, run_jobs: JobRunner) -> None:
-        """Writes every shard that is not there yet; failures are kept in `failures`.
+        """Write every shard that is not there yet; failures are kept in `failures`.
 
         Args:
             settings: What every shard has in common.
@@ -78,7 +79,7 @@ class TaskWriter:
                 self._journal.add(job, result)
 
     def finish(self, planned: Manifest) -> dict[str, TaskEntry]:
-        """Gives the shards their names; the folders of tasks that failed are removed.
+        """Give the shards their names, and remove the folders of tasks that failed.
 
         Args:
             planned: The manifest before any row was encoded.
@@ -125,7 +126,7 @@ class TaskWriter:
                     break
 
     def _readable(self, task: str, jobs: Iterable[ShardJob]) -> Iterator[ShardJob]:
-        """Yields a task's jobs up to where its rows cannot be read."""
+        """Yield a task's jobs up to where its rows cannot be read."""
         try:
             yield from jobs
         except UsageError:
@@ -134,19 +135,19 @@ class TaskWriter:
             self._fail(task, error)
 
 
-def copy_tasks(names: Iterable[str], source: Path, folder: Path) -> None:
-    """Takes finished tasks over from an older dataset folder.
+def copy_tasks(names: Iterable[str], source: Place, folder: Path) -> None:
+    """Take finished tasks over from an older dataset folder.
 
     Args:
         names: Of the tasks.
-        source: The older folder.
+        source: The older folder, on this machine's disk.
         folder: The folder that is being written.
 
     Raises:
         OSError: If the disk refuses.
     """
     for name in names:
-        shutil.copytree(source / name, folder / name)
+        shutil.copytree(str(source / name), folder / name)
 
 
 def task_jobs(folder: Path, plan: TaskPlan) -> Iterator[ShardJob]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from prep.build.dataset import build_dataset
 from prep.build.options import BuildOptions
-from prep.commands.options import add_task_options, find_tasks, parse_folder
+from prep.commands.options import add_task_options, find_tasks, parse_folder, spell_options
 from prep.commands.split_options import parse_selection
 from prep.dataset.manifest import Manifest, SplitEntry
 from prep.errors import DataError, UsageError
@@ -51,9 +51,13 @@ def run(arguments: argparse.Namespace) -> None:
             arguments.carve, arguments.few_shot, arguments.limit, arguments.split_seed
         ),
     )
-    manifest = build_dataset(options)
+
+    def report(line: str) -> None:
+        print(spell_options(line))
+
+    manifest = build_dataset(options, report)
     for line in _summarize(manifest):
-        print(line)
+        report(line)
     print(f"dataset folder: {options.out}")
     if manifest.failed:
         raise DataError(
@@ -63,7 +67,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _summarize(manifest: Manifest) -> list[str]:
-    """One line per split: what went in, and what was lost on the way."""
+    """Make one line per split: what went in, and what was lost on the way."""
     lines = [f"{'task':<22} {'split':<12} {'examples':>9} {'tokens':>11} {'truncated':>9} rejected"]
     for task in manifest.tasks.values():
         for name, split in task.splits.items():

@@ -1,9 +1,11 @@
 """`prep inspect`: what is in a dataset folder."""
 
 import argparse
+import dataclasses
 from pathlib import Path
 from typing import Any
 
+from prep.commands.options import spell_options
 from prep.errors import UsageError
 from prep.inspection.survey import Mixture, survey_dataset
 from prep.inspection.text import describe_dataset
@@ -19,6 +21,9 @@ def run(arguments: argparse.Namespace) -> None:
         raise UsageError(f"--records is {arguments.records}; it must be >= 0")
     mixture = Mixture(arguments.temperature, arguments.cap, arguments.steps, arguments.batch_size)
     survey = survey_dataset(arguments.directory, arguments.task, arguments.records, mixture)
+    reasons = {name: spell_options(why) for name, why in survey.manifest.failed.items()}
+    manifest = dataclasses.replace(survey.manifest, failed=reasons)
+    survey = dataclasses.replace(survey, manifest=manifest)
     for line in describe_dataset(survey):
         print(line)
     if arguments.html:

@@ -1,12 +1,23 @@
-"""Options that several commands share: which tasks, and where their rows are."""
+"""Options that several commands share, and how the library's messages name options."""
 
 import argparse
+import dataclasses
+import re
 from pathlib import Path
 
-from prep.storage.files import StoragePath, is_remote
+from prep.build.options import BuildOptions
+from prep.inspection.survey import Mixture
+from prep.storage import Place, place_of
 from prep.tasks import get_task
 from prep.tasks.task import Task
 from prep.tasks.tasks_file import load_tasks
+
+_OPTIONS = {
+    field.name: f"--{field.name.replace('_', '-')}"
+    for kind in (BuildOptions, Mixture)
+    for field in dataclasses.fields(kind)
+} | {"limits": "--limit", "has_name_in_front": "--task-name-in-front"}
+_NAMED_FIELD = re.compile(r"`(\w+)(?:=([^`]+))?`")
 
 
 def add_task_options(parser: argparse.ArgumentParser) -> None:
@@ -52,9 +63,9 @@ def _parse_tasks(names: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name.strip() for name in names.split(",") if name.strip()))
 
 
-def parse_folder(text: str) -> StoragePath:
+def parse_folder(text: str) -> Place:
     """Read a folder, local or in a bucket."""
-    return text if is_remote(text) else Path(text)
+    return place_of(text)
 
 
 def own_tasks(arguments: argparse.Namespace) -> dict[str, Task]:
@@ -76,3 +87,21 @@ def find_tasks(arguments: argparse.Namespace) -> tuple[Task, ...]:
     """
     own = own_tasks(arguments)
     return tuple(own.get(name) or get_task(name, own) for name in arguments.tasks)
+
+
+def spell_options(message: str) -> str:
+    """Spell the fields that a message of the library names as they are typed here.
+
+    Args:
+        message: Where a field of `BuildOptions` or `Mixture` is named in backquotes, with a value
+            or without: `workers=1`, `pack`.
+
+    Returns:
+        The same with options: --workers 1, --pack.
+    """
+
+    def spell(named: re.Match[str]) -> str:
+        name, value = named.groups(default="")
+        return f"{_OPTIONS[name]} {value}".rstrip() if name in _OPTIONS else named[0]
+
+    return _NAMED_FIELD.sub(spell, message)

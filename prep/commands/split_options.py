@@ -14,7 +14,7 @@ _COUNT = re.compile(r"(?:(?P<task>[^/=]+)/)?(?P<split>\w+)=(?P<count>\d+)")
 def parse_selection(
     carves: Sequence[str], few_shot: Sequence[str], limits: Sequence[str], seed: int
 ) -> Selection:
-    """Reads the options that say how splits are made.
+    """Read the options that say how splits are made.
 
     Args:
         carves: Of the form "[TASK/]NEW=OLD:N", N rows or a share below 1.

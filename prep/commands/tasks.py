@@ -30,7 +30,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _describe_elsewhere(task: Task) -> str:
-    """Names the other sources that have a task."""
+    """Name the other sources that have a task."""
     sources = (("tfds", task.tfds), ("hf", task.hf))
     return "; ".join(f"--source {kind}: {source.full_name}" for kind, source in sources if source)
 

@@ -3,6 +3,7 @@
 import argparse
 from typing import Any
 
+from prep.commands.options import spell_options
 from prep.dataset.verification import find_problems
 from prep.errors import DataError
 
@@ -15,7 +16,7 @@ def run(arguments: argparse.Namespace) -> None:
     """
     problems = list(find_problems(arguments.directory))
     for problem in problems:
-        print(f"problem: {problem}")
+        print(f"problem: {spell_options(problem)}")
     if problems:
         raise DataError(f"{arguments.directory} is not sound: {len(problems)} problems")
     print(f"{arguments.directory} is sound")

@@ -2,7 +2,7 @@
 
 This runs once per training step on the host, so nothing loops over rows or tokens in Python.
 
-Shapes: B batch, S source length, T target length.
+Shape letters: B batch, S source length, T target length.
 """
 
 import numpy as np
@@ -16,7 +16,7 @@ DECODER_START_ID = 0  # T5 starts decoding from the padding token
 def make_batch(
     table: TokenTable, rows: np.ndarray, *, input_length: int, target_length: int, task: int
 ) -> dict[str, np.ndarray]:
-    """Gathers examples into padded arrays, shifting the targets right for the decoder.
+    """Gather examples into padded arrays, shifting the targets right for the decoder.
 
     The examples of a packed split come one by one, too; `make_packed_batch` keeps them together.
 
@@ -43,7 +43,7 @@ def make_batch(
 def make_packed_batch(
     table: TokenTable, rows: np.ndarray, *, input_length: int, target_length: int, task: int
 ) -> dict[str, np.ndarray]:
-    """Gathers packed rows of several examples each into padded arrays.
+    """Gather packed rows of several examples each into padded arrays.
 
     Within a row, the decoder's inputs begin anew with the start token at every example.
 
@@ -100,7 +100,7 @@ def _shift_right(targets: np.ndarray) -> np.ndarray:
 
 
 def _find_rows(offsets: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Looks up where rows of a ragged column start and end; a padding row is empty."""
+    """Look up where rows of a ragged column start and end; a padding row is empty."""
     is_real = rows >= 0
     starts = np.where(is_real, offsets[rows], 0)
     return starts, np.where(is_real, offsets[rows + is_real], 0)
@@ -109,7 +109,7 @@ def _find_rows(offsets: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.nd
 def _gather(
     values: np.ndarray, starts: np.ndarray, ends: np.ndarray, length: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Takes rows of a ragged column as int32 [B, length], with a mask of the real tokens."""
+    """Take rows of a ragged column as int32 [B, length], with a mask of the real tokens."""
     within = np.arange(length)
     mask = within < (ends - starts)[:, None]
     positions = starts[:, None] + within
@@ -128,7 +128,7 @@ def _gather_packed(
     end_examples: np.ndarray,
     length: int,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Takes the tokens of consecutive examples as one row, and numbers the examples in it."""
+    """Take the tokens of consecutive examples as one row, and number the examples in it."""
     starts, ends = offsets[first_examples], offsets[end_examples]
     longest = (ends - starts).max(initial=0)
     if longest > length:

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from prep import storage
 from prep.errors import DataError, UsageError, nearest
+from prep.storage import Place, StoragePath, place_of
 from prep.storage.durable_files import write_atomically
 
 SCHEMA_VERSION = 1
@@ -185,7 +185,7 @@ class TaskEntry:
     truncation: str = "head"
 
     def split(self, name: str) -> SplitEntry:
-        """Looks a split up.
+        """Look a split up.
 
         Args:
             name: Such as "train" or "validation".
@@ -232,7 +232,7 @@ class Manifest:
     failed: Mapping[str, str] = field(default_factory=dict)
 
     def task(self, name: str) -> TaskEntry:
-        """Looks a task up.
+        """Look a task up.
 
         Args:
             name: The task's name.
@@ -252,8 +252,8 @@ class Manifest:
         return self.tasks[name]
 
 
-def load_manifest(directory: storage.StoragePath) -> Manifest:
-    """Reads the table of contents of a dataset folder.
+def load_manifest(directory: StoragePath) -> Manifest:
+    """Read the table of contents of a dataset folder.
 
     Args:
         directory: The dataset folder, local or gs://.
@@ -264,24 +264,26 @@ def load_manifest(directory: storage.StoragePath) -> Manifest:
     Raises:
         DataError: If the folder is missing, half-written, or of another schema version.
     """
-    path = storage.join(directory, MANIFEST_FILE)
-    if not storage.exists(path):
-        if not storage.is_remote(directory) and not storage.exists(directory):
-            raise DataError(f"no dataset folder at {directory}; `python -m prep build` makes one")
-        if storage.is_remote(directory):
-            raise DataError(
-                f"{directory} has no {MANIFEST_FILE}: not a dataset folder, or one whose staging "
-                f"did not finish; run `python -m prep stage DIR {directory}` again"
-            )
-        raise DataError(
-            f"{directory} has no {MANIFEST_FILE}: not a dataset folder, or one whose build did "
-            f"not finish; run `python -m prep build --out {directory}` again"
-        )
-    return parse_manifest(storage.read_bytes(path), path)
+    place = place_of(directory)
+    file = place / MANIFEST_FILE
+    if not file.exists():
+        raise _no_manifest(place)
+    return parse_manifest(file.read_bytes(), str(file))
+
+
+def _no_manifest(place: Place) -> DataError:
+    if not place.is_remote and not place.exists():
+        return DataError(f"no dataset folder at {place}; `python -m prep build` makes one")
+    what = "staging" if place.is_remote else "build"
+    command = f"stage DIR {place}" if place.is_remote else f"build --out {place}"
+    return DataError(
+        f"{place} has no {MANIFEST_FILE}: not a dataset folder, or one whose {what} did "
+        f"not finish; run `python -m prep {command}` again"
+    )
 
 
 def parse_manifest(content: bytes, path: str) -> Manifest:
-    """Turns the bytes of a `dataset.json` into a manifest.
+    """Turn the bytes of a `dataset.json` into a manifest.
 
     Args:
         content: The file's bytes.
@@ -309,7 +311,7 @@ def parse_manifest(content: bytes, path: str) -> Manifest:
 
 
 def serialize_manifest(manifest: Manifest) -> bytes:
-    """Turns a manifest into the canonical bytes of `dataset.json`.
+    """Turn a manifest into the canonical bytes of `dataset.json`.
 
     Args:
         manifest: The manifest.
@@ -321,8 +323,8 @@ def serialize_manifest(manifest: Manifest) -> bytes:
     return (text + "\n").encode()
 
 
-def write_manifest(directory: storage.StoragePath, manifest: Manifest) -> Path:
-    """Writes `dataset.json` atomically: it is either there and whole, or not there.
+def write_manifest(directory: str | Path, manifest: Manifest) -> Path:
+    """Write `dataset.json` atomically: it is either there and whole, or not there.
 
     Args:
         directory: A local dataset folder whose other files are already on the disk.
@@ -373,7 +375,7 @@ def _packing_from(document: Mapping[str, Any]) -> PackingEntry | None:
 
 
 def _build(entry: type[Entry], document: Mapping[str, Any], **parsed: Any) -> Entry:
-    """Builds a dataclass from a JSON object, lists as tuples."""
+    """Build a dataclass from a JSON object, lists as tuples."""
     values = {
         key: tuple(value) if isinstance(value, list) else value for key, value in document.items()
     }

@@ -13,7 +13,7 @@ from prep.errors import UsageError
 def task_probabilities(
     sizes: Sequence[int], temperature: float = 1.0, cap: int | None = None
 ) -> np.ndarray:
-    """Computes how often each task is drawn: p proportional to min(size, cap)^(1 / temperature).
+    """Compute how often each task is drawn: p proportional to min(size, cap)^(1 / temperature).
 
     Raffel et al. 2020 (arXiv 1910.10683), section 3.5.2: examples-proportional mixing with an
     artificial limit, and temperature scaling.
@@ -44,7 +44,7 @@ def task_probabilities(
 def batch_probabilities(
     probabilities: np.ndarray, sizes: Sequence[int], rows: Sequence[int]
 ) -> np.ndarray:
-    """Turns how often a task's examples are drawn into how often its batches are.
+    """Turn how often a task's examples are drawn into how often its batches are.
 
     A packed row holds the more examples the shorter they are: by its probability alone, a task
     of short examples would be seen many times as often as one of long ones.
@@ -66,7 +66,7 @@ def batch_probabilities(
 def expected_epochs(
     rows: Sequence[int], probabilities: np.ndarray, steps: int, batch_size: int
 ) -> np.ndarray:
-    """Computes how often each task's examples are seen, on average, when every batch is one task's.
+    """Compute how often each task's examples are seen, on average, when every batch is one task's.
 
     Args:
         rows: Training rows per task, each at least 1: examples, unless rows are packed.

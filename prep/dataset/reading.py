@@ -11,14 +11,12 @@ from dataclasses import dataclass
 import google_crc32c
 import numpy as np
 
-from prep import storage
 from prep.dataset.manifest import Manifest, ShardEntry
 from prep.errors import DataError
 from prep.records.framing import split_records
 from prep.records.parsing import NO_GROUP, parse_records
+from prep.storage import Place, StoragePath, place_of
 from prep.tokens.vocabulary import Vocabulary
-
-_REMOTE_READINGS = 3  # of a file in a bucket before it is called corrupt
 
 
 @dataclass(frozen=True)
@@ -53,7 +51,7 @@ class TokenTable:
         return len(self.labels)
 
     def head(self, count: int) -> "TokenTable":
-        """Returns the first examples, each a row of its own, sharing memory with this table.
+        """Return the first examples, each a row of its own, sharing memory with this table.
 
         Args:
             count: How many at most.
@@ -78,7 +76,7 @@ class TokenTable:
         return len(self) if self.pack_offsets is None else len(self.pack_offsets) - 1
 
     def input_ids(self, row: int) -> np.ndarray:
-        """Returns the input token ids of one example, EOS included.
+        """Return the input token ids of one example, EOS included.
 
         Args:
             row: Position in the table.
@@ -89,7 +87,7 @@ class TokenTable:
         return self.inputs[self.input_offsets[row] : self.input_offsets[row + 1]]
 
     def target_ids(self, row: int) -> np.ndarray:
-        """Returns the target token ids of one example, EOS included.
+        """Return the target token ids of one example, EOS included.
 
         Args:
             row: Position in the table.
@@ -100,17 +98,14 @@ class TokenTable:
         return self.targets[self.target_offsets[row] : self.target_offsets[row + 1]]
 
 
-def read_split(
-    directory: storage.StoragePath, manifest: Manifest, task: str, split: str, verify: bool = True
-) -> TokenTable:
-    """Reads all examples of a split into memory.
+def read_split(directory: StoragePath, manifest: Manifest, task: str, split: str) -> TokenTable:
+    """Read all examples of a split into memory.
 
     Args:
         directory: The dataset folder, local or gs://.
         manifest: Its manifest.
         task: Name of the task.
         split: Name of the split.
-        verify: Whether to compare each shard's size and crc32c with the manifest before parsing.
 
     Returns:
         The examples, in shard order.
@@ -119,13 +114,13 @@ def read_split(
         UsageError: If there is no such task or split.
         DataError: If a shard is missing, truncated, corrupt, or holds another number of records.
     """
+    place = place_of(directory)
     entry = manifest.task(task).split(split)
     dtype = np.uint16 if manifest.vocabulary.size <= 1 << 16 else np.uint32
     batches: list[dict[str, np.ndarray]] = []
     for shard in entry.shards:
-        path = storage.join(directory, shard.file)
-        content = _read_shard(path, shard, verify)
-        records = split_records(content, path)
+        path = str(place / shard.file)
+        records = split_records(_read_shard(place / shard.file, shard), path)
         if len(records) != shard.records:
             raise DataError(
                 f"shard {path} holds {len(records):,} records, the manifest says"
@@ -135,8 +130,8 @@ def read_split(
     return _join_columns(batches, dtype, entry.packing is not None)
 
 
-def read_vocabulary(directory: storage.StoragePath, manifest: Manifest) -> Vocabulary:
-    """Loads the vocabulary a dataset was built with, from its own folder.
+def read_vocabulary(directory: StoragePath, manifest: Manifest) -> Vocabulary:
+    """Load the vocabulary a dataset was built with, from its own folder.
 
     Args:
         directory: The dataset folder, local or gs://.
@@ -148,37 +143,32 @@ def read_vocabulary(directory: storage.StoragePath, manifest: Manifest) -> Vocab
     Raises:
         DataError: If the file is missing or is not the one the records were written with.
     """
-    path = storage.join(directory, manifest.vocabulary.file)
-    if not storage.exists(path):
-        raise DataError(f"vocabulary {path} is missing; build the dataset again")
-    for _ in range(_readings(path)):
-        found = hashlib.sha256(storage.read_bytes(path)).hexdigest()
+    file = place_of(directory) / manifest.vocabulary.file
+    if not file.exists():
+        raise DataError(f"vocabulary {file} is missing; build the dataset again")
+    for _ in range(file.readings):
+        found = hashlib.sha256(file.read_bytes()).hexdigest()
         if found == manifest.vocabulary.sha256:
-            return Vocabulary(path, manifest.vocabulary.sentinels)
+            return Vocabulary(file, manifest.vocabulary.sentinels)
     raise DataError(
-        f"vocabulary {path} is not the one the dataset was built with: sha256 {found[:12]}…,"
+        f"vocabulary {file} is not the one the dataset was built with: sha256 {found[:12]}…,"
         f" the manifest says {manifest.vocabulary.sha256[:12]}…"
     )
 
 
-def _read_shard(path: str, shard: ShardEntry, verify: bool) -> bytes:
-    """Reads a shard, comparing its size and checksum with the manifest if asked to.
+def _read_shard(file: Place, shard: ShardEntry) -> bytes:
+    """Read a shard, comparing its size and checksum with the manifest.
 
-    What comes from a bucket may have been damaged on the way, which TensorFlow does not notice: it
-    is read again before the shard itself is called corrupt.
+    What arrives damaged is read again before the shard itself is called corrupt.
     """
-    if not storage.exists(path):
-        raise DataError(f"shard {path} is missing; build the dataset again")
-    for _ in range(_readings(path)):
-        content = storage.read_bytes(path)
-        problem = _shard_problem(content, path, shard) if verify else None
+    if not file.exists():
+        raise DataError(f"shard {file} is missing; build the dataset again")
+    for _ in range(file.readings):
+        content = file.read_bytes()
+        problem = _shard_problem(content, str(file), shard)
         if problem is None:
             return content
     raise DataError(f"{problem}; build the dataset again")
-
-
-def _readings(path: str) -> int:
-    return _REMOTE_READINGS if storage.is_remote(path) else 1
 
 
 def _shard_problem(content: bytes, path: str, shard: ShardEntry) -> str | None:
@@ -217,7 +207,7 @@ def _join_columns(batches: list[dict[str, np.ndarray]], dtype: type, is_packed: 
 
 
 def _split_texts(texts: np.ndarray, offsets: np.ndarray) -> tuple[tuple[str, ...], ...] | None:
-    """Takes the flat texts apart again by example; None if there are none."""
+    """Take the flat texts apart again by example; None if there are none."""
     if not len(texts):
         return None
     decoded = [text.decode("utf-8") for text in texts]

@@ -15,9 +15,9 @@ from pathlib import Path
 import google_crc32c
 from tqdm import tqdm
 
-from prep import storage
 from prep.dataset.manifest import MANIFEST_FILE, Manifest, load_manifest
 from prep.errors import DataError, UsageError
+from prep.storage import LocalPlace, StoragePath, place_of
 from prep.storage.bucket import BucketFolder, RemoteObject
 from prep.storage.bucket_errors import changed_meanwhile
 
@@ -42,7 +42,7 @@ class LocalFile:
     crc32c: str
 
     def is_same(self, present: RemoteObject | None) -> bool:
-        """Whether the bucket already has this content.
+        """Tell whether the bucket already has this content.
 
         Args:
             present: The object of that name, None if there is none.
@@ -71,9 +71,9 @@ class StagingSummary:
 
 
 def stage_dataset(
-    directory: storage.StoragePath, address: str, workers: int = DEFAULT_WORKERS
+    directory: StoragePath, address: str, workers: int = DEFAULT_WORKERS
 ) -> StagingSummary:
-    """Makes a folder of a bucket equal to a local dataset folder.
+    """Make a folder of a bucket equal to a local dataset folder.
 
     Args:
         directory: The local dataset folder.
@@ -88,12 +88,13 @@ def stage_dataset(
         DataError: If the folder is not a sound dataset, or the bucket refuses.
         OSError: If a file cannot be read.
     """
-    if storage.is_remote(directory):
+    place = place_of(directory)
+    if not isinstance(place, LocalPlace):
         raise UsageError(f"only a local folder can be staged, not {directory}")
     if workers < 1:
-        raise UsageError(f"--workers is {workers}; it must be >= 1")
+        raise UsageError(f"`workers` is {workers}; it must be >= 1")
     with BucketFolder(address) as folder, ThreadPoolExecutor(workers) as pool:
-        *files, manifest = _describe_files(Path(directory), pool)
+        *files, manifest = _describe_files(place.path, pool)
         present = folder.list_objects()
         changed = [file for file in files if not file.is_same(present.get(file.name))]
         if changed or not manifest.is_same(present.get(MANIFEST_FILE)):
@@ -113,7 +114,7 @@ def stage_dataset(
 
 
 def _describe_files(directory: Path, pool: ThreadPoolExecutor) -> list[LocalFile]:
-    """Lists a dataset folder's files with their checksums, the manifest last.
+    """List a dataset folder's files with their checksums, the manifest last.
 
     A folder that does not agree with its own manifest is refused before anything is sent.
     """
@@ -151,7 +152,7 @@ def _check_vocabulary(directory: Path, manifest: Manifest) -> None:
 
 
 def describe_file(name: str, path: Path) -> LocalFile:
-    """Measures a file, block by block.
+    """Measure a file, block by block.
 
     Args:
         name: Relative to the dataset folder.
@@ -178,7 +179,7 @@ def _upload(
     present: Mapping[str, RemoteObject],
     pool: ThreadPoolExecutor,
 ) -> None:
-    """Sends files side by side; the first failure ends it, those under way are waited for."""
+    """Send files side by side; the first failure ends it, those under way are waited for."""
     uploads = {
         pool.submit(folder.upload, file.name, file.path, file.crc32c, present.get(file.name)): file
         for file in files
@@ -195,7 +196,7 @@ def _upload(
 
 
 def _check_all_there(folder: BucketFolder, files: Iterable[LocalFile]) -> None:
-    """Looks once more before the manifest vouches for everything: others write to buckets too."""
+    """Look once more before the manifest vouches for everything: others write to buckets too."""
     present = folder.list_objects()
     for file in files:
         if not file.is_same(present.get(file.name)):
@@ -203,7 +204,7 @@ def _check_all_there(folder: BucketFolder, files: Iterable[LocalFile]) -> None:
 
 
 def describe_staging(summary: StagingSummary, address: str) -> Iterator[str]:
-    """Says what staging did.
+    """Say what staging did.
 
     Args:
         summary: What it did.

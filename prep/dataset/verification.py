@@ -4,15 +4,15 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from prep import storage
 from prep.dataset.manifest import Manifest, PackingEntry, SplitEntry, TaskEntry, load_manifest
 from prep.dataset.reading import TokenTable, read_split, read_vocabulary
 from prep.errors import DataError
+from prep.storage import Place, StoragePath, place_of
 from prep.tokens.vocabulary import Vocabulary
 
 
-def find_problems(directory: storage.StoragePath) -> Iterator[str]:
-    """Reads every record of a dataset folder and compares it with the manifest.
+def find_problems(directory: StoragePath) -> Iterator[str]:
+    """Read every record of a dataset folder and compare it with the manifest.
 
     Args:
         directory: The dataset folder, local or gs://.
@@ -23,14 +23,15 @@ def find_problems(directory: storage.StoragePath) -> Iterator[str]:
     Raises:
         DataError: If there is no manifest to compare with.
     """
-    manifest = load_manifest(directory)
-    yield from _vocabulary_problems(directory, manifest)
+    place = place_of(directory)
+    manifest = load_manifest(place)
+    yield from _vocabulary_problems(place, manifest)
     for name, reason in manifest.failed.items():
         yield f"task {name!r} is not there, its build failed: {reason}"
     for task in manifest.tasks.values():
         for split in task.splits:
             try:
-                table = read_split(directory, manifest, task.name, split)
+                table = read_split(place, manifest, task.name, split)
             except DataError as error:
                 yield str(error)
                 continue
@@ -38,9 +39,9 @@ def find_problems(directory: storage.StoragePath) -> Iterator[str]:
                 yield f"task {task.name!r}, split {split!r}: {problem}"
 
 
-def _vocabulary_problems(directory: storage.StoragePath, manifest: Manifest) -> Iterator[str]:
+def _vocabulary_problems(place: Place, manifest: Manifest) -> Iterator[str]:
     try:
-        vocabulary = read_vocabulary(directory, manifest)
+        vocabulary = read_vocabulary(place, manifest)
     except DataError as error:
         yield str(error)
         return

@@ -24,7 +24,7 @@ _NO_METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))
 
 
 def plot_lengths(name: str, counts: np.ndarray, limit: int) -> str:
-    """Draws how long the texts of a split are.
+    """Draw how long the texts of a split are.
 
     Args:
         name: "inputs" or "targets".

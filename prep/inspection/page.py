@@ -21,7 +21,7 @@ _TEMPLATES = Path(__file__).parent / "templates"
 
 
 def write_page(path: Path, survey: Survey) -> Path:
-    """Writes the page.
+    """Write the page.
 
     Args:
         path: The file to write.
@@ -38,7 +38,7 @@ def write_page(path: Path, survey: Survey) -> Path:
 
 
 def render_page(survey: Survey) -> str:
-    """Renders the page.
+    """Render the page.
 
     Args:
         survey: What was found in the dataset folder.

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from prep import storage
 from prep.dataset.manifest import REJECTED_FILE, Manifest, SplitEntry, TaskEntry, load_manifest
 from prep.dataset.mixing import batch_probabilities, expected_epochs, task_probabilities
 from prep.dataset.reading import TokenTable, read_split, read_vocabulary
 from prep.errors import UsageError
+from prep.storage import Place, StoragePath, place_of
 from prep.tokens.vocabulary import EOS_MARK, Vocabulary
 
 
@@ -21,7 +21,7 @@ class Mixture:
     """How the tasks shall be mixed.
 
     Attributes:
-        temperature: p(task) is proportional to min(size, cap)^(1 / temperature).
+        temperature: A task is drawn in proportion to min(size, cap)^(1 / temperature).
         cap: The largest size a task counts with, in examples; None for no cap.
         steps: Batches of the training run; None if that is not known.
         batch_size: Examples per batch, or rows of them where they are packed.
@@ -36,9 +36,9 @@ class Mixture:
         least = {"cap": self.cap, "steps": self.steps, "batch_size": self.batch_size}
         for name, value in least.items():
             if value is not None and value < 1:
-                raise UsageError(f"--{name.replace('_', '-')} is {value}; it must be >= 1")
+                raise UsageError(f"`{name}` is {value}; it must be >= 1")
         if not self.temperature > 0:
-            raise UsageError(f"--temperature is {self.temperature}; it must be > 0")
+            raise UsageError(f"`temperature` is {self.temperature}; it must be > 0")
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,12 @@ class SplitSurvey:
 
 @dataclass(frozen=True)
 class TaskSurvey:
-    """One task, with all its splits."""
+    """One task, with all its splits.
+
+    Attributes:
+        entry: What the manifest says.
+        splits: Its splits, in the manifest's order.
+    """
 
     entry: TaskEntry
     splits: tuple[SplitSurvey, ...]
@@ -122,12 +127,12 @@ class Survey:
 
 
 def survey_dataset(
-    directory: storage.StoragePath,
+    directory: StoragePath,
     task: str | None = None,
     records: int = 1,
     mixture: Mixture | None = None,
 ) -> Survey:
-    """Reads a dataset folder once.
+    """Read a dataset folder once.
 
     Args:
         directory: The dataset folder, local or gs://.
@@ -142,15 +147,16 @@ def survey_dataset(
         UsageError: If there is no such task.
         DataError: If the folder or a shard is not sound.
     """
-    manifest = load_manifest(directory)
+    place = place_of(directory)
+    manifest = load_manifest(place)
     entries = [manifest.task(task)] if task else list(manifest.tasks.values())
-    vocabulary = read_vocabulary(directory, manifest)
+    vocabulary = read_vocabulary(place, manifest)
     mixture = mixture or Mixture()
     splits = [(entry, split) for entry in entries for split in entry.splits]
     found: dict[str, list[SplitSurvey]] = {entry.name: [] for entry in entries}
     for entry, split in tqdm(splits, desc="reading", unit=" splits", disable=None, leave=False):
-        table = read_split(directory, manifest, entry.name, split)
-        rejected = _read_rejected(directory, entry, split, records)
+        table = read_split(place, manifest, entry.name, split)
+        rejected = _read_rejected(place, entry, split, records)
         found[entry.name].append(
             SplitSurvey(
                 split,
@@ -171,7 +177,7 @@ def survey_dataset(
 
 
 def percentile_length(counts: np.ndarray, percent: float) -> int:
-    """Finds the length that so many of the examples do not exceed.
+    """Find the length that so many of the examples do not exceed.
 
     Args:
         counts: int64 [longest + 1], examples by length.
@@ -218,13 +224,13 @@ def _decode(vocabulary: Vocabulary, table: TokenTable, row: int) -> DecodedExamp
 
 
 def _read_rejected(
-    directory: storage.StoragePath, entry: TaskEntry, split: str, count: int
+    place: Place, entry: TaskEntry, split: str, count: int
 ) -> tuple[dict[str, Any], ...]:
     if not (entry.split(split).rejected and count):
         return ()
-    path = storage.join(directory, f"{entry.name}/{REJECTED_FILE}")
-    if not storage.exists(path):
+    file = place / f"{entry.name}/{REJECTED_FILE}"
+    if not file.exists():
         return ()
-    lines = storage.read_bytes(path).decode("utf-8", "replace").splitlines()
+    lines = file.read_bytes().decode("utf-8", "replace").splitlines()
     rows = [row for row in map(json.loads, lines) if row["split"] == split]
     return tuple(rows[:count])

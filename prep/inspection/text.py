@@ -13,7 +13,7 @@ _SPARK_BINS = 24
 
 
 def describe_dataset(survey: Survey) -> Iterator[str]:
-    """Describes a dataset folder, line by line.
+    """Describe a dataset folder, line by line.
 
     Args:
         survey: What was found in it.
@@ -47,7 +47,7 @@ def describe_dataset(survey: Survey) -> Iterator[str]:
 
 
 def describe_packing(packing: PackingEntry) -> list[str]:
-    """Says how full packed rows are, and how full they would be with one example each.
+    """Say how full packed rows are, and how full they would be with one example each.
 
     Args:
         packing: Of a split or of a dataset.
@@ -65,7 +65,7 @@ def describe_packing(packing: PackingEntry) -> list[str]:
 
 
 def describe_target_lengths(manifest: Manifest) -> str:
-    """Names the tasks whose packed rows decide the target length of all, the longest first.
+    """Name the tasks whose packed rows decide the target length of all, the longest first.
 
     Args:
         manifest: Of a packed dataset.
@@ -84,7 +84,7 @@ def describe_target_lengths(manifest: Manifest) -> str:
 
 
 def describe_task_count(manifest: Manifest) -> str:
-    """Says how many tasks there are.
+    """Say how many tasks there are.
 
     Args:
         manifest: Of the dataset folder.
@@ -96,7 +96,7 @@ def describe_task_count(manifest: Manifest) -> str:
 
 
 def describe_task(entry: TaskEntry) -> Iterator[str]:
-    """Says what a task is, and what a reader should know about its splits.
+    """Say what a task is, and what a reader should know about its splits.
 
     Args:
         entry: The task.
@@ -113,7 +113,7 @@ def describe_task(entry: TaskEntry) -> Iterator[str]:
 
 
 def describe_split_size(split: SplitSurvey) -> str:
-    """Says how large a split is.
+    """Say how large a split is.
 
     Args:
         split: The split.
@@ -130,7 +130,7 @@ def describe_split_size(split: SplitSurvey) -> str:
 
 
 def describe_losses(entry: SplitEntry) -> Iterator[str]:
-    """Says how full packed rows are, and what was cut, rejected, left out or is there twice.
+    """Say how full packed rows are, and what was cut, rejected, left out or is there twice.
 
     Args:
         entry: The split.
@@ -154,7 +154,7 @@ def describe_losses(entry: SplitEntry) -> Iterator[str]:
 
 
 def describe_lengths(counts: np.ndarray) -> str:
-    """Says how long texts are.
+    """Say how long texts are.
 
     Args:
         counts: int64 [longest + 1], examples by length in tokens.
@@ -169,7 +169,7 @@ def describe_lengths(counts: np.ndarray) -> str:
 
 
 def describe_mixture_rule(mixture: Mixture) -> str:
-    """Says how tasks are mixed.
+    """Say how tasks are mixed.
 
     Args:
         mixture: How.
@@ -193,7 +193,7 @@ def _describe_lengths(split: SplitSurvey) -> Iterator[str]:
 
 
 def _sparkline(counts: np.ndarray) -> str:
-    """Draws a histogram from the shortest to the longest; bins that are not empty always show."""
+    """Draw a histogram from the shortest to the longest; bins that are not empty always show."""
     shortest, longest = np.flatnonzero(counts)[0], len(counts) - 1
     edges = np.linspace(shortest, longest + 1, min(_SPARK_BINS, longest + 1 - shortest) + 1)
     heights, _ = np.histogram(np.arange(len(counts)), bins=edges, weights=counts)

@@ -28,7 +28,7 @@ _INT64_LIST = b"\x1a"  # field 3, wire type 2: Feature.int64_list
 
 
 def varint(value: int) -> bytes:
-    """Encodes an integer as a protobuf varint.
+    """Encode an integer as a protobuf varint.
 
     Args:
         value: At least −2^63; negative values take ten bytes, as int64 does.
@@ -50,7 +50,10 @@ _TWO_BYTES = [bytes([low | 0x80, high | 0x80]) for high in range(128) for low in
 
 
 def _large_varint(value: int, varints: Sequence[bytes]) -> bytes:
-    """As `varint`, by table where there is one: row numbers of large files are beyond `varints`."""
+    """Encode as `varint` does, by table where there is one.
+
+    Row numbers of large files are beyond `varints`.
+    """
     rest = value >> 14
     if 0 < rest < len(varints):
         return _TWO_BYTES[value & 0x3FFF] + varints[rest]
@@ -58,7 +61,7 @@ def _large_varint(value: int, varints: Sequence[bytes]) -> bytes:
 
 
 class RecordEncoder:
-    """Serializes examples whose token ids are below a known size.
+    """An encoder of examples whose token ids are below a known size.
 
     Args:
         vocabulary_size: Token ids there are.
@@ -72,7 +75,7 @@ class RecordEncoder:
         self._numbers = _Remembered(varint)  # of labels and segments, few and small
 
     def pack(self, ids: Sequence[int]) -> bytes:
-        """Serializes token ids as packed varints.
+        """Serialize token ids as packed varints.
 
         Args:
             ids: Token ids.
@@ -86,7 +89,7 @@ class RecordEncoder:
         return self._varints[ids[0]] if ids else b""
 
     def answer(self, label: int, targets: Sequence[int], references: Sequence[str] = ()) -> bytes:
-        """Serializes the part of a record that all examples with the same answer share.
+        """Serialize the part of a record that all examples with the same answer share.
 
         Args:
             label: Index of the label word, −1 if none.
@@ -112,7 +115,7 @@ class RecordEncoder:
         answers: Iterable[bytes],
         groups: Iterable[int] | None = None,
     ) -> Iterator[bytes]:
-        """Serializes examples, one record each.
+        """Serialize examples, one record each.
 
         Args:
             examples: Row numbers in the split.
@@ -143,7 +146,7 @@ class RecordEncoder:
             yield before_all[len(features)] + features
 
     def frame_all(self, messages: Iterable[bytes]) -> bytes:
-        """Frames serialized examples; the checksums are masked all at once, which is cheaper.
+        """Frame serialized examples; the checksums are masked all at once, which is cheaper.
 
         Args:
             messages: What `messages` or `packed_message` returned.
@@ -166,7 +169,7 @@ class RecordEncoder:
         inputs: Sequence[Sequence[int]],
         targets: Sequence[Sequence[int]],
     ) -> bytes:
-        """Serializes several examples as one record.
+        """Serialize several examples as one record.
 
         Args:
             examples: Their row numbers in the split.
@@ -192,14 +195,18 @@ class RecordEncoder:
         return self._message_prefixes[len(features)] + features
 
     def _segments(self, sequences: Sequence[Sequence[int]]) -> bytes:
-        """The number of its sequence, from 1, for every token."""
+        """Encode for every token the number of its sequence, from 1."""
         return b"".join(
             [self._numbers[number] * len(ids) for number, ids in enumerate(sequences, start=1)]
         )
 
 
 class _Remembered(dict):
-    """Remembers what a function of a number returned: a dictionary look-up is cheaper."""
+    """What a function of a number returned, remembered: a dictionary look-up is cheaper.
+
+    Args:
+        compute: The function.
+    """
 
     def __init__(self, compute: Callable[[int], bytes]):
         super().__init__()
@@ -215,7 +222,7 @@ def _message_prefix(features: int) -> bytes:
 
 
 def _feature_prefix(key: bytes, payload: int) -> bytes:
-    """Everything before the payload of a map entry `key: Int64List` with packed values."""
+    """Encode everything before the payload of a map entry `key: Int64List` with packed values."""
     values = _LENGTH_DELIMITED + varint(payload)
     int64_list = _INT64_LIST + varint(len(values) + payload) + values
     return _entry_prefix(key, int64_list, payload)
@@ -227,14 +234,14 @@ def _number_feature(key: bytes, number: int) -> bytes:
 
 
 def _texts_feature(key: bytes, texts: Sequence[str]) -> bytes:
-    """A map entry `key: BytesList`; what UTF-8 cannot say is escaped."""
+    """Encode a map entry `key: BytesList`; what UTF-8 cannot say is escaped."""
     encoded = [text.encode("utf-8", "backslashreplace") for text in texts]
     payload = b"".join(_LENGTH_DELIMITED + varint(len(text)) + text for text in encoded)
     return _entry_prefix(key, _BYTES_LIST + varint(len(payload)), len(payload)) + payload
 
 
 def _entry_prefix(key: bytes, feature: bytes, payload: int) -> bytes:
-    """Everything before the payload of a map entry whose Feature begins with given bytes."""
+    """Encode everything before the payload of a map entry whose Feature begins with given bytes."""
     value = _MAP_VALUE + varint(len(feature) + payload) + feature
     entry = _LENGTH_DELIMITED + varint(len(key)) + key + value
     return _LENGTH_DELIMITED + varint(len(entry) + payload) + entry

@@ -16,7 +16,7 @@ _unpack_length = struct.Struct("<Q").unpack_from
 
 
 def split_records(content: bytes, path: str) -> list[bytes]:
-    """Takes the frames off the records of a TFRecord file.
+    """Take the frames off the records of a TFRecord file.
 
     Args:
         content: The whole file.
@@ -48,18 +48,6 @@ CRC_MASK = 0xA282EAD8  # tensorflow/core/lib/hash/crc32c.h
 
 
 _pack_uint32 = struct.Struct("<I").pack
-
-
-def frame(data: bytes) -> bytes:
-    """Wraps a serialized record as TFRecord does.
-
-    Args:
-        data: The record.
-
-    Returns:
-        Header, data and footer.
-    """
-    return frame_header(len(data)) + data + _masked_crc(data)
 
 
 def _mask(crc: int) -> int:

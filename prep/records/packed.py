@@ -33,7 +33,7 @@ def pack_records(
     input_length: int,
     target_length: int,
 ) -> Records:
-    """Shares a shard's examples out among records.
+    """Share a shard's examples out among records.
 
     Args:
         encoder: Of the shard.
@@ -55,8 +55,8 @@ def pack_records(
         longest = max(lengths)
         raise DataError(
             f"the targets of row {numbers[lengths.index(longest)]:,} have {longest} tokens, and a"
-            f" packed row holds {target_length}: raise --pack-target-length, or lower"
-            " --max-target-length"
+            f" packed row holds {target_length}: raise `pack_target_length`, or lower"
+            " `max_target_length`"
         )
     rows = pack_examples(list(map(len, inputs)), lengths, input_length, target_length or None)
     content = encoder.frame_all(

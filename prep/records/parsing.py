@@ -17,7 +17,7 @@ PARSE_BATCH = 2048  # records per parse_example call: enough to forget the cost 
 def parse_records(
     records: Sequence[bytes], path: str, dtype: type, is_packed: bool
 ) -> Iterator[dict[str, np.ndarray]]:
-    """Parses records in batches, which is ten times cheaper than one by one.
+    """Parse records in batches, which is ten times cheaper than one by one.
 
     Args:
         records: Serialized `tf.train.Example` messages.
@@ -88,7 +88,7 @@ def _references_and_groups(parsed: dict[str, Any], is_packed: bool) -> dict[str,
 def _segment_lengths(
     parsed: dict[str, Any], name: str, row_lengths: np.ndarray, counts: np.ndarray, path: str
 ) -> np.ndarray:
-    """Counts the tokens of each example; the segments of a record rise from 1 to their number."""
+    """Count the tokens of each example; the segments of a record rise from 1 to their number."""
     segments = parsed[f"{name}_segments"].values.numpy()
     ends = np.cumsum(row_lengths)
     if len(segments) == ends[-1] and (row_lengths > 0).all():

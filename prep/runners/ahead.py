@@ -16,7 +16,7 @@ def map_ahead(
     at_a_time: int,
     given_up: threading.Event | None = None,
 ) -> Iterator[_Made]:
-    """Calls a function in threads, while the next items are drawn.
+    """Call a function in threads, while the next items are drawn.
 
     Args:
         function: What waits.

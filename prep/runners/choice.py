@@ -3,10 +3,10 @@
 import functools
 from collections.abc import Callable, Iterator, Sequence
 
-from prep import storage
 from prep.errors import DataError, UsageError, nearest
 from prep.runners.local import write_shards
 from prep.shards.jobs import EncodingSettings, ShardJob, ShardResult
+from prep.storage import Place
 
 RUNNERS = ("local", "beam")
 
@@ -16,7 +16,7 @@ JobRunner = Callable[
 
 
 def check_runner(runner: str, beam_options: Sequence[str]) -> None:
-    """Checks what was asked for.
+    """Check what was asked for.
 
     Args:
         runner: Of `RUNNERS`.
@@ -26,19 +26,19 @@ def check_runner(runner: str, beam_options: Sequence[str]) -> None:
         UsageError: If there is no such runner, or it takes no such options.
     """
     if runner not in RUNNERS:
-        raise UsageError(f"--runner: there is no runner {runner!r}; {nearest(runner, RUNNERS)}")
+        raise UsageError(f"`runner`: there is no runner {runner!r}; {nearest(runner, RUNNERS)}")
     if beam_options and runner != "beam":
-        raise UsageError("--beam-options go with --runner beam")
+        raise UsageError("`beam_options` go with `runner=beam`")
 
 
 def choose_runner(
     runner: str,
     beam_options: Sequence[str],
-    out: storage.StoragePath,
+    out: Place,
     workers: int,
     report: Callable[[str], None] = print,
 ) -> JobRunner:
-    """Prepares what runs the jobs of a build.
+    """Prepare what runs the jobs of a build.
 
     Args:
         runner: Of `RUNNERS`.

@@ -40,7 +40,7 @@ _Done = Generator[tuple[ShardJob, ShardResult | DataError], None, None]
 def write_shards(
     jobs: Iterator[ShardJob], settings: EncodingSettings, workers: int
 ) -> Iterator[tuple[ShardJob, ShardResult | DataError]]:
-    """Writes shards, in this process or in several.
+    """Write shards, in this process or in several.
 
     Args:
         jobs: What to do; drawn only as fast as it is done.
@@ -67,7 +67,7 @@ def write_shards(
 def _sync(
     done: tuple[ShardJob, ShardResult | DataError],
 ) -> tuple[ShardJob, ShardResult | DataError]:
-    """Waits until the disk has a shard."""
+    """Wait until the disk has a shard."""
     job, result = done
     if not isinstance(result, DataError):
         for path in (job.path, job.rejected_path):
@@ -105,7 +105,7 @@ def _in_order(jobs: Iterator[ShardJob], settings: EncodingSettings, workers: int
 def _one_by_one(
     pending: Iterable[_Pending], settings: EncodingSettings
 ) -> Iterator[tuple[ShardJob, ShardResult | DataError]]:
-    """Does the jobs that were in flight when a worker died; who dies alone is to blame."""
+    """Do the jobs that were in flight when a worker died; who dies alone is to blame."""
     blamed: dict[str, DataError] = {}
     executor: ProcessPoolExecutor | None = None
     try:
@@ -142,14 +142,14 @@ def _start_executor(settings: EncodingSettings, workers: int) -> ProcessPoolExec
 
 
 def _start_sound_executor(settings: EncodingSettings) -> ProcessPoolExecutor:
-    """Starts one worker, so that a machine on which none can start blames no task."""
+    """Start one worker, so that a machine on which none can start blames no task."""
     executor = _start_executor(settings, 1)
     try:
         executor.submit(os.getpid).result()
     except BrokenProcessPool as error:
         executor.shutdown()
         raise WorkerLostError(
-            "worker processes end as they start, perhaps out of memory; try --workers 1"
+            "worker processes end as they start, perhaps out of memory; try `workers=1`"
         ) from error
     return executor
 
@@ -186,7 +186,7 @@ def _write(job: ShardJob) -> ShardResult | DataError:
 
 
 def _attempt(writer: ShardWriter, job: ShardJob) -> ShardResult | DataError:
-    """Writes a shard; what is wrong with its task must not end the work on the others."""
+    """Write a shard; what is wrong with its task must not end the work on the others."""
     try:
         return writer.write(job)
     except DataError as error:

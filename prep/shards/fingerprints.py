@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parents[1]  # all of `prep`, not this wing
 
 
 def fingerprint_texts(texts: Iterable[str]) -> np.ndarray:
-    """Fingerprints texts; two checksums because they cost a third of a digest.
+    """Fingerprint texts, by two checksums because they cost a third of a digest.
 
     Args:
         texts: Any texts.
@@ -29,7 +29,7 @@ def fingerprint_texts(texts: Iterable[str]) -> np.ndarray:
 
 
 def fingerprint_group(group: str) -> int:
-    """Fingerprints the name of a group of examples.
+    """Fingerprint the name of a group of examples.
 
     Args:
         group: Its name.
@@ -42,7 +42,7 @@ def fingerprint_group(group: str) -> int:
 
 
 def code_digest(modules: Sequence[Path]) -> str:
-    """Fingerprints this package and modules: no newer program continues an older one's work.
+    """Fingerprint this package and modules: no newer program continues an older one's work.
 
     Args:
         modules: Python files that define tasks.

@@ -106,7 +106,7 @@ class ShardResult:
 
 
 def result_as_json(result: ShardResult) -> dict[str, Any]:
-    """Turns what came of a shard into what JSON can hold.
+    """Turn what came of a shard into what JSON can hold.
 
     Args:
         result: What came of a shard.
@@ -124,7 +124,7 @@ def result_as_json(result: ShardResult) -> dict[str, Any]:
 
 
 def result_from_json(values: Mapping[str, Any]) -> ShardResult:
-    """The inverse of `result_as_json`.
+    """Undo `result_as_json`.
 
     Args:
         values: The values by field, from JSON.

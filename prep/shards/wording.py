@@ -16,7 +16,16 @@ from prep.tasks.examples import Example, row_to_example, row_to_examples, row_to
 
 @dataclass
 class WordedRows:
-    """The rows of a block as examples, their row numbers in the split, and what was lost."""
+    """The rows of a block as examples, their row numbers in the split, and what was lost.
+
+    Attributes:
+        numbers: Row numbers in the split, one per example.
+        examples: The examples.
+        rejected: File, row number, split, reason and detail of each row that cannot be used.
+        rows: Rows of the split in the block, whatever became of them.
+        dropped: Rows that left nothing.
+        expanded: Examples beyond the first of their row.
+    """
 
     numbers: list[int] = field(default_factory=list)
     examples: list[Example] = field(default_factory=list)
@@ -26,7 +35,7 @@ class WordedRows:
     expanded: int = 0
 
     def add(self, number: int, made: Sequence[Example]) -> None:
-        """Adds what one row became: nothing, one example or several."""
+        """Add what one row became: nothing, one example or several."""
         self.examples += made
         self.numbers += [number] * len(made)
         self.dropped += not made
@@ -34,7 +43,7 @@ class WordedRows:
 
 
 def word_rows(job: ShardJob) -> WordedRows:
-    """Words the rows of a block; the examples of one row share its number."""
+    """Word the rows of a block; the examples of one row share its number."""
     make, expand = row_to_example(job.task), row_to_rows(job.task, job.split)
     rows = list(parse_block(job.block))
     if expand is None and job.is_member is None and RowError not in set(map(type, rows)):

@@ -39,7 +39,14 @@ _AnswerKey = tuple[str, ...] | str
 
 
 class _Answer(NamedTuple):
-    """An answer's label index, its token ids, both serialized, and whether it was cut."""
+    """An answer, encoded.
+
+    Attributes:
+        label: Index of the label word, −1 if none.
+        ids: Token ids with EOS.
+        features: Both of them serialized, and the references where there are any.
+        is_cut: Whether it was too long.
+    """
 
     label: int
     ids: list[int]
@@ -71,7 +78,7 @@ class _Encoded:
 
 
 class ShardWriter:
-    """Turns jobs into shards; one lives in every worker.
+    """What turns jobs into shards; one lives in every worker.
 
     Args:
         settings: What every shard has in common.
@@ -83,7 +90,7 @@ class ShardWriter:
         self._records = RecordEncoder(self._vocabulary.size)
 
     def write(self, job: ShardJob) -> ShardResult:
-        """Writes one shard, and its rejected rows beside it; neither is synced to the disk.
+        """Write one shard, and its rejected rows beside it; neither is synced to the disk.
 
         Args:
             job: What to do.
@@ -169,7 +176,7 @@ class ShardWriter:
         )
 
     def _encode_pairs(self, task: Task, split: str, worded: WordedRows) -> _Encoded:
-        """Encodes inputs and answers as they are worded."""
+        """Encode inputs and answers as they are worded."""
         examples = worded.examples
         max_input_length, max_target_length = self._max_lengths(task)
         inputs = self._encode(list(map(_INPUTS_OF, examples)))
@@ -191,7 +198,7 @@ class ShardWriter:
         )
 
     def _encode_segments(self, task: Task, split: str, worded: WordedRows) -> _Encoded:
-        """Makes inputs and answers of raw texts, as the task's objective says."""
+        """Make inputs and answers of raw texts, as the task's objective says."""
         limits = self._max_lengths(task)
         encoded = _Encoded([], [], [], [], set(), worded.dropped, worded.expanded)
         texts = self._encode([example.inputs for example in worded.examples])
@@ -217,7 +224,7 @@ class ShardWriter:
     def _encode_answers(
         self, different: Mapping[_AnswerKey, Example], longest: int, has_references: bool
     ) -> dict[_AnswerKey, _Answer]:
-        """Encodes each different answer once: most tasks have a handful of them."""
+        """Encode each different answer once: most tasks have a handful of them."""
         targets = self._encode([example.targets for example in different.values()])
         cut = truncate(targets, longest, self._vocabulary.eos_id)
         answers = {}
@@ -235,7 +242,7 @@ def _shorter(limit: int, own: int | None) -> int:
 
 @contextlib.contextmanager
 def _seldom_collecting() -> Iterator[None]:
-    """Lets the garbage collector look rarely.
+    """Let the garbage collector look rarely.
 
     Rows and lists of ids hold no cycles, yet it would go through all of them again and again.
     """

@@ -60,7 +60,7 @@ class Block:
     payload: FileRange | bytes | Sequence[list[str]] | Sequence[Row]
 
     def load(self) -> "Block":
-        """Reads the lines of a block that only says where they lie.
+        """Read the lines of a block that only says where they lie.
 
         Returns:
             The block, with everything in memory.
@@ -74,7 +74,7 @@ class Block:
 
 
 def read_blocks(path: Path, spec: FileSpec, rows_per_block: int) -> Iterator[Block]:
-    """Streams a file as blocks of rows.
+    """Stream a file as blocks of rows.
 
     Args:
         path: The file, plain or gzipped.
@@ -107,7 +107,7 @@ def read_blocks(path: Path, spec: FileSpec, rows_per_block: int) -> Iterator[Blo
 
 
 def rows_as_blocks(rows: Iterable[Any], rows_per_block: int, name: str) -> Iterator[Block]:
-    """Cuts generated rows into blocks.
+    """Cut generated rows into blocks.
 
     Args:
         rows: The rows of one split.
@@ -125,7 +125,7 @@ def rows_as_blocks(rows: Iterable[Any], rows_per_block: int, name: str) -> Itera
 
 
 def parse_block(block: Block) -> Iterator[Row | RowError]:
-    """Parses the rows of a block.
+    """Parse the rows of a block.
 
     Args:
         block: The block.
@@ -145,7 +145,7 @@ def parse_block(block: Block) -> Iterator[Row | RowError]:
 
 
 def row_keys(block: Block) -> list[bytes]:
-    """Returns the raw content of each row, to tell equal rows.
+    """Return the raw content of each row, to tell equal rows.
 
     Args:
         block: The block.
@@ -160,7 +160,7 @@ def row_keys(block: Block) -> list[bytes]:
 
 
 def columns_of(path: Path, spec: FileSpec) -> tuple[str, ...]:
-    """Finds out which fields a file has, from its header or its first row.
+    """Find out which fields a file has, from its header or its first row.
 
     Args:
         path: The file.
@@ -182,13 +182,13 @@ def columns_of(path: Path, spec: FileSpec) -> tuple[str, ...]:
 
 
 def _cut(units: Iterator[Any], rows_per_block: int) -> Iterator[tuple[Any, int]]:
-    """Takes pieces of a file together, as what a block holds and how many rows that is."""
+    """Take pieces of a file together, as what a block holds and how many rows that is."""
     while taken := list(itertools.islice(units, rows_per_block)):
         yield b"".join(taken) if isinstance(taken[0], bytes) else taken, len(taken)
 
 
 def _take_columns(units: Iterator, spec: FileSpec, path: Path) -> tuple[str, ...]:
-    """Returns the column names, taking the header off the stream where there is one."""
+    """Return the column names, taking the header off the stream where there is one."""
     if spec.columns or not spec.has_columns:
         return spec.columns
     header = next(units, None)

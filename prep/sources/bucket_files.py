@@ -18,7 +18,7 @@ _READ_BYTES = 1 << 20
 
 
 def fetch_sources(task: str, source: FileSource, address: str) -> Path:
-    """Copies the files of the first layout that is complete in a bucket.
+    """Copy the files of the first layout that is complete in a bucket.
 
     Args:
         task: Name of the task, for error messages.
@@ -64,7 +64,7 @@ def fetch_sources(task: str, source: FileSource, address: str) -> Path:
 
 
 def cache_folder(address: str) -> Path:
-    """Says where copies of a bucket's files are kept.
+    """Say where copies of a bucket's files are kept.
 
     Args:
         address: Such as gs://bucket/raw.
@@ -77,7 +77,7 @@ def cache_folder(address: str) -> Path:
 
 
 def _objects_of(name: str, present: dict) -> list:
-    """The object of a file, compressed or not, or all objects of a folder."""
+    """Pick the object of a file, compressed or not, or all objects of a folder."""
     for candidate in (name, f"{name}.gz"):
         if candidate in present:
             return [present[candidate]]

@@ -57,7 +57,7 @@ class FileSpec:
 
 @dataclass(frozen=True)
 class Carve:
-    """Takes a split that a layout has no file for out of one that it has.
+    """A split that a layout has no file for, to be taken out of one that it has.
 
     Rows are dealt by a seeded permutation; equal rows always land on the same side.
 

@@ -31,7 +31,7 @@ class FileRange:
     stop: int
 
     def read(self) -> bytes:
-        """Reads the lines.
+        """Read the lines.
 
         Returns:
             Their bytes.
@@ -51,7 +51,7 @@ class FileRange:
 
 
 def find_lines(path: Path, start: int, lines_per_range: int) -> Iterator[tuple[FileRange, int]]:
-    """Divides a file into ranges of lines.
+    """Divide a file into ranges of lines.
 
     Args:
         path: The file.

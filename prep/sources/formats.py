@@ -31,7 +31,7 @@ _decode_json = json.JSONDecoder().raw_decode
 
 
 def rename_fields(rows: Iterable[Row], names: Mapping[str, str]) -> Iterator[Row]:
-    """Gives fields the names that the task has for them.
+    """Give fields the names that the task has for them.
 
     Args:
         rows: The rows.
@@ -46,7 +46,7 @@ def rename_fields(rows: Iterable[Row], names: Mapping[str, str]) -> Iterator[Row
 
 
 def open_binary(path: Path) -> IO[bytes]:
-    """Opens a file for reading bytes, through gzip if its content is gzipped, whatever its name.
+    """Open a file for reading bytes, through gzip if its content is gzipped, whatever its name.
 
     Args:
         path: The file.
@@ -108,7 +108,7 @@ def row_units(file: IO[bytes], spec: FileSpec, path: Path) -> Iterator[Any]:
 
 
 def text_files(folder: Path) -> list[Path]:
-    """Lists the .txt files of a folder.
+    """List the .txt files of a folder.
 
     Args:
         folder: Where they are.

@@ -14,7 +14,7 @@ from prep.errors import DataError, UsageError, nearest
 from prep.sources.declarations import HubSource, TfdsSource
 from prep.sources.formats import rename_fields
 from prep.sources.row import Row
-from prep.storage.files import StoragePath, join
+from prep.storage import StoragePath, place_of
 
 OpenRows = Callable[[], Iterator[Row]]
 
@@ -22,7 +22,7 @@ OpenRows = Callable[[], Iterator[Row]]
 def open_splits(
     task: str, source: TfdsSource | HubSource, data_dir: StoragePath | None
 ) -> dict[str, OpenRows]:
-    """Finds a dataset by its name.
+    """Find a dataset by its name.
 
     Args:
         task: Name of the task, for error messages.
@@ -65,11 +65,11 @@ def _open_tfds(
     try:
         import tensorflow_datasets as tfds
     except ImportError as error:
-        raise UsageError("--source tfds needs `pip install tensorflow-datasets`") from error
+        raise UsageError("`source=tfds` needs `pip install tensorflow-datasets`") from error
     if source.folder:
-        builder = tfds.builder_from_directory(join(data_dir or Path(), source.folder))
+        builder = tfds.builder_from_directory(str(place_of(data_dir or Path()) / source.folder))
     else:
-        builder = tfds.builder(source.full_name, data_dir=data_dir)
+        builder = tfds.builder(source.full_name, data_dir=str(data_dir) if data_dir else None)
         if not builder.is_prepared():
             builder.download_and_prepare()
 
@@ -88,7 +88,7 @@ def _open_hub(
         import datasets
     except ImportError as error:
         raise UsageError(
-            "--source hf needs Hugging Face datasets, which is optional: `pip install datasets`"
+            "`source=hf` needs Hugging Face datasets, which is optional: `pip install datasets`"
         ) from error
     loaded = datasets.load_dataset(
         source.name,
@@ -105,7 +105,7 @@ def _open_hub(
 
 
 def _plain(value: Any) -> Any:
-    """Turns what TFDS yields, numpy values and bytes, into what JSON would have given."""
+    """Turn what TFDS yields, numpy values and bytes, into what JSON would have given."""
     if isinstance(value, dict):
         return {name: _plain(inner) for name, inner in value.items()}
     if isinstance(value, bytes):
@@ -118,7 +118,7 @@ def _plain(value: Any) -> Any:
 
 @contextlib.contextmanager
 def as_one_line(where: str) -> Iterator[None]:
-    """Whatever such a library raises, a person reads which dataset it was about.
+    """Turn whatever such a library raises into one line that tells which dataset it was about.
 
     Args:
         where: The dataset.

@@ -16,7 +16,7 @@ _KEY_BYTES = 16
 
 
 def carve_split(plan: SplitPlan, carve: Carve) -> tuple[SplitPlan, SplitPlan]:
-    """Divides a split in two.
+    """Divide a split in two.
 
     Args:
         plan: The split to divide.
@@ -47,7 +47,7 @@ def carve_split(plan: SplitPlan, carve: Carve) -> tuple[SplitPlan, SplitPlan]:
 
 
 def carve_rows(keys: Sequence[bytes], count: int, seed: int) -> np.ndarray:
-    """Chooses rows by seeded permutation, equal rows always together.
+    """Choose rows by seeded permutation, equal rows always together.
 
     Args:
         keys: The content of each row.
@@ -68,7 +68,7 @@ def carve_rows(keys: Sequence[bytes], count: int, seed: int) -> np.ndarray:
 
 
 def describe_carve(carve: Carve, made: SplitPlan, rest: SplitPlan, file: str) -> str:
-    """Tells a reader how a split came to be.
+    """Tell a reader how a split came to be.
 
     Args:
         carve: What was asked for.
@@ -92,7 +92,7 @@ def count_origin_rows(plan: SplitPlan) -> int:
 
 
 def _keys_of(plan: SplitPlan) -> tuple[np.ndarray, list[bytes]]:
-    """Fingerprints rows by the inputs they become; those that become none by their content."""
+    """Fingerprint rows by the inputs they become; those that become none by their content."""
     positions = []
     keys = []
     for position, made, content in worded_rows(plan):

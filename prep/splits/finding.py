@@ -30,7 +30,7 @@ from prep.sources.libraries import as_one_line, open_splits
 from prep.sources.row import Row
 from prep.splits.carving import carve_split, describe_carve
 from prep.splits.plan import SplitPlan, TaskPlan, order_splits
-from prep.storage.files import StoragePath, is_remote
+from prep.storage import LocalPlace, StoragePath, place_of
 from prep.tasks.task import Task
 
 GENERATED = "generated"
@@ -53,7 +53,7 @@ class FoundLayout:
 
 
 def plan_task(task: Task, data_dir: StoragePath | None, shard_records: int) -> TaskPlan:
-    """Finds a task's rows.
+    """Find a task's rows.
 
     Args:
         task: The task.
@@ -73,14 +73,17 @@ def plan_task(task: Task, data_dir: StoragePath | None, shard_records: int) -> T
     if isinstance(task.source, TfdsSource | HubSource):
         return _plan_named(task, task.source, data_dir, shard_records)
     if data_dir is None:
-        raise UsageError(f"task {task.name!r} is read from files: say where with --data-dir")
-    if is_remote(data_dir):
-        data_dir = fetch_sources(task.name, task.source, str(data_dir))
-    return _plan_files(task, find_layout(task, task.source, Path(data_dir)), shard_records)
+        raise UsageError(f"task {task.name!r} is read from files: say where with `data_dir`")
+    place = place_of(data_dir)
+    if isinstance(place, LocalPlace):
+        folder = place.path
+    else:
+        folder = fetch_sources(task.name, task.source, str(place))
+    return _plan_files(task, find_layout(task, task.source, folder), shard_records)
 
 
 def find_layout(task: Task, source: FileSource, data_dir: Path) -> FoundLayout:
-    """Finds the first layout of a task whose files are all there.
+    """Find the first layout of a task whose files are all there.
 
     Args:
         task: The task, for error messages.
@@ -151,7 +154,7 @@ def _plan_files(task: Task, found: FoundLayout, shard_records: int) -> TaskPlan:
 
 
 def _blocks_of_files(paths: Sequence[Path], spec: FileSpec, rows_per_block: int) -> Iterator[Block]:
-    """Streams several files as if they were one; only a block's row number is its file's."""
+    """Stream several files as if they were one; only a block's row number is its file's."""
     rows_before = 0
     for path in paths:
         rows = 0
@@ -223,7 +226,7 @@ def _return(rows: Iterable[Row]) -> Iterable[Row]:
 
 
 def _digest_rows(rows: Iterable[Row]) -> tuple[int, str]:
-    """Counts rows and fingerprints their content, in one pass."""
+    """Count rows and fingerprint their content, in one pass."""
     digest = hashlib.sha256()
     count = 0
     for count, row in enumerate(rows, start=1):  # noqa: B007 - the last count is the number
@@ -247,7 +250,7 @@ def _check_fields(task: Task, where: str, present: Sequence[str]) -> None:
 
 
 def _file_sha256(path: Path) -> str:
-    """Fingerprints a file, or all files of a folder with their names."""
+    """Fingerprint a file, or all files of a folder with their names."""
     digest = hashlib.sha256()
     for part in text_files(path) if path.is_dir() else (path,):
         if part != path:

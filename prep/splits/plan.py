@@ -48,12 +48,12 @@ class TaskPlan:
     notes: tuple[str, ...]
 
     def find(self, split: str) -> SplitPlan | None:
-        """Returns the split of that name, None if there is none."""
+        """Return the split of that name, None if there is none."""
         return next((plan for plan in self.splits if plan.split == split), None)
 
 
 def order_splits(plans: Sequence[SplitPlan]) -> tuple[SplitPlan, ...]:
-    """Sorts splits: train, validation, test, then the others as they come.
+    """Sort splits: train, validation, test, then the others as they come.
 
     Args:
         plans: The splits of one task.

@@ -65,7 +65,7 @@ class Selection:
 def select_rows(
     plans: Sequence[TaskPlan], selection: Selection, absent: Collection[str] = ()
 ) -> list[TaskPlan]:
-    """Applies a selection to the splits of all tasks.
+    """Apply a selection to the splits of all tasks.
 
     Args:
         plans: The tasks with their splits as the sources have them.
@@ -96,7 +96,7 @@ _Change = Callable[[TaskPlan], TaskPlan | None]
 def _apply(
     plans: list[TaskPlan], task: str, split: str, change: _Change, is_any_absent: bool
 ) -> list[TaskPlan]:
-    """Changes the tasks a request is for; a request that changes nothing is a mistake.
+    """Change the tasks a request is for; a request that changes nothing is a mistake.
 
     Unless a task is absent that it may have been for.
     """
@@ -158,7 +158,7 @@ def _few_shot(request: CountRequest, seed: int) -> _Change:
         if not words:
             raise UsageError(
                 f"task {plan.task.name!r} has no labels to take {request.count} rows of each; give"
-                f" it --limit {plan.task.name}/{request.split}=N"
+                f" it `limits={plan.task.name}/{request.split}=N`"
             )
         positions_of: dict[int, list[int]] = defaultdict(list)
         for position, made, _ in worded_rows(split):
@@ -180,7 +180,7 @@ def _few_shot(request: CountRequest, seed: int) -> _Change:
 
 
 def _thin(plan: TaskPlan, split: SplitPlan, positions: np.ndarray, note: str) -> TaskPlan:
-    """Leaves a split only the rows at some positions of its origin."""
+    """Leave a split only the rows at some positions of its origin."""
     is_member = np.zeros(count_origin_rows(split), bool)
     is_member[positions] = True
     thinned = replace(split, rows=len(positions), is_member=is_member)

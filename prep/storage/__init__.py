@@ -1,8 +1,8 @@
-"""Files by name, on a disk or in a bucket; what went wrong with a bucket; files the disk has.
+"""Places on a disk or in a bucket; what went wrong with a bucket; files that the disk has.
 
 `bucket` loads Google's client and is imported only where a bucket is written.
 """
 
-from prep.storage.files import StoragePath, exists, explained, is_remote, join, read_bytes
+from prep.storage.places import BucketPlace, LocalPlace, Place, StoragePath, place_of
 
-__all__ = ["StoragePath", "exists", "explained", "is_remote", "join", "read_bytes"]
+__all__ = ["BucketPlace", "LocalPlace", "Place", "StoragePath", "place_of"]

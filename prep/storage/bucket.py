@@ -46,18 +46,19 @@ class RemoteObject:
 
 
 class BucketFolder:
-    """All objects under a prefix of a bucket. Safe to use from several threads."""
+    """All objects under a prefix of a bucket. Safe to use from several threads.
+
+    Making one asks nothing of the bucket yet.
+
+    Args:
+        address: Such as gs://bucket/prefix.
+
+    Raises:
+        UsageError: If it is no such address.
+        DataError: If there are no credentials, or the key file is wrong.
+    """
 
     def __init__(self, address: str):
-        """Opens the folder; nothing is asked of the bucket yet.
-
-        Args:
-            address: Such as gs://bucket/prefix.
-
-        Raises:
-            UsageError: If it is no such address.
-            DataError: If there are no credentials, or the key file is wrong.
-        """
         matched = _ADDRESS.fullmatch(address)
         if matched is None:
             raise UsageError(f"expected an address such as gs://bucket/prefix, got {address!r}")
@@ -75,7 +76,7 @@ class BucketFolder:
         self._client.close()
 
     def list_objects(self) -> dict[str, RemoteObject]:
-        """Lists what is in the folder.
+        """List what is in the folder.
 
         Returns:
             The objects by name relative to the folder.
@@ -89,7 +90,7 @@ class BucketFolder:
             return {described.name: described for described in found}
 
     def read(self, name: str) -> bytes | None:
-        """Reads an object, comparing its checksum.
+        """Read an object, comparing its checksum.
 
         Args:
             name: Relative to the folder.
@@ -114,7 +115,7 @@ class BucketFolder:
         raise DataError(f"{address} arrived damaged {_SENDINGS} times")
 
     def download(self, name: str, path: Path) -> None:
-        """Copies an object to a file, which is there whole or not at all.
+        """Copy an object to a file, which is there whole or not at all.
 
         Args:
             name: Relative to the folder.
@@ -140,7 +141,7 @@ class BucketFolder:
         raise DataError(f"{address} arrived damaged {_SENDINGS} times")
 
     def upload(self, name: str, path: Path, crc32c: str, replaced: RemoteObject | None) -> None:
-        """Writes an object, in place of exactly the one that was seen there, or of none.
+        """Write an object, in place of exactly the one that was seen there, or of none.
 
         Args:
             name: Relative to the folder.
@@ -169,7 +170,7 @@ class BucketFolder:
         raise DataError(f"{address} arrived damaged {_SENDINGS} times")
 
     def write(self, name: str, content: bytes) -> None:
-        """Writes an object whatever was there: for files that only one program ever writes.
+        """Write an object whatever was there: for files that only one program ever writes.
 
         Args:
             name: Relative to the folder.
@@ -192,7 +193,7 @@ class BucketFolder:
         raise DataError(f"{address} arrived damaged {_SENDINGS} times")
 
     def remove(self, removed: RemoteObject) -> None:
-        """Removes an object if it is still the one that was seen; none there is fine.
+        """Remove an object if it is still the one that was seen; none there is fine.
 
         Args:
             removed: The object.
@@ -210,7 +211,7 @@ class BucketFolder:
                     raise changed_meanwhile(address) from None
 
     def _send(self, name: str, path: Path, crc32c: str, generation: int) -> Exception | None:
-        """Uploads once; returns the refusals that call for a second look."""
+        """Upload once; return the refusals that call for a second look."""
         checksum = base64.b64encode(bytes.fromhex(crc32c)).decode()
         blob = self._blob(name)
         try:
@@ -248,7 +249,7 @@ class BucketFolder:
 
 
 def _make_client(address: str) -> cloud_storage.Client:
-    """Finds credentials; the project plays no part in reading and writing objects."""
+    """Find credentials; the project plays no part in reading and writing objects."""
     with _explained(address):
         try:
             return cloud_storage.Client(project=None)
@@ -258,7 +259,7 @@ def _make_client(address: str) -> cloud_storage.Client:
 
 @contextlib.contextmanager
 def _explained(address: str) -> Iterator[None]:
-    """Turns whatever the client raises into one line."""
+    """Turn whatever the client raises into one line."""
     try:
         yield
     except (

@@ -17,7 +17,7 @@ _LOG_IN = (
 
 
 def bucket_of(address: str) -> str:
-    """Returns the bucket of a gs:// address.
+    """Return the bucket of a gs:// address.
 
     Args:
         address: Such as gs://bucket/prefix.
@@ -29,7 +29,7 @@ def bucket_of(address: str) -> str:
 
 
 def no_such_bucket(address: str) -> DataError:
-    """The bucket does not exist.
+    """Say that the bucket does not exist.
 
     Args:
         address: What was asked for.
@@ -45,7 +45,7 @@ def no_such_bucket(address: str) -> DataError:
 
 
 def no_permission(address: str, detail: str) -> DataError:
-    """The bucket refuses these credentials what was asked (403).
+    """Say that the bucket refuses these credentials what was asked (403).
 
     Args:
         address: What was asked for.
@@ -61,7 +61,7 @@ def no_permission(address: str, detail: str) -> DataError:
 
 
 def no_credentials(address: str) -> DataError:
-    """There are no credentials, or none that the service knows (401).
+    """Say that there are no credentials, or none that the service knows (401).
 
     Args:
         address: What was asked for.
@@ -73,7 +73,7 @@ def no_credentials(address: str) -> DataError:
 
 
 def wrong_key_file(detail: str) -> DataError:
-    """The key file that the environment names cannot be used.
+    """Say that the key file that the environment names cannot be used.
 
     Args:
         detail: What is wrong with it.
@@ -88,7 +88,7 @@ def wrong_key_file(detail: str) -> DataError:
 
 
 def no_answer(address: str, detail: str) -> DataError:
-    """The service could not be reached, or kept failing.
+    """Say that the service could not be reached, or kept failing.
 
     Args:
         address: What was asked for.
@@ -101,7 +101,7 @@ def no_answer(address: str, detail: str) -> DataError:
 
 
 def changed_meanwhile(address: str) -> DataError:
-    """An object is not the one that was seen before, and not the one that is to be there.
+    """Say that an object is neither the one that was seen before nor the one that is to be there.
 
     Args:
         address: The object.
@@ -113,7 +113,7 @@ def changed_meanwhile(address: str) -> DataError:
 
 
 def describe_google_error(error: Exception, address: str) -> DataError:
-    """Translates an error of google-cloud-storage or google-auth.
+    """Translate an error of google-cloud-storage or google-auth.
 
     Args:
         error: The error as it was caught.
@@ -146,7 +146,7 @@ def describe_google_error(error: Exception, address: str) -> DataError:
 
 
 def describe_tensorflow_error(error: Exception, address: str) -> DataError:
-    """Translates an error of TensorFlow's gs:// file system.
+    """Translate an error of TensorFlow's gs:// file system.
 
     Args:
         error: The tf.errors.OpError as it was caught.
@@ -176,6 +176,6 @@ def _one_line(error: object) -> str:
 
 
 def _first_sentences(error: Exception) -> str:
-    """What google-auth says, and of which cause; dictionaries of its answers may follow."""
+    """Pick what google-auth says, and of which cause; dictionaries of its answers may follow."""
     parts = [part for part in error.args if isinstance(part, str | Exception)]
     return ": ".join(_one_line(part).split(". ")[0].rstrip(".") for part in parts)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def write_file(path: Path, content: bytes) -> None:
-    """Writes a file, which the disk may have only later; see `sync_file`.
+    """Write a file, which the disk may have only later; see `sync_file`.
 
     Args:
         path: The file.
@@ -21,7 +21,7 @@ def write_file(path: Path, content: bytes) -> None:
 
 
 def sync_file(path: Path) -> None:
-    """Waits until the disk has a file.
+    """Wait until the disk has a file.
 
     Args:
         path: The file.
@@ -34,7 +34,7 @@ def sync_file(path: Path) -> None:
 
 
 def write_durably(path: Path, content: bytes) -> None:
-    """Writes a file and waits until the disk has it.
+    """Write a file and wait until the disk has it.
 
     Args:
         path: The file.
@@ -56,7 +56,7 @@ def _naming(path: Path) -> Iterator[None]:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Writes a file so that no reader, and no crash, ever sees half of it.
+    """Write a file so that no reader, and no crash, ever sees half of it.
 
     Args:
         path: Where the file shall be.

@@ -41,7 +41,7 @@ TASKS_BY_NAME = {task.name: task for task in ALL_TASKS}
 
 
 def get_task(name: str, others: Collection[str] = ()) -> Task:
-    """Looks a task up.
+    """Look a task up.
 
     Args:
         name: The task's name.

@@ -9,7 +9,7 @@ from prep.tasks.task import Task
 
 
 def definition_digest(task: Task) -> str:
-    """Fingerprints whatever decides how a row is worded, so that a changed task is noticed.
+    """Fingerprint whatever decides how a row is worded, so that a changed task is noticed.
 
     Args:
         task: The task.

@@ -39,7 +39,7 @@ _HOLE = "\0"  # where a template's only field goes
 
 
 def row_to_example(task: Task) -> Callable[[Row], Example]:
-    """Prepares the function that turns rows of this task into examples.
+    """Prepare the function that turns rows of this task into examples.
 
     Args:
         task: The task.
@@ -82,7 +82,7 @@ def row_to_example(task: Task) -> Callable[[Row], Example]:
 
 
 def row_to_rows(task: Task, split: str) -> Callable[[Row], list[Row]] | None:
-    """Prepares the chain of row functions.
+    """Prepare the chain of row functions.
 
     Args:
         task: The task.
@@ -114,7 +114,7 @@ def row_to_rows(task: Task, split: str) -> Callable[[Row], list[Row]] | None:
 
 
 def row_to_examples(task: Task, split: str) -> Callable[[Row | RowError], list[Example]]:
-    """Prepares the function that turns a row of a file into the examples it becomes.
+    """Prepare the function that turns a row of a file into the examples it becomes.
 
     Args:
         task: The task.

@@ -9,7 +9,7 @@ from prep.tasks.task import Task
 
 
 def read_from(task: Task, source: str) -> Task:
-    """Reads the task from another source than its files.
+    """Read the task from another source than its files.
 
     Args:
         task: The task.
@@ -22,19 +22,19 @@ def read_from(task: Task, source: str) -> Task:
         UsageError: If there is no such source, or the task is not in it.
     """
     if source not in SOURCES:
-        raise UsageError(f"--source: there is no source {source!r}; {nearest(source, SOURCES)}")
+        raise UsageError(f"`source`: there is no source {source!r}; {nearest(source, SOURCES)}")
     if source == "files" or isinstance(task.source, GeneratedSource):
         return task
     chosen = task.tfds if source == "tfds" else task.hf
     if chosen is None:
-        raise UsageError(f"task {task.name!r} has no --source {source}; it has files")
+        raise UsageError(f"task {task.name!r} has no `source={source}`; it has files")
     return dataclasses.replace(
         task, source=chosen, labels=chosen.labels or _numbered(task.labels), columns=()
     )
 
 
 def _numbered(labels: Mapping[str, str]) -> Mapping[str, str]:
-    """Lets labels be written as the numbers of the label words as well, unless numbers they are."""
+    """Let labels be written as the numbers of the label words as well, unless numbers they are."""
     if any(value.isdecimal() for value in labels):
         return labels
     words = dict.fromkeys(labels.values())

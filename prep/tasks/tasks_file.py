@@ -59,7 +59,7 @@ def answers_in_field(field: str, row: Row) -> list[str]:
 
 
 def load_tasks(path: Path) -> tuple[Task, ...]:
-    """Reads tasks from a YAML file or a Python module.
+    """Read tasks from a YAML file or a Python module.
 
     Args:
         path: A file that ends with .yaml, .yml or .py.
@@ -80,14 +80,23 @@ def load_tasks(path: Path) -> tuple[Task, ...]:
 
 @dataclasses.dataclass(frozen=True)
 class _Value:
-    """A value of a YAML file and its line."""
+    """A value of a YAML file and its line.
+
+    Attributes:
+        content: A text, a list of values, or a mapping from keys to values.
+        line: Where it is, from 1; of a value in a mapping, where its key is.
+    """
 
     content: Any
     line: int
 
 
 class _TasksFile:
-    """A YAML file of tasks, read with line numbers."""
+    """A YAML file of tasks, read with line numbers.
+
+    Args:
+        path: The file.
+    """
 
     def __init__(self, path: Path):
         self._path = path
@@ -303,13 +312,13 @@ class _TasksFile:
 
 
 def _fields_of(template: str) -> tuple[str, ...]:
-    """The fields a template names, whatever of them it takes: {a[b]} names a."""
+    """List the fields a template names, whatever of them it takes: {a[b]} names a."""
     names = (name for _, name, _, _ in string.Formatter().parse(template) if name is not None)
     return tuple(name.split("[")[0].split(".")[0] for name in names if name)
 
 
 def _line_about(problem: str, keys: Mapping[str, _Value], line: int) -> int:
-    """The line of the key that a problem found by `Task` itself is about."""
+    """Find the line of the key that a problem found by `Task` itself is about."""
     return next((value.line for key, value in keys.items() if f"{key} " in problem), line)
 
 

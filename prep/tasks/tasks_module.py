@@ -11,7 +11,7 @@ from prep.tasks.task import Task
 
 
 def module_name(path: Path) -> str:
-    """Names a module after its path, so that every process gives it the same name.
+    """Name a module after its path, so that every process gives it the same name.
 
     Args:
         path: A .py file.
@@ -24,7 +24,7 @@ def module_name(path: Path) -> str:
 
 
 def import_module(path: Path, name: str = "") -> Any:
-    """Imports a module by its path, under a name that every process gives it.
+    """Import a module by its path, under a name that every process gives it.
 
     Args:
         path: A .py file.
@@ -57,7 +57,7 @@ def import_module(path: Path, name: str = "") -> Any:
 
 
 def _line_of(error: BaseException, path: Path) -> int:
-    """The last line of the file that the error passed through."""
+    """Find the last line of the file that the error passed through."""
     if isinstance(error, SyntaxError):
         return error.lineno or 1
     line, trace = 1, error.__traceback__

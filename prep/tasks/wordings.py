@@ -9,7 +9,7 @@ FORMATS = ("t5", "hyperformer")
 
 
 def worded_as(task: Task, name: str, has_name_in_front: bool = False) -> Task:
-    """Words the task as a publication does.
+    """Word the task as a publication does.
 
     Args:
         task: The task.
@@ -25,7 +25,7 @@ def worded_as(task: Task, name: str, has_name_in_front: bool = False) -> Task:
         UsageError: If there is no such format, or the task has no wording in it.
     """
     if name not in FORMATS:
-        raise UsageError(f"--format: there is no format {name!r}; {nearest(name, FORMATS)}")
+        raise UsageError(f"`format`: there is no format {name!r}; {nearest(name, FORMATS)}")
     if name == "t5":
         return task
     other = task.hyperformer or Rewording()
@@ -43,4 +43,4 @@ def _inputs_without_name(task: Task) -> str:
     name = f"{task.name} "
     if isinstance(task.inputs, str) and task.inputs.startswith(name):
         return task.inputs.removeprefix(name)
-    raise UsageError(f"task {task.name!r} has no wording in --format hyperformer")
+    raise UsageError(f"task {task.name!r} has no wording in `format=hyperformer`")

@@ -30,7 +30,7 @@ def make_pairs(
     max_input_length: int,
     max_target_length: int,
 ) -> Iterator[tuple[list[int], list[int]]]:
-    """Turns the tokens of a row into inputs and targets; a long row gives several pairs.
+    """Turn the tokens of a row into inputs and targets; a long row gives several pairs.
 
     Args:
         objective: One of `OBJECTIVES`.
@@ -63,7 +63,7 @@ def make_pairs(
 
 
 def count_noise(length: int) -> tuple[int, int]:
-    """Says how much of a segment is hidden.
+    """Say how much of a segment is hidden.
 
     Args:
         length: Tokens, at least 2.
@@ -77,7 +77,7 @@ def count_noise(length: int) -> tuple[int, int]:
 
 
 def draw_spans(length: int, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Draws the spans to hide: shown and hidden spans take turns, a shown one is first.
+    """Draw the spans to hide: shown and hidden spans take turns, a shown one is first.
 
     As in T5, a segment so short that one span is enough therefore always loses its end.
 
@@ -98,7 +98,7 @@ def draw_spans(length: int, generator: np.random.Generator) -> tuple[np.ndarray,
 def corrupt_spans(
     ids: Sequence[int], vocabulary: Vocabulary, generator: np.random.Generator
 ) -> tuple[list[int], list[int]]:
-    """Hides spans of tokens.
+    """Hide spans of tokens.
 
     Args:
         ids: Token ids [L], at least two.
@@ -120,7 +120,7 @@ def corrupt_spans(
 
 
 def longest_corruptible(max_input_length: int, max_target_length: int, sentinels: int) -> int:
-    """Finds how long a segment may be so that neither side has to be cut.
+    """Find how long a segment may be so that neither side has to be cut.
 
     Args:
         max_input_length: Tokens, EOS included.
@@ -143,6 +143,6 @@ def longest_corruptible(max_input_length: int, max_target_length: int, sentinels
 
 
 def _divide(total: int, parts: int, generator: np.random.Generator) -> np.ndarray:
-    """Divides a number into that many parts of at least 1, every division being as likely."""
+    """Divide a number into that many parts of at least 1, every division being as likely."""
     cuts = np.sort(generator.permutation(total - 1)[: parts - 1]) + 1
     return np.diff(np.concatenate([[0], cuts, [total]]))

@@ -29,7 +29,7 @@ def pack_examples(
     input_capacity: int,
     target_capacity: int | None = None,
 ) -> list[list[int]]:
-    """Shares examples out among rows.
+    """Share examples out among rows.
 
     Args:
         input_lengths: Tokens of each example's inputs, at most `input_capacity`.
@@ -58,7 +58,7 @@ def pack_examples(
 
 
 def round_up(length: int) -> int:
-    """Rounds a target length up to a multiple of `TARGET_MULTIPLE`.
+    """Round a target length up to a multiple of `TARGET_MULTIPLE`.
 
     Args:
         length: In tokens.
@@ -70,7 +70,7 @@ def round_up(length: int) -> int:
 
 
 def _pack_evenly(inputs: list[int], targets: list[int], input_capacity: int) -> list[list[int]]:
-    """Packs into as few rows as the inputs alone need, with targets spread evenly over them."""
+    """Pack into as few rows as the inputs alone need, with targets spread evenly over them."""
     best = _pack(inputs, targets, input_capacity, sum(targets))
     fullest = round_up(max(sum(targets[place] for place in row) for row in best))
     too_few = round_up(max(max(targets), sum(targets) // len(best))) - TARGET_MULTIPLE
@@ -135,7 +135,7 @@ class _Pool:
             self._flip(length)
 
     def take_any(self, input_space: int, target_space: int) -> int | None:
-        """Takes the next in random order, as long as there is room for it and any other."""
+        """Take the next in random order, as long as there is room for it and any other."""
         if input_space < 2 * (self.lengths.bit_length() - 1):
             return None
         while self._order and self._is_taken[self._order[-1]]:
@@ -148,7 +148,7 @@ class _Pool:
         return self._take(length, bisect_left(self._by_length[length], key))
 
     def take_to_fill(self, input_space: int, target_space: int) -> int | None:
-        """Takes the longest input that fits, or the longer of two that fill the row better."""
+        """Take the longest input that fits, or the longer of two that fill the row better."""
         longest = (self.lengths & ((2 << input_space) - 1)).bit_length() - 1
         for total in range(input_space, max(longest, input_space - _SUMS_TRIED), -1):
             pairs = self._pairs(total)
@@ -159,7 +159,7 @@ class _Pool:
         return self.take_longest(input_space, target_space)
 
     def take_longest(self, input_space: int, target_space: int) -> int | None:
-        """Takes the longest input that fits, and of those the one with the longest target."""
+        """Take the longest input that fits, and of those the one with the longest target."""
         fitting = self.lengths & ((2 << input_space) - 1)
         while fitting:
             length = fitting.bit_length() - 1
@@ -170,7 +170,7 @@ class _Pool:
         return None
 
     def _pairs(self, total: int) -> int:
-        """The lengths, as bits, that sum up to `total` with another example's."""
+        """Find the lengths, as bits, that sum up to `total` with another example's."""
         shift = self._width - total
         pairs = self.lengths & (self._mirrored >> shift if shift >= 0 else self._mirrored << -shift)
         half = total // 2

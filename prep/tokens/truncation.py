@@ -15,7 +15,7 @@ MIN_LENGTH = 2  # the marker and EOS, or one token and EOS
 
 
 def check_truncation(name: str, where: str) -> None:
-    """Checks the name of a way to truncate.
+    """Check the name of a way to truncate.
 
     Args:
         name: As a person wrote it.
@@ -35,7 +35,7 @@ def truncate(
     keep: str = "head",
     marker_id: int = -1,
 ) -> set[int]:
-    """Cuts token ids in place where they are too long, and ends every one with EOS.
+    """Cut token ids in place where they are too long, and end every sequence with EOS.
 
     Args:
         sequences: Token ids without EOS.

@@ -2,7 +2,7 @@
 
 T5's published model has 32,000 pieces and none of the `<extra_id_n>` sentinels; they take the ids
 after the last piece, counted backwards (`<extra_id_0>` is the highest), as in the T5 code
-(Raffel et al. 2020, section 3.1.4). The embedding has a multiple of 128 rows, which TPUs like.
+(Raffel et al. 2020, section 3.1.4).
 """
 
 import hashlib
@@ -12,11 +12,10 @@ from functools import cached_property
 
 import sentencepiece
 
-from prep import storage
 from prep.errors import DataError
+from prep.storage import StoragePath, place_of
 
 EXTRA_IDS = 100  # sentinels of every published T5
-EMBEDDING_MULTIPLE = 128
 SENTINEL_MARK = "<extra_id_"
 EOS_MARK = "</s>"  # in a text: a separator, as Hugging Face's T5 tokenizers have it
 
@@ -40,10 +39,11 @@ class Vocabulary:
     eos_id = 1
     unk_id = 2
 
-    def __init__(self, path: storage.StoragePath, extra_ids: int = EXTRA_IDS):
-        self.path = str(path)
+    def __init__(self, path: StoragePath, extra_ids: int = EXTRA_IDS):
+        self.place = place_of(path)
+        self.path = str(self.place)
         self.extra_ids = extra_ids
-        model = storage.read_bytes(path)
+        model = self.place.read_bytes()
         self.sha256 = hashlib.sha256(model).hexdigest()
         self._processor = _load_processor(model, self.path)
         self.pieces: int = self._processor.vocab_size()
@@ -53,13 +53,8 @@ class Vocabulary:
         """Number of token ids: pieces and sentinels."""
         return self.pieces + self.extra_ids
 
-    @property
-    def embedding_rows(self) -> int:
-        """Rows of the embedding: the size rounded up to a multiple of 128."""
-        return -(-self.size // EMBEDDING_MULTIPLE) * EMBEDDING_MULTIPLE
-
     def sentinel_id(self, number: int) -> int:
-        """Returns the token id of `<extra_id_number>`.
+        """Return the token id of `<extra_id_number>`.
 
         Args:
             number: From 0 up to the number of sentinels.
@@ -70,7 +65,7 @@ class Vocabulary:
         return self.size - 1 - number
 
     def encode(self, text: str) -> list[int]:
-        """Turns a text into token ids, without EOS.
+        """Turn a text into token ids, without EOS.
 
         Args:
             text: Any text; `<extra_id_n>` in it becomes the sentinel's id, `</s>` that of EOS.
@@ -83,7 +78,7 @@ class Vocabulary:
         return self._processor.encode(text)
 
     def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
-        """Turns many texts into token ids, without EOS, on the calling thread alone.
+        """Turn many texts into token ids, without EOS, on the calling thread alone.
 
         Args:
             texts: Any texts.
@@ -100,7 +95,7 @@ class Vocabulary:
         return ids
 
     def decode(self, ids: Iterable[int]) -> str:
-        """Turns token ids back into text: padding dropped, stopped at EOS, sentinels shown.
+        """Turn token ids back into text: padding dropped, stopped at EOS, sentinels shown.
 
         Args:
             ids: Token ids, as a list or an array.

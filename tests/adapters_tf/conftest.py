@@ -13,6 +13,7 @@ from transformers import T5Config, TFT5ForConditionalGeneration
 
 from adapters_tf import TaskModel, load_backbone, load_task, save_task
 from adapters_tf.runs.loading import build_model, trainable_checkpoint
+from adapters_tf.runs.settings import parse_settings
 from eval import GreedyModel
 
 SMALL = {"d_model": 32, "d_kv": 8, "d_ff": 64, "num_heads": 4, "dropout_rate": 0.0}
@@ -176,9 +177,9 @@ def make_run(tmp_path_factory, dataset):
         model = {"backbone": str(GOLDEN / "t5"), "vocabulary_size": 96, "overrides": {}}
         adapters = {"method": method, "settings": settings, "train_layer_norms": False, **more}
         config = {"model": model, "adapters": adapters, "tasks": ["rte", "cola"], "seed": 0}
-        config |= {"dataset": str(dataset), "vocabulary_sha256": sha256}
+        config |= {"dataset": str(dataset), "run": str(folder), "vocabulary_sha256": sha256}
         (folder / "config.yaml").write_text(yaml.safe_dump(config))
-        built = build_model(config)
+        built = build_model(parse_settings(config, "config.yaml"))
         random = np.random.default_rng(seed)
         for variable in built.trainable_variables:
             variable.assign_add(random.normal(0, 0.2, variable.shape).astype(np.float32))

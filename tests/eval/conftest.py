@@ -10,6 +10,7 @@ import yaml
 from adapters_tf import build_model, load_backbone
 from adapters_tf.model.task_model import TaskModel
 from adapters_tf.runs.loading import trainable_checkpoint
+from adapters_tf.runs.settings import parse_settings
 from prep import (
     Manifest,
     ShardEntry,
@@ -163,7 +164,7 @@ def run_folder(tmp_path_factory, dataset):
         "vocabulary_sha256": manifest["vocabulary"]["sha256"],
     }
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
-    model = build_model(config)
+    model = build_model(parse_settings(config, "config.yaml"))
     randomize(model)
     step = tf.Variable(42, dtype=tf.int64, trainable=False)
     checkpoint = trainable_checkpoint(model, step=step)

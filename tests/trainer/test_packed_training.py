@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -145,8 +146,8 @@ def resolved_for(dataset, **data):
 
 def test_lengths_are_those_of_the_rows(packed_dataset):
     resolved, manifest = resolved_for(packed_dataset)
-    assert resolved["data"]["input_length"] == 64
-    assert resolved["data"]["target_length"] == manifest.packing.target_length
+    assert resolved.data.input_length == 64
+    assert resolved.data.target_length == manifest.packing.target_length
     entries = [manifest.task(task).split("validation") for task in TASKS]
     assert validation_lengths(resolved, manifest) == (
         max(entry.longest_input for entry in entries),
@@ -157,7 +158,7 @@ def test_lengths_are_those_of_the_rows(packed_dataset):
 def test_the_mixture_counts_examples(packed_dataset):
     """Tasks have unlike lengths, so unlike shares of the batches give like shares of examples."""
     resolved, manifest = resolved_for(packed_dataset, batch_size=2, temperature=1e6)
-    resolved["training"]["steps"] = 6000
+    resolved = replace(resolved, training=replace(resolved.training, steps=6000))
     batches = make_batches(resolved, manifest)
     examples_per_row = np.array([len(table) / table.rows for table in batches.tables])
     assert examples_per_row.max() > 1.3 * examples_per_row.min()

@@ -1,21 +1,29 @@
 """Training losses per task and the speed, printed and logged."""
 
+from __future__ import annotations
+
 import time
 
 import numpy as np
 
-from trainer.callbacks.step_callback import Report, StepCallback
+from trainer.callbacks.step_callback import Report, Span, StepCallback
 from trainer.run.metrics_log import MetricsLog
 
 
-class Figures(StepCallback):
-    """Prints and logs training losses per task, and the speed."""
+class FiguresCallback(StepCallback):
+    """Prints and logs training losses per task, and the speed.
 
-    def __init__(self, log: MetricsLog, report: Report, *steps: int):
-        super().__init__(*steps)
+    Args:
+        span: Which steps, and how often.
+        log: Of the run.
+        report: Called with every line.
+    """
+
+    def __init__(self, span: Span, log: MetricsLog, report: Report):
+        super().__init__(span)
         self.log, self.report = log, report
         self.started = self.since = time.monotonic()
-        self.previous = self.first_step
+        self.previous = span.first
 
     def act(self, step: int) -> None:
         """Read the losses since the last time."""
@@ -41,9 +49,9 @@ class Figures(StepCallback):
             },
         )
         parts = " ".join(f"{name.removesuffix('/loss')} {figures[name]:.3f}" for name in figures)
-        left = (self.last_step - step) * (now - self.started) / (step - self.first_step)
+        left = (self.span.last - step) * (now - self.started) / (step - self.span.first)
         self.report(
-            f"step {step}/{self.last_step}  loss {total:.3f}  ({parts})  "
+            f"step {step}/{self.span.last}  loss {total:.3f}  ({parts})  "
             f"{rate:.1f} steps/s  {format_seconds(left)} left"
         )
         self.since, self.previous = now, step

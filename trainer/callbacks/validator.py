@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from adapters_tf import TaskModel
+from adapters_tf.runs.settings import ResolvedRun
 from eval import Evaluator
 from eval.decoding.replicas import padded_rows, share_out
+from eval.metrics.registry import mean_of_main_metrics
 from prep import Manifest, TokenTable, make_batch, read_split, read_vocabulary
 from trainer.settings.resolving import packed_lengths
 from trainer.steps.step import validation_step
@@ -22,7 +23,6 @@ class Validator:
     Args:
         model: That is being trained.
         tables: The validation tokens of each task.
-        manifest: Of the dataset.
         evaluator: Scores predictions; its compiled programs are kept between validations.
         strategy: That the model's variables live under.
         batch_size: Examples per global batch.
@@ -34,7 +34,6 @@ class Validator:
         self,
         model: TaskModel,
         tables: Mapping[str, TokenTable],
-        manifest: Manifest,
         evaluator: Evaluator,
         strategy: tf.distribute.Strategy,
         *,
@@ -42,7 +41,7 @@ class Validator:
         input_length: int,
         target_length: int,
     ):
-        self.model, self.tables, self.manifest = model, tables, manifest
+        self.model, self.tables = model, tables
         self.evaluator, self.strategy = evaluator, strategy
         self.batch_size = batch_size
         self.input_length, self.target_length = input_length, target_length
@@ -58,16 +57,13 @@ class Validator:
             and `mean` (of each task's first metric).
         """
         figures: dict[str, float] = {}
+        metrics: dict[str, Mapping[str, float]] = {}
         for task, table in self.tables.items():
             figures[f"{task}/loss"] = self.loss(task, table)
-            result = self.evaluator.evaluate(task, table)
-            figures.update({f"{task}/{name}": value for name, value in result.metrics.items()})
+            metrics[task] = self.evaluator.evaluate(task, table).metrics
+            figures.update({f"{task}/{name}": value for name, value in metrics[task].items()})
         figures["loss"] = float(np.mean([figures[f"{task}/loss"] for task in self.tables]))
-        figures["mean"] = float(
-            np.mean(
-                [figures[f"{task}/{self.manifest.task(task).metrics[0]}"] for task in self.tables]
-            )
-        )
+        figures["mean"] = mean_of_main_metrics(metrics.values())
         return figures
 
     def loss(self, task: str, table: TokenTable) -> float:
@@ -90,55 +86,64 @@ class Validator:
 
 
 def make_validator(
-    resolved: Mapping[str, Any],
-    manifest: Manifest,
-    model: TaskModel,
-    strategy: tf.distribute.Strategy,
+    settings: ResolvedRun, manifest: Manifest, model: TaskModel, strategy: tf.distribute.Strategy
 ) -> Validator | None:
-    """Read the validation splits; None when no task has one."""
-    data, limit = resolved["data"], resolved["training"]["validation_examples"]
-    input_length, target_length = validation_lengths(resolved, manifest)
+    """Read the validation splits.
+
+    Args:
+        settings: Of the run.
+        manifest: Of its dataset.
+        model: That is being trained.
+        strategy: That the model's variables live under.
+
+    Returns:
+        What validates the tasks that have the split; None when no task has one.
+    """
+    data, limit = settings.data, settings.training.validation_examples
+    input_length, target_length = validation_lengths(settings, manifest)
     tables: dict[str, TokenTable] = {}
-    for task in resolved["tasks"]:
-        if data["validation_split"] in manifest.task(task).splits:
-            table = read_split(resolved["dataset"], manifest, task, data["validation_split"])
+    for task in settings.tasks:
+        if data.validation_split in manifest.task(task).splits:
+            table = read_split(settings.dataset, manifest, task, data.validation_split)
             tables[task] = table.head(limit) if limit else table
     if not tables:
         return None
-    vocabulary = read_vocabulary(resolved["dataset"], manifest)
     evaluator = Evaluator(
         model,
         manifest,
-        vocabulary,
-        batch_size=data["batch_size"],
+        read_vocabulary(settings.dataset, manifest),
+        batch_size=data.batch_size,
         input_length=input_length,
         strategy=strategy,
     )
     return Validator(
         model,
         tables,
-        manifest,
         evaluator,
         strategy,
-        batch_size=data["batch_size"],
+        batch_size=data.batch_size,
         input_length=input_length,
         target_length=target_length,
     )
 
 
-def validation_lengths(resolved: Mapping[str, Any], manifest: Manifest) -> tuple[int, int]:
+def validation_lengths(settings: ResolvedRun, manifest: Manifest) -> tuple[int, int]:
     """Choose the lengths of validation batches, which hold one example per row.
+
+    Args:
+        settings: Of the run.
+        manifest: Of its dataset.
 
     Returns:
         Input and target tokens: those of training, unless its rows are packed; then the longest
         there are.
     """
-    data, split = resolved["data"], resolved["data"]["validation_split"]
-    if not packed_lengths(manifest, resolved["tasks"], data["train_split"]):
-        return data["input_length"], data["target_length"]
-    entries = [manifest.task(task) for task in resolved["tasks"]]
+    data, split = settings.data, settings.data.validation_split
+    if not packed_lengths(manifest, settings.tasks, data.train_split):
+        return data.input_length, data.target_length
+    entries = [manifest.task(task) for task in settings.tasks]
     splits = [entry.splits[split] for entry in entries if split in entry.splits]
     return (
-        max((one.longest_input for one in splits), default=data["input_length"]),
-        max((one.longest_target for one in splits), default=data["target_length"]),
+        max((one.longest_input for one in splits), default=data.input_length),
+        max((one.longest_target for one in splits), default=data.target_length),
     )

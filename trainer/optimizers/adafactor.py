@@ -29,14 +29,14 @@ class TaskwiseAdafactor(TaskwiseOptimizer):
 
     def update(self, gradient, value, slots, rate):
         """One factored, clipped step."""
-        decay = 1.0 - tf.pow(slots["steps"], -0.8)
+        kept = 1.0 - tf.pow(slots["steps"], -0.8)
         square = tf.square(gradient) + 1e-30
         if "square" in slots:
-            new = {"square": decay * slots["square"] + (1.0 - decay) * square}
+            new = {"square": kept * slots["square"] + (1.0 - kept) * square}
             scaled = gradient * tf.math.rsqrt(new["square"])
         else:
-            row = decay * slots["row"] + (1.0 - decay) * tf.reduce_mean(square, -1)
-            column = decay * slots["column"] + (1.0 - decay) * tf.reduce_mean(square, -2)
+            row = kept * slots["row"] + (1.0 - kept) * tf.reduce_mean(square, -1)
+            column = kept * slots["column"] + (1.0 - kept) * tf.reduce_mean(square, -2)
             new = {"row": row, "column": column}
             factor = tf.math.rsqrt(row / tf.reduce_mean(row, -1, keepdims=True))
             scaled = gradient * factor[..., None] * tf.math.rsqrt(column)[..., None, :]

@@ -14,10 +14,16 @@ from collections.abc import Callable
 import tensorflow as tf
 import tf_keras
 
+from adapters_tf.backbone.keras_internals import (
+    KeepsSparseGradients,
+    set_learning_rate,
+    slot_number,
+)
+
 Tensors = dict[str, tf.Tensor]
 
 
-class TaskwiseOptimizer(tf_keras.optimizers.Optimizer):
+class TaskwiseOptimizer(KeepsSparseGradients, tf_keras.optimizers.Optimizer):
     """The part all methods share: which rows a step reads and writes.
 
     A bank's gradient comes as `tf.IndexedSlices` of the one row that was routed to, or, where a
@@ -50,8 +56,9 @@ class TaskwiseOptimizer(tf_keras.optimizers.Optimizer):
             global_clipnorm=clip_norm,
             jit_compile=False,
         )
-        self._learning_rate = self._build_learning_rate(learning_rate)
-        self.is_bank, self.decay, self.is_compiled = is_bank, weight_decay, is_compiled
+        set_learning_rate(self, learning_rate)
+        self.is_bank, self.is_compiled = is_bank, is_compiled
+        self.weight_decay_rate = weight_decay
 
     def build(self, var_list) -> None:
         """Create the slots and step counts of the given variables."""
@@ -97,7 +104,7 @@ class TaskwiseOptimizer(tf_keras.optimizers.Optimizer):
 
     def update_step(self, gradient, variable) -> None:
         """Apply one variable's gradient."""
-        slots = self._slots[self._index_dict[self._var_key(variable)]]
+        slots = self._slots[slot_number(self, variable)]
         rate = tf.cast(self.learning_rate, tf.float32)
         if isinstance(gradient, tf.IndexedSlices) and gradient.indices.shape[0] != 1:
             self._update_present_rows(gradient, variable, slots, rate)
@@ -149,13 +156,9 @@ class TaskwiseOptimizer(tf_keras.optimizers.Optimizer):
     def _step(self, gradient, value, slots: Tensors, rate) -> tuple[tf.Tensor, Tensors]:
         slots = {**slots, "steps": slots["steps"] + 1.0}
         change, new_slots = self.update(gradient, value, slots, rate)
-        if self.decay and value.shape.rank >= 2:
-            change -= rate * self.decay * value
+        if self.weight_decay_rate and value.shape.rank >= 2:
+            change -= rate * self.weight_decay_rate * value
         return value + change, {**slots, **new_slots}
-
-    def _deduplicate_sparse_grad(self, grads):
-        # A bank's gradient names each row once; `tf.unique` would be a sequential loop on TPU.
-        return grads
 
 
 def _write_row(variable: tf.Variable, row: tf.Tensor, value: tf.Tensor) -> None:

@@ -1,32 +1,53 @@
 """What is about to be trained, in a few lines."""
 
-from collections.abc import Mapping
-from typing import Any
+from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
 
 from adapters_tf import TaskModel
+from adapters_tf.runs.settings import ResolvedRun
 from prep import Manifest, TokenTable
 from trainer.batches.mixture_batches import MixtureBatches
 
 
-def report_left_out(manifest: Manifest, resolved: Mapping[str, Any], report) -> None:
-    """Name the tasks that nobody asked to leave out."""
-    others = [task for task in manifest.tasks if task not in resolved["tasks"]]
+def report_left_out(
+    settings: ResolvedRun, manifest: Manifest, report: Callable[[str], None]
+) -> None:
+    """Name the tasks that nobody asked to leave out.
+
+    Args:
+        settings: Of the run.
+        manifest: Of its dataset.
+        report: Called with a line, if there are any.
+    """
+    others = [task for task in manifest.tasks if task not in settings.tasks]
     if others:
-        report(f"without a split {resolved['data']['train_split']!r}: {', '.join(others)}")
+        report(f"without a split {settings.data.train_split!r}: {', '.join(others)}")
 
 
 def describe(
-    resolved: Mapping[str, Any],
+    settings: ResolvedRun,
     model: TaskModel,
     batches: MixtureBatches,
     strategy: tf.distribute.Strategy,
     first: int,
 ) -> str:
-    """Say in a few lines what is about to be trained."""
-    steps = resolved["training"]["steps"]
+    """Say in a few lines what is about to be trained.
+
+    Args:
+        settings: Of the run.
+        model: As it will be trained.
+        batches: Of the whole run.
+        strategy: What the run is spread over.
+        first: Steps done before.
+
+    Returns:
+        A line per task, and what trains.
+    """
+    steps = settings.training.steps
     counts = np.bincount(batches.schedule, minlength=len(batches.names))
     what = "batches" if batches.draws == 1 else "rows"
     lines = [

@@ -1,20 +1,22 @@
-"""Refuse settings that cannot work, before anything is built or written."""
+"""Refuse settings that cannot work, before data is read, a model is built or anything written."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from adapters_tf import PrefixConfig, PromptConfig, read_methods
-from adapters_tf.methods import prefixed_attention, prompt
+from adapters_tf import read_methods
+from adapters_tf.runs.settings import ResolvedRun
+from adapters_tf.task_adapters.starting import choose_starts
+from eval.metrics.registry import check_metrics
 from prep import Manifest, UsageError, nearest
-from trainer.optimizers.learning_rate import DECAYS
+from trainer.optimizers.learning_rate import SCHEDULES
 from trainer.optimizers.registry import OPTIMIZERS
 from trainer.settings.config import RunConfig
 from trainer.settings.resolving import packed_lengths
 
 # What may change between the parts of one run: it does not reach the weights.
-HARMLESS = (
+MAY_CHANGE = (
     "run",
     "dataset",
     "training.log_every",
@@ -38,7 +40,7 @@ def check_config(config: RunConfig) -> None:
         if not value:
             raise UsageError(f"{option} is missing: name the folder")
     _check_choice("optimizer.name", config.optimizer.name, OPTIMIZERS)
-    _check_choice("optimizer.decay", config.optimizer.decay, DECAYS)
+    _check_choice("optimizer.schedule", config.optimizer.schedule, SCHEDULES)
     positive = {
         "training.steps": config.training.steps,
         "training.log_every": config.training.log_every,
@@ -73,67 +75,64 @@ def _check_choice(name: str, value: str, valid: Iterable[str]) -> None:
         raise UsageError(f"{name} {value!r} is unknown; {nearest(value, valid)}")
 
 
-def check_replicas(batch_size: int, replicas: int) -> None:
-    """Refuse a batch that the replicas cannot share evenly.
+def check_run(settings: ResolvedRun, manifest: Manifest) -> None:
+    """Check what the settings and the dataset together make impossible.
 
     Args:
-        batch_size: Examples per global batch.
-        replicas: How many replicas train.
+        settings: Of the run.
+        manifest: Of its dataset.
 
     Raises:
-        UsageError: With the nearest batch sizes that work.
+        UsageError: The first thing that is wrong; so for `ConfigurationError`, of adapters.
     """
-    if batch_size % replicas:
-        below = batch_size // replicas * replicas
-        near = f"{below} or {below + replicas}" if below else str(replicas)
-        raise UsageError(
-            f"data.batch_size {batch_size} is not divisible by {replicas} replicas; use {near}"
-        )
+    check_packed_lengths(settings, manifest)
+    check_methods(settings, manifest)
+    check_metrics(manifest.task(task) for task in settings.tasks)
+    check_best_metric(settings.training.best_metric, settings.tasks, manifest)
 
 
-def check_packed_lengths(resolved: Mapping[str, Any], manifest: Manifest) -> None:
+def check_packed_lengths(settings: ResolvedRun, manifest: Manifest) -> None:
     """Refuse lengths that are not those of the rows the dataset was packed into.
 
     Args:
-        resolved: The run's settings.
+        settings: Of the run.
         manifest: Of the dataset.
 
     Raises:
         UsageError: With the dataset's lengths.
     """
-    data = resolved["data"]
-    lengths = packed_lengths(manifest, resolved["tasks"], data["train_split"])
+    data = settings.data
+    lengths = packed_lengths(manifest, settings.tasks, data.train_split)
     if lengths is None:
         return
-    for name, length in zip(("input", "target"), lengths, strict=True):
-        if data[f"{name}_length"] != length:
+    given = {"input": data.input_length, "target": data.target_length}
+    for (name, asked), length in zip(given.items(), lengths, strict=True):
+        if asked != length:
             option = "--max-input-length" if name == "input" else "--pack-target-length"
             raise UsageError(
-                f"data.{name}_length is {data[f'{name}_length']}, and the dataset is packed into "
+                f"data.{name}_length is {asked}, and the dataset is packed into "
                 f"rows of {lengths[0]} input and {lengths[1]} target tokens; leave it out, or "
                 f"build the dataset with another {option}"
             )
 
 
-def check_packed_methods(resolved: Mapping[str, Any], manifest: Manifest) -> None:
-    """Refuse adapter methods that cannot read the rows the dataset was packed into.
+def check_methods(settings: ResolvedRun, manifest: Manifest) -> None:
+    """Refuse adapter methods that are unknown, or cannot read the rows the dataset holds.
 
     Args:
-        resolved: The run's settings.
+        settings: Of the run.
         manifest: Of the dataset.
 
     Raises:
-        UsageError: It names the method.
+        ConfigurationError: An unknown method or setting.
+        UsageError: A method that cannot read packed rows; it says which and why.
     """
-    adapters = resolved["adapters"]
-    methods = read_methods(adapters["method"], adapters["settings"])
-    is_packed = packed_lengths(manifest, resolved["tasks"], resolved["data"]["train_split"])
-    if not is_packed:
+    methods = read_methods(settings.adapters.method, settings.adapters.settings)
+    if packed_lengths(manifest, settings.tasks, settings.data.train_split) is None:
         return
-    if any(isinstance(method, PromptConfig) for method in methods):
-        raise UsageError(prompt.PACKED_ROWS)
-    if any(isinstance(method, PrefixConfig) and method.positions != "none" for method in methods):
-        raise UsageError(prefixed_attention.PACKED_ROWS)
+    for method in methods:
+        if problem := method.packed_rows_problem():
+            raise UsageError(problem)
 
 
 def check_best_metric(name: str, tasks: Iterable[str], manifest: Manifest) -> None:
@@ -153,22 +152,36 @@ def check_best_metric(name: str, tasks: Iterable[str], manifest: Manifest) -> No
     _check_choice("training.best_metric", name, valid)
 
 
-def check_same_run(old: Mapping[str, Any], new: Mapping[str, Any], folder: str) -> None:
+def check_starts(settings: ResolvedRun) -> None:
+    """Refuse adapters to start from that are not there.
+
+    Args:
+        settings: Of a run that has not begun.
+
+    Raises:
+        ConfigurationError: Nothing to choose from.
+        WeightsError: A task or folder that is not there.
+    """
+    adapters = settings.adapters
+    choose_starts(adapters.start_from, settings.tasks, adapters.nearest_by)
+
+
+def check_same_run(old: ResolvedRun, new: ResolvedRun, folder: str) -> None:
     """Refuse to resume a run with settings that would have made other weights.
 
     Args:
-        old: The run folder's config.
-        new: The config asked for now.
+        old: What the run folder's config holds.
+        new: What is asked for now.
         folder: The run folder, for the message.
 
     Raises:
         UsageError: Naming every setting that differs.
     """
-    before, after = _flatten(old), _flatten(new)
+    before, after = _flatten(old.as_dict()), _flatten(new.as_dict())
     differing = [
         f"{key} was {before.get(key)!r}, now {after.get(key)!r}"
         for key in sorted(before.keys() | after.keys())
-        if before.get(key) != after.get(key) and key not in HARMLESS
+        if before.get(key) != after.get(key) and key not in MAY_CHANGE
     ]
     if differing:
         raise UsageError(

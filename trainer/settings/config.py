@@ -1,149 +1,35 @@
-"""The settings of a run: a tree of dataclasses, read from a file and from the command line."""
+"""The settings of a run as a person gives them, in a file and on the command line."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field
+
+from adapters_tf.commands.arguments import split_names
+from adapters_tf.runs.sections import (
+    AdapterConfig,
+    DataConfig,
+    DistributionConfig,
+    ModelConfig,
+    OptimizerConfig,
+    TrainingConfig,
+)
+
+__all__ = [
+    "AdapterConfig",
+    "DataConfig",
+    "DistributionConfig",
+    "ModelConfig",
+    "OptimizerConfig",
+    "RunConfig",
+    "TrainingConfig",
+]
 
 
-@dataclass
-class ModelConfig:
-    """The backbone.
-
-    Args:
-        backbone: A preset, a Hugging Face folder, or a hub name.
-        overrides: Fields of the T5 configuration to replace, such as `dropout_rate`.
-    """
-
-    backbone: str = "t5-small"
-    overrides: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass
-class AdapterConfig:
-    """The adapter method and its settings.
-
-    Args:
-        method: A name of `adapters_tf.METHODS` or `VARIANTS`, several joined by commas, or `none`
-            to train the whole backbone.
-        settings: By method, what differs from its defaults, such as `lora: {rank: 16}`.
-        train_layer_norms: Whether T5's own layer norms train too, shared by all tasks.
-        start_from: Adapters that were trained before and that tasks start from: an adapter's
-            folder for all tasks, a run folder for the tasks it has, or a folder by task, such as
-            `{rte: runs/glue/adapters/mnli}`.
-        nearest_by: A file that `python -m adapters_tf embed` wrote: where `start_from` is a run,
-            tasks that it does not have start from the adapter of the nearest one that it has.
-        stack_on: A trained bottleneck adapter that stays frozen below: `of`, the run (or another
-            folder) that has it, and `task`, its name there.
-    """
-
-    method: str = "bottleneck"
-    settings: dict[str, dict[str, Any]] = field(default_factory=dict)
-    train_layer_norms: bool = True
-    start_from: str | dict[str, str] = ""
-    nearest_by: str = ""
-    stack_on: dict[str, str] | None = None
-
-
-@dataclass
-class DataConfig:
-    """The batches.
-
-    Args:
-        batch_size: Rows per global batch, over all replicas: examples, or in a packed dataset
-            records of several examples.
-        input_length: Static length of inputs in tokens; 0 takes the dataset's maximum, or the
-            length of its packed rows.
-        target_length: Static length of targets in tokens; 0 takes the dataset's.
-        temperature: Of the mixture: p proportional to min(size, cap)^(1 / temperature).
-        cap: The largest size a task counts with, in examples; 0 for no cap.
-        train_split: What is trained on.
-        validation_split: What is validated on; tasks without it are left out of validation.
-        routing: `batch`: every batch is of one task, the cheaper way; `example`: a batch mixes
-            tasks, and each example goes through its own task's adapters.
-    """
-
-    batch_size: int = 32
-    input_length: int = 0
-    target_length: int = 0
-    temperature: float = 1.0
-    cap: int = 0
-    train_split: str = "train"
-    validation_split: str = "validation"
-    routing: str = "batch"
-
-
-@dataclass
-class OptimizerConfig:
-    """The optimizer and its learning rate.
-
-    Args:
-        name: adamw or adafactor.
-        learning_rate: At its peak.
-        warmup_steps: Of linear rise.
-        decay: constant, linear, cosine or inverse_square_root.
-        weight_decay: Decoupled; matrices only.
-        clip_norm: The largest global norm of the gradients; 0 for no clipping.
-    """
-
-    name: str = "adamw"
-    learning_rate: float = 3e-4
-    warmup_steps: int = 0
-    decay: str = "linear"
-    weight_decay: float = 0.0
-    clip_norm: float = 1.0
-
-
-@dataclass
-class TrainingConfig:
-    """The loop.
-
-    Args:
-        steps: Optimizer steps in all.
-        log_every: Steps between lines of training losses.
-        validate_every: Steps between validations; 0 for one at the end only.
-        validation_examples: The most examples per task in a validation; 0 for all.
-        checkpoint_every: Steps between checkpoints.
-        keep_checkpoints: How many of the last ones stay.
-        best_metric: What the best checkpoint is best by: `loss`, `mean` (of each task's first
-            metric), or one task's, such as `rte/accuracy`.
-        precision: float32 or mixed_bfloat16.
-        jit_compile: Compile the step with XLA (a TPU always does).
-        steps_per_execution: Steps between returns to Python.
-        deterministic: Same inputs, same bits; resuming is then exact to the last one.
-    """
-
-    steps: int = 1000
-    log_every: int = 50
-    validate_every: int = 500
-    validation_examples: int = 1000
-    checkpoint_every: int = 500
-    keep_checkpoints: int = 2
-    best_metric: str = "mean"
-    precision: str = "float32"
-    jit_compile: bool = False
-    steps_per_execution: int = 1
-    deterministic: bool = True
-
-
-@dataclass
-class DistributionConfig:
-    """What the run is spread over.
-
-    Args:
-        kind: auto, tpu, gpu or cpu.
-        logical_devices: Replicas on one CPU, to try distribution out.
-    """
-
-    kind: str = "auto"
-    logical_devices: int = 1
-
-
-@dataclass
+@dataclass(frozen=True)
 class RunConfig:
     """A run of the trainer.
 
-    Args:
+    Attributes:
         dataset: The dataset folder that `prep build` wrote.
         run: The run folder to write, or to resume.
         tasks: Names separated by commas, or a list; by default all of the dataset's that have the
@@ -170,10 +56,4 @@ class RunConfig:
 
     def task_list(self) -> list[str]:
         """List the tasks asked for; empty for all."""
-        if isinstance(self.tasks, str):
-            return [name.strip() for name in self.tasks.split(",") if name.strip()]
-        return list(self.tasks)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Turn the tree into plain dictionaries."""
-        return asdict(self)
+        return split_names(self.tasks) if isinstance(self.tasks, str) else list(self.tasks)

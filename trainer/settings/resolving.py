@@ -1,12 +1,62 @@
-"""What the user left to the dataset, filled in."""
+"""What the user left to the dataset, filled in: `RunConfig` → `ResolvedRun`."""
 
-from collections.abc import Iterable, Mapping
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
+from adapters_tf.runs.sections import AdapterConfig, DataConfig, ModelConfig
+from adapters_tf.runs.settings import ResolvedModel, ResolvedRun
 from adapters_tf.runs.sources import list_sources, with_sources
 from prep import Manifest
 from trainer.settings.config import RunConfig
+
+
+def resolve(config: RunConfig, manifest: Manifest) -> ResolvedRun:
+    """Fill in what the user left to the dataset.
+
+    Args:
+        config: As the user wrote it.
+        manifest: Of its dataset.
+
+    Returns:
+        The settings that everything else takes: tasks listed in the bank's row order, lengths and
+        vocabulary in numbers, places absolute.
+
+    Raises:
+        UsageError: A task that the dataset does not have.
+        ConfigurationError: An adapter method or trained adapters that cannot be.
+    """
+    names = config.task_list() or trained_tasks(manifest, config.data.train_split)
+    tasks = tuple(manifest.task(name).name for name in names)
+    return ResolvedRun(
+        dataset=_absolute(config.dataset),
+        run=_absolute(config.run),
+        tasks=tasks,
+        seed=config.seed,
+        model=_resolve_model(config.model, manifest),
+        adapters=_resolve_adapters(config.adapters),
+        data=_resolve_data(config.data, tasks, manifest),
+        optimizer=config.optimizer,
+        training=config.training,
+        distribution=config.distribution,
+        vocabulary_sha256=manifest.vocabulary.sha256,
+    )
+
+
+def trained_tasks(manifest: Manifest, split: str) -> list[str]:
+    """List the tasks that can be trained on.
+
+    Args:
+        manifest: Of the dataset.
+        split: The training split; some tasks, such as xquad, have none and are for evaluation.
+
+    Returns:
+        Their names, or all names where no task has the split, so that the error names one.
+    """
+    names = [name for name, entry in manifest.tasks.items() if split in entry.splits]
+    return names or list(manifest.tasks)
 
 
 def packed_lengths(manifest: Manifest, tasks: Iterable[str], split: str) -> tuple[int, int] | None:
@@ -33,64 +83,38 @@ def packed_lengths(manifest: Manifest, tasks: Iterable[str], split: str) -> tupl
     )
 
 
-def resolve(config: RunConfig, manifest: Manifest) -> dict[str, Any]:
-    """Fill in what the user left to the dataset.
+def _resolve_model(model: ModelConfig, manifest: Manifest) -> ResolvedModel:
+    is_folder = Path(model.backbone).is_dir()
+    resolved = ResolvedModel(**asdict(model), vocabulary_size=manifest.vocabulary.size)
+    return replace(resolved, backbone=_absolute(model.backbone)) if is_folder else resolved
 
-    Args:
-        config: As the user wrote it.
-        manifest: Of its dataset.
 
-    Returns:
-        Plain settings: tasks listed in the bank's row order, lengths and vocabulary in numbers.
-    """
-    resolved = config.as_dict()
-    names = config.task_list() or trained_tasks(manifest, config.data.train_split)
-    resolved["tasks"] = [manifest.task(name).name for name in names]
-    resolved["dataset"] = _absolute(config.dataset)
-    resolved["run"] = _absolute(config.run)
-    if Path(config.model.backbone).is_dir():
-        resolved["model"]["backbone"] = _absolute(config.model.backbone)
-    starts = resolved["adapters"]["start_from"]
-    resolved["adapters"]["start_from"] = (
-        {task: _absolute(folder) for task, folder in starts.items()}
-        if isinstance(starts, dict)
-        else starts and _absolute(starts)
+def _resolve_data(data: DataConfig, tasks: tuple[str, ...], manifest: Manifest) -> DataConfig:
+    packed = packed_lengths(manifest, tasks, data.train_split)
+    input_length, target_length = packed or (manifest.max_input_length, manifest.max_target_length)
+    return replace(
+        data,
+        input_length=data.input_length or input_length,
+        target_length=data.target_length or target_length,
     )
-    nearest_by = resolved["adapters"]["nearest_by"]
-    resolved["adapters"]["nearest_by"] = nearest_by and _absolute(nearest_by)
-    resolved["adapters"] = _absolute_sources(resolved["adapters"])
-    resolved["model"]["vocabulary_size"] = manifest.vocabulary.size
-    resolved["vocabulary_sha256"] = manifest.vocabulary.sha256
-    data = resolved["data"]
-    packed = packed_lengths(manifest, resolved["tasks"], data["train_split"])
-    lengths = packed or (manifest.max_input_length, manifest.max_target_length)
-    data["input_length"] = data["input_length"] or lengths[0]
-    data["target_length"] = data["target_length"] or lengths[1]
-    return resolved
 
 
-def trained_tasks(manifest: Manifest, split: str) -> list[str]:
-    """List the tasks that can be trained on.
-
-    Args:
-        manifest: Of the dataset.
-        split: The training split; some tasks, such as xquad, have none and are for evaluation.
-
-    Returns:
-        Their names, or all names where no task has the split, so that the error names one.
-    """
-    names = [name for name, entry in manifest.tasks.items() if split in entry.splits]
-    return names or list(manifest.tasks)
+def _resolve_adapters(adapters: AdapterConfig) -> AdapterConfig:
+    """Name the adapters that a run starts from, or is built on, by absolute places."""
+    starts = adapters.start_from
+    named = replace(
+        adapters,
+        start_from={task: _absolute(folder) for task, folder in starts.items()}
+        if isinstance(starts, dict)
+        else starts and _absolute(starts),
+        nearest_by=adapters.nearest_by and _absolute(adapters.nearest_by),
+    )
+    places: dict[str, str | list[str]] = {}
+    for name, source in list_sources(named).items():
+        of = source.get("of", "")
+        places[name] = [*map(_absolute, of)] if isinstance(of, list) else of and _absolute(of)
+    return with_sources(named, places)
 
 
 def _absolute(path: str) -> str:
     return path if "://" in path else str(Path(path).resolve())
-
-
-def _absolute_sources(adapters: Mapping[str, Any]) -> dict[str, Any]:
-    """Name the trained adapters that a run is built on by absolute paths."""
-    places: dict[str, str | list[str]] = {}
-    for name, source in list_sources(adapters).items():
-        of = source.get("of", "")
-        places[name] = [*map(_absolute, of)] if isinstance(of, list) else of and _absolute(of)
-    return with_sources(adapters, places)

@@ -11,6 +11,7 @@ from adapters_tf.errors import ConfigurationError, WeightsError, suggest
 from adapters_tf.files.adapter_files import ADAPTERS_FOLDER, CONFIG_FILE, read_settings, read_task
 from adapters_tf.methods.bottleneck import BottleneckConfig
 from adapters_tf.methods.compacter import CompacterConfig
+from adapters_tf.methods.method import training_only_fields
 from adapters_tf.methods.trained.adapters import TrainedAdapters
 from adapters_tf.methods.trained.dense_compacter import dense_settings, dense_tensors
 
@@ -93,7 +94,7 @@ def _check_alike(settings: Mapping[str, Any]) -> None:
             )
         for field in fields(own):
             values = getattr(settings[first], field.name), getattr(own, field.name)
-            if field.name != "dropout" and values[0] != values[1]:
+            if field.name not in training_only_fields(type(own)) and values[0] != values[1]:
                 raise ConfigurationError(
                     f"the adapters of {first!r} and {task!r} differ in {field.name}:"
                     f" {values[0]!r} and {values[1]!r}; compose adapters of the same settings"

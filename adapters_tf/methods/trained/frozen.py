@@ -16,6 +16,7 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
+from adapters_tf.backbone.keras_internals import all_layers
 from adapters_tf.methods.bottleneck import ACTIVATIONS, NORM_EPSILON, BottleneckConfig
 from adapters_tf.methods.normalization import normalize
 
@@ -115,7 +116,7 @@ def frozen_digest(backbone: tf_keras.Model) -> str | None:
     Returns:
         Hexadecimal SHA-256 over their places and weights; None without any.
     """
-    layers = [layer for layer in backbone._flatten_layers() if isinstance(layer, FrozenBottlenecks)]
+    layers = [layer for layer in all_layers(backbone) if isinstance(layer, FrozenBottlenecks)]
     if not layers:
         return None
     digest = hashlib.sha256()

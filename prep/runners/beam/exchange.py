@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
 
-from prep import storage
+from prep.storage import LocalPlace, Place
 
 _REMOVALS = 16  # at a time: they wait for the network, not for a processor
 
@@ -20,37 +20,37 @@ class Exchange(Protocol):
     """A folder of files by name, on a disk or in a bucket."""
 
     def read(self, name: str) -> bytes | None:
-        """Reads a file; None if there is no such file."""
+        """Read a file; None if there is no such file."""
 
     def write(self, name: str, content: bytes) -> None:
-        """Writes a file, in place of an older one if there is one."""
+        """Write a file, in place of an older one if there is one."""
 
     def names(self) -> set[str]:
-        """Lists all files, by their names relative to the folder."""
+        """List all files, by their names relative to the folder."""
 
     def clear(self) -> None:
-        """Removes all files."""
+        """Remove all files."""
 
 
-def exchange_folder(out: storage.StoragePath) -> str:
-    """Says where the exchange of a build lies: hidden, beside or inside what is being built.
+def exchange_folder(out: Place) -> Place:
+    """Say where the exchange of a build lies: hidden, beside or inside what is being built.
 
     Args:
-        out: The dataset folder to make, local or gs://.
+        out: The dataset folder to make.
 
     Returns:
-        Local path or gs:// address.
+        Its place.
     """
-    if storage.is_remote(out):
-        return storage.join(out, ".beam")
-    return str(Path(out).resolve().with_name(f".{Path(out).name}.beam"))
+    if isinstance(out, LocalPlace):
+        return LocalPlace(out.path.resolve().with_name(f".{out.path.name}.beam"))
+    return out / ".beam"
 
 
-def open_exchange(folder: str) -> Exchange:
-    """Opens an exchange.
+def open_exchange(folder: Place) -> Exchange:
+    """Open an exchange.
 
     Args:
-        folder: Local path or gs:// address.
+        folder: From `exchange_folder`.
 
     Returns:
         The exchange.
@@ -58,10 +58,18 @@ def open_exchange(folder: str) -> Exchange:
     Raises:
         DataError: If there are no credentials for the bucket.
     """
-    return _BucketExchange(folder) if storage.is_remote(folder) else _LocalExchange(Path(folder))
+    if isinstance(folder, LocalPlace):
+        return _LocalExchange(folder.path)
+    return _BucketExchange(str(folder))
 
 
 class _LocalExchange:
+    """A folder on a disk.
+
+    Args:
+        folder: Where it is; made when the first file is written.
+    """
+
     def __init__(self, folder: Path):
         self._folder = folder
 
@@ -86,7 +94,11 @@ class _LocalExchange:
 
 
 class _BucketExchange:
-    """Through Google's client, not TensorFlow: a worker then needs no TensorFlow."""
+    """A folder in a bucket, through Google's client: a worker then needs no TensorFlow.
+
+    Args:
+        folder: gs:// address.
+    """
 
     def __init__(self, folder: str):
         from prep.storage.bucket import BucketFolder  # loads Google's client

@@ -20,7 +20,7 @@ _NEEDED = ("google-crc32c", "google-cloud-storage", "pyyaml", "tqdm")
 
 
 def write_wheel(folder: Path) -> Path:
-    """Writes a wheel of this package.
+    """Write a wheel of this package.
 
     Args:
         folder: Where to.

@@ -25,7 +25,6 @@ from typing import Any
 
 import google_crc32c
 
-from prep import storage
 from prep.errors import DataError, UsageError
 from prep.runners.ahead import map_ahead
 from prep.runners.beam.exchange import Exchange, exchange_folder, open_exchange
@@ -44,6 +43,7 @@ from prep.runners.beam.worker import (
 )
 from prep.runners.local import WorkerLostError
 from prep.shards.jobs import EncodingSettings, ShardJob, ShardResult
+from prep.storage import LocalPlace, Place
 from prep.storage.durable_files import write_durably
 
 BEAM_VERSION = "2.77.0"
@@ -55,8 +55,8 @@ _POLL_SECONDS = {False: 0.05, True: 5.0}  # by whether the exchange is a bucket
 _SAME_MACHINE = ("DirectRunner", "FnApiRunner", "BundleBasedDirectRunner", "PrismRunner")
 
 
-def parse_beam_options(flags: Sequence[str], out: storage.StoragePath) -> Any:
-    """Checks what can be checked before the long work begins.
+def parse_beam_options(flags: Sequence[str], out: Place) -> Any:
+    """Check what can be checked before the long work begins.
 
     Args:
         flags: Options of Beam and its runner, such as --runner=DataflowRunner.
@@ -79,27 +79,27 @@ def parse_beam_options(flags: Sequence[str], out: storage.StoragePath) -> Any:
         runner = _import_beam("apache_beam.runners.runner").create_runner(name)
     except SystemExit as error:
         reason = messages.getvalue().splitlines()[-1].partition("error: ")[2]
-        raise UsageError(f"--beam-options: {reason}") from error
+        raise UsageError(f"`beam_options`: {reason}") from error
     except ValueError as error:
-        raise UsageError(f"--beam-options: {error}") from error
+        raise UsageError(f"`beam_options`: {error}") from error
     if name == "DataflowRunner":
         _check_dataflow(out)
     _check_job_server(options.view_as(module.PortableOptions).job_endpoint)
     validator = _import_beam("apache_beam.options.pipeline_options_validator")
     if problems := validator.PipelineOptionsValidator(options, runner).validate():
-        raise UsageError(f"--beam-options: {' '.join(problems)}")
+        raise UsageError(f"`beam_options`: {' '.join(problems)}")
     return options
 
 
-def _check_dataflow(out: storage.StoragePath) -> None:
-    if not storage.is_remote(out):
-        raise UsageError(f"DataflowRunner cannot write to {out}: --out must be gs://bucket/prefix")
+def _check_dataflow(out: Place) -> None:
+    if not out.is_remote:
+        raise UsageError(f"DataflowRunner cannot write to {out}: `out` must be gs://bucket/prefix")
     if importlib.util.find_spec("apitools") is None:
         raise UsageError(f"DataflowRunner needs all of Beam's extra gcp: {_INSTALL}")
 
 
 def _check_job_server(address: str | None) -> None:
-    """Asks whether a job server is there: Beam would wait for it, and say nothing."""
+    """Ask whether a job server is there: Beam would wait for it, and say nothing."""
     host, _, port = (address or "").rpartition(":")
     if not port.isdecimal():  # none is needed, or Beam starts one
         return
@@ -107,11 +107,11 @@ def _check_job_server(address: str | None) -> None:
         socket.create_connection((host, int(port)), _CONNECT_SECONDS).close()
     except OSError as error:
         reason = error.strerror or error  # a timeout has no number, and so no text of the system
-        raise UsageError(f"--beam-options: no job server at {address}: {reason}") from error
+        raise UsageError(f"`beam_options`: no job server at {address}: {reason}") from error
 
 
-def describe_sharing(options: Any, out: storage.StoragePath) -> str:
-    """Says what machines must share, if there is something that they might not.
+def describe_sharing(options: Any, out: Place) -> str:
+    """Say what machines must share, if there is something that they might not.
 
     Args:
         options: Beam's `PipelineOptions`.
@@ -120,21 +120,21 @@ def describe_sharing(options: Any, out: storage.StoragePath) -> str:
     Returns:
         One line, empty if all is well.
     """
-    if storage.is_remote(out) or _runner_of(options) in _SAME_MACHINE:
+    if not isinstance(out, LocalPlace) or _runner_of(options) in _SAME_MACHINE:
         return ""
     return (
-        f"note: the workers of {_runner_of(options)} must see {Path(out).resolve().parent}; if"
-        " they run on other machines, share that folder with them or use --out gs://bucket/prefix"
+        f"note: the workers of {_runner_of(options)} must see {out.path.resolve().parent}; if"
+        " they run on other machines, share that folder with them or use `out=gs://bucket/prefix`"
     )
 
 
 def write_shards_on_beam(
     jobs: Iterator[ShardJob],
     settings: EncodingSettings,
-    out: storage.StoragePath,
+    out: Place,
     options: Any,
 ) -> Iterator[tuple[ShardJob, ShardResult | DataError]]:
-    """Writes shards through a Beam pipeline.
+    """Write shards through a Beam pipeline.
 
     Args:
         jobs: What to do; all are drawn before the first is done.
@@ -152,13 +152,13 @@ def write_shards_on_beam(
     """
     folder = exchange_folder(out)
     exchange = open_exchange(folder)
-    worker = ShardWorker(folder, settings, share_settings(exchange, settings))
+    worker = ShardWorker(str(folder), settings, share_settings(exchange, settings))
     waiting, undone = _share_jobs(exchange, jobs, worker.digest)
     pipeline = _PipelineThread(worker, options)
     if undone:
         exchange.write(JOB_LIST, jobs_in_list(undone))
         pipeline.start()
-    seconds = _POLL_SECONDS[storage.is_remote(folder)]
+    seconds = _POLL_SECONDS[folder.is_remote]
     given_up = threading.Event()
 
     def collect(item: tuple[str, ShardJob]) -> tuple[ShardJob, ShardResult | DataError]:
@@ -173,13 +173,13 @@ def write_shards_on_beam(
 
 
 def _import_beam(name: str) -> Any:
-    """Imports a module of Beam, without the notices that it greets with."""
+    """Import a module of Beam, without the notices that it greets with."""
     logging.disable(logging.WARNING)
     try:
         return importlib.import_module(name)
     except ImportError as error:
         raise UsageError(
-            f"--runner beam needs Apache Beam, which is not installed here: {_INSTALL}"
+            f"`runner=beam` needs Apache Beam, which is not installed here: {_INSTALL}"
         ) from error
     finally:
         logging.disable(logging.NOTSET)
@@ -193,7 +193,7 @@ def _runner_of(options: Any) -> str:
 def _share_jobs(
     exchange: Exchange, jobs: Iterator[ShardJob], settings_digest: str
 ) -> tuple[dict[str, ShardJob], list[str]]:
-    """Puts jobs into the exchange.
+    """Put jobs into the exchange.
 
     Returns:
         All of them by key, without their rows; the keys of those that no earlier build has done.
@@ -213,9 +213,13 @@ def _share_jobs(
 
 
 class _PipelineThread(threading.Thread):
-    """Runs the pipeline beside the process that collects its results.
+    """The pipeline, run beside the process that collects its results.
 
     A daemon: Ctrl-C ends the waiting at once. What runs elsewhere goes on there.
+
+    Args:
+        worker: What every worker does.
+        options: Beam's `PipelineOptions`.
     """
 
     def __init__(self, worker: ShardWorker, options: Any):
@@ -233,7 +237,7 @@ class _PipelineThread(threading.Thread):
             self.failure = error
 
     def _ship_package(self, folder: Path) -> None:
-        """Has other machines install this package: they have Beam and nothing of ours."""
+        """Have other machines install this package: they have Beam and nothing of ours."""
         if _runner_of(self._options) in _SAME_MACHINE:
             return
         setup = self._options.view_as(
@@ -267,7 +271,7 @@ def _await_result(
     seconds: float,
     given_up: threading.Event,
 ) -> ShardResult | DataError:
-    """Waits for what comes of a job, or for the end of the pipeline."""
+    """Wait for what comes of a job, or for the end of the pipeline."""
     while True:
         is_running = pipeline.is_alive()
         result = read_result(exchange, key)
@@ -294,7 +298,7 @@ def _describe_end(failure: Exception | None, key: str) -> Exception:
 
 
 def _take_shard(exchange: Exchange, key: str, job: ShardJob, result: ShardResult) -> None:
-    """Puts a finished shard where the build wants it."""
+    """Put a finished shard where the build wants it."""
     content = exchange.read(key + SHARD)
     if content is None or f"{google_crc32c.value(content):08x}" != result.crc32c:
         raise DataError(f"{key}{SHARD} is missing from the exchange or damaged; build again")

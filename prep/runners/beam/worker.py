@@ -1,8 +1,8 @@
 """What a worker of a Beam runner does: fetch a job from the exchange, write its shard there.
 
-A worker may be any machine that has this package (`prep.runners.beam.package` ships it) and sees the
-exchange. Each shard comes out of the same `ShardWriter` that local builds use, so its bytes do not
-depend on where it was written, and a job that a runner repeats writes the same files again.
+A worker may be any machine that has this package (`prep.runners.beam.package` ships it) and sees
+the exchange. Each shard comes out of the same `ShardWriter` that local builds use, so its bytes do
+not depend on where it was written, and a job that a runner repeats writes the same files again.
 """
 
 import dataclasses
@@ -28,6 +28,7 @@ from prep.shards.jobs import (
     result_from_json,
 )
 from prep.shards.writer import ShardWriter
+from prep.storage import place_of
 from prep.tasks.tasks_module import import_module, module_name
 
 VOCABULARY = "vocabulary.model"
@@ -39,7 +40,7 @@ _PREPARING = threading.Lock()  # a worker may have many threads; a module must b
 
 @dataclass(frozen=True)
 class ShardWorker:
-    """Writes shards by their keys; small, hashable and picklable, so that runners can send it.
+    """A writer of shards by their keys; small, hashable and picklable, so that runners can send it.
 
     Attributes:
         exchange: Local path or gs:// address.
@@ -52,7 +53,7 @@ class ShardWorker:
     digest: str
 
     def list_jobs(self, name: str) -> list[str]:
-        """Reads the keys of the jobs to do.
+        """Read the keys of the jobs to do.
 
         Args:
             name: Of the list in the exchange.
@@ -60,10 +61,10 @@ class ShardWorker:
         Returns:
             The keys.
         """
-        return json.loads(_fetch(open_exchange(self.exchange), name))
+        return json.loads(_fetch(open_exchange(place_of(self.exchange)), name))
 
     def write(self, key: str) -> str:
-        """Writes one shard and, last, what came of it.
+        """Write one shard and, last, what came of it.
 
         Args:
             key: Of the job.
@@ -93,7 +94,7 @@ class ShardWorker:
 
 
 def share_settings(exchange: Exchange, settings: EncodingSettings) -> str:
-    """Puts into the exchange what all jobs need.
+    """Put into the exchange what all jobs need.
 
     Args:
         exchange: The exchange.
@@ -118,7 +119,7 @@ def share_settings(exchange: Exchange, settings: EncodingSettings) -> str:
 
 
 def pack_job(job: ShardJob, settings_digest: str) -> tuple[str, bytes]:
-    """Turns a job into bytes that a worker understands.
+    """Turn a job into bytes that a worker understands.
 
     Args:
         job: The job.
@@ -134,7 +135,7 @@ def pack_job(job: ShardJob, settings_digest: str) -> tuple[str, bytes]:
 
 
 def read_result(exchange: Exchange, key: str) -> ShardResult | DataError | None:
-    """Looks what came of a job.
+    """Look up what came of a job.
 
     Args:
         exchange: The exchange.
@@ -166,8 +167,8 @@ def _fetch(exchange: Exchange, name: str) -> bytes:
 
 @functools.lru_cache(maxsize=1)
 def _prepare(worker: ShardWorker) -> tuple[Exchange, ShardWriter]:
-    """Once per process: imports the modules of the tasks and loads the vocabulary."""
-    exchange = open_exchange(worker.exchange)
+    """Import the modules of the tasks and load the vocabulary, once per process."""
+    exchange = open_exchange(place_of(worker.exchange))
     with tempfile.TemporaryDirectory(prefix="prep-") as folder:
         for module in map(Path, worker.settings.modules):
             copy = Path(folder, module.name)
@@ -184,7 +185,7 @@ def _module_file(module: Path) -> str:
 
 
 def jobs_in_list(keys: Sequence[str]) -> bytes:
-    """Writes down the keys of the jobs to do.
+    """Write down the keys of the jobs to do.
 
     Args:
         keys: The keys.

@@ -9,7 +9,7 @@ _TRAINING_SHARE = 0.8  # of a file that is all there is
 
 
 def _layouts(train: str, dev: str) -> tuple[Layout, Layout]:
-    """The official pair of files, or the second alone with a training part carved out of it."""
+    """Declare the official pair, or the second file alone with a training part carved out of it."""
     validation = FileSpec(dev, "jsonl")
     return (
         Layout({"train": FileSpec(train, "jsonl"), "validation": validation}),

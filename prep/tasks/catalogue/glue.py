@@ -24,7 +24,7 @@ def _hub(config: str, **splits: str) -> HubSource:
 
 
 def _official(folder: str, rename: dict[str, str], **files: str) -> FileSource:
-    """The files as the benchmark's own download script leaves them."""
+    """Declare the files as the benchmark's own download script leaves them."""
     names = files or {"train": "train.tsv", "validation": "dev.tsv"}
     specs = {split: FileSpec(name, "tsv", rename=rename) for split, name in names.items()}
     return FileSource((folder.lower(), folder), (Layout(specs),))

@@ -26,7 +26,7 @@ def keep_labelled(row: Row) -> Row | None:
 
 
 def _three_files(pattern: str, names: tuple[str, str, str], spec: FileSpec) -> Layout:
-    """Files of one form for train, validation and test."""
+    """Declare files of one form for train, validation and test."""
     files = {}
     for split, name in zip(_ALL_SPLITS, names, strict=True):
         files[split] = FileSpec(

@@ -12,7 +12,7 @@ _LANGUAGE = re.compile("[a-z]{3}")  # ISO 639-3
 
 
 def inflection_task(language: str) -> Task:
-    """Declares the inflection task of one language of the shared task.
+    """Declare the inflection task of one language of the shared task.
 
     Args:
         language: Its ISO 639-3 code, as the files are named.

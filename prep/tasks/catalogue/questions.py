@@ -14,7 +14,7 @@ _METRICS = ("squad_f1", "squad_em")
 
 
 def pad_punctuation(text: str) -> str:
-    """Puts blanks around whatever is no ASCII letter or digit, as T5 does for SQuAD.
+    """Put blanks around whatever is no ASCII letter or digit, as T5 does for SQuAD.
 
     Args:
         text: Any text.

@@ -25,7 +25,7 @@ _NOTE = (
 
 
 def _splits(split: Callable[[], tuple[list[ScanPair], list[ScanPair]]]) -> dict[str, list[Row]]:
-    """Deals validation pairs from the training set, only such as occur once in it.
+    """Deal validation pairs from the training set, only such as occur once in it.
 
     Every split is shuffled, so that its first rows are a fair sample of it.
     """
@@ -44,7 +44,7 @@ def _splits(split: Callable[[], tuple[list[ScanPair], list[ScanPair]]]) -> dict[
 
 
 def generate_simple() -> dict[str, list[Row]]:
-    """Makes the rows of `scan_simple`.
+    """Make the rows of `scan_simple`.
 
     Returns:
         Rows by split.
@@ -53,7 +53,7 @@ def generate_simple() -> dict[str, list[Row]]:
 
 
 def generate_length() -> dict[str, list[Row]]:
-    """Makes the rows of `scan_length`.
+    """Make the rows of `scan_length`.
 
     Returns:
         Rows by split.
@@ -62,7 +62,7 @@ def generate_length() -> dict[str, list[Row]]:
 
 
 def generate_jump() -> dict[str, list[Row]]:
-    """Makes the rows of `scan_jump`.
+    """Make the rows of `scan_jump`.
 
     Returns:
         Rows by split.

@@ -32,7 +32,7 @@ class ScanPair(NamedTuple):
 
 
 def scan_pairs() -> list[ScanPair]:
-    """Generates all commands with their actions.
+    """Generate all commands with their actions.
 
     Returns:
         20,910 pairs, always in the same order.
@@ -62,7 +62,7 @@ def _verb_phrases() -> Iterator[tuple[str, tuple[str, ...]]]:
 
 
 def simple_split(seed: int = 0) -> tuple[list[ScanPair], list[ScanPair]]:
-    """Splits at random, in the published sizes (the published choice follows no rule).
+    """Split at random, in the published sizes (the published choice follows no rule).
 
     Args:
         seed: Of the permutation.
@@ -76,7 +76,7 @@ def simple_split(seed: int = 0) -> tuple[list[ScanPair], list[ScanPair]]:
 
 
 def length_split() -> tuple[list[ScanPair], list[ScanPair]]:
-    """Splits by length: more than 22 actions are test.
+    """Split by length: more than 22 actions are test.
 
     Returns:
         16,990 training pairs and 3,920 test pairs.
@@ -85,7 +85,7 @@ def length_split() -> tuple[list[ScanPair], list[ScanPair]]:
 
 
 def jump_split() -> tuple[list[ScanPair], list[ScanPair]]:
-    """Splits by primitive: "jump" is seen alone, 1,467 times, and tested in combination.
+    """Split by primitive: "jump" is seen alone, 1,467 times, and tested in combination.
 
     Returns:
         14,670 training pairs and 7,706 test pairs.

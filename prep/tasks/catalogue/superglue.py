@@ -192,7 +192,7 @@ def mark_pronoun(row: Row) -> str:
 
 
 def _find_span(words: Sequence[str], span: str, index: int) -> tuple[int, int]:
-    """Finds a span at or beside the word it is said to begin with: the files are off by a few."""
+    """Find a span at or beside the word it is said to begin with: the files are off by a few."""
     wanted = _bare(span.split())
     nearest_first = sorted(range(len(words)), key=lambda place: abs(place - index))
     for place in nearest_first:
@@ -202,7 +202,7 @@ def _find_span(words: Sequence[str], span: str, index: int) -> tuple[int, int]:
 
 
 def _trailing(found: str, span: str) -> str:
-    """The punctuation that follows a span in its last word."""
+    """Find the punctuation that follows a span in its last word."""
     return "" if span.endswith(tuple(_PUNCTUATION)) else found[len(found.rstrip(_PUNCTUATION)) :]
 
 

@@ -38,7 +38,7 @@ _OPPOSITES = (
 
 
 def _distinct_rows(draw: Callable[[random.Random, int], Row], seed: int) -> dict[str, list[Row]]:
-    """Draws rows until every split is full, no row twice, the answers taking turns."""
+    """Draw rows until every split is full, no row twice, the answers taking turns."""
     generator = random.Random(seed)
     rows: dict[tuple, Row] = {}
     while len(rows) < sum(SPLIT_SIZES.values()):
@@ -53,7 +53,7 @@ def _other(generator: random.Random, words: Sequence[str], word: str) -> str:
 
 
 def draw_entailment(generator: random.Random, turn: int) -> Row:
-    """Draws a premise and a hypothesis that says the same quality, the opposite, or another.
+    """Draw a premise and a hypothesis that says the same quality, the opposite, or another.
 
     Args:
         generator: The source of chance.
@@ -81,7 +81,7 @@ def draw_entailment(generator: random.Random, turn: int) -> Row:
 
 
 def generate_entailment() -> dict[str, list[Row]]:
-    """Makes the rows of `synthetic_entailment`.
+    """Make the rows of `synthetic_entailment`.
 
     Returns:
         Rows by split.
@@ -90,7 +90,7 @@ def generate_entailment() -> dict[str, list[Row]]:
 
 
 def _draw_sentences(generator: random.Random, agreeing: Collection[int]) -> tuple[str, str]:
-    """Draws two sentences that have the same word in the given slots and in no other."""
+    """Draw two sentences that have the same word in the given slots and in no other."""
     first = [generator.choice(words) for _, _, words in _SLOTS]
     second = [
         word if slot in agreeing else _other(generator, _SLOTS[slot][2], word)
@@ -100,7 +100,7 @@ def _draw_sentences(generator: random.Random, agreeing: Collection[int]) -> tupl
 
 
 def draw_similarity(generator: random.Random, turn: int) -> Row:
-    """Draws two sentences of five words that agree in some of them.
+    """Draw two sentences of five words that agree in some of them.
 
     Args:
         generator: The source of chance.
@@ -116,7 +116,7 @@ def draw_similarity(generator: random.Random, turn: int) -> Row:
 
 
 def generate_similarity() -> dict[str, list[Row]]:
-    """Makes the rows of `synthetic_similarity`.
+    """Make the rows of `synthetic_similarity`.
 
     Returns:
         Rows by split.
@@ -125,7 +125,7 @@ def generate_similarity() -> dict[str, list[Row]]:
 
 
 def draw_choice(generator: random.Random, turn: int) -> Row:
-    """Draws two sentences of five words that differ in one of them.
+    """Draw two sentences of five words that differ in one of them.
 
     Args:
         generator: The source of chance.
@@ -141,7 +141,7 @@ def draw_choice(generator: random.Random, turn: int) -> Row:
 
 
 def generate_choice() -> dict[str, list[Row]]:
-    """Makes the rows of `synthetic_choice`.
+    """Make the rows of `synthetic_choice`.
 
     Returns:
         Rows by split.

@@ -15,7 +15,7 @@ def _with_validation(train: FileSpec, test: FileSpec, share: float) -> Layout:
 
 
 def _reviews(split: str) -> FileSpec:
-    """One file per review, in a folder per label, as IMDB's authors give them away."""
+    """Declare one file per review, in a folder per label, as IMDB's authors give them away."""
     parts = (f"{split}/pos",)
     return FileSpec(f"{split}/neg", "folder", parts=parts, rename={"folder": "label"})
 

@@ -30,7 +30,7 @@ def flatten_translation(row: Row) -> Row:
 
 
 def translation_task(corpus: str, source: str, target: str, pair: str = "") -> Task:
-    """Declares a translation task.
+    """Declare a translation task.
 
     Args:
         corpus: Such as "wmt16".

@@ -13,8 +13,10 @@ from safetensors.numpy import load_file
 from transformers import T5Tokenizer
 
 from adapters_tf import TaskModel, load_backbone, load_run, load_task, task_tensors
-from adapters_tf.__main__ import main
+from adapters_tf.__main__ import main as adapters_command
+from adapters_tf.errors import run_command
 from adapters_tf.interop.folding import NOT_UNIGRAM, export_tokenizer
+from adapters_tf.runs.config import read_config
 from adapters_tf.runs.loading import build_model
 from prep import Vocabulary
 
@@ -22,6 +24,10 @@ pytestmark = pytest.mark.slow
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 SENTINELS = 10
+
+
+def main(argv):
+    return run_command(adapters_command, argv)
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +87,7 @@ def test_out_and_in_again_gives_the_same_outputs(run, sentences, tmp_path, capsy
     assert main(read.split()) == 0
     model = load_run(run).model
     expected = model(sentences).numpy()
-    again = build_model(yaml.safe_load((run / "config.yaml").read_text()))
+    again = build_model(read_config(run))
     load_task(again, "cola", back)
     np.testing.assert_array_equal(again(sentences).numpy(), expected)
 

@@ -1,5 +1,7 @@
 """Tasks added to, renamed in and dropped from a bank; tasks that start from others' adapters."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -13,15 +15,21 @@ from adapters_tf import (
     save_task,
     task_tensors,
 )
-from adapters_tf.__main__ import main
+from adapters_tf.__main__ import main as adapters_command
+from adapters_tf.errors import run_command
 from adapters_tf.files.embeddings_file import save_embeddings
 from adapters_tf.runs.bank_editing import edit_names
+from adapters_tf.runs.config import read_config
 from adapters_tf.runs.loading import build_model
 from adapters_tf.task_adapters.starting import start_tasks
 
 pytestmark = pytest.mark.slow
 
 LORA = {"lora": {"rank": 2, "targets": ["q", "wo"]}}
+
+
+def main(argv):
+    return run_command(adapters_command, argv)
 
 
 @pytest.fixture(scope="module")
@@ -116,12 +124,12 @@ def test_edits_that_cannot_be(make_run, lora_run, normed_run, tmp_path, capsys):
 
 
 def test_tasks_start_from_earlier_adapters(lora_run):
-    config = yaml.safe_load((lora_run / "config.yaml").read_text())
+    settings = read_config(lora_run)
     trained = load_run(lora_run).model
     folder = str(lora_run / "adapters" / "rte")
 
     def started(folders, tasks=("rte", "cola")):
-        model = build_model({**config, "tasks": list(tasks)})
+        model = build_model(replace(settings, tasks=tasks))
         fresh = task_tensors(model, tasks[1])
         return model, fresh, start_tasks(model, folders)
 
@@ -143,8 +151,8 @@ def test_tasks_start_from_earlier_adapters(lora_run):
 
 
 def test_new_tasks_start_from_the_nearest_that_a_run_has(lora_run, tmp_path):
-    config = yaml.safe_load((lora_run / "config.yaml").read_text())
-    model = build_model({**config, "tasks": ["rte", "new", "newer"]})
+    settings = read_config(lora_run)
+    model = build_model(replace(settings, tasks=("rte", "new", "newer")))
     vectors = {"rte": [1, 0], "mnli": [0, 2], "cola": [0, 1], "new": [-1, 5], "newer": [3, 1]}
     file = tmp_path / "tasks.npz"
     save_embeddings(file, list(vectors), np.array(list(vectors.values()), np.float32))
@@ -180,9 +188,9 @@ def test_checkpoint_none_is_the_model_with_its_starts(make_run, lora_run):
 
 
 def test_tasks_start_on_every_replica(lora_run, four_replicas):
-    config = yaml.safe_load((lora_run / "config.yaml").read_text())
+    settings = read_config(lora_run)
     with four_replicas.scope():
-        model = build_model(config)
+        model = build_model(settings)
         start_tasks(model, {"cola": str(lora_run / "adapters" / "rte")})
     expected = task_tensors(load_run(lora_run).model, "rte")
     for path, variable in model.trainable_by_path().items():

@@ -20,7 +20,8 @@ from adapters_tf import (
     save_backbone,
     task_tensors,
 )
-from adapters_tf.__main__ import main
+from adapters_tf.__main__ import main as adapters_command
+from adapters_tf.errors import run_command
 from adapters_tf.files.dataset_folder import open_dataset
 from adapters_tf.files.embeddings_file import save_embeddings
 from adapters_tf.task_adapters.embedding import (
@@ -34,6 +35,10 @@ from adapters_tf.task_adapters.embedding import (
 pytestmark = pytest.mark.slow
 
 SIZE = 60
+
+
+def main(argv):
+    return run_command(adapters_command, argv)
 
 
 def write_records(file, records):

@@ -3,8 +3,16 @@ import pytest
 import tensorflow as tf
 import tf_keras
 
-from adapters_tf import TaskModel, load_backbone
-from eval import GreedyModel
+from adapters_tf import (
+    BottleneckConfig,
+    ConfigurationError,
+    LoraConfig,
+    PrefixConfig,
+    PromptConfig,
+    TaskModel,
+    load_backbone,
+)
+from eval import ArgmaxModel, GreedyModel
 
 pytestmark = pytest.mark.slow
 
@@ -143,3 +151,39 @@ def test_it_runs_under_mixed_bfloat16(golden):
 def test_a_length_of_nothing_is_refused(adapted_model):
     with pytest.raises(ValueError, match="1 token or more, not 0"):
         GreedyModel(adapted_model, length=0)
+
+
+MIXED = {
+    "bottleneck": BottleneckConfig(reduction_factor=4),
+    "lora": LoraConfig(rank=2, targets=("q", "k", "v")),
+    "prompt": PromptConfig(length=3),
+    "prefix": PrefixConfig(length=2, reparametrize=False),
+    "prefix_shifted": PrefixConfig(length=2, reparametrize=False, positions="shifted"),
+}
+
+
+@pytest.mark.parametrize("method", MIXED.values(), ids=MIXED)
+def test_a_mixed_batch_is_decoded_row_by_row_with_its_own_tasks_adapters(golden, method):
+    backbone, _ = golden("t5")
+    model = TaskModel(backbone, ("a", "b", "c"), method, routing="example")
+    generator = np.random.default_rng(0)
+    for variable in model.trainable_variables:
+        variable.assign_add(generator.normal(0, 0.5, variable.shape))
+    tasks = np.array([0, 2, 1, 2, 0, 1, 1, 2, 0], np.int32)
+    batch = make_batch(0, seed=4)
+    greedy = tf.function(GreedyModel(model, length=5))
+    mixed = greedy({**batch, "task": tf.constant(tasks)}).numpy()
+    first_tokens = ArgmaxModel(model)({**batch, "task": tf.constant(tasks)}).numpy()
+    for task in range(3):
+        alone = greedy({**batch, "task": tf.fill([9], task)}).numpy()
+        np.testing.assert_array_equal(mixed[tasks == task], alone[tasks == task])
+        assert (mixed != alone).any()  # or the tasks would answer alike, and nothing be shown
+    np.testing.assert_array_equal(first_tokens[:, 0], mixed[:, 0])
+
+
+def test_a_mixed_batch_is_refused_where_routing_is_by_batch(adapted_model):
+    mixed = {**make_batch(0, seed=4), "task": tf.constant([0, 1] * 4 + [0])}
+    for model in (GreedyModel(adapted_model, length=3), ArgmaxModel(adapted_model), adapted_model):
+        batch = {**mixed, "decoder_input_tokens": tf.zeros([9, 1], tf.int32)}
+        with pytest.raises(ConfigurationError, match="a batch mixes the tasks of rows 0, 1"):
+            model(batch)

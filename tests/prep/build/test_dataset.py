@@ -42,7 +42,7 @@ def test_a_finished_folder_is_left_alone(rte_options):
 def test_other_options_need_force(rte_options):
     build_dataset(rte_options())
     changed = {"max_input_length": 8}
-    with pytest.raises(UsageError, match=r"max_input_length differ.*--force"):
+    with pytest.raises(UsageError, match=r"max_input_length differ.*`force`"):
         build_dataset(rte_options(**changed))
     manifest = build_dataset(rte_options(**changed, force=True))
     assert load_manifest(rte_options().out) == manifest
@@ -128,9 +128,9 @@ def test_a_full_disk_leaves_nothing_half_written(rte_options, monkeypatch):
     ("changes", "message"),
     [
         ({"tasks": ()}, "no task to build"),
-        ({"workers": 0}, "--workers is 0"),
-        ({"shard_records": 0}, "--shard-records is 0"),
-        ({"max_input_length": 1}, "--max-input-length is 1"),
+        ({"workers": 0}, "`workers` is 0"),
+        ({"shard_records": 0}, "`shard_records` is 0"),
+        ({"max_input_length": 1}, "`max_input_length` is 1"),
     ],
 )
 def test_impossible_options(rte_options, changes, message):

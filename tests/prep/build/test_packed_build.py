@@ -188,14 +188,14 @@ def test_targets_that_fit_into_no_row_fail_their_task_alone(options):
     chosen = options(pack_target_length=2, tasks=tuple(map(get_task, ("rte", "scan_simple"))))
     manifest = build_dataset(chosen)
     assert list(manifest.tasks) == ["rte"]
-    assert "a packed row holds 2: raise --pack-target-length" in manifest.failed["scan_simple"]
+    assert "a packed row holds 2: raise `pack_target_length`" in manifest.failed["scan_simple"]
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"pack": False, "pack_target_length": 8}, "--pack-target-length is for --pack"),
-        ({"pack_target_length": -1}, "--pack-target-length is -1"),
+        ({"pack": False, "pack_target_length": 8}, "`pack_target_length` is for `pack`"),
+        ({"pack_target_length": -1}, "`pack_target_length` is -1"),
     ],
 )
 def test_impossible_options(options, changes, message):

@@ -1,6 +1,7 @@
 import pytest
 
 from prep.__main__ import main
+from prep.commands.options import spell_options
 from prep.dataset.manifest import load_manifest
 from prep.errors import run_command
 from prep.tokens.vocabulary import Vocabulary
@@ -169,3 +170,37 @@ def test_build_packs(run, rte_data, small_vocabulary, tmp_path):
     assert "packed: " in run("inspect", tmp_path / "d")[1]
     code, _, error = run("build", *arguments, "--pack")
     assert (code, "packing differ" in error) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("`max_input_length` is 1", "--max-input-length is 1"),
+        ("`beam_options` go with `runner=beam`", "--beam-options go with --runner beam"),
+        ("give it `limits=rte/train=N`", "give it --limit rte/train=N"),
+        ("task 'out': max_input_length is 1", "task 'out': max_input_length is 1"),
+        ("`source=hf` needs `pip install datasets`", "--source hf needs `pip install datasets`"),
+    ],
+)
+def test_fields_are_spelled_as_options(message, expected):
+    assert spell_options(message) == expected
+
+
+def test_commands_name_options_and_never_fields(build, run, rte_data, small_vocabulary, tmp_path):
+    build()
+    folder = tmp_path / "dataset"
+    code, _, error = build(**{"shard-records": 9})
+    assert (code, "choose another --out, or replace it with --force\n" in error) == (2, True)
+    error = run("inspect", folder, "--temperature", 0)[2]
+    assert error == "error: --temperature is 0.0; it must be > 0\n"
+    vocabulary = ("--size", 300, "--out", tmp_path / "v.model")
+    error = run("train-vocabulary", "--tasks", "rte", *vocabulary)[2]
+    assert error == "error: task 'rte' is read from files: say where with --data-dir\n"
+    arguments = ("--tasks", "rte,scan_simple", "--data-dir", rte_data, "--workers", 1)
+    packing = ("--vocabulary", small_vocabulary, "--pack", "--pack-target-length", 2)
+    code, out, _ = run("build", *arguments, *packing, "--out", tmp_path / "packed")
+    hint = "a packed row holds 2: raise --pack-target-length, or lower --max-target-length\n"
+    assert (code, hint in out) == (1, True)
+    assert "`pack_target_length`" in load_manifest(tmp_path / "packed").failed["scan_simple"]
+    assert hint in run("inspect", tmp_path / "packed")[1]
+    assert hint in run("verify", tmp_path / "packed")[1]

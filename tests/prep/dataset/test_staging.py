@@ -301,7 +301,7 @@ def test_a_damaged_local_folder_is_not_staged(dataset, address, emulator):
         ("bucket/data", 1, "expected an address such as gs://bucket/prefix, got 'bucket/data'"),
         ("gs:/bucket/data", 1, "got 'gs:/bucket/data'"),
         ("gs://", 1, "got 'gs://'"),
-        ("gs://bucket", 0, "--workers is 0; it must be >= 1"),
+        ("gs://bucket", 0, "`workers` is 0; it must be >= 1"),
     ],
 )
 def test_impossible_requests(dataset, address, workers, message):

@@ -176,5 +176,5 @@ def test_an_unknown_folder_is_one_line(tmp_path, capsys):
 
 
 def test_a_mixture_is_checked_before_anything_is_read():
-    with pytest.raises(UsageError, match=r"--temperature is 0; it must be > 0"):
+    with pytest.raises(UsageError, match=r"`temperature` is 0; it must be > 0"):
         Mixture(temperature=0)

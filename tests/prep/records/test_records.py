@@ -1,9 +1,10 @@
 import random
+import tempfile
+from pathlib import Path
 
 import pytest
 
 from prep.records.encoder import RecordEncoder, varint
-from prep.records.framing import frame
 
 tf = pytest.importorskip("tensorflow")
 
@@ -25,6 +26,15 @@ def reference(inputs, targets, label, example, references=(), group=None):
         features["group"] = feature([group])
     message = tf.train.Example(features=tf.train.Features(feature=features))
     return message.SerializeToString(deterministic=True)
+
+
+def frame(record):
+    """A record as TensorFlow writes it into a file."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "one.tfrecord")
+        with tf.io.TFRecordWriter(str(path)) as writer:
+            writer.write(record)
+        return path.read_bytes()
 
 
 def random_cases():

@@ -257,7 +257,7 @@ def test_hugging_face_is_optional(monkeypatch):
 def test_a_source_must_be_one_there_is():
     with pytest.raises(UsageError, match="no source 'tdfs'; did you mean 'tfds'"):
         read_from(RTE, "tdfs")
-    with pytest.raises(UsageError, match="task 'e_care' has no --source tfds"):
+    with pytest.raises(UsageError, match="task 'e_care' has no `source=tfds`"):
         read_from(get_task("e_care"), "tfds")
     assert read_from(get_task("synthetic_choice"), "hf") is get_task("synthetic_choice")
 

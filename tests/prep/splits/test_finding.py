@@ -42,7 +42,7 @@ def test_a_missing_data_folder_is_named(tmp_path):
 
 
 def test_files_need_a_data_folder():
-    with pytest.raises(UsageError, match="--data-dir"):
+    with pytest.raises(UsageError, match="with `data_dir`"):
         plan_task(RTE, None, 8)
 
 

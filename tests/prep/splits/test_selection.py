@@ -141,5 +141,5 @@ def test_a_request_that_cannot_be(rte_data, arguments, message):
 
 
 def test_few_shot_needs_labels(rte_data, real_data):
-    with pytest.raises(UsageError, match=r"'stsb' has no labels.*--limit stsb/train=N"):
+    with pytest.raises(UsageError, match=r"'stsb' has no labels.*`limits=stsb/train=N`"):
         select(real_data, few_shot=["train=5"], task=get_task("stsb"))

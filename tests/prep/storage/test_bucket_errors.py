@@ -6,12 +6,12 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from prep import storage
 from prep.__main__ import main
 from prep.dataset.manifest import load_manifest
 from prep.dataset.staging import stage_dataset
 from prep.errors import DataError, run_command
 from prep.storage import bucket as google_bucket
+from prep.storage import place_of
 from prep.storage.bucket import BucketFolder
 
 
@@ -162,7 +162,7 @@ def test_tensorflow_finds_no_dataset(bucket):
     ):
         load_manifest(f"{bucket}/data")
     with pytest.raises(FileNotFoundError):
-        storage.read_bytes(f"{bucket}/data/dataset.json")
+        place_of(f"{bucket}/data/dataset.json").read_bytes()
 
 
 @pytest.mark.parametrize(
@@ -180,12 +180,12 @@ def test_tensorflow_is_refused(bucket, emulator, status, message):
     with pytest.raises(DataError, match=message.format(address=address)):
         load_manifest(f"{bucket}/data")
     with pytest.raises(DataError, match=message.format(address=address)):
-        storage.read_bytes(address)
+        place_of(address).read_bytes()
     with pytest.raises(tf.errors.NotFoundError, match="Could not find directory"):
         tf.io.gfile.listdir(f"{bucket}/data")  # what TensorFlow says by itself
     with (
         pytest.raises(DataError, match=message.format(address=f"{bucket}/data")),
-        storage.explained(f"{bucket}/data"),
+        place_of(f"{bucket}/data").explained(),
     ):
         tf.io.gfile.listdir(f"{bucket}/data")
 

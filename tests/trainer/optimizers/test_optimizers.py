@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 import tf_keras
 
-from trainer.optimizers.learning_rate import WarmupDecay
+from trainer.optimizers.learning_rate import WarmupSchedule
 from trainer.optimizers.registry import OPTIMIZERS
 
 
@@ -114,7 +114,7 @@ def test_clipping_is_by_the_global_norm():
 
 
 @pytest.mark.parametrize(
-    ("decay", "expected"),
+    ("schedule", "expected"),
     [
         ("constant", [0.5, 1.0, 1.0, 1.0, 1.0]),
         ("linear", [0.5, 1.0, 1.0, 0.5, 0.125]),
@@ -122,13 +122,13 @@ def test_clipping_is_by_the_global_norm():
         ("inverse_square_root", [0.5, 1.0, (2 / 3) ** 0.5, (2 / 7) ** 0.5, (2 / 10) ** 0.5]),
     ],
 )
-def test_learning_rates_by_hand(decay, expected):
-    schedule = WarmupDecay(2.0, warmup_steps=2, total_steps=10, decay=decay)
-    rates = [float(schedule(tf.constant(step))) for step in (0, 1, 2, 6, 9)]
+def test_learning_rates_by_hand(schedule, expected):
+    rate = WarmupSchedule(2.0, warmup_steps=2, total_steps=10, schedule=schedule)
+    rates = [float(rate(tf.constant(step))) for step in (0, 1, 2, 6, 9)]
     # A hair of the peak: float32 loses digits where the cosine nears -1.
-    np.testing.assert_allclose(rates, [2.0 * rate for rate in expected], atol=1e-6)
+    np.testing.assert_allclose(rates, [2.0 * share for share in expected], atol=1e-6)
 
 
 def test_no_warmup_starts_at_the_peak():
-    assert float(WarmupDecay(2.0, 0, 10, "linear")(tf.constant(0))) == 2.0
-    assert float(WarmupDecay(2.0, 0, 10, "inverse_square_root")(tf.constant(3))) == 1.0
+    assert float(WarmupSchedule(2.0, 0, 10, "linear")(tf.constant(0))) == 2.0
+    assert float(WarmupSchedule(2.0, 0, 10, "inverse_square_root")(tf.constant(3))) == 1.0

@@ -25,6 +25,7 @@ from prep.runners.beam.worker import ShardWorker, pack_job, read_result, share_s
 from prep.shards.jobs import EncodingSettings, ShardResult
 from prep.shards.writer import ShardWriter
 from prep.splits.finding import plan_task
+from prep.storage import place_of
 from prep.tasks import get_task
 from prep.tasks.tasks_file import load_tasks
 
@@ -244,7 +245,7 @@ def test_another_machine_needs_the_wheel_and_the_exchange_only(
     settings = EncodingSettings(str(vocabulary), 512, 512, (str(module),))
     job = next(task_jobs(tmp_path, plan_task(task, rte_data, 8)))
     expected = ShardWriter(settings).write(job)
-    exchange = open_exchange(str(tmp_path / "exchange"))
+    exchange = open_exchange(place_of(tmp_path / "exchange"))
     worker = ShardWorker(str(tmp_path / "exchange"), settings, share_settings(exchange, settings))
     key, content = pack_job(job, worker.digest)
     exchange.write(f"{key}.job", content)
@@ -305,7 +306,7 @@ def test_the_extra_has_the_version_of_the_message():
     ("changes", "message"),
     [
         ({"runner": "bean"}, "there is no runner 'bean'; did you mean 'beam'?"),
-        ({"beam_options": ("--runner=x",)}, "--beam-options go with --runner beam"),
+        ({"beam_options": ("--runner=x",)}, "`beam_options` go with `runner=beam`"),
     ],
 )
 def test_impossible_runners(rte_options, changes, message):
@@ -316,9 +317,9 @@ def test_impossible_runners(rte_options, changes, message):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (("--runner=DataflowRunner",), "--out must be gs://bucket/prefix"),
-        (("--direct_num_workers=x",), "--beam-options: .*invalid int value: 'x'"),
-        (("--runner=Drect",), "--beam-options: Unexpected pipeline runner: Drect"),
+        (("--runner=DataflowRunner",), "`out` must be gs://bucket/prefix"),
+        (("--direct_num_workers=x",), "`beam_options`: .*invalid int value: 'x'"),
+        (("--runner=Drect",), "`beam_options`: Unexpected pipeline runner: Drect"),
     ],
 )
 def test_impossible_beam_options(beam, rte_options, flags, message):
@@ -331,7 +332,7 @@ def test_dataflow_without_a_project_is_refused_at_once(beam, rte_options, bucket
     options = rte_options(
         runner="beam", beam_options=("--runner=DataflowRunner",), out=f"{bucket}/data"
     )
-    with pytest.raises(UsageError, match=r"--beam-options: .*Missing required option: project"):
+    with pytest.raises(UsageError, match=r"`beam_options`: .*Missing required option: project"):
         build_dataset(options)
 
 
@@ -346,18 +347,18 @@ def test_dataflow_needs_the_whole_extra(beam, rte_options, bucket, monkeypatch):
 
 def test_other_machines_must_share_the_folder(beam, tmp_path):
     flags = ("--runner=FlinkRunner", "--flink_master=host:8081")
-    options = beam_runner.parse_beam_options(flags, tmp_path / "dataset")
-    assert str(tmp_path) in beam_runner.describe_sharing(options, tmp_path / "dataset")
-    assert beam_runner.describe_sharing(options, "gs://bucket/data") == ""
-    local = beam_runner.parse_beam_options((), tmp_path / "dataset")
-    assert beam_runner.describe_sharing(local, tmp_path / "dataset") == ""
+    options = beam_runner.parse_beam_options(flags, place_of(tmp_path / "dataset"))
+    assert str(tmp_path) in beam_runner.describe_sharing(options, place_of(tmp_path / "dataset"))
+    assert beam_runner.describe_sharing(options, place_of("gs://bucket/data")) == ""
+    local = beam_runner.parse_beam_options((), place_of(tmp_path / "dataset"))
+    assert beam_runner.describe_sharing(local, place_of(tmp_path / "dataset")) == ""
 
 
 def test_the_package_is_sent_to_other_machines_only(beam, tmp_path):
     from apache_beam.options.pipeline_options import SetupOptions
 
     for flags, count in ((("--runner=FlinkRunner", "--extra_package=own.whl"), 2), ((), 0)):
-        options = beam_runner.parse_beam_options(flags, tmp_path / "dataset")
+        options = beam_runner.parse_beam_options(flags, place_of(tmp_path / "dataset"))
         beam_runner._PipelineThread(None, options)._ship_package(tmp_path)
         packages = options.view_as(SetupOptions).extra_packages or []
         assert len(packages) == count
@@ -368,7 +369,7 @@ def test_the_package_is_sent_to_other_machines_only(beam, tmp_path):
 
 
 def test_the_list_of_jobs_is_small_and_whole(tmp_path):
-    exchange = open_exchange(str(tmp_path / "exchange"))
+    exchange = open_exchange(place_of(tmp_path / "exchange"))
     exchange.write("jobs.json", json.dumps(["a/b-1", "a/b-2"]).encode())
     worker = ShardWorker(str(tmp_path / "exchange"), EncodingSettings("", 9, 9), "")
     assert worker.list_jobs("jobs.json") == ["a/b-1", "a/b-2"]

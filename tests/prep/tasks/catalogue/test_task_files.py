@@ -540,7 +540,7 @@ def test_the_name_stands_in_front_only_where_it_is_wanted():
 @pytest.mark.parametrize("task", ALL_TASKS, ids=lambda task: task.name)
 def test_every_task_has_both_wordings_or_says_that_it_has_not(task):
     if task.name.startswith("scan_file"):
-        with pytest.raises(UsageError, match="has no wording in --format hyperformer"):
+        with pytest.raises(UsageError, match="has no wording in `format=hyperformer`"):
             worded_as(task, "hyperformer")
         return
     other = worded_as(task, "hyperformer")

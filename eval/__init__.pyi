@@ -1,0 +1,30 @@
+# What `from eval import …` offers; `__init__.py` reads this list.
+from .decoding.argmax import ArgmaxModel
+from .decoding.greedy import GreedyModel, decode_greedily
+from .evaluator import Evaluator, Prediction, TaskResult
+from .metrics.answers import Answers, pair_answers
+from .metrics.registry import METRICS, score
+from .report.baselines import trivial_answer, trivial_baseline
+from .report.files import write_report
+from .report.table import ScoredTask, format_table
+from .session import Session, open_session
+
+__all__ = [
+    "METRICS",
+    "Answers",
+    "ArgmaxModel",
+    "Evaluator",
+    "GreedyModel",
+    "Prediction",
+    "ScoredTask",
+    "Session",
+    "TaskResult",
+    "decode_greedily",
+    "format_table",
+    "open_session",
+    "pair_answers",
+    "score",
+    "trivial_answer",
+    "trivial_baseline",
+    "write_report",
+]

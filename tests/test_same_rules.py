@@ -1,0 +1,78 @@
+"""Rules that two packages hold copies of, since neither may import the other, are the same."""
+
+import subprocess
+import sys
+
+import pytest
+
+import adapters_tf.errors
+import prep.errors
+from adapters_tf.files import dataset_folder
+from prep.dataset import manifest
+
+NAMES = ("rte", "cola", "stsb", "RTE_large", "mnli", "")
+VALID = ("RTE", "cola", "STSB", "mnli_mismatched", "mnli")
+
+
+@pytest.mark.parametrize("name", [*NAMES, "RTEE", "Cola", "nothing at all"])
+def test_the_nearest_name(name):
+    theirs, ours = prep.errors.nearest(name, VALID), adapters_tf.errors.suggest(name, VALID)
+    if theirs.startswith("did you mean"):
+        assert ours == theirs
+    else:  # the two list what there is in an order of their own
+        assert sorted(ours.removeprefix("valid: ").split(", ")) == sorted(
+            theirs.removeprefix("valid names: ").split(", ")
+        )
+
+
+def test_nothing_to_choose_from():
+    assert prep.errors.nearest("x", ()) == adapters_tf.errors.suggest("x", ()) == "there are none"
+
+
+ENDINGS = {
+    "done": ("return 0", 0),
+    "nothing": ("return None", 0),
+    "value": ("raise ValueError('a\\nb')", 1),
+    "missing": ("open('no/such/file')", 1),
+    "interrupted": ("raise KeyboardInterrupt", 130),
+    "full": ("import errno\n    raise OSError(errno.ENOSPC, 'full', 'out.txt')", 1),
+}
+
+
+@pytest.mark.parametrize(("body", "code"), ENDINGS.values(), ids=ENDINGS)
+def test_what_ends_a_command(body, code):
+    scope = {}
+    exec(f"def main(argv):\n    {body}", scope)
+    ended = [errors.run_command(scope["main"], []) for errors in (prep.errors, adapters_tf.errors)]
+    assert ended == [code, code]
+
+
+def test_one_line_for_an_error(capsys):
+    for errors in (prep.errors, adapters_tf.errors):
+
+        def main(argv):
+            raise ValueError("two\n  lines")
+
+        errors.run_command(main, [])
+        assert capsys.readouterr().err == "error: two lines\n"
+
+
+@pytest.mark.parametrize("package", ("prep", "adapters_tf"))
+def test_a_reader_that_leaves_ends_a_command_quietly(package):
+    program = (
+        f"import sys\nfrom {package}.errors import run_command\n"
+        "def main(argv):\n    for number in range(100000):\n        print(number)\n"
+        "sys.exit(run_command(main))\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    process.stdout.readline()
+    process.stdout.close()
+    assert (process.wait(), process.stderr.read()) == (141, b"")
+    process.stderr.close()
+
+
+def test_the_contract_of_dataset_folders():
+    assert dataset_folder.SCHEMA_VERSION == manifest.SCHEMA_VERSION
+    assert dataset_folder.MANIFEST_FILE == manifest.MANIFEST_FILE
