@@ -5,11 +5,18 @@ BIN := $(VENV)/bin
 PACKAGES := prep adapters_tf trainer eval
 RUN ?= runs/demo
 METHOD ?= bottleneck
-# One after the other: TensorFlow keeps every program it compiled, gigabytes of them.
 PYTEST = $(BIN)/python -m pytest -n 2 --dist loadgroup
 
+# Installs $(2) into the environment $(1). What pip has to say of it goes to a file, for its notices
+# are nothing one could act on; where it fails, they are all there is to go by.
+define install
+	@echo "installing into $(1), which takes some minutes"
+	@$(1)/bin/python -m pip install --quiet --disable-pip-version-check $(2) 2> $(1)/pip.log \
+		|| { cat $(1)/pip.log >&2; exit 1; }
+endef
+
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test format lint types imports check benchmarks benchmark-peers parity parity-newer stage lock clean
+.PHONY: help setup demo test test-quick format lint types imports check benchmarks benchmark-peers parity parity-newer stage lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -19,17 +26,25 @@ setup: $(VENV)/installed ## create .venv with the pinned environment
 $(VENV)/installed: requirements.txt requirements-dev.txt constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' || \
 		{ echo "error: Python 3.10 to 3.12 is needed, $(PYTHON) is $$($(PYTHON) --version); try make PYTHON=python3.11"; exit 2; }
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt -c constraints.txt
+	@$(PYTHON) -m venv $(VENV)
+	$(call install,$(VENV),-r requirements-dev.txt -c constraints.txt)
 	@touch $@
 
 demo: setup ## the whole story on embedded tasks: no download, no account (about 8 minutes)
 	$(BIN)/python -m trainer.demo --run $(RUN) --method $(METHOD)
 
-test: setup ## run the test-suite
+# In three parts, one after the other: TensorFlow keeps every program it compiled, gigabytes of them.
+test: setup ## run the test-suite, or one room of it: make test PART=adapters_tf/methods/lora
+ifdef PART
+	@$(BIN)/python -m tests.part $(PART)
+else
 	$(PYTEST) tests/prep tests/eval tests/test_*.py
 	$(PYTEST) tests/adapters_tf
 	$(PYTEST) tests/trainer
+endif
+
+test-quick: setup ## run the tests that build no model, in about half a minute
+	$(PYTEST) -m "not slow" tests
 
 format: setup ## rewrite the code in the house format
 	$(BIN)/ruff format .
@@ -52,10 +67,18 @@ benchmarks: setup ## measure prep, training and evaluation against references in
 	$(BIN)/python -m benchmarks.train_speed
 	$(BIN)/python -m benchmarks.eval_speed
 
-benchmark-peers: setup ## prepare data side by side with the peers, each in an environment of its own
-	test -d .venv-huggingface || { $(PYTHON) -m venv .venv-huggingface && .venv-huggingface/bin/pip install -q datasets transformers==4.57.6 tensorflow==2.20.0 sentencepiece==0.2.3; }
-	test -d .venv-seqio || { $(PYTHON) -m venv .venv-seqio && .venv-seqio/bin/pip install -q seqio 'sentencepiece<0.2.2'; }
+benchmark-peers: setup .venv-huggingface/installed .venv-seqio/installed ## prepare data side by side with the peers, each in an environment of its own
 	$(BIN)/python -m benchmarks.prep_peers --python huggingface=.venv-huggingface/bin/python --python seqio=.venv-seqio/bin/python
+
+.venv-huggingface/installed:
+	@$(PYTHON) -m venv .venv-huggingface
+	$(call install,.venv-huggingface,datasets transformers==4.57.6 tensorflow==2.20.0 sentencepiece==0.2.3)
+	@touch $@
+
+.venv-seqio/installed:
+	@$(PYTHON) -m venv .venv-seqio
+	$(call install,.venv-seqio,seqio 'sentencepiece<0.2.2')
+	@touch $@
 
 parity: setup .venv-parity/installed ## compare with PEFT, AdapterHub and PyTorch's T5, in an environment of their own
 	TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m benchmarks.parity --python .venv-parity/bin/python
@@ -65,13 +88,13 @@ parity-newer: setup .venv-parity/installed .venv-newer/installed ## the same, an
 		--newer .venv-newer/bin/python
 
 .venv-newer/installed: benchmarks/parity/requirements-newer.txt
-	$(PYTHON) -m venv .venv-newer
-	.venv-newer/bin/pip install --quiet --disable-pip-version-check -r $<
+	@$(PYTHON) -m venv .venv-newer
+	$(call install,.venv-newer,-r $<)
 	@touch $@
 
 .venv-parity/installed: benchmarks/parity/requirements.txt
-	$(PYTHON) -m venv .venv-parity
-	.venv-parity/bin/pip install --quiet --disable-pip-version-check -r $<
+	@$(PYTHON) -m venv .venv-parity
+	$(call install,.venv-parity,-r $<)
 	@touch $@
 
 stage: setup ## copy DIR to TO=gs://bucket/prefix with gsutil (prep stage does it without)

@@ -1,5 +1,7 @@
 """For all tests: four logical CPU devices, batches of uneven lengths, a quiet TensorFlow."""
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -16,14 +18,36 @@ def four_replicas():
     return make_strategy("cpu", 4)
 
 
-def pytest_sessionstart(session):
-    """Split the CPU before any test touches a tensor; TensorFlow can't do it afterwards."""
+def pytest_collection_finish(session):
+    """Split the CPU before any test touches a tensor; TensorFlow can't do it afterwards.
+
+    Tests that need several devices import TensorFlow as they are collected. Where none did, its
+    seconds are saved.
+    """
+    if "tensorflow" not in sys.modules:
+        return
     import tensorflow as tf
 
     cpu = tf.config.list_physical_devices("CPU")[0]
-    tf.config.set_logical_device_configuration(
-        cpu, [tf.config.LogicalDeviceConfiguration() for _ in range(4)]
-    )
+    four = [tf.config.LogicalDeviceConfiguration() for _ in range(4)]
+    try:
+        tf.config.set_logical_device_configuration(cpu, four)
+    except RuntimeError as error:
+        raise pytest.UsageError(
+            "a file of tests makes a tensor as it is imported; make it in a test or a fixture"
+        ) from error
+    if session.config.getoption("markexpr") == "not slow":
+        _refuse_models()
+
+
+def _refuse_models():
+    """Let a test fail that builds a model and is not marked slow: quick tests stay quick."""
+    from transformers import TFT5ForConditionalGeneration
+
+    def refuse(self, *arguments, **keywords):
+        pytest.fail("this test builds a T5: mark it, or its file, with pytest.mark.slow")
+
+    TFT5ForConditionalGeneration.__init__ = refuse
 
 
 def make_uneven_batch(task=1, seed=0, examples=8, input_length=9, target_length=6):

@@ -12,6 +12,8 @@ from tests.gcs_emulator.multipart import parse_related
 from tests.gcs_emulator.server import Emulator
 from tests.gcs_emulator.store import ApiError, Store, UploadSession
 
+pytestmark = pytest.mark.slow
+
 CONTENT = bytes(range(256)) * 40
 
 

@@ -10,6 +10,8 @@ from eval import __main__ as evaluate
 from eval import predict
 from prep import run_command
 
+pytestmark = pytest.mark.slow
+
 
 def run(module, *arguments):
     return run_command(module.main, [str(argument) for argument in arguments])

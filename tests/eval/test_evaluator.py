@@ -13,6 +13,8 @@ from eval.evaluator import answer_length
 from eval.session import open_session
 from prep import UsageError, Vocabulary, load_manifest, read_split
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def opened(dataset):

@@ -16,6 +16,8 @@ from prep import run_command
 from trainer.__main__ import main
 from trainer.steps.step import train_step
 
+pytestmark = pytest.mark.slow
+
 SMALL = {"d_model": 32, "d_kv": 8, "d_ff": 64, "num_layers": 1, "num_decoder_layers": 1}
 TASKS = ("synthetic_entailment", "synthetic_similarity")
 SETTINGS = [

@@ -1,10 +1,13 @@
 """The demo from end to end, cut short: two tasks, a smaller model, a few steps."""
 
+import pytest
 import yaml
 
 from adapters_tf import METHODS, VARIANTS
 from prep import run_command
 from trainer import demo
+
+pytestmark = pytest.mark.slow
 
 TASKS = ("synthetic_entailment", "synthetic_choice")
 SMALL = {"d_model": 32, "d_ff": 64, "num_layers": 1, "num_decoder_layers": 1, "dropout_rate": 0.0}

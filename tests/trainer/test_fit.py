@@ -20,6 +20,8 @@ from eval.__main__ import main as evaluate
 from prep import load_manifest, run_command
 from trainer.__main__ import main
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 SMALL = {
     "d_model": 32,

@@ -33,6 +33,8 @@ from trainer.settings.config import DataConfig, RunConfig
 from trainer.settings.resolving import resolve
 from trainer.steps.step import train_step
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 TASKS = ("synthetic_entailment", "synthetic_similarity", "synthetic_choice")
 

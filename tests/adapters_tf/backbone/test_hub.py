@@ -16,6 +16,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
+pytestmark = pytest.mark.slow
+
 HERE = Path(__file__).parent
 # Written by benchmarks/torch_golden.py --write.
 GOLDEN = HERE.parent / "golden" / "t5"

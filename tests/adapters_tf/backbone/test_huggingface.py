@@ -10,6 +10,8 @@ from adapters_tf.backbone import huggingface
 from adapters_tf.backbone.huggingface import export_tensors, import_tensors, save_backbone
 from adapters_tf.backbone.loading import load_backbone
 
+pytestmark = pytest.mark.slow
+
 # Written by benchmarks/torch_golden.py --write.
 GOLDEN = Path(__file__).parents[1] / "golden"
 NAMES = ("t5", "t5_v1_1")

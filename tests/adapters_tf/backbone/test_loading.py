@@ -14,6 +14,8 @@ from adapters_tf.backbone.huggingface import export_tensors
 from adapters_tf.backbone.loading import load_backbone
 from adapters_tf.errors import ConfigurationError, WeightsError
 
+pytestmark = pytest.mark.slow
+
 # Written by benchmarks/torch_golden.py --write.
 GOLDEN = Path(__file__).parents[1] / "golden"
 NAMES = ("t5", "t5_v1_1")

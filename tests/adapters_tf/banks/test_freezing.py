@@ -10,6 +10,8 @@ from adapters_tf import (
     freeze_backbone,
 )
 
+pytestmark = pytest.mark.slow
+
 CONFIG = BottleneckConfig(reduction_factor=8)
 
 

@@ -20,6 +20,8 @@ from adapters_tf.runs.config import read_config
 from adapters_tf.runs.loading import build_model
 from prep import Vocabulary
 
+pytestmark = pytest.mark.slow
+
 GOLDEN = Path(__file__).parents[1] / "golden"
 SENTINELS = 10
 

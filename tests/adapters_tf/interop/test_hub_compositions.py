@@ -20,6 +20,8 @@ from adapters_tf import (
 )
 from adapters_tf.interop import import_task
 
+pytestmark = pytest.mark.slow
+
 GOLDEN = Path(__file__).parents[1] / "golden"
 NAMES = ("a", "b", "c")
 ROWS = 2

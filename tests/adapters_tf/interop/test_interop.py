@@ -14,6 +14,8 @@ from adapters_tf import ConfigurationError, TaskModel, WeightsError, load_backbo
 from adapters_tf.interop import LIBRARIES, export_task, import_task
 from adapters_tf.task_adapters.folder import load_task, save_task, task_tensors
 
+pytestmark = pytest.mark.slow
+
 GOLDEN = Path(__file__).parents[1] / "golden"
 # Written by benchmarks/parity/torch_side.py golden.
 FOLDERS = sorted(path.parent for path in GOLDEN.glob("interop/*/*/adapter_config.json"))

@@ -18,6 +18,8 @@ from adapters_tf import (
 )
 from adapters_tf.backbone.huggingface import export_tensors
 
+pytestmark = pytest.mark.slow
+
 TASKS = ("first", "second", "third")
 
 

@@ -10,6 +10,8 @@ from adapters_tf import CompacterConfig, ConfigurationError, TaskModel, inject_m
 from adapters_tf.banks.routing import route
 from adapters_tf.methods.compacter import CompacterBank, CompacterRules
 
+pytestmark = pytest.mark.slow
+
 TASKS = ("first", "second", "third")
 CONFIG = CompacterConfig(reduction_factor=4)
 

@@ -25,6 +25,8 @@ from adapters_tf.methods.trained.adapters import TrainedAdapters, bottleneck_sha
 from adapters_tf.methods.trained.folders import find_task_folders
 from adapters_tf.methods.trained.frozen import FrozenBottlenecks
 
+pytestmark = pytest.mark.slow
+
 PLAIN = BottleneckConfig(reduction_factor=8, activation="relu", post_norm=False)
 PUBLISHED = BottleneckConfig(reduction_factor=8)
 

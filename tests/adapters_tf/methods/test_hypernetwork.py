@@ -17,6 +17,8 @@ from adapters_tf import (
 from trainer.optimizers.registry import OPTIMIZERS
 from trainer.steps.step import train_step
 
+pytestmark = pytest.mark.slow
+
 TASKS = ("first", "second", "third")
 SMALL = {
     "reduction_factor": 8,

@@ -16,6 +16,8 @@ from adapters_tf import (
     route,
 )
 
+pytestmark = pytest.mark.slow
+
 TASKS = ("first", "second", "third")
 CONFIG = PrefixConfig(length=3, hidden_width=5)
 FLAT = PrefixConfig(length=3, reparametrize=False)

@@ -18,6 +18,8 @@ from adapters_tf import (
 )
 from adapters_tf.methods.prompt import PACKED_ROWS, common_rows
 
+pytestmark = pytest.mark.slow
+
 TASKS = ("first", "second", "third")
 CONFIG = PromptConfig(length=4)
 

@@ -6,6 +6,8 @@ import tensorflow as tf
 
 from adapters_tf import BottleneckConfig, TaskModel, load_backbone
 
+pytestmark = pytest.mark.slow
+
 # Rows of examples of so many input and target tokens; the first row is full.
 ROWS = (((3, 2), (7, 4), (6, 1)), ((9, 3),), ((2, 5), (2, 1)))
 S, T = 16, 9

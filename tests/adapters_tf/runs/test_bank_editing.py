@@ -23,6 +23,8 @@ from adapters_tf.runs.config import read_config
 from adapters_tf.runs.loading import build_model
 from adapters_tf.task_adapters.starting import start_tasks
 
+pytestmark = pytest.mark.slow
+
 LORA = {"lora": {"rank": 2, "targets": ["q", "wo"]}}
 
 

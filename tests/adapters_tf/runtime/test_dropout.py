@@ -7,7 +7,7 @@ import tensorflow as tf
 from adapters_tf.errors import ConfigurationError
 from adapters_tf.runtime.dropout import StepDropoutGenerator, draw_dropout
 
-SEED = tf.constant([3, 4])
+SEED = np.array([3, 4], np.int32)
 
 
 @pytest.mark.parametrize("rate", [0.0, 0.1, 0.5, 0.9])

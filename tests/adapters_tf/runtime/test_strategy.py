@@ -37,6 +37,7 @@ def test_what_cannot_be_had_is_one_line(arguments, message):
         make_strategy(*arguments)
 
 
+@pytest.mark.slow
 def test_precision_is_set_or_refused(make_backbone, batch):
     with pytest.raises(ConfigurationError, match="did you mean 'mixed_bfloat16'"):
         set_precision("bfloat16")
@@ -54,6 +55,7 @@ def test_precision_is_set_or_refused(make_backbone, batch):
     assert 0 < np.abs(logits - exact).max() < 0.1 * np.abs(exact).max()
 
 
+@pytest.mark.slow
 def test_dropout_is_a_function_of_seed_step_and_layer(make_backbone, batch):
     step = tf.Variable(0, dtype=tf.int64)
     model = TaskModel(make_backbone(dropout_rate=0.5), ("a", "b"), None)

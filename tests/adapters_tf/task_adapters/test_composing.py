@@ -20,6 +20,8 @@ from adapters_tf import (
 from adapters_tf.interop import export_task
 from adapters_tf.interop.folding import export_folded
 
+pytestmark = pytest.mark.slow
+
 PLAIN = BottleneckConfig(reduction_factor=8, activation="relu", post_norm=False)
 PATH = "encoder.block.1.layer.1.DenseReluDense"
 TASKS = ("one", "two", "three")

@@ -32,6 +32,8 @@ from adapters_tf.task_adapters.embedding import (
     nearest_tasks,
 )
 
+pytestmark = pytest.mark.slow
+
 SIZE = 60
 
 

@@ -8,6 +8,8 @@ from safetensors.numpy import load_file, save_file
 
 from adapters_tf import BottleneckConfig, TaskModel, WeightsError, load_task, save_task
 
+pytestmark = pytest.mark.slow
+
 CONFIG = BottleneckConfig(reduction_factor=8)
 
 

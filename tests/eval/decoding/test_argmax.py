@@ -5,6 +5,8 @@ import tensorflow as tf
 from adapters_tf import TaskModel
 from eval import ArgmaxModel
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module", params=["t5", "t5_v1_1"])
 def case(request, golden):

@@ -14,6 +14,8 @@ from adapters_tf import (
 )
 from eval import ArgmaxModel, GreedyModel
 
+pytestmark = pytest.mark.slow
+
 
 def decode_naively(model: TaskModel, batch, length: int) -> np.ndarray:
     """Greedy decoding without a cache: the whole model again for every token."""

@@ -10,6 +10,8 @@ from prep.errors import DataError
 from prep.tasks import get_task
 from prep.tasks.tasks_file import load_tasks
 
+pytestmark = pytest.mark.slow
+
 
 def module_with(path, *bodies):
     """A module with one variant of RTE per body of a row function."""

@@ -138,6 +138,7 @@ def test_impossible_options(rte_options, changes, message):
         rte_options(**changes)
 
 
+@pytest.mark.slow
 def test_a_killed_build_is_not_mistaken_for_a_whole_one(tmp_path, small_vocabulary):
     out = tmp_path / "dataset"
     command = [

@@ -12,6 +12,8 @@ from prep.errors import DataError, UsageError
 from prep.runners import local as pool
 from prep.shards import writer as encoding
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def temporary(tmp_path, monkeypatch):

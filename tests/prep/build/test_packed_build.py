@@ -20,6 +20,8 @@ from prep.runners import local as pool
 from prep.splits.selection import Selection
 from prep.tasks import get_task
 
+pytestmark = pytest.mark.slow
+
 TASKS = ("rte", "synthetic_choice")
 
 

@@ -15,6 +15,8 @@ from prep.runners import local as pool
 from prep.shards import writer as encoding
 from prep.tasks import get_task
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 
 

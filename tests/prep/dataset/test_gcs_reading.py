@@ -16,6 +16,8 @@ from prep.dataset.staging import stage_dataset
 from prep.dataset.verification import find_problems
 from prep.errors import DataError, run_command
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 
 

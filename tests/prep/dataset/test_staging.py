@@ -253,6 +253,7 @@ def test_what_changes_while_we_stage_is_noticed(
     assert MANIFEST_FILE not in staged(emulator, address)
 
 
+@pytest.mark.slow
 def test_a_kill_in_the_middle_leaves_no_dataset(
     staged_dataset, address, emulator, rte_options, contents
 ):

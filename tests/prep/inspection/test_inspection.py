@@ -112,6 +112,7 @@ def test_texts_cannot_become_markup(dataset):
     assert [value.text for value in page_of(text).iter("dd")] == [example.inputs, example.targets]
 
 
+@pytest.mark.slow
 def test_the_page_is_the_same_each_time(dataset):
     assert render_page(survey_dataset(dataset)) == render_page(survey_dataset(dataset))
 
@@ -125,6 +126,7 @@ def test_the_maximum_is_marked(longest, arrow):
     assert "maximum 512" in text
 
 
+@pytest.mark.slow
 def test_the_command_writes_the_page(dataset, tmp_path, capsys):
     page = tmp_path / "page.html"
     arguments = ["inspect", str(dataset), "--html", str(page), "--records", "0"]
@@ -136,6 +138,7 @@ def test_the_command_writes_the_page(dataset, tmp_path, capsys):
     assert "inputs of example" not in page.read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_a_dataset_in_a_bucket(dataset, bucket, rte_options, capsys):
     from prep.dataset.staging import stage_dataset
 

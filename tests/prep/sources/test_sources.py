@@ -149,6 +149,7 @@ def tfds_folder(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "source",
     [

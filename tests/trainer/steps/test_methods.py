@@ -20,6 +20,8 @@ from eval.decoding.greedy import GreedyModel
 from eval.decoding.replicas import share_out
 from trainer.steps.step import train_step, validation_step
 
+pytestmark = pytest.mark.slow
+
 SMALL = {"d_model": 32, "d_kv": 8, "d_ff": 64, "num_heads": 4, "dropout_rate": 0.0}
 SMALL |= {"num_layers": 1, "num_decoder_layers": 1}
 TASKS = ("a", "b", "c")

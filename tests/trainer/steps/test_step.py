@@ -1,12 +1,15 @@
 """The train step of a whole model; `test_methods.py` has that of adapters."""
 
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from adapters_tf import set_precision
 from eval.decoding.replicas import share_out
 from trainer.losses.tokens import token_loss
 from trainer.steps.step import train_step, validation_step
+
+pytestmark = pytest.mark.slow
 
 
 def test_loss_is_summed_over_weighted_tokens():

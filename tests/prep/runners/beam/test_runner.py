@@ -29,6 +29,8 @@ from prep.storage import place_of
 from prep.tasks import get_task
 from prep.tasks.tasks_file import load_tasks
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[4]
 
 

@@ -9,6 +9,8 @@ from prep.dataset.verification import find_problems
 from prep.tasks import get_task
 from prep.tokens.vocabulary import Vocabulary
 
+pytestmark = pytest.mark.slow
+
 # Rows counted in the files with another program (headers taken off).
 EXPECTED = {
     "rte": {"train": 2_127, "validation": 363, "test": 277},
