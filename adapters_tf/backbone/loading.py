@@ -4,7 +4,6 @@
 torch (transformers issue 40028), so the tensors are mapped here, by `huggingface`.
 """
 
-import json
 import re
 import warnings
 import zlib
@@ -21,6 +20,7 @@ from transformers.models.t5.modeling_tf_t5 import TFT5ForConditionalGeneration
 from adapters_tf.backbone.huggingface import import_tensors, tensor_table
 from adapters_tf.backbone.presets import PRESETS, check_overrides, embedding_rows, preset_config
 from adapters_tf.errors import ConfigurationError, WeightsError, suggest
+from adapters_tf.files.json_objects import read_json_object
 
 # mT5 is T5 v1.1 with another vocabulary: the same layers and the same tensor names.
 _MODEL_TYPES = ("t5", "mt5")
@@ -222,13 +222,7 @@ def _read_config(folder: Path, overrides: dict[str, Any]) -> T5Config:
 def _read_json(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise WeightsError(f"{path.parent} has no {path.name}: not a Hugging Face model folder")
-    try:
-        fields = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise WeightsError(f"{path} is not JSON: {error}") from None
-    if not isinstance(fields, dict):
-        raise WeightsError(f"{path} should hold one JSON object")
-    return fields
+    return read_json_object(path)
 
 
 def _shard_names(index: Path) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from safetensors.numpy import save_file
 
 from adapters_tf.errors import ConfigurationError, WeightsError
 from adapters_tf.files.adapter_files import CONFIG_FILE, read_adapter_config, read_tensors
+from adapters_tf.files.whole_folder import replaced_folder
 from adapters_tf.interop.slots import Places
 from adapters_tf.model.task_model import TaskModel
 
@@ -163,13 +163,9 @@ def write_folder(
         tensors: Arrays by name.
         weights_file: The name of the safetensors file.
     """
-    partial = folder.with_name(folder.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
     text = json.dumps(config, indent=2, sort_keys=True)
-    (partial / CONFIG_FILE).write_text(text + "\n", encoding="utf-8")
     # safetensors writes an array's memory as it lies, whatever its strides.
     contiguous = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
-    save_file(contiguous, str(partial / weights_file), metadata={"format": "pt"})
-    shutil.rmtree(folder, ignore_errors=True)
-    partial.rename(folder)
+    with replaced_folder(folder) as partial:
+        (partial / CONFIG_FILE).write_text(text + "\n", encoding="utf-8")
+        save_file(contiguous, str(partial / weights_file), metadata={"format": "pt"})

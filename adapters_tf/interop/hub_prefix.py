@@ -21,9 +21,9 @@ import tf_keras
 
 from adapters_tf.backbone.sites import sublayer_sites
 from adapters_tf.errors import ConfigurationError, WeightsError
+from adapters_tf.files.tensors import check_tensors
 from adapters_tf.interop.exchange import MethodMapping, Reading, Tensors, check_fields
 from adapters_tf.interop.hub_layers import HARMLESS, LayerNumbers, namer
-from adapters_tf.interop.slots import check_tensors
 from adapters_tf.methods import PrefixConfig
 from adapters_tf.methods.prefix import PLACES
 from adapters_tf.model.task_model import TaskModel

@@ -25,9 +25,9 @@ import tf_keras
 from adapters_tf.backbone.sites import sublayer_sites
 from adapters_tf.banks.routing import route
 from adapters_tf.errors import ConfigurationError, WeightsError
+from adapters_tf.files.tensors import check_tensors
 from adapters_tf.interop.exchange import MethodMapping, Reading, Tensors, check_fields
 from adapters_tf.interop.peft_modules import HARMLESS
-from adapters_tf.interop.slots import check_tensors
 from adapters_tf.methods import PrefixConfig, PromptConfig
 from adapters_tf.model.task_model import TaskModel
 from adapters_tf.task_adapters.folder import row_of, task_tensors

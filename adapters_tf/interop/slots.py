@@ -12,11 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from adapters_tf.banks.task_bank import TaskBank
-from adapters_tf.errors import WeightsError
+from adapters_tf.files.tensors import check_tensors
 from adapters_tf.model.task_model import TaskModel
 from adapters_tf.task_adapters.folder import task_tensors
-
-_SHOWN = 6
 
 
 @dataclass(frozen=True)
@@ -139,27 +137,3 @@ def assign_tensors(
         variable = variables[slot.ours]
         value = slot.layout.to_ours(tensors[name]).astype(np.float32)
         variable.assign(value[None] if model.is_bank(variable) else value)
-
-
-def check_tensors(tensors: Mapping[str, np.ndarray], shapes: Mapping[str, tuple[int, ...]]) -> None:
-    """Make sure that a file holds what a backbone needs, and nothing else.
-
-    Args:
-        tensors: The file's.
-        shapes: What there should be, by name.
-
-    Raises:
-        WeightsError: Tensors are missing, unexpected or misshapen; they are named.
-    """
-    problems = [f"missing {name}" for name in shapes if name not in tensors]
-    problems += [f"unexpected {name}" for name in tensors if name not in shapes]
-    problems += [
-        f"{name} is {list(tensors[name].shape)}, expected {list(shape)}"
-        for name, shape in shapes.items()
-        if name in tensors and tensors[name].shape != shape
-    ]
-    if problems:
-        more = f"; and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
-        raise WeightsError(
-            f"the tensors do not fit the backbone: {'; '.join(problems[:_SHOWN])}{more}"
-        )
