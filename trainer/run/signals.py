@@ -7,14 +7,14 @@ command then goes on from there.
 from __future__ import annotations
 
 import signal
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Any
 
 LISTENED = (signal.SIGTERM, signal.SIGINT)
 
 
 class StopSignals:
-    """Listens for requests to stop, inside a `with` block or from `listen` to `close`.
+    """Listens for requests to stop, from `listen` to `close`.
 
     A second Ctrl-C ends the program at once.
     """
@@ -33,18 +33,6 @@ class StopSignals:
         for number, handler in self._previous.items():
             signal.signal(number, handler)
         self._previous.clear()
-
-    def __enter__(self) -> StopSignals:
-        self.listen()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.received = signal.Signals(number).name

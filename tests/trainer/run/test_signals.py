@@ -2,6 +2,7 @@
 
 import os
 import signal
+from contextlib import closing
 
 import pytest
 
@@ -17,14 +18,16 @@ def handlers():
 
 @pytest.mark.parametrize("number", LISTENED)
 def test_a_signal_is_noted_and_does_nothing_else(number):
-    with StopSignals() as signals:
+    with closing(StopSignals()) as signals:
+        signals.listen()
         assert signals.received is None
         os.kill(os.getpid(), number)
         assert signals.received == number.name
 
 
 def test_a_second_ctrl_c_ends_at_once():
-    with pytest.raises(KeyboardInterrupt), StopSignals():
+    with pytest.raises(KeyboardInterrupt), closing(StopSignals()) as signals:
+        signals.listen()
         os.kill(os.getpid(), signal.SIGINT)
         os.kill(os.getpid(), signal.SIGINT)
 
