@@ -37,6 +37,11 @@ def test_the_page_on_methods(run):
     run("adding-a-method.md")
 
 
+@pytest.mark.slow
+def test_the_page_on_architecture(run):
+    run("architecture.md")
+
+
 @pytest.mark.parametrize(
     ("said", "printed", "expected"),
     [
