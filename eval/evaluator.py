@@ -129,8 +129,7 @@ class Evaluator:
             for row, ids in enumerate(token_ids)
         ]
         predictions.sort(key=lambda prediction: prediction.example)
-        unreadable = 0 if entry.kind == "generation" else int(np.sum(answers.predictions == -1))
-        return TaskResult(task, len(table), metrics, predictions, unreadable)
+        return TaskResult(task, len(table), metrics, predictions, answers.unreadable)
 
     def predict_tokens(
         self, entry: TaskEntry, table: TokenTable, report: Progress = lambda done: None

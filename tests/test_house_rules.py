@@ -16,39 +16,6 @@ SOURCES = [
 ]
 PACKAGED = [path for path in SOURCES if path.relative_to(ROOT).parts[0] in PACKAGES]
 
-# Files that do not speak with the one voice yet.
-PENDING = (
-    "adapters_tf/backbone/huggingface.py",
-    "adapters_tf/backbone/loading.py",
-    "adapters_tf/backbone/presets.py",
-    "adapters_tf/backbone/sites.py",
-    "adapters_tf/commands/arguments.py",
-    "adapters_tf/files/dataset_folder.py",
-    "adapters_tf/interop/__init__.py",
-    "adapters_tf/interop/exchange.py",
-    "adapters_tf/interop/hub_layers.py",
-    "adapters_tf/interop/slots.py",
-    "adapters_tf/methods/bottleneck.py",
-    "adapters_tf/methods/compacter.py",
-    "adapters_tf/methods/fusion.py",
-    "adapters_tf/methods/generators.py",
-    "adapters_tf/methods/hypernetwork.py",
-    "adapters_tf/methods/ia3.py",
-    "adapters_tf/methods/layer_norm.py",
-    "adapters_tf/methods/lora.py",
-    "adapters_tf/methods/prefix.py",
-    "adapters_tf/methods/prompt.py",
-    "adapters_tf/methods/trained/adapters.py",
-    "adapters_tf/model/decoder_step.py",
-    "adapters_tf/runs/loading.py",
-    "trainer/fit.py",
-    "trainer/settings/config.py",
-    "eval/decoding/argmax.py",
-    "eval/decoding/greedy.py",
-    "eval/decoding/predictor.py",
-    "eval/decoding/replicas.py",
-)
-
 # Verbs that docstrings begin with; "Returns" is told from a plural such as "Rows" by them.
 VERBS = """
 accept act adapt add allow answer append apply ask assert assign attach attend average begin
@@ -207,8 +174,7 @@ def faults_of(path):
 @pytest.mark.parametrize("path", PACKAGED, ids=lambda path: str(path.relative_to(ROOT)))
 def test_docstrings_speak_with_one_voice(path):
     """Functions are told what to do; what describes their arguments is written as sentences."""
-    if path.relative_to(ROOT).as_posix() not in PENDING:
-        assert list(faults_of(path)) == []
+    assert list(faults_of(path)) == []
 
 
 def test_what_is_exempt_from_the_one_voice_needs_to_be():

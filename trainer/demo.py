@@ -95,7 +95,7 @@ def build_dataset(folder: Path) -> Manifest:
 
 
 def train_stage(folder: Path, stage: str, run: Path, *extra: str) -> bool:
-    """Train one stage of the demo; returns whether it reached its end."""
+    """Train one stage of the demo, and tell whether it reached its end."""
     from trainer.fit import train
 
     config = read_arguments(

@@ -39,7 +39,7 @@ from trainer.run.export import export
 from trainer.run.folder import check_run_folder, create_run, has_begun
 from trainer.run.metrics_log import MetricsLog
 from trainer.run.summary import describe, report_left_out
-from trainer.settings.checks import check_config, check_run, check_starts
+from trainer.settings.checks import check_config, check_run, check_trained_adapters
 from trainer.settings.config import RunConfig
 from trainer.settings.resolving import resolve
 from trainer.steps.fit_model import FitModel
@@ -83,7 +83,7 @@ def train(config: RunConfig, report: Report = print) -> Outcome:
     check_run_folder(settings)
     is_new = not has_begun(settings)
     if is_new:
-        check_starts(settings)
+        check_trained_adapters(settings)
     strategy = open_devices(settings)
     batches = make_batches(settings, manifest)
     model, optimizer, fit_model = make_model(settings, strategy)

@@ -35,8 +35,8 @@ class TensorSlot:
     """Where one Hugging Face tensor lives in a TFT5.
 
     Attributes:
-        variable: the TensorFlow variable.
-        is_transposed: whether the tensor is the variable's transpose.
+        variable: The TensorFlow variable.
+        is_transposed: Whether the tensor is the variable's transpose.
     """
 
     variable: tf.Variable
@@ -49,21 +49,21 @@ class TensorSlot:
         return shape[::-1] if self.is_transposed else shape
 
     def read(self) -> np.ndarray:
-        """The variable's value as PyTorch lays it out (a contiguous array)."""
+        """Read the variable's value as PyTorch lays it out (a contiguous array)."""
         value = self.variable.numpy()
         return np.ascontiguousarray(value.T if self.is_transposed else value)
 
     def write(self, tensor: np.ndarray) -> None:
-        """Assigns a tensor laid out as PyTorch does."""
+        """Assign a tensor laid out as PyTorch does."""
         value = tensor.T if self.is_transposed else tensor
         self.variable.assign(value.astype(self.variable.dtype.as_numpy_dtype))
 
 
 def tensor_table(model: Any) -> dict[str, TensorSlot]:
-    """Every tensor of a T5 checkpoint and the variable that holds it.
+    """List every tensor of a T5 checkpoint and the variable that holds it.
 
     Args:
-        model: a built `TFT5ForConditionalGeneration`, with or without injected adapters.
+        model: A built `TFT5ForConditionalGeneration`, with or without injected adapters.
 
     Returns:
         Slots by Hugging Face name, in the order of the model's layers.
@@ -98,15 +98,15 @@ def _module_slots(path: str, module: Any) -> Iterator[tuple[str, TensorSlot]]:
 
 
 def import_tensors(model: Any, tensors: Mapping[str, np.ndarray]) -> None:
-    """Gives every variable of a TFT5's backbone its value from Hugging Face tensors.
+    """Give every variable of a TFT5's backbone its value from Hugging Face tensors.
 
     Args:
-        model: a built `TFT5ForConditionalGeneration`.
+        model: A built `TFT5ForConditionalGeneration`.
         tensors: PyTorch-named arrays of any float dtype. May be a lazy mapping: each tensor is
             asked for once, when it is assigned, and nothing is assigned unless all names fit.
 
     Raises:
-        WeightsError: naming the tensors that are missing, unexpected or of another shape.
+        WeightsError: Tensors are missing, unexpected or of another shape; they are named.
     """
     table = tensor_table(model)
     copies = set(_EMBEDDING_COPIES)
@@ -155,13 +155,14 @@ def _listing(names: list[str]) -> str:
 
 
 def export_tensors(model: Any) -> dict[str, np.ndarray]:
-    """The backbone's weights as PyTorch's `T5ForConditionalGeneration` names and shapes them.
+    """Read the backbone's weights as PyTorch's `T5ForConditionalGeneration` has them.
 
     Args:
-        model: a built `TFT5ForConditionalGeneration`; injected adapters are left out.
+        model: A built `TFT5ForConditionalGeneration`; injected adapters are left out.
 
     Returns:
-        float32 arrays by name. A tied head is not written twice: PyTorch ties it on loading.
+        float32 arrays by name, of PyTorch's shapes. A tied head is not written twice: PyTorch ties
+        it on loading.
     """
     return {name: slot.read() for name, slot in tensor_table(model).items()}
 
@@ -171,15 +172,15 @@ def save_backbone(
     directory: str | os.PathLike[str],
     tensors: Mapping[str, np.ndarray] | None = None,
 ) -> None:
-    """Writes a folder that PyTorch `transformers` loads with nothing missing.
+    """Write a folder that PyTorch `transformers` loads with nothing missing.
 
     Every file is written beside its place first and all are then renamed, `config.json` last:
     a full disk or a kill leaves what was there before.
 
     Args:
-        model: a built `TFT5ForConditionalGeneration`; injected adapters are left out.
-        directory: made if absent; files of an earlier save are replaced.
-        tensors: what to write instead of the model's own weights, by the same names.
+        model: A built `TFT5ForConditionalGeneration`; injected adapters are left out.
+        directory: Made if absent; files of an earlier save are replaced.
+        tensors: What to write instead of the model's own weights, by the same names.
     """
     folder = Path(directory)
     folder.mkdir(parents=True, exist_ok=True)

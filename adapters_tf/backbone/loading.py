@@ -4,7 +4,6 @@
 torch (transformers issue 40028), so the tensors are mapped here, by `huggingface`.
 """
 
-import json
 import re
 import warnings
 import zlib
@@ -21,6 +20,7 @@ from transformers.models.t5.modeling_tf_t5 import TFT5ForConditionalGeneration
 from adapters_tf.backbone.huggingface import import_tensors, tensor_table
 from adapters_tf.backbone.presets import PRESETS, check_overrides, embedding_rows, preset_config
 from adapters_tf.errors import ConfigurationError, WeightsError, suggest
+from adapters_tf.files.json_objects import read_json_object
 
 # mT5 is T5 v1.1 with another vocabulary: the same layers and the same tensor names.
 _MODEL_TYPES = ("t5", "mt5")
@@ -37,22 +37,22 @@ def load_backbone(
     overrides: dict[str, Any] | None = None,
     seed: int = 0,
 ) -> TFT5ForConditionalGeneration:
-    """Builds a TFT5 and gives it its weights; works under any strategy scope and dtype policy.
+    """Build a TFT5 and give it its weights, under any strategy scope and dtype policy.
 
     Args:
-        name_or_path: a preset (random weights), a local folder, or a hub name
+        name_or_path: A preset (random weights), a local folder, or a hub name
             `organisation/model` (downloaded by `huggingface_hub`, from `HF_ENDPOINT` if set).
-        vocabulary_size: token ids the model must have a row for. A preset's embedding gets that
+        vocabulary_size: Token ids the model must have a row for. A preset's embedding gets that
             many rows rounded up to a multiple of 128, as T5's; a checkpoint's must have enough.
-        overrides: configuration fields to replace, such as `{"dropout_rate": 0.0}`.
-        seed: decides a preset's random weights, alone: not what ran before.
+        overrides: Configuration fields to replace, such as `{"dropout_rate": 0.0}`.
+        seed: Decides a preset's random weights, alone: not what ran before.
 
     Returns:
         A built model with float32 variables.
 
     Raises:
-        ConfigurationError: no such preset, folder, hub model or configuration field.
-        WeightsError: a checkpoint that can't be read or isn't a T5.
+        ConfigurationError: No such preset, folder, hub model or configuration field.
+        WeightsError: A checkpoint that can't be read or isn't a T5.
     """
     overrides = dict(overrides or {})
     if name_or_path in PRESETS:
@@ -84,14 +84,14 @@ def _build(config: T5Config) -> TFT5ForConditionalGeneration:
 
 
 def initialize(model: TFT5ForConditionalGeneration, seed: int) -> None:
-    """Gives every variable a random value that depends on nothing but its name and the seed.
+    """Give every variable a random value that depends on nothing but its name and the seed.
 
     Scales are those of the original Mesh TensorFlow models, as PyTorch's `T5PreTrainedModel`
     states them; an untied head, whose input isn't scaled down, gets 1 / sqrt(D) as in T5X.
 
     Args:
-        model: a built `TFT5ForConditionalGeneration`.
-        seed: any integer.
+        model: A built `TFT5ForConditionalGeneration`.
+        seed: Any integer.
     """
     deviations = _standard_deviations(model.config)
     for name, slot in tensor_table(model).items():
@@ -139,7 +139,7 @@ def _local_folder(name_or_path: str) -> Path:
 
 
 def _download(repository: str) -> Path:
-    """The folder of the hub client's cache that holds the files a T5 needs, fetched if absent."""
+    """Find a T5's files in the hub client's cache, fetching what is absent; return the folder."""
     # Imported here: the client reads HF_ENDPOINT and its other settings once, on import.
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import (
@@ -222,13 +222,7 @@ def _read_config(folder: Path, overrides: dict[str, Any]) -> T5Config:
 def _read_json(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise WeightsError(f"{path.parent} has no {path.name}: not a Hugging Face model folder")
-    try:
-        fields = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise WeightsError(f"{path} is not JSON: {error}") from None
-    if not isinstance(fields, dict):
-        raise WeightsError(f"{path} should hold one JSON object")
-    return fields
+    return read_json_object(path)
 
 
 def _shard_names(index: Path) -> list[str]:
@@ -249,7 +243,11 @@ def _tensor_files(folder: Path) -> list[Path]:
 
 
 class _LazyTensors(Mapping[str, np.ndarray]):
-    """Tensors of several safetensors files, each read when asked for."""
+    """Tensors of several safetensors files, each read when asked for.
+
+    Args:
+        files: From `safetensors.safe_open`, open for as long as tensors are asked for.
+    """
 
     def __init__(self, files: list[Any]):
         self._owner = {name: file for file in files for name in file.keys()}  # noqa: SIM118

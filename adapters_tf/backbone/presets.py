@@ -48,10 +48,13 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 
 def check_overrides(overrides: dict[str, Any]) -> None:
-    """Refuses a field that a T5 configuration doesn't have.
+    """Refuse a field that a T5 configuration doesn't have.
+
+    Args:
+        overrides: Values by field.
 
     Raises:
-        ConfigurationError: naming the unknown field and the nearest that exists.
+        ConfigurationError: No such field; it names the nearest that exists.
     """
     parameters = [*inspect.signature(T5Config.__init__).parameters, "tie_word_embeddings"]
     fields = [field for field in parameters if field not in ("self", "kwargs")]
@@ -63,17 +66,17 @@ def check_overrides(overrides: dict[str, Any]) -> None:
 
 
 def preset_config(name: str, **overrides: Any) -> T5Config:
-    """The configuration of a preset, with some fields replaced.
+    """Make the configuration of a preset, with some fields replaced.
 
     Args:
-        name: one of `PRESETS`.
-        **overrides: fields of `transformers.T5Config`, such as `dropout_rate=0.0`.
+        name: One of `PRESETS`.
+        **overrides: Fields of `transformers.T5Config`, such as `dropout_rate=0.0`.
 
     Returns:
         A configuration. The decoder has as many layers as the encoder unless told otherwise.
 
     Raises:
-        ConfigurationError: no such preset, or no such field.
+        ConfigurationError: No such preset, or no such field.
     """
     if name not in PRESETS:
         raise ConfigurationError(f"there is no backbone preset '{name}'; {suggest(name, PRESETS)}")
@@ -83,5 +86,5 @@ def preset_config(name: str, **overrides: Any) -> T5Config:
 
 
 def embedding_rows(vocabulary_size: int) -> int:
-    """Rows of a new model's embedding for a vocabulary of so many token ids (T5's rounding)."""
+    """Count the rows of a new model's embedding for so many token ids, rounded as T5 does."""
     return math.ceil(vocabulary_size / VOCABULARY_MULTIPLE) * VOCABULARY_MULTIPLE

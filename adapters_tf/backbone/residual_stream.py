@@ -7,6 +7,8 @@ Shape letters: B batch, S sequence length, D model width.
 
 from __future__ import annotations
 
+from typing import Any
+
 import tensorflow as tf
 import tf_keras
 
@@ -18,7 +20,7 @@ class ResidualStream(tf_keras.layers.Layer):
         base: The norm as it was.
     """
 
-    def __init__(self, base: tf_keras.layers.Layer, **kwargs):
+    def __init__(self, base: tf_keras.layers.Layer, **kwargs: Any):
         super().__init__(name=base.name, **kwargs)
         self.base = base
         self.built = True

@@ -33,11 +33,11 @@ PROJECTIONS = {"q": "q", "k": "k", "v": "v", "o": "o", "wi": "wi", "wo": "wo"} |
 class Site:
     """A layer that may be wrapped.
 
-    Args:
+    Attributes:
         path: Its module path.
         owner: The layer that holds it.
         attribute: Under which name.
-        stack: encoder or decoder.
+        stack: `encoder` or `decoder`.
         block: Number of its block in the stack.
     """
 
@@ -58,7 +58,7 @@ class Site:
 
 
 def unwrap(layer: Any) -> Any:
-    """The layer itself, or the innermost one that adapter wrappers hold as `base`."""
+    """Find the layer itself, or the innermost one that adapter wrappers hold as `base`."""
     while hasattr(layer, "base"):
         layer = layer.base
     return layer

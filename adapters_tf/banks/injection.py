@@ -31,14 +31,14 @@ class AdaptedSublayer(tf_keras.layers.Layer):
             with the residual stream, where `tap_residual_stream` was asked for it.
     """
 
-    def __init__(self, base: tf_keras.layers.Layer, adapter: TaskBank, **kwargs):
+    def __init__(self, base: tf_keras.layers.Layer, adapter: TaskBank, **kwargs: Any):
         super().__init__(name=base.name, **kwargs)
         self.base, self.adapter = base, adapter
         self.stream: ResidualStream | None = None
         # Layer and bank are built before they are wrapped.
         self.built = True
 
-    def call(self, inputs: tf.Tensor, *args, **kwargs):
+    def call(self, inputs: tf.Tensor, *args: Any, **kwargs: Any) -> tf.Tensor | tuple[Any, ...]:
         """Run the layer and adapt its (first) output."""
         outputs = self.base(inputs, *args, **kwargs)
         seen = inputs if self.stream is None else self.stream.take()
@@ -59,7 +59,7 @@ class AdaptedLayer(tf_keras.layers.Layer):
         adapter: Called with the input and the layer.
     """
 
-    def __init__(self, base: tf_keras.layers.Layer, adapter: TaskBank, **kwargs):
+    def __init__(self, base: tf_keras.layers.Layer, adapter: TaskBank, **kwargs: Any):
         super().__init__(name=base.name, **kwargs)
         self.base, self.adapter = base, adapter
         self.built = True

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -35,12 +36,20 @@ class TaskRows(tf_keras.initializers.Initializer):
 
     A row depends on (seed, path, task name) alone, so the same task starts from the same weights
     whichever other tasks share the bank and in whatever order.
+
+    Args:
+        draw: Draws a row.
+        seed: Of all rows.
+        path: Of the bank.
+        task_names: One per row.
     """
 
     def __init__(self, draw: Draw, seed: int, path: str, task_names: tuple[str, ...]):
         self.draw, self.seed, self.path, self.task_names = draw, seed, path, task_names
 
-    def __call__(self, shape, dtype=None, **kwargs):
+    def __call__(
+        self, shape: tuple[int, ...], dtype: tf.DType | None = None, **kwargs: Any
+    ) -> tf.Tensor:
         """Draw the bank, shape [K, …]."""
         rows = [
             self.draw(
@@ -63,7 +72,7 @@ class TaskBank(tf_keras.layers.Layer):
         seed: Of the initial weights.
     """
 
-    def __init__(self, task_names: tuple[str, ...], path: str, seed: int, **kwargs):
+    def __init__(self, task_names: tuple[str, ...], path: str, seed: int, **kwargs: Any):
         super().__init__(**kwargs)
         self.task_names, self.path, self.seed = task_names, path, seed
         self._bank_names: list[str] = []
@@ -99,7 +108,9 @@ class TaskBank(tf_keras.layers.Layer):
         """
         seeds = [self.seed, zlib.crc32(f"{self.path}.{name}".encode())]
 
-        def initialize(shape, dtype=None, **kwargs):
+        def initialize(
+            shape: tuple[int, ...], dtype: tf.DType | None = None, **kwargs: Any
+        ) -> tf.Tensor:
             random = np.random.default_rng(seeds)
             return tf.constant(draw(random, tuple(shape)), dtype or tf.float32)
 

@@ -19,7 +19,7 @@ class OneLineParser(argparse.ArgumentParser):
         """Say what is wrong with the command line.
 
         Args:
-            message: argparse's own words.
+            message: What argparse says.
 
         Raises:
             ConfigurationError: Always.

@@ -5,7 +5,6 @@ Other libraries call the first by the same name; what is said of it here goes fo
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from adapters_tf.errors import WeightsError
+from adapters_tf.files.json_objects import read_json_object
 
 ADAPTERS_FOLDER = "adapters"  # of a run, with one folder per task
 CONFIG_FILE = "adapter_config.json"
@@ -35,13 +35,7 @@ def read_adapter_config(folder: Path) -> dict[str, Any]:
     file = folder / CONFIG_FILE
     if not file.is_file():
         raise WeightsError(f"{folder} holds no {CONFIG_FILE}")
-    try:
-        config = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise WeightsError(f"{file} is not JSON: {error}") from None
-    if not isinstance(config, dict):
-        raise WeightsError(f"{file} should hold one JSON object")
-    return config
+    return read_json_object(file)
 
 
 def read_settings(folder: Path) -> dict[str, Any]:

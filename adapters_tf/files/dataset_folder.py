@@ -28,7 +28,7 @@ _RAGGED = {
 class DatasetFolder:
     """A dataset folder that is whole.
 
-    Args:
+    Attributes:
         address: A local folder or gs://bucket/prefix.
         manifest: What its dataset.json holds.
     """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -12,7 +13,7 @@ from adapters_tf.errors import ConfigurationError, suggest
 
 
 def save_embeddings(
-    file: str | Path, names: Sequence[str], vectors_KE: np.ndarray, **facts
+    file: str | Path, names: Sequence[str], vectors_KE: np.ndarray, **facts: Any
 ) -> None:
     """Write embeddings where settings such as `task_embeddings` and `nearest_by` read them.
 

@@ -29,7 +29,7 @@ LIBRARIES: Mapping[str, ModuleType] = {"peft": peft, "adapterhub": adapterhub}
 class ImportedTask:
     """An adapter of another library in a model of ours.
 
-    Args:
+    Attributes:
         model: Of one task; its backbone is the one that was given.
         notes: What a person should know, one line each.
     """

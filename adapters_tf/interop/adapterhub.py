@@ -30,7 +30,7 @@ METHODS: Mapping[str, MethodMapping] = {
 
 
 def mapping_to_read(config: Mapping[str, Any]) -> MethodMapping:
-    """The entry for a folder that AdapterHub's library wrote.
+    """Look up the entry for a folder that AdapterHub's library wrote.
 
     Args:
         config: Its adapter_config.json.
@@ -55,7 +55,7 @@ def mapping_to_read(config: Mapping[str, Any]) -> MethodMapping:
 
 
 def full_config(described: Mapping[str, Any], model: TaskModel, task: str, base: str) -> dict:
-    """The whole adapter_config.json.
+    """Put together the whole adapter_config.json.
 
     Args:
         described: What the entry says about the method.
@@ -78,7 +78,7 @@ def full_config(described: Mapping[str, Any], model: TaskModel, task: str, base:
 
 
 def loading_command(folder: Path) -> str:
-    """How a person loads an exported folder there.
+    """Tell how a person loads an exported folder there.
 
     Args:
         folder: The folder.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from safetensors.numpy import save_file
 
 from adapters_tf.errors import ConfigurationError, WeightsError
 from adapters_tf.files.adapter_files import CONFIG_FILE, read_adapter_config, read_tensors
+from adapters_tf.files.whole_folder import replaced_folder
 from adapters_tf.interop.slots import Places
 from adapters_tf.model.task_model import TaskModel
 
@@ -24,7 +24,7 @@ Tensors = Mapping[str, np.ndarray]
 class Reading:
     """What a folder of another library asks for.
 
-    Args:
+    Attributes:
         settings: Of our adapter method.
         paths: The module paths that have tensors there; None for all that the settings name.
         tensors: The adapter's weights as `task_tensors` names them, of a method without places.
@@ -41,7 +41,7 @@ class Reading:
 class MethodMapping:
     """How another library holds one adapter method: an entry of that library's table.
 
-    Args:
+    Attributes:
         method: Our settings class.
         describe: Our settings in the words of their configuration.
         read: Their configuration and tensors, for a backbone, in ours.
@@ -79,7 +79,7 @@ def check_fields(
 
 
 def only_method(model: TaskModel, library: str) -> Any:
-    """The settings of the one method a folder of another library can hold.
+    """Take the settings of the one method that a folder of another library can hold.
 
     Args:
         model: With adapters.
@@ -163,13 +163,9 @@ def write_folder(
         tensors: Arrays by name.
         weights_file: The name of the safetensors file.
     """
-    partial = folder.with_name(folder.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
     text = json.dumps(config, indent=2, sort_keys=True)
-    (partial / CONFIG_FILE).write_text(text + "\n", encoding="utf-8")
     # safetensors writes an array's memory as it lies, whatever its strides.
     contiguous = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
-    save_file(contiguous, str(partial / weights_file), metadata={"format": "pt"})
-    shutil.rmtree(folder, ignore_errors=True)
-    partial.rename(folder)
+    with replaced_folder(folder) as partial:
+        (partial / CONFIG_FILE).write_text(text + "\n", encoding="utf-8")
+        save_file(contiguous, str(partial / weights_file), metadata={"format": "pt"})

@@ -63,7 +63,7 @@ _METHOD_OF_BANK = {LoraBank: "lora", Ia3Bank: "ia3", LayerNormBank: "layer_norm"
 
 
 def folded_tensors(model: TaskModel, task: str) -> dict[str, np.ndarray]:
-    """The weights of the T5 that computes what the model computes for one task.
+    """Compute the weights of the T5 that computes what the model computes for one task.
 
     Args:
         model: With adapters that can be folded, or none.

@@ -237,7 +237,7 @@ def _read_placement(fields: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _reads_residual_stream(fields: Mapping[str, Any]) -> bool:
-    """Whether the adapter reads x or x + y; what adds x twice or never, or y never, is refused."""
+    """Tell whether the adapter reads x or x + y; refuse what adds x twice or never, or y never."""
     is_before = bool(fields.get("original_ln_before", False))
     is_after = bool(fields.get("original_ln_after", True))
     residual = fields.get("residual_before_ln", True)

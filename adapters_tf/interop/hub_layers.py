@@ -14,7 +14,7 @@ HARMLESS = {"init_weights", "init_weights_seed", "dtype"}
 
 
 def namer(config: Mapping[str, Any], names: Iterable[str] = ()) -> Callable[[str], str]:
-    """How the tensors of a folder are named.
+    """Tell how the tensors of a folder are named.
 
     Args:
         config: Its adapter_config.json, with the adapter's name there.
@@ -39,10 +39,10 @@ class LayerNumbers:
         self.width = config.d_model
 
     def number(self, stack: str, block: int) -> int:
-        """The layer a block is there.
+        """Find the layer that a block is there.
 
         Args:
-            stack: encoder or decoder.
+            stack: `encoder` or `decoder`.
             block: Its number in the stack.
 
         Returns:
@@ -51,7 +51,7 @@ class LayerNumbers:
         return block if stack == "encoder" else self.depths["encoder"] + block
 
     def left_out(self, stacks: Sequence[str], blocks: Sequence[int]) -> list[int]:
-        """The layers without an adapter.
+        """List the layers without an adapter.
 
         Args:
             stacks: Those with adapters.
@@ -68,7 +68,7 @@ class LayerNumbers:
         ]
 
     def read_left_out(self, layers: Sequence[int]) -> tuple[tuple[str, ...], tuple[int, ...]]:
-        """Stacks and blocks from their list.
+        """Read stacks and blocks out of their list.
 
         Args:
             layers: The numbers of the layers without an adapter.
@@ -96,7 +96,7 @@ class LayerNumbers:
     def read_factors(
         self, given: Any, stacks: Sequence[str], left_out: Sequence[int]
     ) -> tuple[int, dict[int, int]]:
-        """Reduction factors by block from theirs by layer.
+        """Read reduction factors by block out of theirs by layer.
 
         Args:
             given: One number, or numbers by layer with a `default`.

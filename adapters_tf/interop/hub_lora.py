@@ -155,7 +155,7 @@ def _read_sites(
     backbone: tf_keras.Model,
     without: tuple[str, ...] = (),
 ) -> tuple[tuple[str, ...], frozenset[str]]:
-    """The stacks, and the module paths that are not left out."""
+    """Find the stacks, and the module paths that are not left out."""
     layers, left_out = LayerNumbers(backbone.config), fields.get("leave_out") or []
     sites = [
         site

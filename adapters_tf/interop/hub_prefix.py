@@ -21,9 +21,9 @@ import tf_keras
 
 from adapters_tf.backbone.sites import sublayer_sites
 from adapters_tf.errors import ConfigurationError, WeightsError
+from adapters_tf.files.tensors import check_tensors
 from adapters_tf.interop.exchange import MethodMapping, Reading, Tensors, check_fields
 from adapters_tf.interop.hub_layers import HARMLESS, LayerNumbers, namer
-from adapters_tf.interop.slots import check_tensors
 from adapters_tf.methods import PrefixConfig
 from adapters_tf.methods.prefix import PLACES
 from adapters_tf.model.task_model import TaskModel
@@ -128,7 +128,7 @@ def _read(config: Mapping[str, Any], backbone: tf_keras.Model, tensors: Tensors)
 def _take_apart(
     place: str, paths: list[str], parts: Tensors, settings: PrefixConfig
 ) -> dict[str, np.ndarray]:
-    """One kind of attention's tensors there as ours, by path."""
+    """Take one kind of attention's tensors apart into ours, by path."""
     names = [f"{path}.prefix" for path in paths]
     if not settings.reparametrize:
         split = parts["control_trans"].reshape(settings.length, len(paths), 2, -1)

@@ -25,7 +25,7 @@ METHODS: Mapping[str, MethodMapping] = {**peft_modules.METHODS, **peft_prompts.M
 
 
 def mapping_to_read(config: Mapping[str, Any]) -> MethodMapping:
-    """The entry for a folder that PEFT wrote.
+    """Look up the entry for a folder that PEFT wrote.
 
     Args:
         config: Its adapter_config.json.
@@ -45,7 +45,7 @@ def mapping_to_read(config: Mapping[str, Any]) -> MethodMapping:
 
 
 def namer(config: Mapping[str, Any], names: Iterable[str] = ()) -> Callable[[str], str]:
-    """How the tensors of a folder are named.
+    """Tell how the tensors of a folder are named.
 
     Args:
         config: Its adapter_config.json; what PEFT keeps beside the model has no path.
@@ -58,7 +58,7 @@ def namer(config: Mapping[str, Any], names: Iterable[str] = ()) -> Callable[[str
 
 
 def full_config(described: Mapping[str, Any], model: TaskModel, task: str, base: str) -> dict:
-    """The whole adapter_config.json.
+    """Put together the whole adapter_config.json.
 
     Args:
         described: What the entry says about the method.
@@ -74,7 +74,7 @@ def full_config(described: Mapping[str, Any], model: TaskModel, task: str, base:
 
 
 def loading_command(folder: Path) -> str:
-    """How a person loads an exported folder there.
+    """Tell how a person loads an exported folder there.
 
     Args:
         folder: The folder.

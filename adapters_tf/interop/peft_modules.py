@@ -129,7 +129,7 @@ def _target_modules(model: TaskModel, stacks: Sequence[str]) -> list[str] | str:
 
 
 def _names(path: str, wanted: str | Iterable[str]) -> bool:
-    """Whether PEFT's way to choose modules chooses one: a pattern, or a list of last parts."""
+    """Tell whether PEFT would choose a module: by a pattern, or a list of last parts."""
     if wanted == "all-linear":
         return True
     if isinstance(wanted, str):
@@ -153,7 +153,7 @@ def _matched(config: Mapping[str, Any], sites: Iterable[Site]) -> list[Site]:
 def _matched_projections(
     config: Mapping[str, Any], backbone: tf_keras.Model
 ) -> tuple[frozenset[str], tuple[str, ...], tuple[str, ...]]:
-    """The module paths, and the targets and stacks that cover them."""
+    """Find the module paths, and the targets and stacks that cover them."""
     sites = _matched(config, projection_sites(backbone, tuple(PROJECTIONS)))
     found = {PROJECTIONS[site.attribute] for site in sites}
     targets = tuple(name for name in dict.fromkeys(PROJECTIONS.values()) if name in found)

@@ -25,9 +25,9 @@ import tf_keras
 from adapters_tf.backbone.sites import sublayer_sites
 from adapters_tf.banks.routing import route
 from adapters_tf.errors import ConfigurationError, WeightsError
+from adapters_tf.files.tensors import check_tensors
 from adapters_tf.interop.exchange import MethodMapping, Reading, Tensors, check_fields
 from adapters_tf.interop.peft_modules import HARMLESS
-from adapters_tf.interop.slots import check_tensors
 from adapters_tf.methods import PrefixConfig, PromptConfig
 from adapters_tf.model.task_model import TaskModel
 from adapters_tf.task_adapters.folder import row_of, task_tensors
@@ -153,7 +153,7 @@ def _decoder_attentions(backbone: tf_keras.Model) -> list[str]:
 
 
 def _pair_of(block: int, pairs: int) -> int:
-    """The keys and values that PEFT hands a block: it lays two copies of all end to end."""
+    """Find the keys and values that PEFT hands a block: it lays two copies of all end to end."""
     return 2 * block % pairs
 
 

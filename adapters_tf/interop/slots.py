@@ -12,18 +12,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from adapters_tf.banks.task_bank import TaskBank
-from adapters_tf.errors import WeightsError
+from adapters_tf.files.tensors import check_tensors
 from adapters_tf.model.task_model import TaskModel
 from adapters_tf.task_adapters.folder import task_tensors
-
-_SHOWN = 6
 
 
 @dataclass(frozen=True)
 class Layout:
     """How an array of ours is laid out in the other library.
 
-    Args:
+    Attributes:
         to_theirs: From our array to theirs.
         to_ours: And back.
     """
@@ -47,7 +45,7 @@ Places = Callable[[str, TaskBank], Iterable[Place]]
 class Slot:
     """Where one of their tensors lives in a model of ours.
 
-    Args:
+    Attributes:
         ours: Our module path.
         layout: How the two arrays correspond.
         shape: Theirs.
@@ -64,7 +62,7 @@ def slot_table(
     rename: Callable[[str], str],
     paths: Iterable[str] | None = None,
 ) -> dict[str, Slot]:
-    """Every tensor of one task as the other library names it.
+    """List every tensor of one task as the other library names it.
 
     Args:
         places: Of the library, for the model's method.
@@ -84,7 +82,7 @@ def slot_table(
 
 
 def own_places(path: str, bank: TaskBank) -> Iterator[Place]:
-    """The places of tensors that are named as ours are.
+    """List the places of tensors that are named as ours are.
 
     Args:
         path: Module path of a bank.
@@ -106,7 +104,7 @@ def _bank_slots(places: Places, path: str, bank: TaskBank) -> Iterator[tuple[str
 
 
 def their_tensors(table: Mapping[str, Slot], model: TaskModel, task: str) -> dict[str, np.ndarray]:
-    """One task's weights under the other library's names.
+    """Read one task's weights under the other library's names.
 
     Args:
         table: Of the model.
@@ -139,27 +137,3 @@ def assign_tensors(
         variable = variables[slot.ours]
         value = slot.layout.to_ours(tensors[name]).astype(np.float32)
         variable.assign(value[None] if model.is_bank(variable) else value)
-
-
-def check_tensors(tensors: Mapping[str, np.ndarray], shapes: Mapping[str, tuple[int, ...]]) -> None:
-    """Make sure that a file holds what a backbone needs, and nothing else.
-
-    Args:
-        tensors: The file's.
-        shapes: What there should be, by name.
-
-    Raises:
-        WeightsError: Tensors are missing, unexpected or misshapen; they are named.
-    """
-    problems = [f"missing {name}" for name in shapes if name not in tensors]
-    problems += [f"unexpected {name}" for name in tensors if name not in shapes]
-    problems += [
-        f"{name} is {list(tensors[name].shape)}, expected {list(shape)}"
-        for name, shape in shapes.items()
-        if name in tensors and tensors[name].shape != shape
-    ]
-    if problems:
-        more = f"; and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
-        raise WeightsError(
-            f"the tensors do not fit the backbone: {'; '.join(problems[:_SHOWN])}{more}"
-        )

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import tensorflow as tf
 import tf_keras
@@ -49,7 +50,7 @@ ACTIVATIONS = {
 class BottleneckConfig(AdapterMethod):
     """Settings of the bottleneck adapter; the defaults are those published with HyperFormer.
 
-    Args:
+    Attributes:
         reduction_factor: The bottleneck is model width // reduction_factor units wide.
         reduction_factors: Other factors for single blocks, by number of the block in its stack.
         activation: One of `ACTIVATIONS`.
@@ -171,7 +172,7 @@ class BottleneckBank(TaskBank):
         path: str,
         seed: int,
         width: int,
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(task_names, path, seed, **kwargs)
         self.config, self.width = config, width
@@ -184,7 +185,7 @@ class BottleneckBank(TaskBank):
     def _make_norm(name: str) -> tf_keras.layers.Layer:
         return LayerNorm(epsilon=NORM_EPSILON, name=name)
 
-    def build(self, input_shape) -> None:
+    def build(self, input_shape: tf.TensorShape) -> None:
         """Create the banks for inputs [B, S, D]."""
         D, R = int(input_shape[-1]), self.width
         self.add_bank("down_kernel", (D, R), normal(INITIAL_STANDARD_DEVIATION))

@@ -17,6 +17,7 @@ K tasks.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import tensorflow as tf
 import tf_keras
@@ -39,7 +40,7 @@ OWN_RULE_DEVIATION = 1e-2
 class CompacterConfig(AdapterMethod):
     """Settings of Compacter; the defaults are the published ones.
 
-    Args:
+    Attributes:
         reduction_factor: The bottleneck is model width // reduction_factor units wide.
         dimension: n, the number of Kronecker products; it divides the model width and the
             bottleneck.
@@ -124,12 +125,17 @@ class CompacterRules(TaskBank):
     """
 
     def __init__(
-        self, config: CompacterConfig, task_names: tuple[str, ...], path: str, seed: int, **kwargs
+        self,
+        config: CompacterConfig,
+        task_names: tuple[str, ...],
+        path: str,
+        seed: int,
+        **kwargs: Any,
     ):
         super().__init__(task_names, path, seed, **kwargs)
         self.config = config
 
-    def build(self, input_shape) -> None:
+    def build(self, input_shape: tf.TensorShape | None) -> None:
         """Create the bank; it takes no input."""
         self.add_bank("phm_rule", (self.config.dimension,) * 3, normal(SHARED_RULE_DEVIATION))
         super().build(input_shape)
@@ -155,13 +161,13 @@ class CompacterBank(TaskBank):
         seed: int,
         width: int,
         rules: CompacterRules | None,
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(task_names, path, seed, **kwargs)
         self.config, self.width, self.rules = config, width, rules
         self.activation = ACTIVATIONS[config.activation]
 
-    def build(self, input_shape) -> None:
+    def build(self, input_shape: tf.TensorShape) -> None:
         """Create the banks for inputs [B, S, D]."""
         D, R = int(input_shape[-1]), self.width
         self._add_kernel("down", D, R)

@@ -16,7 +16,7 @@ Shape letters: B batch, S sequence length, D model width, N adapters, K tasks.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import tensorflow as tf
@@ -40,7 +40,7 @@ OFF_DIAGONAL = 1e-6  # of the first value matrix, as published
 class FusionConfig(AdapterMethod):
     """Settings of AdapterFusion; the defaults are AdapterHub's.
 
-    Args:
+    Attributes:
         of: Whose adapters are fused: a run folder, a folder of task folders, or a task folder; or
             several of these.
         tasks: The adapters to fuse; all by default.
@@ -109,14 +109,14 @@ class FusionBank(TaskBank):
         task_names: tuple[str, ...],
         path: str,
         seed: int,
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(task_names, path, seed, **kwargs)
         self.config = config
         self.adapters = FrozenBottlenecks(trained.settings, trained.at(path), path, name="frozen")
         self.dropout = tf_keras.layers.Dropout(rate) if rate else None
 
-    def build(self, input_shape) -> None:
+    def build(self, input_shape: tf.TensorShape) -> None:
         """Create the banks for outputs [B, S, D]."""
         D = int(input_shape[-1])
         self.add_bank("query_kernel", (D, D), normal(INITIAL_STANDARD_DEVIATION))

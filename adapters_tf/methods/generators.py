@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -33,7 +34,7 @@ class SharedNetwork(TaskBank):
         seed: Of the initial weights.
     """
 
-    def __init__(self, task_names: tuple[str, ...], path: str, seed: int, **kwargs):
+    def __init__(self, task_names: tuple[str, ...], path: str, seed: int, **kwargs: Any):
         super().__init__(task_names, path, seed, dtype="float32", **kwargs)
 
     def add_dense(self, name: str, inputs: int, outputs: int) -> None:
@@ -74,7 +75,7 @@ class TaskEmbeddings(SharedNetwork):
         task_names: As `TaskBank`; so are `path` and `seed`.
         path: Of the bank.
         seed: Of the initial embeddings, N(0, 1).
-        source: learned, fixed, or the path of an .npz file.
+        source: `learned`, `fixed`, or the path of an .npz file.
         width: E.
         projection: Hidden and projected width of the network after it; None for none.
     """
@@ -87,7 +88,7 @@ class TaskEmbeddings(SharedNetwork):
         source: str,
         width: int,
         projection: tuple[int, int] | None,
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(task_names, path, seed, **kwargs)
         self.source, self.embedding_width, self.projection = source, width, projection
@@ -97,7 +98,7 @@ class TaskEmbeddings(SharedNetwork):
         """The width of what `embed` returns."""
         return self.projection[1] if self.projection else self.embedding_width
 
-    def build(self, input_shape) -> None:
+    def build(self, input_shape: tf.TensorShape | None) -> None:
         """Create the bank, and the network if there is one."""
         bank = self.add_bank("embedding", (self.embedding_width,), normal(1.0))
         if self.source not in ("learned", "fixed"):
@@ -136,12 +137,12 @@ class SiteEmbeddings(SharedNetwork):
         kinds: int,
         width: int,
         projection: tuple[int, int],
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(task_names, path, seed, **kwargs)
         self.blocks, self.kinds, self.width, self.projection = blocks, kinds, width, projection
 
-    def build(self, input_shape) -> None:
+    def build(self, input_shape: tf.TensorShape | None) -> None:
         """Create the embeddings, the network and the norm after it."""
         self.add_shared("layer_embedding", (self.blocks, self.width), normal(1.0))
         if self.kinds:
@@ -197,12 +198,12 @@ class WeightGenerator(SharedNetwork):
         shapes: dict[str, tuple[int, ...]],
         form: str,
         hidden: int,
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(task_names, path, seed, **kwargs)
         self.inputs, self.shapes, self.form, self.hidden = inputs, dict(shapes), form, hidden
 
-    def build(self, input_shape) -> None:
+    def build(self, input_shape: tf.TensorShape | None) -> None:
         """Create a layer, or two, for every weight."""
         for name, shape in self.shapes.items():
             outputs = math.prod(shape)

@@ -45,6 +45,7 @@ from adapters_tf.errors import ConfigurationError
 from adapters_tf.methods.bottleneck import ACTIVATIONS, NORM_EPSILON
 from adapters_tf.methods.generators import (
     FORMS,
+    SharedNetwork,
     SiteEmbeddings,
     TaskEmbeddings,
     WeightGenerator,
@@ -61,7 +62,7 @@ TASKS_PATH = "task_embeddings"
 class HypernetworkConfig(AdapterMethod):
     """Settings of the hypernetworks; the defaults are those of HyperFormer++.
 
-    Args:
+    Attributes:
         generators: What one generator makes: per_layer, per_kind or per_stack.
         reduction_factor: The bottleneck is model width // reduction_factor units wide.
         activation: One of the bottleneck adapter's.
@@ -71,8 +72,8 @@ class HypernetworkConfig(AdapterMethod):
             by all tasks.
         form: How per_layer generators are built: linear, two_layer or bilinear.
         hidden_width: Of a two_layer generator, in units.
-        task_embeddings: learned; fixed, as drawn; or the path of an .npz file with `names` [K'] and
-            `vectors` [K', E], which stay as they are.
+        task_embeddings: `learned`; `fixed`, as drawn; or the path of an .npz file with `names` [K']
+            and `vectors` [K', E], which stay as they are.
         task_embedding_width: E of the tasks, layers and kinds.
         projected_width: E of what the network makes of them.
         task_hidden_width: Of the network, in units.
@@ -182,7 +183,13 @@ class HypernetworkConfig(AdapterMethod):
 
 
 class _SiteNetworks(NamedTuple):
-    """What generates one site's adapter; `sites` is None where a generator serves one site."""
+    """What generates one site's adapter.
+
+    Attributes:
+        tasks: The tasks' embeddings.
+        sites: Those of blocks and kinds; None where a generator serves one site.
+        generator: Turns an embedding into the adapter's weights.
+    """
 
     tasks: TaskEmbeddings
     sites: SiteEmbeddings | None
@@ -190,7 +197,14 @@ class _SiteNetworks(NamedTuple):
 
 
 class _Networks:
-    """The shared networks of one injection, made as sites ask for them."""
+    """The shared networks of one injection, made as sites ask for them.
+
+    Args:
+        config: The method's settings.
+        backbone: A built TFT5.
+        task_names: As `TaskBank`; so is `seed`.
+        seed: Of the initial weights.
+    """
 
     def __init__(
         self,
@@ -241,7 +255,7 @@ class _Networks:
             projection=self.config.projection,
         )
 
-    def _make(self, path: str, network, **settings):
+    def _make(self, path: str, network: type[SharedNetwork], **settings: Any) -> Any:
         if path not in self.banks:
             bank = network(self.task_names, path, self.seed, name="hypernetwork", **settings)
             with tf.name_scope(path.replace(".", "/")):
@@ -268,7 +282,7 @@ class GeneratedAdapter(TaskBank):
         site: Site,
         seed: int,
         networks: _SiteNetworks,
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(task_names, site.path, seed, **kwargs)
         self.config, self.block = config, site.block
@@ -276,7 +290,7 @@ class GeneratedAdapter(TaskBank):
         self.tasks, self.sites, self.generator = networks
         self.activation = ACTIVATIONS[config.activation]
 
-    def build(self, input_shape) -> None:
+    def build(self, input_shape: tf.TensorShape) -> None:
         """Create what is not generated, for inputs [B, S, D]."""
         for norm in () if self.config.generate_norms else self.config.norms:
             self.add_shared(f"{norm}_gamma", (int(input_shape[-1]),), constant(1.0))

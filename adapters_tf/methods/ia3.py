@@ -10,6 +10,7 @@ Shape letters: B batch, S sequence length, I inputs, O outputs, K tasks.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import tensorflow as tf
 import tf_keras
@@ -28,7 +29,7 @@ SCALED_AT_THE_INPUT = ("wo",)
 class Ia3Config(AdapterMethod):
     """Settings of (IA)³; the defaults are the published ones.
 
-    Args:
+    Attributes:
         targets: The projections that are scaled, out of q, k, v, o, wi and wo; wo at its input,
             the others at their output.
         stacks: The stacks whose projections are scaled, out of encoder and decoder.
@@ -67,11 +68,13 @@ class Ia3Bank(TaskBank):
         at_input: Whether the projection's input is scaled rather than its output.
     """
 
-    def __init__(self, task_names: tuple[str, ...], path: str, seed: int, at_input: bool, **kwargs):
+    def __init__(
+        self, task_names: tuple[str, ...], path: str, seed: int, at_input: bool, **kwargs: Any
+    ):
         super().__init__(task_names, path, seed, **kwargs)
         self.at_input = at_input
 
-    def build(self, input_shape) -> None:
+    def build(self, input_shape: tf.TensorShape) -> None:
         """Create the bank for what is scaled, [B, S, width]."""
         self.add_bank("scale", (int(input_shape[-1]),), constant(1.0))
         super().build(input_shape)

@@ -9,6 +9,7 @@ Shape letters: B batch, S sequence length, D model width, K tasks.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -25,7 +26,7 @@ from adapters_tf.methods.method import AdapterMethod
 class LayerNormConfig(AdapterMethod):
     """Settings of layer-norm tuning.
 
-    Args:
+    Attributes:
         stacks: The stacks whose norms are tuned, out of encoder and decoder.
     """
 
@@ -58,12 +59,12 @@ class LayerNormBank(TaskBank):
     """
 
     def __init__(
-        self, task_names: tuple[str, ...], path: str, seed: int, start: np.ndarray, **kwargs
+        self, task_names: tuple[str, ...], path: str, seed: int, start: np.ndarray, **kwargs: Any
     ):
         super().__init__(task_names, path, seed, **kwargs)
         self.start = start
 
-    def build(self, input_shape) -> None:
+    def build(self, input_shape: tf.TensorShape) -> None:
         """Create the bank for inputs [B, S, D]."""
         self.add_bank("weight", (int(input_shape[-1]),), constant(self.start))
         super().build(input_shape)

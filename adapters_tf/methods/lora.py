@@ -14,6 +14,7 @@ Shape letters: B batch, S sequence length, I inputs, O outputs, R rank, K tasks.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -33,7 +34,7 @@ TARGETS = ("q", "k", "v", "o", "wi", "wo")
 class LoraConfig(AdapterMethod):
     """Settings of LoRA.
 
-    Args:
+    Attributes:
         rank: R of the change.
         alpha: The change is scaled by alpha / rank.
         targets: The projections that change, out of q, k, v, o, wi and wo.
@@ -94,7 +95,7 @@ class LoraBank(TaskBank):
         path: str,
         seed: int,
         kernel: tf.Variable,
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(task_names, path, seed, **kwargs)
         self.config = config
@@ -102,7 +103,7 @@ class LoraBank(TaskBank):
         self.lengths = np.linalg.norm(kernel.numpy(), axis=0) if config.dora else None
         self.dropout = tf_keras.layers.Dropout(config.dropout) if config.dropout else None
 
-    def build(self, input_shape) -> None:
+    def build(self, input_shape: tf.TensorShape) -> None:
         """Create the banks for inputs [B, S, I]."""
         inputs, rank = int(input_shape[-1]), self.config.rank
         # PyTorch's default for a linear layer, as the LoRA libraries draw A.

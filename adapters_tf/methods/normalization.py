@@ -48,7 +48,7 @@ def standardize(inputs: tf.Tensor, epsilon: float) -> tf.Tensor:
         outputs = centred * inverse
 
         def gradient(upstream: tf.Tensor) -> tf.Tensor:
-            """Of the inputs: (g - mean(g) - h mean(g h)) / s, with g upstream."""
+            """Compute the gradient by inputs: (g - mean(g) - h mean(g h)) / s, with g upstream."""
             mean = tf.reduce_mean(upstream, -1, keepdims=True)
             slope = tf.reduce_mean(upstream * outputs, -1, keepdims=True)
             return inverse * (upstream - (mean + outputs * slope))

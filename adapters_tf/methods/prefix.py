@@ -21,6 +21,7 @@ network, K tasks.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import tensorflow as tf
 import tf_keras
@@ -51,7 +52,7 @@ PLACES = {
 class PrefixConfig(AdapterMethod):
     """Settings of prefix tuning; the defaults are AdapterHub's.
 
-    Args:
+    Attributes:
         length: P, in positions.
         placement: The attentions that get prefixes: encoder and decoder for their
             self-attention, cross for the decoder's attention to the encoder.
@@ -116,12 +117,12 @@ class PrefixNetwork(TaskBank):
     """
 
     def __init__(
-        self, config: PrefixConfig, task_names: tuple[str, ...], path: str, seed: int, **kwargs
+        self, config: PrefixConfig, task_names: tuple[str, ...], path: str, seed: int, **kwargs: Any
     ):
         super().__init__(task_names, path, seed, **kwargs)
         self.config = config
 
-    def build(self, input_shape) -> None:
+    def build(self, input_shape: tf.TensorShape) -> None:
         """Create the banks for embeddings [P, D]."""
         P, D = (int(size) for size in input_shape)
         M = self.config.hidden_width
@@ -164,7 +165,7 @@ class PrefixBank(TaskBank):
         site: Site,
         seed: int,
         network: PrefixNetwork | None,
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(task_names, site.path, seed, **kwargs)
         self.config, self.network = config, network
@@ -173,7 +174,7 @@ class PrefixBank(TaskBank):
         is_cross = site.attribute == SUBLAYERS["cross_attention"]
         self.has_positions = config.positions != "none" and not is_cross
 
-    def build(self, input_shape) -> None:
+    def build(self, input_shape: tf.TensorShape) -> None:
         """Create the banks: the prefixes, or the network's last layer."""
         P, M, width = self.config.length, self.config.hidden_width, self.heads * self.head_width
         if self.network is None:

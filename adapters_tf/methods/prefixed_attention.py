@@ -161,7 +161,7 @@ def window_biases(attention: Any, length: int) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def _biases(attention: Any, length: int | tf.Tensor) -> tf.Tensor:
-    """Biases of `length` queries to prefixes that have positions and to as many keys."""
+    """Compute biases of `length` queries to prefixes that have positions and to as many keys."""
     base = unwrap(attention)
     if not has_positions(attention):
         return position_biases(base, length, length)

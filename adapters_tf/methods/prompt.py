@@ -9,6 +9,7 @@ Shape letters: B batch, S source length, P prompt length, D model width, V vocab
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -35,7 +36,7 @@ PACKED_ROWS = (
 class PromptConfig(AdapterMethod):
     """Settings of prompt tuning; the defaults are the published ones.
 
-    Args:
+    Attributes:
         length: P, in positions.
         initialization: `vocabulary` starts from embeddings of common tokens, drawn for each task;
             `uniform` from numbers of -0.5 to 0.5.
@@ -86,12 +87,12 @@ class PromptBank(TaskBank):
         seed: int,
         length: int,
         draw: Draw,
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(task_names, path, seed, **kwargs)
         self.length, self.draw = length, draw
 
-    def build(self, input_shape) -> None:
+    def build(self, input_shape: tf.TensorShape) -> None:
         """Create the bank for embedded tokens [B, S, D]."""
         self.add_bank("embeddings", (self.length, int(input_shape[-1])), self.draw)
         super().build(input_shape)
@@ -125,7 +126,7 @@ class PromptedEncoder(AdaptedLayer):
         inputs: tf.Tensor,
         attention_mask: tf.Tensor | None = None,
         training: bool = False,
-    ):
+    ) -> Any:
         """Encode the prompt and the tokens.
 
         Args:

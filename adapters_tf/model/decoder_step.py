@@ -33,7 +33,7 @@ class DecoderContext(NamedTuple):
     Attributes:
         states: [B, S, D], of the encoder.
         cross_bias: [B, 1, 1, S], hides the padding.
-        cross_caches: per layer, keys and values [B, N, S, H] of the encoder's states.
+        cross_caches: Per layer, keys and values [B, N, S, H] of the encoder's states.
         self_bias: [1, N, 1, T], of the current position (the last) to all in the window.
         prefix_bias: [1, N, T, P], of each step's position to prefixes that have positions.
     """

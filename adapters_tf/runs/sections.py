@@ -78,7 +78,7 @@ class OptimizerConfig:
     """The optimizer and its learning rate.
 
     Attributes:
-        name: adamw or adafactor.
+        name: `adamw` or `adafactor`.
         learning_rate: At its peak.
         warmup_steps: Of linear rise.
         schedule: What follows the warm-up: constant, linear, cosine or inverse_square_root.
@@ -131,7 +131,7 @@ class DistributionConfig:
     """What the run is spread over.
 
     Attributes:
-        kind: auto, tpu, gpu or cpu.
+        kind: `auto`, `tpu`, `gpu` or `cpu`.
         logical_devices: Replicas on one CPU, to try distribution out.
     """
 

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from adapters_tf.errors import ConfigurationError, suggest
+from adapters_tf.files.whole_folder import replaced_folder
 from adapters_tf.methods import method_class, split_methods
-from adapters_tf.methods.trained.folders import find_task_folders
+from adapters_tf.methods.trained.folders import choose_task_folders
 from adapters_tf.runs.sections import AdapterConfig
 
 FROZEN_FOLDER = "frozen"
@@ -90,6 +91,26 @@ def use_kept_sources(adapters: AdapterConfig, directory: Path | None) -> Adapter
     return with_sources(adapters, kept)
 
 
+def check_sources(adapters: AdapterConfig, directory: Path) -> None:
+    """Make sure that the trained adapters a run is built on are there, before anything is read.
+
+    Args:
+        adapters: Of the run.
+        directory: The run folder, whose copies count where it has them.
+
+    Raises:
+        ConfigurationError: Nothing was named, or no such task.
+        WeightsError: There are no trained adapters in a folder.
+    """
+    for source in list_sources(use_kept_sources(adapters, directory)).values():
+        choose_task_folders(source.get("of", ""), _named_tasks(source))
+
+
+def _named_tasks(source: Mapping[str, Any]) -> tuple[str, ...]:
+    """List the adapters that a source names; none for all of them."""
+    return tuple(source.get("tasks") or ()) or tuple(filter(None, [source.get("task")]))
+
+
 def keep_sources(adapters: AdapterConfig, directory: Path) -> None:
     """Copy the trained adapters of a run into its folder, unless they are there.
 
@@ -101,15 +122,10 @@ def keep_sources(adapters: AdapterConfig, directory: Path) -> None:
         target = directory / FROZEN_FOLDER / name
         if target.is_dir():
             continue
-        partial = target.with_name(target.name + ".partial")
-        shutil.rmtree(partial, ignore_errors=True)
-        of = source["of"]
-        found = find_task_folders((of,) if isinstance(of, str) else of)
-        named = source.get("tasks") or [source.get("task") or None]
-        for task, folder in found.items():
-            if task in named or named == [None]:
+        chosen = choose_task_folders(source["of"], _named_tasks(source))
+        with replaced_folder(target) as partial:
+            for task, folder in chosen.items():
                 shutil.copytree(folder, partial / task)
-        partial.rename(target)
 
 
 def hand_on_sources(origin: Path, directory: Path) -> None:

@@ -10,6 +10,7 @@ Shape letters: B batch, S sequence length, D model width, N adapters.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -32,7 +33,7 @@ class FrozenMean(tf_keras.layers.Layer):
         path: Module path of the sublayer.
     """
 
-    def __init__(self, trained: TrainedAdapters, shares: np.ndarray, path: str, **kwargs):
+    def __init__(self, trained: TrainedAdapters, shares: np.ndarray, path: str, **kwargs: Any):
         super().__init__(**kwargs)
         self.shares = shares
         self.adapters = FrozenBottlenecks(trained.settings, trained.at(path), path, name="frozen")

@@ -7,7 +7,6 @@ Tensors are keyed by module path, such as
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -18,6 +17,8 @@ from safetensors.numpy import save_file
 
 from adapters_tf.errors import WeightsError, suggest
 from adapters_tf.files.adapter_files import CONFIG_FILE, WEIGHTS_FILE, read_settings, read_task
+from adapters_tf.files.tensors import check_tensors
+from adapters_tf.files.whole_folder import replaced_folder
 from adapters_tf.methods import METHODS, method_name, training_only_fields
 from adapters_tf.methods.trained.frozen import frozen_digest
 from adapters_tf.model.task_model import TaskModel
@@ -63,16 +64,11 @@ def save_task(
     Returns:
         The folder.
     """
-    folder = Path(folder)
-    partial = folder.with_name(folder.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
     config = {"task": task, **_describe(model)}
-    (partial / CONFIG_FILE).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
-    save_file(tensors or task_tensors(model, task), str(partial / WEIGHTS_FILE))
-    shutil.rmtree(folder, ignore_errors=True)
-    partial.rename(folder)
-    return folder
+    with replaced_folder(folder) as partial:
+        (partial / CONFIG_FILE).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+        save_file(tensors or task_tensors(model, task), str(partial / WEIGHTS_FILE))
+    return Path(folder)
 
 
 def load_task(model: TaskModel, task: str, folder: str | Path, *, any_frozen: bool = False) -> None:
@@ -123,7 +119,7 @@ def assign_tasks(model: TaskModel, adapters: Mapping[str, Source]) -> None:
         for path, variable in variables.items()
     }
     for origin, tensors in adapters.values():
-        _check_tensors(origin, tensors, shapes)
+        check_tensors(tensors, shapes, f"{origin} does not fit the model")
     banks = {path for path, variable in variables.items() if model.is_bank(variable)}
     _check_shared(adapters, variables.keys() - banks)
     for path, variable in variables.items():
@@ -215,15 +211,3 @@ def row_of(model: TaskModel, task: str) -> int:
     if task not in model.task_names:
         raise WeightsError(f"the model has no task {task!r}; {suggest(task, model.task_names)}")
     return model.task_names.index(task)
-
-
-def _check_tensors(source: str, tensors: Tensors, shapes: Mapping[str, tuple[int, ...]]) -> None:
-    problems = [f"missing {path}" for path in shapes if path not in tensors]
-    problems += [f"unexpected {path}" for path in tensors if path not in shapes]
-    problems += [
-        f"{path} is {tensors[path].shape}, expected {shape}"
-        for path, shape in shapes.items()
-        if path in tensors and tensors[path].shape != shape
-    ]
-    if problems:
-        raise WeightsError(f"{source} does not fit the model: {'; '.join(problems)}")

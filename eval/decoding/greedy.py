@@ -14,14 +14,14 @@ import tensorflow as tf
 import tf_keras
 
 from adapters_tf import TaskModel, encode, project_logits
-from adapters_tf.model.decoder_step import decode_step, empty_caches, prepare_decoder
+from adapters_tf.model.decoder_step import KeyValue, decode_step, empty_caches, prepare_decoder
 
 
 class GreedyModel(tf_keras.Model):
     """The sequence that takes the most probable token at each step.
 
     Args:
-        model: the model to ask.
+        model: The model to ask.
         length: T, the most tokens to decode, EOS included.
     """
 
@@ -34,12 +34,12 @@ class GreedyModel(tf_keras.Model):
         self.built = True
 
     def call(self, batch: Mapping[str, tf.Tensor], training: bool = False) -> tf.Tensor:
-        """Decodes every row until EOS or T tokens.
+        """Decode every row until EOS or T tokens.
 
         Args:
             batch: `encoder_input_tokens` int32 [B, S] and `task` int32 [B], all equal unless the
                 model routes by example.
-            training: ignored; there is no dropout in evaluation.
+            training: Ignored; there is no dropout in evaluation.
 
         Returns:
             int32 [B, T], EOS included, the pad id after it.
@@ -54,10 +54,10 @@ class GreedyModel(tf_keras.Model):
 def decode_greedily(
     backbone: Any, states_BSD: tf.Tensor, is_input_BS: tf.Tensor, length: int
 ) -> tf.Tensor:
-    """Runs the decoder step by step from the start token.
+    """Run the decoder step by step from the start token.
 
     Args:
-        backbone: a built TFT5, called where its adapters know the task.
+        backbone: A built TFT5, called where its adapters know the task.
         states_BSD: [B, S, D] encoder states.
         is_input_BS: bool [B, S], true on tokens, false on padding.
         length: T, the most tokens to decode, EOS included.
@@ -69,10 +69,22 @@ def decode_greedily(
     context = prepare_decoder(backbone, states_BSD, is_input_BS, length)
     B = tf.shape(states_BSD)[0]
 
-    def is_unfinished(step, token_B, has_ended_B, output_BT, caches):
+    def is_unfinished(
+        step: tf.Tensor,
+        token_B: tf.Tensor,
+        has_ended_B: tf.Tensor,
+        output_BT: tf.Tensor,
+        caches: list[KeyValue],
+    ) -> tf.Tensor:
         return tf.logical_and(step < length, tf.logical_not(tf.reduce_all(has_ended_B)))
 
-    def decode_one(step, token_B, has_ended_B, output_BT, caches):
+    def decode_one(
+        step: tf.Tensor,
+        token_B: tf.Tensor,
+        has_ended_B: tf.Tensor,
+        output_BT: tf.Tensor,
+        caches: list[KeyValue],
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor, list[KeyValue]]:
         hidden_B1D, caches = decode_step(backbone, context, step, token_B, caches, length)
         logits_BV = project_logits(backbone, hidden_B1D)[:, 0]
         best_B = tf.argmax(logits_BV, axis=-1, output_type=tf.int32)

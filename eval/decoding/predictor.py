@@ -3,7 +3,7 @@
 Every global batch has the same static shape; the last one is filled with padding rows whose
 output is dropped here, so no example is.
 
-Shapes: B global batch, T decoded length.
+Shape letters: B global batch, T decoded length.
 """
 
 from collections.abc import Callable
@@ -29,14 +29,14 @@ class TokenPredictor:
     """Runs a Keras model whose output is token ids, as one compiled program per batch shape.
 
     Args:
-        model: an `ArgmaxModel` or a `GreedyModel`.
-        strategy: what the model's variables live under.
-        batch_size: examples per global batch.
+        model: An `ArgmaxModel` or a `GreedyModel`.
+        strategy: What the model's variables live under.
+        batch_size: Examples per global batch.
         input_length: S, the static length of inputs in tokens.
-        jit_compile: whether to compile with XLA; by default where that is faster.
+        jit_compile: Whether to compile with XLA; by default where that is faster.
 
     Raises:
-        UsageError: the batch can't be divided among the replicas, or XLA can't be had.
+        UsageError: The batch can't be divided among the replicas, or XLA can't be had.
     """
 
     def __init__(
@@ -60,12 +60,12 @@ class TokenPredictor:
     def predict(
         self, table: TokenTable, task: int, report: Progress = lambda done: None
     ) -> np.ndarray:
-        """Answers every example of a table.
+        """Answer every example of a table.
 
         Args:
-            table: the examples.
-            task: the bank row of their task.
-            report: told how many examples are done, after each batch.
+            table: The examples.
+            task: The bank row of their task.
+            report: Told how many examples are done, after each batch.
 
         Returns:
             int32 [len(table), T] token ids, row by row as in the table.

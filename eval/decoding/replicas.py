@@ -17,8 +17,8 @@ def share_out(
     """Give each replica its part of a global batch, the first replica the first rows.
 
     Args:
-        strategy: whose replicas; their number divides B.
-        batch: arrays [B, …] by key.
+        strategy: Whose replicas; their number divides B.
+        batch: Arrays [B, …] by key.
 
     Returns:
         Per-replica tensors [B / replicas, …] by key, for `strategy.run`.
@@ -67,7 +67,7 @@ def padded_rows(examples: int, batch_size: int) -> Iterator[np.ndarray]:
     """Yield the rows of each batch, the last one filled up with −1.
 
     Args:
-        examples: how many there are.
+        examples: How many there are.
         batch_size: B.
 
     Yields:

@@ -1,12 +1,12 @@
 """Right and given answers side by side, as metrics take them."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from eval.metrics.reading import read_answers, read_text
+from eval.metrics.reading import are_readable, read_answers, read_text
 from prep import TaskEntry, TokenTable, Vocabulary
 
 
@@ -20,6 +20,8 @@ class Answers:
         classes: Label words of the task; 0: free text or numbers.
         references: Every right answer of each example, where answers are texts.
         groups: [examples], equal for examples that are scored together; None: no groups.
+        is_readable: bool [examples], which given answers are of the kind that was asked for; None:
+            all of them.
     """
 
     targets: np.ndarray
@@ -27,6 +29,7 @@ class Answers:
     classes: int = 0
     references: Sequence[Sequence[str]] = ()
     groups: np.ndarray | None = None
+    is_readable: np.ndarray | None = None
 
     @property
     def are_right(self) -> np.ndarray:
@@ -35,6 +38,11 @@ class Answers:
             return self.targets == self.predictions
         pairs = zip(self.references, self.predictions, strict=True)
         return np.array([given in right for right, given in pairs])
+
+    @property
+    def unreadable(self) -> int:
+        """How many given answers are not of the kind that was asked for."""
+        return 0 if self.is_readable is None else int(np.sum(~self.is_readable))
 
 
 Metric = Callable[[Answers], float]
@@ -99,10 +107,11 @@ def gather_answers(
         What metrics take.
     """
     references = [tuple(map(read_text, texts)) for texts in table.references or ()]
-    return pair_answers(
+    paired = pair_answers(
         read_answers(entry, targets),
         read_answers(entry, predictions),
         len(entry.label_words),
         references,
         table.groups,
     )
+    return replace(paired, is_readable=are_readable(entry, predictions))

@@ -10,6 +10,8 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from prep import TaskEntry
 
 NOT_A_LABEL = -1
@@ -49,8 +51,32 @@ def read_label(text: str, label_words: Sequence[str]) -> int:
 
 def read_number(text: str) -> float:
     """Read the number a text states; −1.0 if it states none (or no finite one)."""
+    number = _number_in(text)
+    return NOT_A_NUMBER if number is None else number
+
+
+def are_readable(entry: TaskEntry, texts: Sequence[str]) -> np.ndarray:
+    """Tell which texts are answers of the kind that a task asks for.
+
+    The values of `read_answers` do not tell: a regression may rightly be answered with −1.0.
+
+    Args:
+        entry: The task.
+        texts: Decoded predictions.
+
+    Returns:
+        bool [texts]; free text is always readable.
+    """
+    if entry.label_words:
+        return np.array([read_label(text, entry.label_words) != NOT_A_LABEL for text in texts])
+    if entry.kind == "regression":
+        return np.array([_number_in(text) is not None for text in texts])
+    return np.ones(len(texts), bool)
+
+
+def _number_in(text: str) -> float | None:
     try:
         number = float(text)
     except ValueError:
-        return NOT_A_NUMBER
-    return number if math.isfinite(number) else NOT_A_NUMBER
+        return None
+    return number if math.isfinite(number) else None

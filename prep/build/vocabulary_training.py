@@ -1,18 +1,18 @@
 """Training a SentencePiece vocabulary with T5's special ids on the texts of some tasks."""
 
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import sentencepiece
 
 from prep.errors import DataError, UsageError
 from prep.sources.blocks import parse_block
-from prep.sources.row import RowError
+from prep.sources.row import Row, RowError
 from prep.splits.finding import plan_task
 from prep.storage import StoragePath
 from prep.storage.durable_files import write_atomically
-from prep.tasks.examples import TRAIN_SPLIT, row_to_examples
+from prep.tasks.examples import TRAIN_SPLIT, Example, row_to_examples
 from prep.tasks.task import Task
 from prep.tokens.vocabulary import Vocabulary
 
@@ -97,7 +97,9 @@ def task_texts(tasks: Iterable[Task], data_dir: StoragePath | None) -> Iterator[
                         yield from _texts_of(row, make)
 
 
-def _texts_of(row, make) -> Iterator[str]:
+def _texts_of(
+    row: Row | RowError, make: Callable[[Row | RowError], list[Example]]
+) -> Iterator[str]:
     try:
         for example in make(row):
             yield example.inputs

@@ -5,10 +5,40 @@ This runs once per training step on the host, so nothing loops over rows or toke
 Shape letters: B batch, S source length, T target length.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from prep.dataset.reading import TokenTable
 
+
+@dataclass(frozen=True)
+class BatchKey:
+    """One array of a batch.
+
+    Attributes:
+        name: Its key.
+        dtype: Of its numbers.
+        length: The axis beside B: `S`, `T`, or empty for none.
+    """
+
+    name: str
+    dtype: type
+    length: str
+
+
+BATCH_KEYS = (
+    BatchKey("encoder_input_tokens", np.int32, "S"),
+    BatchKey("decoder_input_tokens", np.int32, "T"),
+    BatchKey("decoder_target_tokens", np.int32, "T"),
+    BatchKey("decoder_loss_weights", np.float32, "T"),
+    BatchKey("task", np.int32, ""),
+)
+# What packed rows have besides.
+PACKED_KEYS = (
+    BatchKey("encoder_segment_ids", np.int32, "S"),
+    BatchKey("decoder_segment_ids", np.int32, "T"),
+)
 PAD_ID = 0
 DECODER_START_ID = 0  # T5 starts decoding from the padding token
 

@@ -4,14 +4,21 @@ A file is read several times (counted, fingerprinted, divided among workers), so
 than three downloads; its size and crc32c are compared with the bucket's at every build.
 """
 
+from __future__ import annotations
+
 import itertools
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import google_crc32c
 
 from prep.errors import DataError
 from prep.sources.declarations import FileSource
+
+if TYPE_CHECKING:
+    from prep.storage.bucket import RemoteObject
 
 _CACHE = "prep-sources"
 _READ_BYTES = 1 << 20
@@ -32,7 +39,7 @@ def fetch_sources(task: str, source: FileSource, address: str) -> Path:
         DataError: If no layout is complete, or the bucket does not let us read.
         OSError: If the disk refuses.
     """
-    from prep.storage.bucket import BucketFolder, RemoteObject  # loads Google's client
+    from prep.storage.bucket import BucketFolder  # loads Google's client
 
     cache = cache_folder(address)
     present: dict[str, dict[str, RemoteObject]] = {}
@@ -76,7 +83,7 @@ def cache_folder(address: str) -> Path:
     return Path(base, _CACHE, *address.removeprefix("gs://").strip("/").split("/"))
 
 
-def _objects_of(name: str, present: dict) -> list:
+def _objects_of(name: str, present: Mapping[str, RemoteObject]) -> list[RemoteObject]:
     """Pick the object of a file, compressed or not, or all objects of a folder."""
     for candidate in (name, f"{name}.gz"):
         if candidate in present:
@@ -84,7 +91,7 @@ def _objects_of(name: str, present: dict) -> list:
     return [found for key, found in present.items() if key.startswith(f"{name}/")]
 
 
-def _is_same(path: Path, found) -> bool:
+def _is_same(path: Path, found: RemoteObject) -> bool:
     if not path.is_file() or path.stat().st_size != found.bytes:
         return False
     checksum = google_crc32c.Checksum()

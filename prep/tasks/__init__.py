@@ -16,6 +16,7 @@ from prep.tasks.catalogue import (
     russian,
     scan,
     superglue,
+    superglue_reading,
     synthetic,
     topics,
     translation,
@@ -25,6 +26,7 @@ from prep.tasks.task import Task
 ALL_TASKS = (
     *glue.TASKS,
     *superglue.TASKS,
+    *superglue_reading.TASKS,
     *inference.TASKS,
     *topics.TASKS,
     *commonsense.TASKS,

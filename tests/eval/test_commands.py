@@ -86,7 +86,7 @@ def test_texts_are_answered_as_the_split_was(scored, run_folder, capsys):
         (["--tasks", "color"], "the run has no task 'color'; did you mean 'colour'?"),
         (["--split", "validatoin"], "has a split 'validatoin'; did you mean 'validation'?"),
         (["--tasks", "copy", "--split", "test"], "task 'copy' has no split 'test'"),
-        (["--batch-size", "0"], "a batch of 0 can't be divided"),
+        (["--batch-size", "0"], "a batch of 0 cannot be divided"),
         (["--checkpoint", "newest"], "invalid choice: 'newest'"),
         (["--taks", "copy"], "unknown option --taks; did you mean '--tasks'?"),
         (["--batch-size", "many"], "invalid int value: 'many'"),

@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from trainer.batches.mixture_batches import ENCODER_KEYS, FLOAT_KEYS, MixtureBatches
+from trainer.batches.mixture_batches import MixtureBatches
 
 
 def make_dataset(
@@ -25,18 +25,16 @@ def make_dataset(
         step, place = divmod(int(index), len(replicas))
         replica = replicas[place]
         batch = batches.batch(step, replica * share, (replica + 1) * share)
-        return [batch[key] for key in keys]
+        return [batch[key.name] for key in batches.keys]
 
-    keys = batches.integer_keys + FLOAT_KEYS
-    types = [tf.int32] * len(batches.integer_keys) + [tf.float32] * len(FLOAT_KEYS)
-    lengths = {"task": [], **{key: [batches.input_length] for key in ENCODER_KEYS}}
+    types = [tf.as_dtype(key.dtype) for key in batches.keys]
+    lengths = {"": [], "S": [batches.input_length], "T": [batches.target_length]}
 
     def element(index: tf.Tensor) -> dict[str, tf.Tensor]:
         values = tf.numpy_function(load, [index], types)
-        keyed = dict(zip(keys, values, strict=True))
         return {
-            key: tf.ensure_shape(value, [share, *lengths.get(key, [batches.target_length])])
-            for key, value in keyed.items()
+            key.name: tf.ensure_shape(value, [share, *lengths[key.length]])
+            for key, value in zip(batches.keys, values, strict=True)
         }
 
     numbers = tf.data.Dataset.range(first_step * len(replicas), batches.steps * len(replicas))

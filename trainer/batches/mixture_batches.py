@@ -11,11 +11,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from prep import TokenTable, UsageError, make_batch, make_packed_batch
-
-ENCODER_KEYS = ("encoder_input_tokens", "encoder_segment_ids")  # of length S; the others have T
-INTEGER_KEYS = ("encoder_input_tokens", "decoder_input_tokens", "decoder_target_tokens", "task")
-PACKED_KEYS = ("encoder_segment_ids", "decoder_segment_ids")
-FLOAT_KEYS = ("decoder_loss_weights",)
+from prep.dataset.batches import BATCH_KEYS, PACKED_KEYS
 
 
 class MixtureBatches:
@@ -59,7 +55,7 @@ class MixtureBatches:
         if packed and len(packed) < len(self.names):
             raise UsageError(f"{', '.join(packed)} are packed and the other tasks are not")
         self.is_packed = bool(packed)
-        self.integer_keys = INTEGER_KEYS + (PACKED_KEYS if packed else ())
+        self.keys = BATCH_KEYS + (PACKED_KEYS if packed else ())
         self.positions = _count_before(schedule, len(self.names))
         self.steps, self.draws, self.draw_rows = len(schedule) // draws, draws, batch_size // draws
         self._orders: dict[int, tuple[int, np.ndarray]] = {}
@@ -90,7 +86,7 @@ class MixtureBatches:
         }
 
     def _rows_at(self, task: int, counters: np.ndarray) -> np.ndarray:
-        """The rows of a task that come up as its first, second, … since the run began."""
+        """Find the rows of a task that come up as its first, second, … since the run began."""
         epochs, places = np.divmod(counters, self.tables[task].rows)
         rows = np.empty(len(counters), np.int64)
         for epoch in np.unique(epochs):

@@ -1,8 +1,14 @@
 """Adafactor with slots and steps per task row (Shazeer and Stern 2018)."""
 
-import tensorflow as tf
+from __future__ import annotations
 
-from trainer.optimizers.taskwise import TaskwiseOptimizer
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+import tf_keras
+
+from trainer.optimizers.taskwise import TaskwiseOptimizer, Tensors
 
 
 class TaskwiseAdafactor(TaskwiseOptimizer):
@@ -16,19 +22,28 @@ class TaskwiseAdafactor(TaskwiseOptimizer):
         scale_by_parameter: Whether steps are relative to the parameter's root mean square.
     """
 
-    def __init__(self, learning_rate, is_bank, *, scale_by_parameter=True, **keywords):
+    def __init__(
+        self,
+        learning_rate: float | tf_keras.optimizers.schedules.LearningRateSchedule,
+        is_bank: Callable[[tf.Variable], bool],
+        *,
+        scale_by_parameter: bool = True,
+        **keywords: Any,
+    ):
         super().__init__(learning_rate, is_bank, **keywords)
         self.scale_by_parameter = scale_by_parameter
 
-    def slot_shapes(self, shape, is_bank):
-        """Row and column means for matrices, the full second moment for vectors."""
+    def slot_shapes(self, shape: tuple[int, ...], is_bank: bool) -> dict[str, tuple[int, ...]]:
+        """Name row and column means for matrices, the full second moment for vectors."""
         leading, own = (shape[:1], shape[1:]) if is_bank else ((), shape)
         if len(own) < 2:
             return {"square": shape}
         return {"row": leading + own[:-1], "column": leading + own[:-2] + own[-1:]}
 
-    def update(self, gradient, value, slots, rate):
-        """One factored, clipped step."""
+    def update(
+        self, gradient: tf.Tensor, value: tf.Tensor, slots: Tensors, rate: tf.Tensor
+    ) -> tuple[tf.Tensor, Tensors]:
+        """Compute one factored, clipped step."""
         kept = 1.0 - tf.pow(slots["steps"], -0.8)
         square = tf.square(gradient) + 1e-30
         if "square" in slots:

@@ -1,8 +1,14 @@
 """AdamW with slots and steps per task row (Loshchilov and Hutter 2019)."""
 
-import tensorflow as tf
+from __future__ import annotations
 
-from trainer.optimizers.taskwise import TaskwiseOptimizer
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+import tf_keras
+
+from trainer.optimizers.taskwise import TaskwiseOptimizer, Tensors
 
 
 class TaskwiseAdamW(TaskwiseOptimizer):
@@ -16,17 +22,26 @@ class TaskwiseAdamW(TaskwiseOptimizer):
     """
 
     def __init__(
-        self, learning_rate, is_bank, *, beta_1=0.9, beta_2=0.999, epsilon=1e-8, **keywords
+        self,
+        learning_rate: float | tf_keras.optimizers.schedules.LearningRateSchedule,
+        is_bank: Callable[[tf.Variable], bool],
+        *,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        **keywords: Any,
     ):
         super().__init__(learning_rate, is_bank, **keywords)
         self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
 
-    def slot_shapes(self, shape, is_bank):
-        """First and second moments, of the variable's own shape."""
+    def slot_shapes(self, shape: tuple[int, ...], is_bank: bool) -> dict[str, tuple[int, ...]]:
+        """Name first and second moments, of the variable's own shape."""
         return {"mean": shape, "square": shape}
 
-    def update(self, gradient, value, slots, rate):
-        """One bias-corrected step."""
+    def update(
+        self, gradient: tf.Tensor, value: tf.Tensor, slots: Tensors, rate: tf.Tensor
+    ) -> tuple[tf.Tensor, Tensors]:
+        """Compute one bias-corrected step."""
         mean = slots["mean"] + (1.0 - self.beta_1) * (gradient - slots["mean"])
         square = slots["square"] + (1.0 - self.beta_2) * (tf.square(gradient) - slots["square"])
         steps = slots["steps"]

@@ -9,7 +9,7 @@ Shape letters: K tasks.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 import tf_keras
@@ -39,8 +39,6 @@ class TaskwiseOptimizer(KeepsSparseGradients, tf_keras.optimizers.Optimizer):
             compiled step would copy every bank.
     """
 
-    slot_names: tuple[str, ...] = ()
-
     def __init__(
         self,
         learning_rate: float | tf_keras.optimizers.schedules.LearningRateSchedule,
@@ -60,7 +58,7 @@ class TaskwiseOptimizer(KeepsSparseGradients, tf_keras.optimizers.Optimizer):
         self.is_bank, self.is_compiled = is_bank, is_compiled
         self.weight_decay_rate = weight_decay
 
-    def build(self, var_list) -> None:
+    def build(self, var_list: Sequence[tf.Variable]) -> None:
         """Create the slots and step counts of the given variables."""
         super().build(var_list)
         if hasattr(self, "_slots"):
@@ -102,7 +100,7 @@ class TaskwiseOptimizer(KeepsSparseGradients, tf_keras.optimizers.Optimizer):
         """
         raise NotImplementedError
 
-    def update_step(self, gradient, variable) -> None:
+    def update_step(self, gradient: tf.Tensor | tf.IndexedSlices, variable: tf.Variable) -> None:
         """Apply one variable's gradient."""
         slots = self._slots[slot_number(self, variable)]
         rate = tf.cast(self.learning_rate, tf.float32)
@@ -137,7 +135,13 @@ class TaskwiseOptimizer(KeepsSparseGradients, tf_keras.optimizers.Optimizer):
             lambda: [tf.zeros_like(value) for value in rows],
         )
 
-    def _update_present_rows(self, gradient, bank, slots, rate) -> None:
+    def _update_present_rows(
+        self,
+        gradient: tf.IndexedSlices,
+        bank: tf.Variable,
+        slots: dict[str, tf.Variable],
+        rate: tf.Tensor,
+    ) -> None:
         value = tf.convert_to_tensor(bank)
         read = {name: tf.convert_to_tensor(slot) for name, slot in slots.items()}
         new_value, new_slots = tf.vectorized_map(
@@ -153,7 +157,9 @@ class TaskwiseOptimizer(KeepsSparseGradients, tf_keras.optimizers.Optimizer):
         for name, slot in slots.items():
             write(slot, read[name], new_slots[name])
 
-    def _step(self, gradient, value, slots: Tensors, rate) -> tuple[tf.Tensor, Tensors]:
+    def _step(
+        self, gradient: tf.Tensor, value: tf.Tensor, slots: Tensors, rate: tf.Tensor
+    ) -> tuple[tf.Tensor, Tensors]:
         slots = {**slots, "steps": slots["steps"] + 1.0}
         change, new_slots = self.update(gradient, value, slots, rate)
         if self.weight_decay_rate and value.shape.rank >= 2:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from adapters_tf import read_methods
 from adapters_tf.runs.settings import ResolvedRun
+from adapters_tf.runs.sources import check_sources
 from adapters_tf.task_adapters.starting import choose_starts
 from eval.metrics.registry import check_metrics
 from prep import Manifest, UsageError, nearest
@@ -152,17 +154,18 @@ def check_best_metric(name: str, tasks: Iterable[str], manifest: Manifest) -> No
     _check_choice("training.best_metric", name, valid)
 
 
-def check_starts(settings: ResolvedRun) -> None:
-    """Refuse adapters to start from that are not there.
+def check_trained_adapters(settings: ResolvedRun) -> None:
+    """Refuse adapters to start from, or to build on, that are not there.
 
     Args:
-        settings: Of a run that has not begun.
+        settings: Of a run that has not begun; later it has all it needs in its own folder.
 
     Raises:
-        ConfigurationError: Nothing to choose from.
+        ConfigurationError: Nothing to choose from, or nothing named.
         WeightsError: A task or folder that is not there.
     """
     adapters = settings.adapters
+    check_sources(adapters, Path(settings.run))
     choose_starts(adapters.start_from, settings.tasks, adapters.nearest_by)
 
 

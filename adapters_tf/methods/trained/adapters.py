@@ -23,7 +23,7 @@ BANK_NAME = "adapter"  # of a bottleneck bank in the names of its tensors
 class TrainedAdapters:
     """Adapters of several tasks with the same settings, as they were trained.
 
-    Args:
+    Attributes:
         settings: Of all of them.
         tensors: By task, in the order of their names; then by module path.
         frozen_digest: Of the frozen adapters they were trained on; None for none.

@@ -33,11 +33,7 @@ def read_trained(of: str | Sequence[str], tasks: Sequence[str] = ()) -> TrainedA
             no bottlenecks, or differ in their settings.
         WeightsError: A folder holds no adapter, or a torn one.
     """
-    found = find_task_folders((of,) if isinstance(of, str) else of)
-    for task in tasks:
-        if task not in found:
-            raise ConfigurationError(f"{of} has no adapter {task!r}; {suggest(task, found)}")
-    chosen = {task: found[task] for task in sorted(tasks or found)}
+    chosen = choose_task_folders(of, tasks)
     described = {task: read_settings(folder) for task, folder in chosen.items()}
     settings = {task: _read_method(chosen[task], described[task]) for task in chosen}
     _check_alike(settings)
@@ -52,6 +48,27 @@ def read_trained(of: str | Sequence[str], tasks: Sequence[str] = ()) -> TrainedA
         tensors = {task: dense_tensors(own, method) for task, own in tensors.items()}
         method = dense_settings(method)
     return TrainedAdapters(method, tensors, digests.pop())
+
+
+def choose_task_folders(of: str | Sequence[str], tasks: Sequence[str] = ()) -> dict[str, Path]:
+    """Find the folders of trained adapters, without reading them.
+
+    Args:
+        of: As `read_trained`.
+        tasks: Names of the adapters to take; all by default.
+
+    Returns:
+        Task folders by name, ordered by it.
+
+    Raises:
+        ConfigurationError: Nothing was named, no such task, or one name twice.
+        WeightsError: There is no adapter in a folder.
+    """
+    found = find_task_folders((of,) if isinstance(of, str) else of)
+    for task in tasks:
+        if task not in found:
+            raise ConfigurationError(f"{of} has no adapter {task!r}; {suggest(task, found)}")
+    return {task: found[task] for task in sorted(tasks or found)}
 
 
 def find_task_folders(of: Sequence[str]) -> dict[str, Path]:
@@ -73,7 +90,8 @@ def find_task_folders(of: Sequence[str]) -> dict[str, Path]:
     for folder in map(Path, of):
         inside = folder / ADAPTERS_FOLDER if (folder / ADAPTERS_FOLDER).is_dir() else folder
         own = [folder] if (folder / CONFIG_FILE).is_file() else []
-        own = own or sorted(file.parent for file in inside.glob(f"*/{CONFIG_FILE}"))
+        # A hidden folder is what a program that was killed had begun to write.
+        own = own or sorted(file.parent for file in inside.glob(f"[!.]*/{CONFIG_FILE}"))
         if not own:
             raise WeightsError(f"{folder} holds no trained adapters; train that run to its end")
         for task_folder in own:

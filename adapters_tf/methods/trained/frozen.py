@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -35,7 +36,7 @@ class FrozenBottlenecks(tf_keras.layers.Layer):
     """
 
     def __init__(
-        self, config: BottleneckConfig, tensors: Mapping[str, np.ndarray], path: str, **kwargs
+        self, config: BottleneckConfig, tensors: Mapping[str, np.ndarray], path: str, **kwargs: Any
     ):
         super().__init__(**kwargs)
         self.config, self.path = config, path

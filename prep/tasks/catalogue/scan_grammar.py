@@ -6,7 +6,7 @@ direction, perhaps repeated.
 """
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 PRIMITIVES = {"walk": "I_WALK", "look": "I_LOOK", "run": "I_RUN", "jump": "I_JUMP"}
@@ -95,5 +95,7 @@ def jump_split() -> tuple[list[ScanPair], list[ScanPair]]:
     return others + alone * JUMP_REPETITIONS, combined
 
 
-def _partition(pairs: Sequence[ScanPair], belongs) -> tuple[list[ScanPair], list[ScanPair]]:
+def _partition(
+    pairs: Sequence[ScanPair], belongs: Callable[[ScanPair], bool]
+) -> tuple[list[ScanPair], list[ScanPair]]:
     return [pair for pair in pairs if belongs(pair)], [pair for pair in pairs if not belongs(pair)]

@@ -1,33 +1,19 @@
 """Tasks of the SuperGLUE benchmark (Wang et al. 2019), in the wording of T5 (appendix D)."""
 
-import re
 from collections.abc import Sequence
 
-from prep.sources.declarations import Carve, FileSource, FileSpec, HubSource, Layout, TfdsSource
+from prep.sources.declarations import FileSource, Layout
 from prep.sources.row import Row, RowError
+from prep.tasks.catalogue.superglue_sources import (
+    OFFICIAL,
+    VALIDATION_ALONE,
+    in_tfds,
+    jsonl_splits,
+    on_hub,
+)
 from prep.tasks.task import Rewording, Task
 
 _PUNCTUATION = ".,;:!?\"'"
-_TRAINING_SHARE = 0.8  # of a validation file that is all there is
-
-
-def _jsonl_splits(**files: str) -> dict[str, FileSpec]:
-    return {split: FileSpec(name, "jsonl") for split, name in files.items()}
-
-
-_OFFICIAL = Layout(_jsonl_splits(train="train.jsonl", validation="val.jsonl"))
-
-_VALIDATION_ALONE = Layout(
-    _jsonl_splits(validation="val.jsonl"), carve=Carve("train", "validation", _TRAINING_SHARE)
-)
-
-
-def _tfds(config: str) -> TfdsSource:
-    return TfdsSource("super_glue", config)
-
-
-def _hub(config: str) -> HubSource:
-    return HubSource("aps/super_glue", config)
 
 
 BOOLQ = Task(
@@ -40,19 +26,19 @@ BOOLQ = Task(
     labels={"False": "False", "True": "True"},
     metrics=("accuracy",),
     hyperformer=Rewording(inputs="question: {question} passage: {passage}", name="superglue-boolq"),
-    tfds=_tfds("boolq"),
-    hf=_hub("boolq"),
+    tfds=in_tfds("boolq"),
+    hf=on_hub("boolq"),
     source=FileSource(
         folders=("boolq", "BoolQ"),
         layouts=(
             Layout(
-                _jsonl_splits(train="train.jsonl", validation="dev32.jsonl", test="val.jsonl"),
+                jsonl_splits(train="train.jsonl", validation="dev32.jsonl", test="val.jsonl"),
                 note=(
                     "FewGLUE: 32 rows to train on and 32 (dev32.jsonl) to validate with; the"
                     " official validation set, val.jsonl, is the test split"
                 ),
             ),
-            _OFFICIAL,
+            OFFICIAL,
         ),
     ),
 )
@@ -73,9 +59,9 @@ CB = Task(
     hyperformer=Rewording(
         inputs="premise: {premise} hypothesis: {hypothesis}", name="superglue-cb"
     ),
-    tfds=_tfds("cb"),
-    hf=_hub("cb"),
-    source=FileSource(folders=("cb", "CB"), layouts=(_OFFICIAL,)),
+    tfds=in_tfds("cb"),
+    hf=on_hub("cb"),
+    source=FileSource(folders=("cb", "CB"), layouts=(OFFICIAL,)),
 )
 
 COPA = Task(
@@ -87,9 +73,9 @@ COPA = Task(
     targets="{label}",
     labels={"0": "choice1", "1": "choice2"},
     metrics=("accuracy",),
-    tfds=_tfds("copa"),
-    hf=_hub("copa"),
-    source=FileSource(folders=("copa", "COPA"), layouts=(_OFFICIAL,)),
+    tfds=in_tfds("copa"),
+    hf=on_hub("copa"),
+    source=FileSource(folders=("copa", "COPA"), layouts=(OFFICIAL,)),
 )
 
 SUPERGLUE_RTE = Task(
@@ -104,9 +90,9 @@ SUPERGLUE_RTE = Task(
     hyperformer=Rewording(
         inputs="premise: {premise} hypothesis: {hypothesis}", name="superglue-rte"
     ),
-    tfds=_tfds("rte"),
-    hf=_hub("rte"),
-    source=FileSource(folders=("superglue_rte", "RTE"), layouts=(_OFFICIAL,)),
+    tfds=in_tfds("rte"),
+    hf=on_hub("rte"),
+    source=FileSource(folders=("superglue_rte", "RTE"), layouts=(OFFICIAL,)),
 )
 
 WIC = Task(
@@ -118,9 +104,9 @@ WIC = Task(
     targets="{label}",
     labels={"False": "False", "True": "True"},
     metrics=("accuracy",),
-    tfds=_tfds("wic"),
-    hf=_hub("wic"),
-    source=FileSource(folders=("wic", "WiC"), layouts=(_OFFICIAL, _VALIDATION_ALONE)),
+    tfds=in_tfds("wic"),
+    hf=on_hub("wic"),
+    source=FileSource(folders=("wic", "WiC"), layouts=(OFFICIAL, VALIDATION_ALONE)),
 )
 
 
@@ -211,7 +197,7 @@ def _bare(words: Sequence[str]) -> list[str]:
 
 
 _WSC_FIELDS = ("text", "span1_text", "span1_index", "span2_text", "span2_index", "label")
-_WSC_SOURCE = FileSource(folders=("wsc", "WSC"), layouts=(_OFFICIAL, _VALIDATION_ALONE))
+_WSC_SOURCE = FileSource(folders=("wsc", "WSC"), layouts=(OFFICIAL, VALIDATION_ALONE))
 
 WSC = Task(
     name="wsc",
@@ -225,8 +211,8 @@ WSC = Task(
     labels={"False": "False", "True": "True"},
     metrics=("accuracy",),
     hyperformer=Rewording(inputs="text: {text} span1_text: {span1_text} span2_text: {span2_text}"),
-    tfds=_tfds("wsc.fixed"),
-    hf=_hub("wsc.fixed"),
+    tfds=in_tfds("wsc.fixed"),
+    hf=on_hub("wsc.fixed"),
     source=_WSC_SOURCE,
 )
 
@@ -241,162 +227,9 @@ WSC_SIMPLE = Task(
     targets="{span1_text}",
     metrics=("exact_match",),
     hyperformer=Rewording(inputs="text: {text} span2_text: {span2_text}"),
-    tfds=_tfds("wsc.fixed"),
-    hf=_hub("wsc.fixed"),
+    tfds=in_tfds("wsc.fixed"),
+    hf=on_hub("wsc.fixed"),
     source=_WSC_SOURCE,
 )
 
-
-def spread_answers(row: Row) -> list[Row]:
-    """Makes one row of each answer to each question about a passage of MultiRC.
-
-    Args:
-        row: A row as the files have it, with questions in "passage".
-
-    Returns:
-        Rows with the fields paragraph, question, answer, label.
-    """
-    passage = row["passage"]
-    return [
-        {
-            "paragraph": passage["text"],
-            "question": question["question"],
-            "answer": answer["text"],
-            "label": answer["label"],
-        }
-        for question in passage["questions"]
-        for answer in question["answers"]
-    ]
-
-
-def word_multirc(row: Row) -> str:
-    """Words an answer to judge, the markup of the passage taken out.
-
-    Args:
-        row: A row with the fields paragraph, question and answer.
-
-    Returns:
-        The text for the encoder.
-    """
-    text = f"multirc question: {row['question']} answer: {row['answer']}"
-    return _without_markup(f"{text} paragraph: {row['paragraph']}")
-
-
-def word_multirc_plainly(row: Row) -> str:
-    """Words an answer to judge without the task's name.
-
-    Args:
-        row: A row with the fields paragraph, question and answer.
-
-    Returns:
-        The text for the encoder.
-    """
-    return word_multirc(row).removeprefix("multirc ")
-
-
-def _without_markup(text: str) -> str:
-    return re.sub("</?b>", "", text.replace("<br>", " "))
-
-
-MULTIRC = Task(
-    name="multirc",
-    kind="classification",
-    description="Is the answer to the question about the paragraph right (MultiRC)?",
-    fields=("paragraph", "question", "answer", "label"),
-    columns=("passage",),
-    inputs=word_multirc,
-    targets="{label}",
-    labels={"0": "False", "1": "True"},
-    metrics=("f1", "group_exact_match", "accuracy"),
-    group="{paragraph}\n{question}",
-    hyperformer=Rewording(inputs=word_multirc_plainly),
-    tfds=_tfds("multirc"),
-    hf=_hub("multirc"),
-    source=FileSource(
-        folders=("multirc", "MultiRC"), layouts=(_OFFICIAL,), row_functions=(spread_answers,)
-    ),
-)
-
-
-def spread_queries(row: Row) -> list[Row]:
-    """Makes one row of each query about a passage of ReCoRD.
-
-    Args:
-        row: A row as the files have it, entities as places in the text.
-
-    Returns:
-        Rows with the fields passage, query, entities, answers.
-    """
-    passage = row["passage"]
-    text = passage["text"]
-    spans = passage["entities"]
-    entities = sorted({text[span["start"] : span["end"] + 1] for span in spans})
-    return [
-        {
-            "passage": text,
-            "query": query["query"],
-            "entities": entities,
-            "answers": sorted({answer["text"] for answer in query["answers"]}),
-        }
-        for query in row["qas"]
-    ]
-
-
-def right_entities(row: Row) -> list[str]:
-    """Lists the right answers to a query of ReCoRD.
-
-    Args:
-        row: A row with the fields passage, query, entities and answers.
-
-    Returns:
-        The texts.
-    """
-    return row["answers"]
-
-
-def word_record(row: Row) -> str:
-    """Words a query, the highlights of the article as sentences of it.
-
-    Args:
-        row: A row with the fields passage, query and entities.
-
-    Returns:
-        The text for the encoder.
-    """
-    passage = re.sub(r"([.?!\"'])\n@highlight\n", r"\1 ", row["passage"])
-    passage = passage.replace("\n@highlight\n", ". ")
-    entities = ", ".join(row["entities"])
-    return f"record query: {row['query']} entities: {entities} passage: {passage}"
-
-
-def word_record_plainly(row: Row) -> str:
-    """Words a query without the task's name.
-
-    Args:
-        row: A row with the fields passage, query and entities.
-
-    Returns:
-        The text for the encoder.
-    """
-    return word_record(row).removeprefix("record ")
-
-
-RECORD = Task(
-    name="record",
-    kind="generation",
-    description="Which entity of the article fills the gap (ReCoRD)?",
-    fields=("passage", "query", "entities", "answers"),
-    columns=("passage", "qas"),
-    inputs=word_record,
-    targets="",
-    answers=right_entities,
-    metrics=("squad_f1", "squad_em"),
-    hyperformer=Rewording(inputs=word_record_plainly),
-    tfds=_tfds("record"),
-    hf=_hub("record"),
-    source=FileSource(
-        folders=("record", "ReCoRD"), layouts=(_OFFICIAL,), row_functions=(spread_queries,)
-    ),
-)
-
-TASKS = (BOOLQ, CB, COPA, SUPERGLUE_RTE, WIC, WSC, WSC_SIMPLE, MULTIRC, RECORD)
+TASKS = (BOOLQ, CB, COPA, SUPERGLUE_RTE, WIC, WSC, WSC_SIMPLE)

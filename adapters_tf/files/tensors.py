@@ -1,0 +1,39 @@
+"""Tensors by name, held against what there should be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from adapters_tf.errors import WeightsError
+
+SHOWN = 6  # misfits that a message names
+
+
+def check_tensors(
+    tensors: Mapping[str, np.ndarray],
+    shapes: Mapping[str, tuple[int, ...]],
+    what: str = "the tensors do not fit the backbone",
+) -> None:
+    """Make sure that tensors are those that are needed, and no others.
+
+    Args:
+        tensors: Arrays by name.
+        shapes: What there should be, by name.
+        what: What the message begins with.
+
+    Raises:
+        WeightsError: Tensors are missing, unexpected or misshapen; the first ones are named, and
+            the others counted.
+    """
+    problems = [f"missing {name}" for name in shapes if name not in tensors]
+    problems += [f"unexpected {name}" for name in tensors if name not in shapes]
+    problems += [
+        f"{name} is {list(tensors[name].shape)}, expected {list(shape)}"
+        for name, shape in shapes.items()
+        if name in tensors and tensors[name].shape != shape
+    ]
+    if problems:
+        more = f"; and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
+        raise WeightsError(f"{what}: {'; '.join(problems[:SHOWN])}{more}")

@@ -1,0 +1,106 @@
+"""What cannot work is refused before data is read and a model is built."""
+
+import dataclasses
+import shutil
+
+import pytest
+
+from adapters_tf import ConfigurationError, WeightsError
+from prep import UsageError, load_manifest
+from trainer.fit import train
+from trainer.run.folder import check_run_folder, create_run, has_begun
+from trainer.settings.checks import check_config, check_run
+from trainer.settings.config import (
+    AdapterConfig,
+    DataConfig,
+    OptimizerConfig,
+    RunConfig,
+    TrainingConfig,
+)
+from trainer.settings.resolving import resolve
+
+
+@pytest.fixture
+def config(small_dataset, tmp_path):
+    return RunConfig(dataset=str(small_dataset), run=str(tmp_path / "run"))
+
+
+@pytest.fixture
+def without_shards(small_dataset, tmp_path):
+    """The dataset with its manifest and no shard: whoever reads data fails in another way."""
+    folder = tmp_path / "dataset"
+    folder.mkdir()
+    shutil.copy(small_dataset / "dataset.json", folder)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"dataset": ""}, "--dataset is missing"),
+        ({"seed": -1}, "seed must be 0 or more, got -1"),
+        ({"optimizer": OptimizerConfig(name="adam")}, "optimizer.name 'adam' is unknown; did you"),
+        ({"optimizer": OptimizerConfig(schedule="liner")}, "optimizer.schedule 'liner' .*'linear'"),
+        ({"training": TrainingConfig(steps=0)}, "training.steps must be above 0, got 0"),
+        ({"data": DataConfig(temperature=0.0)}, "data.temperature must be above 0"),
+    ],
+)
+def test_settings_alone(config, changes, message):
+    check_config(config)
+    with pytest.raises(UsageError, match=message):
+        check_config(dataclasses.replace(config, **changes))
+
+
+def test_settings_and_dataset(config, small_dataset):
+    manifest = load_manifest(small_dataset)
+    settings = resolve(config, manifest)
+    check_run(settings, manifest)
+    choice = manifest.task("synthetic_choice")
+    tasks = {
+        **manifest.tasks,
+        choice.name: dataclasses.replace(choice, metrics=("accuracy", "acuracy")),
+    }
+    odd = dataclasses.replace(manifest, tasks=tasks)
+    with pytest.raises(UsageError, match="'synthetic_choice': there is no metric 'acuracy'; did"):
+        check_run(settings, odd)
+    training = dataclasses.replace(settings.training, best_metric="synthetic_choice/f1")
+    with pytest.raises(UsageError, match="best_metric 'synthetic_choice/f1' is unknown"):
+        check_run(dataclasses.replace(settings, training=training), manifest)
+    adapters = AdapterConfig("lorra")
+    with pytest.raises(ConfigurationError, match="'lorra' is unknown; did you mean 'lora'"):
+        check_run(dataclasses.replace(settings, adapters=adapters), manifest)
+
+
+def test_another_configuration_is_refused_before_data_is_read(config, without_shards):
+    config = dataclasses.replace(config, dataset=str(without_shards))
+    settings = resolve(config, load_manifest(without_shards))
+    create_run(settings)
+    check_run_folder(settings)
+    assert not has_begun(settings)
+    other = dataclasses.replace(config, optimizer=OptimizerConfig(learning_rate=0.5))
+    with pytest.raises(UsageError, match=r"optimizer.learning_rate was 0.0003, now 0.5"):
+        train(other)
+    # The same settings go on to the data, which is not there.
+    with pytest.raises(ValueError, match=r"shard .* is missing"):
+        train(config)
+
+
+@pytest.mark.parametrize(
+    ("adapters", "error", "message"),
+    [
+        ({"start_from": {"synthetic_choise": "x"}}, WeightsError, "did you mean 'synthetic_choice"),
+        ({"start_from": {"synthetic_choice": "nowhere"}}, WeightsError, "nowhere holds no adapter"),
+        ({"start_from": "nowhere"}, WeightsError, "nowhere holds no trained adapters"),
+        ({"nearest_by": "tasks.npz"}, ConfigurationError, "needs adapters.start_from"),
+        ({"method": "fusion"}, ConfigurationError, "`of` is missing"),
+        ({"stack_on": {"of": "nowhere"}}, WeightsError, "nowhere holds no trained adapters"),
+    ],
+)
+def test_adapters_that_are_not_there_are_refused_first(
+    config, without_shards, adapters, error, message
+):
+    config = dataclasses.replace(
+        config, dataset=str(without_shards), adapters=AdapterConfig(**adapters)
+    )
+    with pytest.raises(error, match=message):
+        train(config)
