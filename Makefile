@@ -38,7 +38,7 @@ test: setup ## run the test-suite, or one room of it: make test PART=adapters_tf
 ifdef PART
 	@$(BIN)/python -m tests.part $(PART)
 else
-	$(PYTEST) tests/prep tests/eval tests/test_*.py
+	$(PYTEST) tests/prep tests/eval tests/docs tests/test_*.py
 	$(PYTEST) tests/adapters_tf
 	$(PYTEST) tests/trainer
 endif

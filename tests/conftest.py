@@ -18,6 +18,14 @@ def four_replicas():
     return make_strategy("cpu", 4)
 
 
+@pytest.fixture(scope="session")
+def trained_adapters(tmp_path_factory):
+    """What a method that is built on trained adapters is built on, in the cases of all methods."""
+    from tests.adapters_tf.methods import cases
+
+    cases.save_trained_adapters(tmp_path_factory.mktemp("trained"))
+
+
 def pytest_collection_finish(session):
     """Split the CPU before any test touches a tensor; TensorFlow can't do it afterwards.
 

@@ -9,6 +9,8 @@ import tf_keras
 from adapters_tf.backbone import keras_internals
 from adapters_tf.backbone.keras_internals import INTERNALS
 
+pytestmark = pytest.mark.slow
+
 PINNED = {"tf-keras": "2.20.1", "transformers": "4.57.6"}
 
 

@@ -72,6 +72,7 @@ def test_a_refused_renaming_puts_the_older_one_back(tmp_path, monkeypatch):
     assert contents(tmp_path / "adapter") == {"a.txt": "one"}
 
 
+@pytest.mark.slow
 def test_what_a_kill_left_is_no_adapter(make_run, tmp_path):
     from adapters_tf.methods.trained.folders import find_task_folders
 

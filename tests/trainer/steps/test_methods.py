@@ -1,4 +1,4 @@
-"""The harness that every adapter method passes, variants and all."""
+"""The train step of every adapter method, variants and all."""
 
 import re
 
@@ -6,115 +6,21 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from adapters_tf import (
-    METHODS,
-    VARIANTS,
-    TaskModel,
-    load_backbone,
-    load_task,
-    read_methods,
-    save_task,
-    set_precision,
-)
-from eval.decoding.greedy import GreedyModel
+from adapters_tf import set_precision
 from eval.decoding.replicas import share_out
+from tests.adapters_tf.methods.cases import (
+    for_every_method,
+    for_every_name,
+    make_model,
+    mixed,
+    shake,
+)
 from trainer.steps.step import train_step, validation_step
 
-pytestmark = pytest.mark.slow
-
-SMALL = {"d_model": 32, "d_kv": 8, "d_ff": 64, "num_heads": 4, "dropout_rate": 0.0}
-SMALL |= {"num_layers": 1, "num_decoder_layers": 1}
-TASKS = ("a", "b", "c")
-# Sizes that fit so small a model; everything else is as published.
-SETTINGS = {
-    "bottleneck": {"reduction_factor": 8},
-    "houlsby": {"reduction_factor": 8},
-    "lora": {"rank": 4},
-    "dora": {"rank": 4},
-    "compacter": {"reduction_factor": 4},
-    "compacter++": {"reduction_factor": 4},
-    "hypernetwork": {"reduction_factor": 8},
-    "hyperformer": {"reduction_factor": 8},
-    "hyperformer++": {"reduction_factor": 8},
-    "meta_adapter": {"reduction_factor": 8},
-    "prompt": {"length": 4},
-    "prefix": {"length": 4},
-    "prefix_flat": {"length": 4},
-}
-# Settings that take another way through the code, by a name of our own.
-OTHER_WAYS = {
-    "learned_scaling": ("parallel", {"scaling": "learned"}),
-    "pfeiffer_of_the_stream": ("pfeiffer", {"reduction_factor": 8, "reads_residual_stream": True}),
-    "parallel_of_the_stream": ("parallel", {"reduction_factor": 8, "reads_residual_stream": True}),
-    "compacter_of_the_stream": (
-        "compacter",
-        {"reduction_factor": 4, "reads_residual_stream": True},
-    ),
-    "prefix_before": ("prefix_flat", {"length": 4, "positions": "before"}),
-    "prefix_shifted": ("prefix", {"length": 4, "positions": "shifted"}),
-}
-NAMES = (*METHODS, *VARIANTS, *OTHER_WAYS)
-# Those whose first output is the backbone's: their change starts at zero.
-START_AS_THE_BACKBONE = ("lora", "dora", "ia3", "layer_norm")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("trained_adapters")]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def trained_adapters(tmp_path_factory):
-    """Two adapters that an earlier run could have trained, for the fusion of them."""
-    model = make_model("bottleneck", ("fused", "too"))
-    shake(model, deviation=0.03)
-    folder = tmp_path_factory.mktemp("trained")
-    for task in model.task_names:
-        save_task(model, task, folder / task)
-    SETTINGS["fusion"] = {"of": str(folder)}
-
-
-@pytest.fixture(params=NAMES)
-def name(request):
-    return request.param
-
-
-@pytest.fixture(params=(*METHODS, "learned_scaling", "pfeiffer_of_the_stream", "prefix_shifted"))
-def method(request):
-    """For what takes long to compile: variants share the code of their method."""
-    return request.param
-
-
-def make_model(name, tasks=TASKS, seed=0, **keywords):
-    backbone = load_backbone("t5-tiny", vocabulary_size=100, overrides=SMALL)
-    method, settings = OTHER_WAYS.get(name, (name, SETTINGS.get(name, {})))
-    methods = read_methods(method, {method: settings})
-    return TaskModel(backbone, tasks, methods, seed=seed, **keywords)
-
-
-def shake(model, seed=1, deviation=0.1):
-    """Moves every adapter weight, so that tasks differ and nothing is at its start."""
-    random = np.random.default_rng(seed)
-    for variable in model.trainable_variables:
-        variable.assign_add(random.normal(0, deviation, variable.shape).astype(np.float32))
-
-
-def test_it_starts_as_published(name, uneven_batch):
-    batch = uneven_batch()
-    backbone = load_backbone("t5-tiny", vocabulary_size=100, overrides=SMALL)
-    plain = TaskModel(backbone, TASKS)(batch).numpy()
-    adapted = make_model(name)(batch).numpy()
-    if name in START_AS_THE_BACKBONE:
-        np.testing.assert_allclose(adapted, plain, atol=2e-5)
-    else:
-        assert np.abs(adapted - plain).max() < np.abs(plain).max()
-        assert np.any(adapted != plain)
-
-
-def test_it_adds_the_variables_it_names_and_freezes_the_rest(name):
-    model = make_model(name)
-    added = {id(v) for bank in model.banks.values() for v in (*bank.banks.values(),)}
-    added |= {id(v) for bank in model.banks.values() for v in bank.shared.values()}
-    assert {id(variable) for variable in model.trainable_variables} == added
-    assert all(v.shape[0] == len(TASKS) for v in model.trainable_variables if model.is_bank(v))
-    assert any(model.is_bank(variable) for variable in model.trainable_variables)
-
-
+@for_every_name
 @pytest.mark.parametrize("optimizer_name", ["adamw", "adafactor"])
 def test_a_step_moves_its_task_alone(name, optimizer_name, make_optimizer, uneven_batch):
     model = make_model(name)
@@ -135,6 +41,7 @@ def test_a_step_moves_its_task_alone(name, optimizer_name, make_optimizer, uneve
                 np.testing.assert_array_equal(slot.numpy()[[0, 2]], slots[index][slot_name][[0, 2]])
 
 
+@for_every_method
 def test_a_step_on_replicas_in_bfloat16_moves_its_task_alone(
     method, make_optimizer, uneven_batch, four_replicas
 ):
@@ -170,19 +77,7 @@ def test_a_step_on_replicas_in_bfloat16_moves_its_task_alone(
     assert moved > 2 * len(before)  # most variables and slots, in all four replicas
 
 
-def test_saved_and_loaded_gives_the_same(name, uneven_batch, tmp_path):
-    model = make_model(name)
-    shake(model)
-    batch = uneven_batch(task=1)
-    expected = model(batch).numpy()
-    save_task(model, "b", tmp_path / "b")
-    other = make_model(name, ("x", "y"), seed=5)
-    shake(other, seed=2)
-    assert np.abs(other(batch).numpy() - expected).max() > 1e-3
-    load_task(other, "y", tmp_path / "b")
-    np.testing.assert_allclose(other(batch).numpy(), expected, atol=1e-6)
-
-
+@for_every_method
 def test_four_replicas_equal_one(method, make_optimizer, uneven_batch, four_replicas):
     results = []
     for strategy in (tf.distribute.get_strategy(), four_replicas):
@@ -203,6 +98,7 @@ def test_four_replicas_equal_one(method, make_optimizer, uneven_batch, four_repl
     np.testing.assert_allclose(results[1], results[0], rtol=1e-5)
 
 
+@for_every_method
 def test_it_runs_in_bfloat16(method, make_optimizer, uneven_batch):
     set_precision("mixed_bfloat16")
     try:
@@ -215,6 +111,7 @@ def test_it_runs_in_bfloat16(method, make_optimizer, uneven_batch):
     assert np.isfinite(losses).all() and losses[-1] < losses[0]
 
 
+@for_every_method
 def test_it_compiles_with_xla_and_gives_the_same(method, make_optimizer, uneven_batch):
     results = []
     for jit_compile in (False, True):
@@ -230,6 +127,7 @@ def test_it_compiles_with_xla_and_gives_the_same(method, make_optimizer, uneven_
     np.testing.assert_allclose(results[1], results[0], rtol=1e-5)
 
 
+@for_every_method
 @pytest.mark.parametrize("optimizer_name", ["adamw", "adafactor"])
 def test_the_compiled_step_touches_no_bank_as_a_whole(
     method, optimizer_name, make_optimizer, uneven_batch
@@ -253,27 +151,7 @@ def test_the_compiled_step_touches_no_bank_as_a_whole(
     assert others == []
 
 
-def mixed(uneven_batch):
-    """A batch of examples of tasks a and c, padding rows of b among them."""
-    batch = uneven_batch()
-    batch["task"] = np.array([0, 2, 2, 1, 0, 2, 0, 1], np.int32)
-    batch["decoder_loss_weights"][batch["task"] == 1] = 0.0
-    return batch
-
-
-def test_a_mixed_batch_gives_each_example_what_its_task_alone_gives(name, uneven_batch):
-    by_example = make_model(name, routing="example")
-    by_batch = make_model(name)
-    for model in (by_example, by_batch):
-        shake(model)
-    batch = mixed(uneven_batch)
-    mixed_logits = by_example(batch).numpy()
-    for task in range(3):
-        alone = by_batch({**batch, "task": np.full(8, task, np.int32)}).numpy()
-        chosen = batch["task"] == task
-        np.testing.assert_allclose(mixed_logits[chosen], alone[chosen], atol=1e-5, rtol=1e-5)
-
-
+@for_every_name
 @pytest.mark.parametrize("optimizer_name", ["adamw", "adafactor"])
 def test_a_step_on_a_mixed_batch(name, optimizer_name, make_optimizer, uneven_batch):
     """It descends, and the task whose examples are all padding stays as it is, bit for bit."""
@@ -294,6 +172,7 @@ def test_a_step_on_a_mixed_batch(name, optimizer_name, make_optimizer, uneven_ba
             np.testing.assert_array_equal(optimizer._slots[index]["steps"], [1, 0, 1])
 
 
+@for_every_name
 def test_routing_a_pure_batch_by_example_steps_as_by_batch(name, make_optimizer, uneven_batch):
     weights = []
     for routing in ("batch", "example"):
@@ -305,15 +184,3 @@ def test_routing_a_pure_batch_by_example_steps_as_by_batch(name, make_optimizer,
         weights.append({path: v.numpy() for path, v in model.trainable_by_path().items()})
     for path, value in weights[0].items():
         np.testing.assert_allclose(weights[1][path], value, atol=2e-5, err_msg=path)
-
-
-def test_greedy_decoding_agrees_with_the_forward_pass(name, uneven_batch):
-    model = make_model(name)
-    shake(model)
-    batch = {key: tf.constant(value) for key, value in uneven_batch(task=2).items()}
-    tokens = GreedyModel(model, length=5)(batch).numpy()
-    shifted = np.zeros_like(tokens)
-    shifted[:, 1:] = tokens[:, :-1]
-    best = model({**batch, "decoder_input_tokens": shifted}).numpy().argmax(-1)
-    real = np.cumprod(shifted != 1, axis=1).astype(bool)  # up to and with the first EOS
-    np.testing.assert_array_equal(tokens[real], best[real])
