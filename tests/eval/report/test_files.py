@@ -1,0 +1,86 @@
+"""The two files of an evaluation."""
+
+import json
+
+import numpy as np
+import pytest
+
+from eval.evaluator import Prediction, TaskResult
+from eval.report.files import write_report
+from eval.report.table import ScoredTask
+from prep import SplitEntry, TaskEntry, TokenTable
+
+
+class Words:
+    """A vocabulary of three words."""
+
+    def decode(self, ids):
+        return " ".join(("", "EOS", "red", "größer")[number] for number in ids if number > 1)
+
+
+def scored(name, metrics, references=(), truncated=0):
+    splits = {"test": SplitEntry(2, (), truncated, truncated, 2, 2, (), 0, {})}
+    entry = TaskEntry(name, "generation", (), (), tuple(metrics), 2, 2, splits)
+    table = TokenTable(
+        inputs=np.array([2, 1, 3, 1], np.uint16),
+        input_offsets=np.array([0, 2, 4]),
+        targets=np.zeros(0, np.uint16),
+        target_offsets=np.zeros(3, np.int64),
+        labels=np.full(2, -1, np.int32),
+        examples=np.array([5, 4]),
+    )
+    predictions = [  # in the order of the source, which is not that of the table
+        Prediction(4, 1, "größer", "red", (2, 1)),
+        Prediction(5, 0, "red", "red", (2, 1), references),
+    ]
+    return ScoredTask(entry, table, TaskResult(name, 2, metrics, predictions, 0), {"bleu": 0.0})
+
+
+def test_every_example_has_a_line(tmp_path):
+    tasks = [scored("a", {"bleu": 0.5}, references=("red", "rot"))]
+    figures, predictions = write_report(tmp_path / "eval", "test", tasks, Words(), {})
+    assert (figures.name, predictions.name) == ("test.json", "test.predictions.jsonl")
+    text = predictions.read_text(encoding="utf-8")
+    assert text.startswith('{"task": "a", "example": 4, "input": "größer"') and text.endswith("\n")
+    first, second = map(json.loads, text.splitlines())
+    assert first == {
+        "task": "a",
+        "example": 4,
+        "input": "größer",
+        "target": "größer",
+        "prediction": "red",
+        "token_ids": [2, 1],
+    }
+    assert second["references"] == ["red", "rot"] and second["input"] == "red"
+
+
+def test_figures_say_where_they_come_from(tmp_path):
+    tasks = [scored("a", {"bleu": 0.5, "rouge_l": 0.25}, truncated=1), scored("b", {"bleu": 1.0})]
+    figures, _ = write_report(tmp_path, "test", tasks, Words(), {"step": 7, "run": "runs/x"})
+    document = json.loads(figures.read_text())
+    assert list(document) == ["split", "step", "run", "versions", "mean", "tasks"]
+    assert (document["split"], document["step"], document["mean"]) == ("test", 7, 0.75)
+    assert document["tasks"]["a"] == {
+        "kind": "generation",
+        "examples": 2,
+        "metrics": {"bleu": 0.5, "rouge_l": 0.25},
+        "trivial_baseline": {"bleu": 0.0},
+        "unreadable_predictions": 0,
+        "truncated_targets": 1,
+    }
+
+
+def test_an_earlier_evaluation_is_replaced_and_nothing_else(tmp_path):
+    write_report(tmp_path, "test", [scored("a", {"bleu": 0.5})], Words(), {})
+    (tmp_path / "validation.json").write_text("{}")
+    write_report(tmp_path, "test", [scored("b", {"bleu": 1.0})], Words(), {})
+    assert list(json.loads((tmp_path / "test.json").read_text())["tasks"]) == ["b"]
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"test.json", "test.predictions.jsonl", "validation.json"}
+
+
+def test_a_figure_that_is_no_number_is_not_written(tmp_path):
+    """JSON has no NaN; a file with one could not be read elsewhere."""
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_report(tmp_path, "test", [scored("a", {"bleu": float("nan")})], Words(), {})
+    assert not (tmp_path / "test.json").exists()
