@@ -22,8 +22,6 @@ from adapters_tf.methods.prefixed_attention import window_biases
 from adapters_tf.model.forward import states_mask
 
 MASKED = -1e9  # what TFT5 adds to the scores of positions that may not be attended to
-
-
 KeyValue = tuple[tf.Tensor, tf.Tensor]
 
 

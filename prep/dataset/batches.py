@@ -11,6 +11,9 @@ import numpy as np
 
 from prep.dataset.reading import TokenTable
 
+PAD_ID = 0
+DECODER_START_ID = 0  # T5 starts decoding from the padding token
+
 
 @dataclass(frozen=True)
 class BatchKey:
@@ -39,8 +42,6 @@ PACKED_KEYS = (
     BatchKey("encoder_segment_ids", np.int32, "S"),
     BatchKey("decoder_segment_ids", np.int32, "T"),
 )
-PAD_ID = 0
-DECODER_START_ID = 0  # T5 starts decoding from the padding token
 
 
 def make_batch(

@@ -21,6 +21,7 @@ from prep.storage.durable_files import write_atomically
 SCHEMA_VERSION = 1
 MANIFEST_FILE = "dataset.json"
 VOCABULARY_FILE = "spiece.model"
+REJECTED_FILE = "rejected.jsonl"  # of a task, and in a build of each of its shards
 
 
 @dataclass(frozen=True)
@@ -380,6 +381,3 @@ def _build(entry: type[Entry], document: Mapping[str, Any], **parsed: Any) -> En
         key: tuple(value) if isinstance(value, list) else value for key, value in document.items()
     }
     return entry(**(values | parsed))
-
-
-REJECTED_FILE = "rejected.jsonl"

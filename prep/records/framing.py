@@ -6,13 +6,12 @@ import google_crc32c
 
 from prep.errors import DataError
 
+CRC_MASK = 0xA282EAD8  # tensorflow/core/lib/hash/crc32c.h
 _FRAME_HEADER_BYTES = 12  # length as uint64 and its crc32c
-
-
 _FRAME_FOOTER_BYTES = 4  # crc32c of the record
-
-
 _unpack_length = struct.Struct("<Q").unpack_from
+_pack_length = struct.Struct("<Q").pack
+_pack_uint32 = struct.Struct("<I").pack
 
 
 def split_records(content: bytes, path: str) -> list[bytes]:
@@ -44,12 +43,6 @@ def split_records(content: bytes, path: str) -> list[bytes]:
     return records
 
 
-CRC_MASK = 0xA282EAD8  # tensorflow/core/lib/hash/crc32c.h
-
-
-_pack_uint32 = struct.Struct("<I").pack
-
-
 def _mask(crc: int) -> int:
     return (crc >> 15 | crc << 17 & 0xFFFFFFFF) + CRC_MASK & 0xFFFFFFFF
 
@@ -67,5 +60,5 @@ def frame_header(length: int) -> bytes:
     Returns:
         12 bytes.
     """
-    packed = struct.pack("<Q", length)
+    packed = _pack_length(length)
     return packed + _masked_crc(packed)

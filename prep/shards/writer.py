@@ -33,7 +33,6 @@ _COLLECT_AFTER = 100_000  # new containers, where Python's own number is 700
 _LABEL_OF = operator.attrgetter("label")
 _INPUTS_OF = operator.attrgetter("inputs")
 
-
 # Every right answer's text; label words, which have no others, by themselves.
 _AnswerKey = tuple[str, ...] | str
 

@@ -16,17 +16,9 @@ from prep.sources.declarations import FileSpec
 from prep.sources.row import Row, RowError
 
 _TABLE_ROWS = 1024  # rows of a Parquet file decoded at a time
-
-
 _GZIP_MAGIC = b"\x1f\x8b"
-
-
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-
-
 _LONE_SURROGATES = range(0xDC80, 0xDD00)  # how "surrogateescape" shows undecodable bytes
-
-
 _decode_json = json.JSONDecoder().raw_decode
 
 

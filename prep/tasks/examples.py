@@ -9,11 +9,8 @@ from prep.sources.row import Row, RowError
 from prep.tasks.task import Task, Wording
 
 NO_LABEL = -1
-
-
 TRAIN_SPLIT = "train"
-
-
+_HOLE = "\0"  # where a template's only field goes
 _REFERENCES = "references of this example"  # a field of rows that no file can have by chance
 
 
@@ -33,9 +30,6 @@ class Example(NamedTuple):
     label: int
     references: tuple[str, ...] = ()
     group: str = ""
-
-
-_HOLE = "\0"  # where a template's only field goes
 
 
 def row_to_example(task: Task) -> Callable[[Row], Example]:

@@ -15,7 +15,6 @@ from prep.tasks.task import Rewording, Task
 
 _PUNCTUATION = ".,;:!?\"'"
 
-
 BOOLQ = Task(
     name="boolq",
     kind="classification",
