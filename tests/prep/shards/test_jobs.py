@@ -1,0 +1,56 @@
+"""What came of a shard, as JSON and back."""
+
+import dataclasses
+import json
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from prep.shards.jobs import ShardResult, result_as_json, result_from_json
+
+RESULT = ShardResult(
+    job_index=3,
+    rows=10,
+    dropped=1,
+    expanded=2,
+    examples=9,
+    records=5,
+    fullest_targets=7,
+    bytes=123,
+    crc32c="00ff00ff",
+    input_tokens=90,
+    target_tokens=18,
+    truncated=1,
+    truncated_targets=0,
+    longest_input=20,
+    longest_target=2,
+    labels=Counter({-1: 2, 0: 3, 1: 4}),
+    rejected=Counter({"empty field": 1, "größe": 2}),
+    fingerprints=np.array([0, 1, 2**64 - 1], np.uint64),
+)
+
+
+def test_nothing_is_lost_on_the_way():
+    back = result_from_json(json.loads(json.dumps(result_as_json(RESULT))))
+    np.testing.assert_array_equal(back.fingerprints, RESULT.fingerprints)
+    assert back.fingerprints.dtype == np.uint64
+    for field in dataclasses.fields(ShardResult):
+        if field.name != "fingerprints":
+            assert getattr(back, field.name) == getattr(RESULT, field.name), field.name
+    assert isinstance(back.labels, Counter) and isinstance(back.rejected, Counter)
+
+
+def test_an_empty_shard_comes_back_too():
+    empty = dataclasses.replace(
+        RESULT, labels=Counter(), rejected=Counter(), fingerprints=np.zeros(0, np.uint64)
+    )
+    back = result_from_json(json.loads(json.dumps(result_as_json(empty))))
+    assert back.labels == Counter() and back.fingerprints.shape == (0,)
+
+
+def test_a_figure_that_is_missing_is_an_error():
+    values = result_as_json(RESULT)
+    del values["crc32c"]
+    with pytest.raises(TypeError, match="crc32c"):
+        result_from_json(values)

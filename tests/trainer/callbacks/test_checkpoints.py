@@ -1,0 +1,51 @@
+"""A checkpoint every so many steps, and at once on a request to stop."""
+
+import os
+import signal
+import types
+
+import pytest
+
+from trainer.callbacks.checkpoints import CheckpointCallback
+from trainer.callbacks.step_callback import Span
+
+
+@pytest.fixture
+def saved():
+    return []
+
+
+@pytest.fixture
+def callback(saved):
+    """A callback of steps 100 to 110, of which every fourth is saved."""
+    said = []
+    checkpoints = types.SimpleNamespace(save=saved.append)
+    callback = CheckpointCallback(Span(100, 110, 4), checkpoints, said.append)
+    callback.set_model(types.SimpleNamespace(stop_training=False))
+    callback.said = said
+    callback.on_train_begin()
+    yield callback
+    callback.on_train_end()
+
+
+def test_multiples_of_the_whole_run_are_saved(callback, saved):
+    for batch in range(10):
+        callback.on_train_batch_end(batch)
+    assert saved == [104, 108, 110]
+    assert not callback.model.stop_training and callback.said == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_request_to_stop_saves_the_step_that_is_done(callback, saved, number):
+    callback.on_train_batch_end(0)
+    os.kill(os.getpid(), number)
+    assert saved == [] and not callback.model.stop_training  # in the middle of a step
+    callback.on_train_batch_end(1)
+    assert saved == [102] and callback.model.stop_training
+    assert callback.said == [f"{number.name}: saved at step 102; the same command resumes"]
+
+
+def test_signals_are_given_back(callback):
+    callback.on_train_end()
+    handlers = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
+    assert callback.signals._note not in handlers

@@ -1,0 +1,93 @@
+"""Training losses per task and the speed."""
+
+import types
+
+import numpy as np
+import pytest
+
+from trainer.callbacks import figures
+from trainer.callbacks.figures import FiguresCallback, format_seconds
+from trainer.callbacks.step_callback import Span
+
+
+class Log:
+    """Keeps what it is to write."""
+
+    def __init__(self):
+        self.lines = []
+
+    def write(self, kind, step, values):
+        self.lines.append((kind, step, values))
+
+
+class Losses:
+    """Hands out figures in turn, as `TaskLosses.read` does."""
+
+    def __init__(self, *readings):
+        self.readings = list(readings)
+
+    def read(self):
+        return tuple(np.array(values, np.float32) for values in self.readings.pop(0))
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that a test sets."""
+    clock = types.SimpleNamespace(now=100.0)
+    monkeypatch.setattr(figures.time, "monotonic", lambda: clock.now)
+    return clock
+
+
+def callback_of(losses, span, names=("rte", "cola")):
+    log, said = Log(), []
+    callback = FiguresCallback(Span(*span), log, said.append)
+    task_model = types.SimpleNamespace(task_names=names)
+    callback.set_model(types.SimpleNamespace(task_losses=losses, task_model=task_model))
+    return callback, log, said
+
+
+def test_losses_are_means_over_tokens_and_tasks_that_came_up(clock):
+    callback, log, said = callback_of(Losses(([6.0, 0.0], [12.0, 0.0])), (0, 40, 10))
+    clock.now += 4.0
+    callback.act(10)
+    ((kind, step, values),) = log.lines
+    assert (kind, step) == ("train", 10)
+    assert values == {
+        "loss": 0.5,
+        "rte/loss": 0.5,
+        "steps_per_second": 2.5,
+        "target_tokens_per_second": 3.0,
+    }
+    assert said == ["step 10/40  loss 0.500  (rte 0.500)  2.5 steps/s  0:12 left"]
+
+
+def test_the_mean_over_tasks_is_by_tokens(clock):
+    callback, log, _ = callback_of(Losses(([6.0, 4.0], [12.0, 1.0])), (0, 1, 1))
+    clock.now += 1.0
+    callback.act(1)
+    values = log.lines[0][2]
+    assert values["loss"] == pytest.approx(10 / 13)
+    assert (values["rte/loss"], values["cola/loss"]) == (0.5, 4.0)
+
+
+def test_speed_is_that_since_the_last_line_and_time_left_that_of_this_part(clock):
+    losses = Losses(([1.0, 1.0], [1.0, 1.0]), ([1.0, 1.0], [1.0, 1.0]))
+    callback, log, said = callback_of(losses, (100, 130, 10))
+    clock.now += 10.0
+    callback.act(110)
+    clock.now += 5.0
+    callback.act(120)
+    assert [values["steps_per_second"] for *_, values in log.lines] == [1.0, 2.0]
+    assert said[0].endswith("0:20 left") and said[1].endswith("0:07 left")
+
+
+def test_padding_alone_has_no_loss(clock):
+    callback, log, said = callback_of(Losses(([0.0, 0.0], [0.0, 0.0])), (0, 2, 1))
+    clock.now += 1.0
+    callback.act(1)
+    assert log.lines[0][2]["loss"] == 0.0 and "()" in said[0]
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0.0, "0:00"), (61.9, "1:01"), (3600.0, "60:00")])
+def test_durations(seconds, text):
+    assert format_seconds(seconds) == text

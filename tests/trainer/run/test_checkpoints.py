@@ -1,0 +1,113 @@
+"""Checkpoints of what trains: written, found again, and the best one kept."""
+
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from prep import DataError
+from trainer.run.checkpoints import RunCheckpoints
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def run(make_model, make_optimizer, tmp_path):
+    """Makes the checkpoints of a run: a model and an optimizer of their own each time."""
+
+    def make(keep=2, folder=tmp_path, **keywords):
+        model = make_model(**keywords)
+        return model, RunCheckpoints(folder, model, make_optimizer(model), keep)
+
+    return make
+
+
+def fill(model, value):
+    for variable in model.trainable_variables:
+        variable.assign(tf.fill(variable.shape, value))
+
+
+def values(model):
+    return {value for variable in model.trainable_variables for value in np.unique(variable)}
+
+
+def test_a_new_run_has_none(run):
+    model, checkpoints = run()
+    before = [variable.numpy() for variable in model.trainable_variables]
+    assert checkpoints.restore() == 0 and checkpoints.best_value() is None
+    assert checkpoints.restore_best() == 0  # the weights stay as they are
+    for variable, value in zip(model.trainable_variables, before, strict=True):
+        np.testing.assert_array_equal(variable, value)
+
+
+def test_the_newest_is_found_with_its_step_and_slots(run, tmp_path):
+    model, checkpoints = run()
+    for step in (5, 10, 15):
+        fill(model, step / 10)
+        checkpoints.save(step)
+    names = sorted(path.name for path in (tmp_path / "checkpoints").glob("*.index"))
+    assert names == ["ckpt-10.index", "ckpt-15.index"]  # the last two
+    other, again = run()
+    assert again.restore() == 15 and values(other) == {1.5}
+    assert any(
+        "optimizer" in name for name, _ in tf.train.list_variables(again.last.latest_checkpoint)
+    )
+
+
+def test_a_step_that_is_saved_is_not_saved_again(run):
+    model, checkpoints = run()
+    checkpoints.save(5)
+    fill(model, 9.0)
+    checkpoints.save(5)
+    other, again = run()
+    assert again.restore() == 5 and values(other) != {9.0}
+
+
+@pytest.mark.parametrize(
+    ("metric", "figures", "best"),
+    [
+        ("mean", (0.5, 0.75, 0.75, 0.25), (2, 0.75)),  # the earlier of two that are equal
+        ("loss", (0.5, 0.25, 0.75), (2, 0.25)),
+        ("rte/loss", (0.5, 0.75), (1, 0.5)),
+        ("matthews", (-0.5, -0.75), (1, -0.5)),
+    ],
+)
+def test_the_best_is_kept_and_losses_are_better_when_smaller(run, tmp_path, metric, figures, best):
+    model, checkpoints = run()
+    kept = []
+    for step, figure in enumerate(figures, start=1):
+        fill(model, float(step))
+        if checkpoints.save_if_best(step, metric, figure):
+            kept.append(step)
+    assert kept[-1] == best[0]
+    record = json.loads((tmp_path / "best.json").read_text())
+    assert record == {"step": best[0], "metric": metric, "value": best[1]}
+    assert checkpoints.restore_best() == best[0] and values(model) == {float(best[0])}
+    _, again = run()
+    assert again.best_value() == best[1]
+
+
+def test_of_another_model_it_is_an_error(run):
+    _, checkpoints = run()
+    checkpoints.save(5)
+    _, other = run(adapters=False)
+    with pytest.raises(DataError, match=r"checkpoint .*ckpt-5 does not fit the model: "):
+        other.restore()
+
+
+def test_what_the_disk_refuses_is_one_line_and_leaves_no_half(run, tmp_path, monkeypatch):
+    _, checkpoints = run()
+    checkpoints.save(5)
+    folder = tmp_path / "checkpoints"
+
+    def save(checkpoint_number):
+        (folder / "ckpt-6_temp").mkdir()
+        raise tf.errors.ResourceExhaustedError(None, None, "part-0; No space left on device")
+
+    monkeypatch.setattr(checkpoints.last, "save", save)
+    with pytest.raises(DataError, match=r"^disk full: the checkpoint of step 6 could .*whole"):
+        checkpoints.save(6)
+    assert not list(folder.glob("*_temp"))
+    _, again = run()
+    assert again.restore() == 5

@@ -1,0 +1,53 @@
+"""What a finished run leaves: a folder per task's adapter, or the whole backbone."""
+
+import types
+
+import pytest
+from safetensors.numpy import load_file
+
+from adapters_tf import load_backbone, load_task, task_tensors
+from trainer.run.export import export
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def checkpoints():
+    """Checkpoints whose best one is step 7; its weights are the model's already."""
+    return types.SimpleNamespace(restore_best=lambda: 7)
+
+
+def test_each_task_gets_a_folder(make_model, checkpoints, tmp_path):
+    model, said = make_model(), []
+    export(tmp_path, model, checkpoints, said.append)
+    assert said == [f"wrote 3 adapters under {tmp_path / 'adapters'} (weights of step 7)"]
+    folders = sorted((tmp_path / "adapters").iterdir())
+    assert [folder.name for folder in folders] == ["a", "b", "c"]
+    other = make_model(seed=1)
+    load_task(other, "b", folders[1])
+    expected, loaded = task_tensors(model, "b"), task_tensors(other, "b")
+    assert all((expected[path] == loaded[path]).all() for path in expected)
+
+
+def test_without_adapters_the_backbone_is_written(make_model, checkpoints, tmp_path):
+    model, said = make_model(adapters=False), []
+    export(tmp_path, model, checkpoints, said.append)
+    assert said == [f"wrote {tmp_path / 'backbone'} (weights of step 7)"]
+    assert not (tmp_path / "adapters").exists()
+    assert load_file(str(tmp_path / "backbone" / "model.safetensors"))
+    assert load_backbone(str(tmp_path / "backbone")).config.d_model == 32
+
+
+def test_the_weights_are_those_of_the_best_checkpoint(make_model, tmp_path):
+    """They are read before anything is written."""
+    model = make_model()
+
+    def restore_best():
+        for variable in model.trainable_variables:
+            variable.assign(variable * 0.0 + 0.25)
+        return 3
+
+    checkpoints = types.SimpleNamespace(restore_best=restore_best)
+    export(tmp_path, model, checkpoints, lambda line: None)
+    tensors = load_file(str(tmp_path / "adapters" / "a" / "adapter_model.safetensors"))
+    assert all((tensor == 0.25).all() for tensor in tensors.values())

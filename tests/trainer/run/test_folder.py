@@ -1,0 +1,97 @@
+"""The run folder: its config.yaml is written once and compared ever after."""
+
+import dataclasses
+
+import pytest
+import yaml
+
+from adapters_tf import WeightsError
+from adapters_tf.runs.config import read_config
+from adapters_tf.runs.sections import AdapterConfig, OptimizerConfig, TrainingConfig
+from adapters_tf.runs.settings import ResolvedModel, ResolvedRun
+from prep import UsageError
+from trainer.run.folder import check_run_folder, create_run, has_begun
+
+
+@pytest.fixture
+def settings(tmp_path):
+    return ResolvedRun(
+        dataset="/data",
+        run=str(tmp_path / "runs" / "mine"),
+        tasks=("a", "b"),
+        seed=0,
+        model=ResolvedModel(),
+        adapters=AdapterConfig(settings={"bottleneck": {"reduction_factor": 8}}),
+    )
+
+
+def test_what_is_written_is_what_the_run_is(settings):
+    folder = create_run(settings)
+    assert read_config(folder) == settings
+    tree = yaml.safe_load((folder / "config.yaml").read_text())
+    assert tree["versions"]["python"] and tree["commit"]
+    assert [path.name for path in folder.iterdir()] == ["config.yaml"]
+
+
+def test_it_is_written_once(settings):
+    """Where and with what a run began is kept; going on adds nothing."""
+    folder = create_run(settings)
+    before = (folder / "config.yaml").read_bytes()
+    again = dataclasses.replace(settings, training=TrainingConfig(log_every=7))
+    assert create_run(again) == folder
+    assert (folder / "config.yaml").read_bytes() == before
+
+
+def test_a_folder_that_is_not_there_belongs_to_anybody(settings):
+    check_run_folder(settings)
+    assert not has_begun(settings)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"training": TrainingConfig(log_every=1, checkpoint_every=2, keep_checkpoints=9)},
+        {"training": TrainingConfig(validate_every=3, validation_examples=4)},
+        {"dataset": "/elsewhere/data"},  # of the same vocabulary
+    ],
+)
+def test_what_does_not_reach_the_weights_may_change(settings, changes):
+    create_run(settings)
+    check_run_folder(dataclasses.replace(settings, **changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"seed": 1}, "seed was 0, now 1"),
+        ({"tasks": ("b", "a")}, "tasks was ['a', 'b'], now ['b', 'a']"),
+        ({"training": TrainingConfig(steps=2000)}, "training.steps was 1000, now 2000"),
+        ({"vocabulary_sha256": "f"}, "vocabulary_sha256 was '', now 'f'"),
+        (
+            {"adapters": AdapterConfig(settings={"bottleneck": {"reduction_factor": 4}})},
+            "adapters.settings.bottleneck.reduction_factor was 8, now 4",
+        ),
+        (
+            {"seed": 2, "optimizer": OptimizerConfig(learning_rate=0.5)},
+            "optimizer.learning_rate was 0.0003, now 0.5; seed was 0, now 2",
+        ),
+    ],
+)
+def test_what_would_make_other_weights_is_refused(settings, changes, message):
+    create_run(settings)
+    with pytest.raises(UsageError) as caught:
+        check_run_folder(dataclasses.replace(settings, **changes))
+    text = str(caught.value)
+    assert f"run folder mine is of another configuration: {message}; use its settings" in text
+
+
+def test_a_run_whose_bank_was_edited_is_not_trained_further(settings):
+    create_run(dataclasses.replace(settings, bank_of="/runs/first"))
+    with pytest.raises(UsageError, match="bank_of was '/runs/first', now None"):
+        check_run_folder(settings)
+
+
+def test_a_config_that_cannot_be_read_is_said(settings):
+    (create_run(settings) / "config.yaml").write_text("tasks: [")
+    with pytest.raises(WeightsError, match=r"config.yaml cannot be parsed"):
+        check_run_folder(settings)

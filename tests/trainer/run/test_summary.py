@@ -1,0 +1,103 @@
+"""What is about to be trained, in a few lines."""
+
+import types
+
+import numpy as np
+import tensorflow as tf
+
+from adapters_tf.runs.sections import AdapterConfig, DataConfig, TrainingConfig
+from adapters_tf.runs.settings import ResolvedModel, ResolvedRun
+from prep import TokenTable
+from trainer.batches.mixture_batches import MixtureBatches
+from trainer.run.summary import describe, report_left_out
+
+SETTINGS = ResolvedRun(
+    dataset="data",
+    run="run",
+    tasks=("a", "b"),
+    seed=0,
+    model=ResolvedModel(),
+    adapters=AdapterConfig(),
+    data=DataConfig(train_split="dev"),
+    training=TrainingConfig(steps=4),
+)
+
+
+class Model:
+    """A model of a hundred parameters, ten of which train."""
+
+    shapes = (tf.TensorShape([10, 9]), tf.TensorShape([10]))
+    backbone = types.SimpleNamespace(
+        weights=[types.SimpleNamespace(shape=shape) for shape in shapes]
+    )
+
+    def count_trainable(self):
+        return 10
+
+
+def table_of(examples, packs=None):
+    return TokenTable(
+        inputs=np.ones(examples, np.uint16),
+        input_offsets=np.arange(examples + 1),
+        targets=np.ones(examples, np.uint16),
+        target_offsets=np.arange(examples + 1),
+        labels=np.zeros(examples, np.int32),
+        examples=np.arange(examples),
+        pack_offsets=packs,
+    )
+
+
+def batches_of(tables, schedule, draws=1):
+    return MixtureBatches(
+        tables,
+        np.array(schedule, np.int32),
+        batch_size=8,
+        input_length=4,
+        target_length=4,
+        seed=0,
+        draws=draws,
+    )
+
+
+def lines(batches, first=0):
+    strategy = tf.distribute.get_strategy()
+    return describe(SETTINGS, Model(), batches, strategy, first).splitlines()
+
+
+def test_tasks_with_their_share_of_the_batches():
+    batches = batches_of({"a": table_of(12), "b": table_of(32)}, [0, 0, 0, 1])
+    assert lines(batches) == [
+        "a: 12 examples, 3 of 4 batches, 2.00 epochs",
+        "b: 32 examples, 1 of 4 batches, 0.25 epochs",
+        "10 of 100 parameters train (10.00%), 1 replica(s) of _DefaultDistributionStrategy",
+    ]
+
+
+def test_a_task_that_never_comes_up_is_listed():
+    batches = batches_of({"a": table_of(12), "b": table_of(32)}, [0, 0, 0, 0])
+    assert lines(batches)[1] == "b: 32 examples, 0 of 4 batches, 0.00 epochs"
+
+
+def test_where_batches_mix_tasks_rows_are_counted():
+    batches = batches_of({"a": table_of(16), "b": table_of(16)}, [0, 1] * 16, draws=8)
+    assert lines(batches)[0] == "a: 16 examples, 16 of 32 rows, 1.00 epochs"
+
+
+def test_packed_rows_are_counted_beside_their_examples():
+    packs = np.array([0, 3, 6])
+    batches = batches_of({"a": table_of(6, packs)}, [0, 0, 0, 0])
+    assert lines(batches)[0] == "a: 6 examples in 2 packed rows, 4 of 4 batches, 16.00 epochs"
+
+
+def test_where_it_goes_on_from_is_said():
+    batches = batches_of({"a": table_of(12)}, [0, 0, 0, 0])
+    assert lines(batches, first=3)[-1] == "going on from step 3"
+
+
+def test_tasks_that_are_left_out_are_named():
+    said = []
+    manifest = types.SimpleNamespace(tasks={"a": 0, "x": 0, "b": 0, "y": 0})
+    report_left_out(SETTINGS, manifest, said.append)
+    assert said == ["without a split 'dev': x, y"]
+    report_left_out(SETTINGS, types.SimpleNamespace(tasks={"b": 0, "a": 0}), said.append)
+    assert len(said) == 1

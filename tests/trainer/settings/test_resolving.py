@@ -1,0 +1,124 @@
+"""What the user left to the dataset, filled in."""
+
+from pathlib import Path
+
+import pytest
+
+from adapters_tf import ConfigurationError
+from adapters_tf.runs.sections import AdapterConfig, DataConfig, ModelConfig
+from prep import Manifest, PackingEntry, SplitEntry, TaskEntry, UsageError, VocabularyEntry
+from trainer.settings.config import RunConfig
+from trainer.settings.resolving import packed_lengths, resolve, trained_tasks
+
+
+def split_of(packing=None):
+    return SplitEntry(1, (), 0, 0, 9, 3, (), 0, {}, packing=packing)
+
+
+def manifest_of(**splits):
+    tasks = {
+        name: TaskEntry(name, "generation", (), (), ("bleu",), 4, 1, own)
+        for name, own in splits.items()
+    }
+    return Manifest(1, VocabularyEntry("spiece.model", "abc", 320, 100), 128, 16, None, 8, tasks)
+
+
+@pytest.fixture
+def manifest():
+    """Three tasks, one of which is for evaluation only."""
+    train, test = {"train": split_of()}, {"test": split_of()}
+    return manifest_of(rte=train, xquad=test, cola=train)
+
+
+def config_of(**changes):
+    return RunConfig(dataset="data", run="runs/mine", **changes)
+
+
+def test_nothing_is_left_open(manifest, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    settings = resolve(config_of(seed=3), manifest)
+    assert (settings.dataset, settings.run) == (f"{tmp_path}/data", f"{tmp_path}/runs/mine")
+    assert (settings.tasks, settings.seed) == (("rte", "cola"), 3)
+    assert (settings.data.input_length, settings.data.target_length) == (128, 16)
+    assert (settings.model.vocabulary_size, settings.vocabulary_sha256) == (320, "abc")
+    # Resolved again from anywhere, it stays what it is.
+    monkeypatch.chdir("/")
+    again = resolve(RunConfig(settings.dataset, settings.run, seed=3), manifest)
+    assert again == settings
+
+
+def test_what_the_user_says_stays(manifest):
+    data = DataConfig(batch_size=4, input_length=64, routing="example")
+    settings = resolve(config_of(tasks="cola, rte", data=data), manifest)
+    assert settings.tasks == ("cola", "rte")  # the order of the bank's rows
+    assert (settings.data.input_length, settings.data.target_length) == (64, 16)
+    assert (settings.data.batch_size, settings.data.routing) == (4, "example")
+
+
+@pytest.mark.parametrize("tasks", ["rte,xquad", ["rte", "xquad"]])
+def test_a_task_without_the_training_split_is_refused_only_if_asked_for(manifest, tasks):
+    with pytest.raises(UsageError, match="task 'xquad' has no split 'train'"):
+        resolve(config_of(tasks=tasks), manifest)
+
+
+def test_where_no_task_can_be_trained_on_one_is_named(manifest):
+    assert trained_tasks(manifest, "train") == ["rte", "cola"]
+    assert trained_tasks(manifest, "dev") == ["rte", "xquad", "cola"]
+    with pytest.raises(UsageError, match="task 'rte' has no split 'dev'"):
+        resolve(config_of(data=DataConfig(train_split="dev")), manifest)
+
+
+def test_an_unknown_task_names_the_nearest(manifest):
+    with pytest.raises(UsageError, match="no task 'coal'; did you mean 'cola'"):
+        resolve(config_of(tasks="coal"), manifest)
+
+
+def test_packed_rows_have_the_length_of_the_fullest():
+    one, other = (PackingEntry(length, 2 * length, 0) for length in (64, 96))
+    manifest = manifest_of(rte={"train": split_of(one)}, cola={"train": split_of(other)})
+    assert packed_lengths(manifest, ("rte",), "train") == (64, 128)
+    assert packed_lengths(manifest, ("rte", "cola"), "train") == (96, 192)
+    settings = resolve(config_of(), manifest)
+    assert (settings.data.input_length, settings.data.target_length) == (96, 192)
+    assert packed_lengths(manifest_of(rte={"train": split_of()}), ("rte",), "train") is None
+
+
+def test_a_backbone_that_is_a_folder_is_named_by_its_place(manifest, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("t5-mine").mkdir()
+
+    def backbone(name):
+        return resolve(config_of(model=ModelConfig(name)), manifest).model.backbone
+
+    assert backbone("t5-mine") == str(tmp_path / "t5-mine")
+    assert backbone("google-t5/t5-small") == "google-t5/t5-small"
+
+
+def test_places_of_earlier_adapters_are_absolute(manifest, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def resolved(**changes):
+        return resolve(config_of(adapters=AdapterConfig(**changes)), manifest).adapters
+
+    assert resolved().start_from == resolved().nearest_by == ""
+    assert resolved(start_from="runs/old").start_from == f"{tmp_path}/runs/old"
+    starts = resolved(start_from={"rte": "old/rte"}, nearest_by="tasks.npz")
+    assert starts.start_from == {"rte": f"{tmp_path}/old/rte"}
+    assert starts.nearest_by == f"{tmp_path}/tasks.npz"
+    fused = resolved(
+        method="fusion", settings={"fusion": {"of": ["a", "gs://b/c"], "tasks": ["x"]}}
+    )
+    assert fused.settings["fusion"] == {"of": [f"{tmp_path}/a", "gs://b/c"], "tasks": ["x"]}
+    stacked = resolved(stack_on={"of": "runs/old", "task": "mnli"})
+    assert stacked.stack_on == {"of": f"{tmp_path}/runs/old", "task": "mnli"}
+
+
+def test_a_stack_of_nothing_is_refused(manifest):
+    adapters = AdapterConfig(method="none", stack_on={"of": "runs/old"})
+    with pytest.raises(ConfigurationError, match="needs adapters to put on top"):
+        resolve(config_of(adapters=adapters), manifest)
+
+
+def test_a_bucket_stays_an_address(manifest):
+    settings = resolve(RunConfig("gs://bucket/data", "run"), manifest)
+    assert settings.dataset == "gs://bucket/data"
