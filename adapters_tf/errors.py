@@ -6,14 +6,17 @@ may import the other, so a test holds the two copies together.
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import errno
 import os
+import signal
 import sys
-from collections.abc import Callable, Iterable, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
-INTERRUPTED = 130  # what a shell reports for a program that Ctrl-C ended: 128 + SIGINT
-CLOSED = 141  # and for one that wrote to a closed pipe: 128 + SIGPIPE
+INTERRUPTED = 3  # stopped before the end by a signal; the same command goes on
+CLOSED = 141  # what a shell reports for a program that wrote to a closed pipe: 128 + SIGPIPE
 
 
 class ConfigurationError(ValueError):
@@ -56,9 +59,14 @@ def run_command(
         argv: Arguments after the program's name.
 
     Returns:
-        0 on success, 2 for what cannot be asked, 1 for data and system errors, 130 when
-        interrupted, 141 when nobody reads the output any more.
+        0 on success, 1 for data and system errors, 2 for what cannot be asked, 3 when SIGTERM or
+        Ctrl-C ended it, 141 when nobody reads the output any more.
     """
+    with _sigterm_as_ctrl_c():
+        return _run(main, argv)
+
+
+def _run(main: Callable[[list[str] | None], int | None], argv: Sequence[str] | None) -> int:
     try:
         code = main(None if argv is None else list(argv)) or 0
         sys.stdout.flush()
@@ -71,7 +79,7 @@ def run_command(
     except OSError as error:
         return _report(describe_os_error(error), 1)
     except KeyboardInterrupt:
-        return _report("interrupted", INTERRUPTED)
+        return _report("stopped by a signal; the same command goes on", INTERRUPTED)
 
 
 def describe_os_error(error: OSError) -> str:
@@ -93,6 +101,20 @@ def describe_os_error(error: OSError) -> str:
     if isinstance(error, IsADirectoryError):
         return f"expected a file, found a folder:{where or f' {error}'}"
     return str(error)
+
+
+@contextlib.contextmanager
+def _sigterm_as_ctrl_c() -> Iterator[None]:
+    """Let SIGTERM, which would end the program on the spot, end it in order."""
+    is_ours = threading.current_thread() is threading.main_thread()
+    is_ours = is_ours and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    if is_ours:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        if is_ours:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _report(message: str, exit_code: int) -> int:

@@ -1,5 +1,6 @@
 """Rules that two packages hold copies of, since neither may import the other, are the same."""
 
+import signal
 import subprocess
 import sys
 
@@ -34,7 +35,7 @@ ENDINGS = {
     "nothing": ("return None", 0),
     "value": ("raise ValueError('a\\nb')", 1),
     "missing": ("open('no/such/file')", 1),
-    "interrupted": ("raise KeyboardInterrupt", 130),
+    "interrupted": ("raise KeyboardInterrupt", 3),
     "full": ("import errno\n    raise OSError(errno.ENOSPC, 'full', 'out.txt')", 1),
 }
 
@@ -71,6 +72,36 @@ def test_a_reader_that_leaves_ends_a_command_quietly(package):
     process.stdout.close()
     assert (process.wait(), process.stderr.read()) == (141, b"")
     process.stderr.close()
+
+
+@pytest.mark.parametrize("package", ("prep", "adapters_tf"))
+def test_sigterm_ends_a_command_in_order(package):
+    program = (
+        f"import sys, time\nfrom {package}.errors import run_command\n"
+        "def main(argv):\n    print('ready', flush=True)\n    time.sleep(60)\n"
+        "sys.exit(run_command(main))\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    process.stdout.readline()
+    process.terminate()
+    said = process.communicate(timeout=30)[1]
+    assert (process.returncode, said) == (
+        3,
+        "error: stopped by a signal; the same command goes on\n",
+    )
+
+
+def test_a_command_leaves_signals_as_they_were():
+    before = signal.getsignal(signal.SIGTERM)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    try:
+        for errors in (prep.errors, adapters_tf.errors):
+            assert errors.run_command(lambda argv: 0, []) == 0
+            assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def test_the_contract_of_dataset_folders():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from prep.errors import run_command
+from prep.errors import INTERRUPTED, run_command
 from prep.quiet import quiet_libraries
 from trainer.settings.arguments import read_arguments
 
@@ -16,7 +16,7 @@ def main(argv: list[str] | None) -> int:
         argv: Arguments after the program's name; None for those of the process.
 
     Returns:
-        The exit code.
+        0 when the run is done, 3 when a signal stopped it before.
     """
     config = read_arguments(argv)
     # TensorFlow takes seconds to import: only once the options are fine.
@@ -24,8 +24,9 @@ def main(argv: list[str] | None) -> int:
     from trainer.fit import train
 
     outcome = train(config, report=lambda line: print(line, flush=True))
-    if outcome.is_done:
-        print(f"done: step {outcome.step}, run folder {outcome.folder}")
+    if not outcome.is_done:
+        return INTERRUPTED
+    print(f"done: step {outcome.step}, run folder {outcome.folder}")
     return 0
 
 

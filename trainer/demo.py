@@ -22,6 +22,7 @@ from prep import (
     run_command,
 )
 from prep.__main__ import main as prep
+from prep.errors import INTERRUPTED
 from trainer.settings.arguments import read_arguments
 
 TASKS = ("scan_simple", "synthetic_entailment", "synthetic_similarity", "synthetic_choice")
@@ -57,14 +58,14 @@ def main(argv: list[str] | None) -> int:
     dataset = build_dataset(folder)
     say("2. a tiny T5 learns three tasks from scratch")
     if not train_stage(folder, "backbone", folder / "backbone"):
-        return 0
+        return INTERRUPTED
     backbone = folder / "backbone" / "backbone"
     say(f"3. the backbone is frozen; each task, one of them new, trains its own {method}")
     chosen = [f"--model.backbone={backbone}", f"--adapters.method={method}"]
     if method in LEARNING_RATES:
         chosen.append(f"--optimizer.learning_rate={LEARNING_RATES[method]}")
     if not train_stage(folder, "adapters", adapters, *chosen):
-        return 0
+        return INTERRUPTED
     say("4. scoring on the test split: argmax on the device, greedy decoding for longer answers")
     adapted = score_adapters(adapters)
     alone = score_backbone(folder, dataset)

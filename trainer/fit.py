@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,7 +86,9 @@ def train(config: RunConfig, report: Report = print) -> Outcome:
         check_trained_adapters(settings)
     strategy = open_devices(settings)
     batches = make_batches(settings, manifest)
-    model, optimizer, fit_model = make_model(settings, strategy)
+    # What an empty first try kept may be of other settings.
+    kept = None if is_new else Path(settings.run)
+    model, optimizer, fit_model = make_model(settings, strategy, kept)
     if is_new:
         start_from_adapters(settings, model, strategy, report)
     folder = create_run(settings)
@@ -96,18 +98,21 @@ def train(config: RunConfig, report: Report = print) -> Outcome:
     if not config.task_list():
         report_left_out(settings, manifest, report)
     report(describe(settings, model, batches, strategy, first))
+    validator = make_validator(settings, manifest, model, strategy)
+    log = MetricsLog(folder, first)
+    callbacks = make_callbacks(settings, checkpoints, validator, log, report, first)
     if first < last:
-        validator = make_validator(settings, manifest, model, strategy)
-        log = MetricsLog(folder, first)
         fit_model.fit(
             distribute(batches, strategy, first),
             steps_per_epoch=last - first,
-            callbacks=make_callbacks(settings, checkpoints, validator, log, report, first),
+            callbacks=callbacks,
             verbose=0,
         )
         reached = int(optimizer.iterations.numpy())
         if reached < last:
             return Outcome(folder, reached, is_done=False)
+    else:
+        catch_up(callbacks)
     export(folder, model, checkpoints, report)
     return Outcome(folder, last, is_done=True)
 
@@ -171,13 +176,15 @@ def make_batches(settings: ResolvedRun, manifest: Manifest) -> MixtureBatches:
 
 
 def make_model(
-    settings: ResolvedRun, strategy: tf.distribute.Strategy
+    settings: ResolvedRun, strategy: tf.distribute.Strategy, kept: Path | None = None
 ) -> tuple[TaskModel, TaskwiseOptimizer, FitModel]:
     """Build the model, its optimizer, and what `fit` is called on.
 
     Args:
         settings: Of the run.
         strategy: Under whose scope variables are made.
+        kept: The run folder, whose copies of trained adapters are read rather than the originals;
+            None for the originals.
 
     Returns:
         The model, the optimizer with its slots, and the Keras model that holds both.
@@ -188,7 +195,7 @@ def make_model(
     """
     training = settings.training
     with strategy.scope():
-        model = build_model(settings, settings.data.routing, Path(settings.run))
+        model = build_model(settings, settings.data.routing, kept)
         is_compiled = training.jit_compile or isinstance(strategy, tf.distribute.TPUStrategy)
         optimizer = make_optimizer(settings, model, is_compiled)
         fit_model = FitModel(model)
@@ -243,6 +250,17 @@ def start_from_adapters(
         started = start_tasks(model, adapters.start_from, adapters.nearest_by)
     for task, folder in started.items():
         report(f"{task} starts from {folder}")
+
+
+def catch_up(callbacks: Iterable[tf_keras.callbacks.Callback]) -> None:
+    """Do what was due after the last step, where something ended it.
+
+    Args:
+        callbacks: Of the run.
+    """
+    for callback in callbacks:
+        if isinstance(callback, ValidationCallback):
+            callback.catch_up()
 
 
 def make_callbacks(

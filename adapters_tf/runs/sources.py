@@ -91,18 +91,17 @@ def use_kept_sources(adapters: AdapterConfig, directory: Path | None) -> Adapter
     return with_sources(adapters, kept)
 
 
-def check_sources(adapters: AdapterConfig, directory: Path) -> None:
+def check_sources(adapters: AdapterConfig) -> None:
     """Make sure that the trained adapters a run is built on are there, before anything is read.
 
     Args:
-        adapters: Of the run.
-        directory: The run folder, whose copies count where it has them.
+        adapters: Of a run that has no copies of them yet.
 
     Raises:
         ConfigurationError: Nothing was named, or no such task.
         WeightsError: There are no trained adapters in a folder.
     """
-    for source in list_sources(use_kept_sources(adapters, directory)).values():
+    for source in list_sources(adapters).values():
         choose_task_folders(source.get("of", ""), _named_tasks(source))
 
 

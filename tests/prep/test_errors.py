@@ -29,7 +29,7 @@ def test_nearest_of_nothing():
         (PermissionError(errno.EACCES, "x", "a.tsv"), 1, "permission denied: a.tsv"),
         (IsADirectoryError(errno.EISDIR, "x", "d"), 1, "expected a file, found a folder: d"),
         (OSError(errno.ENOSPC, "x", "a.tfrecord"), 1, "disk full: no space left"),
-        (KeyboardInterrupt(), 130, "error: interrupted"),
+        (KeyboardInterrupt(), 3, "error: stopped by a signal; the same command goes on"),
     ],
 )
 def test_an_error_becomes_one_line_and_an_exit_code(error, code, message, capsys):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from typing import Any
 
 from trainer.callbacks.step_callback import Report, Span, StepCallback
 from trainer.run.checkpoints import RunCheckpoints
@@ -37,8 +39,24 @@ class ValidationCallback(StepCallback):
 
     def act(self, step: int) -> None:
         """Validate now."""
+        # What goes wrong in a validation must not cost the steps before it.
+        self.checkpoints.save(step)
         figures = self.validate()
         self.log.write("validation", step, figures)
-        is_best = self.checkpoints.save_if_best(step, self.metric, figures[self.metric])
+        value = figures[self.metric]
+        is_best = self.checkpoints.save_if_best(step, self.metric, value)
         shown = "  ".join(f"{name} {value:.3f}" for name, value in figures.items())
         self.report(f"validation at step {step}{' (best)' if is_best else ''}: {shown}")
+        if not math.isfinite(value):
+            self.report(f"{self.metric} is {value} at step {step}: no best checkpoint of it")
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Make up for what a stop came in the way of."""
+        self.catch_up()
+
+    def catch_up(self) -> None:
+        """Validate now if that was due at the steps done before, and something ended it."""
+        first, last, every = self.span.first, self.span.last, self.span.every
+        done = self.log.last_step("validation")
+        if first // every > done // every or (first == last and done < last):
+            self.act(first)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from pathlib import Path
 
@@ -93,11 +94,13 @@ class RunCheckpoints:
         Args:
             step: Steps done.
             metric: Its name; losses are better when smaller.
-            value: At this step.
+            value: At this step; one that is no finite number is never best.
 
         Returns:
             Whether it did.
         """
+        if not math.isfinite(value):
+            return False
         best = self.best_value()
         is_loss = metric.rsplit("/", 1)[-1] == "loss"
         if best is not None and (value >= best if is_loss else value <= best):
@@ -109,9 +112,12 @@ class RunCheckpoints:
         return True
 
     def best_value(self) -> float | None:
-        """Read the best checkpoint's metric, if there is one."""
+        """Read the best checkpoint's metric; None if there is none, or none that is a number."""
         file = self.folder / BEST_FILE
-        return json.loads(file.read_text(encoding="utf-8"))["value"] if file.exists() else None
+        if not file.exists():
+            return None
+        value = json.loads(file.read_text(encoding="utf-8"))["value"]
+        return value if isinstance(value, float | int) and math.isfinite(value) else None
 
     def restore_best(self) -> int:
         """Read the best checkpoint's weights; the last ones stay where there is no best.

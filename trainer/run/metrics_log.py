@@ -1,35 +1,58 @@
 """The run's metrics.jsonl and its TensorBoard logs."""
 
+from __future__ import annotations
+
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import tensorflow as tf
 
 from prep.storage.durable_files import write_atomically
 
 METRICS_FILE = "metrics.jsonl"
+NOT_FINITE = "not_finite"  # the key that says why figures of a line are null
 
 
 class MetricsLog:
     """Writes figures to metrics.jsonl and to TensorBoard.
 
+    JSON has no NaN and no infinity: such a figure is null, and the line names it and its value
+    under `not_finite`.
+
     Args:
         folder: The run folder.
-        first_step: Steps done before; later lines, of a part that was lost, are dropped.
+        first_step: Steps done before; later lines, of a part that was lost, are dropped, and what
+            an earlier version wrote that is no JSON is mended.
     """
 
     def __init__(self, folder: Path, first_step: int):
         self.file = folder / METRICS_FILE
-        self._drop_after(first_step)
+        self._keep_until(first_step)
         self.summaries = tf.summary.create_file_writer(str(folder / "logs"))
 
-    def _drop_after(self, step: int) -> None:
+    def _keep_until(self, step: int) -> None:
+        if self.file.exists():
+            kept = [line for line in self._lines() if line["step"] <= step]
+            text = "".join(_as_json(line) + "\n" for line in kept)
+            write_atomically(self.file, text.encode())
+
+    def _lines(self) -> Iterator[dict[str, Any]]:
+        for line in self.file.read_text(encoding="utf-8").splitlines():
+            try:
+                values = json.loads(line)
+            except json.JSONDecodeError:
+                continue  # cut short by a kill, it belongs to no step
+            if isinstance(values, dict) and isinstance(values.get("step"), int):
+                yield values
+
+    def last_step(self, kind: str) -> int:
+        """Find the last step that has a line of a kind; 0 if there is none."""
         if not self.file.exists():
-            return
-        lines = self.file.read_text(encoding="utf-8").splitlines()
-        kept = [line for line in lines if _line_step(line) <= step]
-        write_atomically(self.file, "".join(line + "\n" for line in kept).encode())
+            return 0
+        return max((line["step"] for line in self._lines() if line.get("kind") == kind), default=0)
 
     def write(self, kind: str, step: int, figures: Mapping[str, float]) -> None:
         """Append one line of figures.
@@ -40,16 +63,20 @@ class MetricsLog:
             figures: By name, such as `rte/loss`.
         """
         with self.file.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps({"kind": kind, "step": step, **figures}) + "\n")
+            stream.write(_as_json({"kind": kind, "step": step, **figures}) + "\n")
         with self.summaries.as_default(step):
             for name, value in figures.items():
                 tf.summary.scalar(f"{kind}/{name}", value)
         self.summaries.flush()
 
 
-def _line_step(line: str) -> float:
-    # A line cut short by a kill belongs to no step.
-    try:
-        return json.loads(line)["step"]
-    except (json.JSONDecodeError, KeyError):
-        return float("inf")
+def _as_json(line: Mapping[str, Any]) -> str:
+    odd = {
+        name: str(value)
+        for name, value in line.items()
+        if isinstance(value, float) and not math.isfinite(value)
+    }
+    values = {**line, **dict.fromkeys(odd)}
+    if odd:
+        values[NOT_FINITE] = {**line.get(NOT_FINITE, {}), **odd}
+    return json.dumps(values, allow_nan=False)

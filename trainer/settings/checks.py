@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 from adapters_tf import read_methods
@@ -165,7 +164,7 @@ def check_trained_adapters(settings: ResolvedRun) -> None:
         WeightsError: A task or folder that is not there.
     """
     adapters = settings.adapters
-    check_sources(adapters, Path(settings.run))
+    check_sources(adapters)
     choose_starts(adapters.start_from, settings.tasks, adapters.nearest_by)
 
 

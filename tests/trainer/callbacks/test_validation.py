@@ -2,6 +2,8 @@
 
 import types
 
+import pytest
+
 from trainer.callbacks.step_callback import Span
 from trainer.callbacks.validation import ValidationCallback
 
@@ -17,14 +19,15 @@ def test_figures_are_logged_and_the_best_is_kept():
     callback = ValidationCallback(
         Span(0, 20, 10),
         lambda: next(values),
-        types.SimpleNamespace(save_if_best=save_if_best),
+        types.SimpleNamespace(save_if_best=save_if_best, save=lambda step: asked.append(step)),
         metric="mean",
         log=types.SimpleNamespace(write=lambda *line: lines.append(line)),
         report=said.append,
     )
     for batch in range(20):
         callback.on_train_batch_end(batch)
-    assert asked == [(10, "mean", 0.25), (20, "mean", 0.125)]
+    # The steps are saved before anything can go wrong in a validation.
+    assert asked == [10, (10, "mean", 0.25), 20, (20, "mean", 0.125)]
     assert lines == [
         ("validation", 10, {"loss": 0.5, "mean": 0.25}),
         ("validation", 20, {"loss": 0.25, "mean": 0.125}),
@@ -33,3 +36,45 @@ def test_figures_are_logged_and_the_best_is_kept():
         "validation at step 10 (best): loss 0.500  mean 0.250",
         "validation at step 20: loss 0.250  mean 0.125",
     ]
+
+
+@pytest.mark.parametrize(
+    ("span", "validated", "due"),
+    [
+        (Span(0, 20, 10), 0, False),  # a new run
+        (Span(10, 20, 10), 10, False),
+        (Span(10, 20, 10), 0, True),  # ended in the validation at step 10
+        (Span(13, 20, 10), 10, False),
+        (Span(13, 20, 10), 0, True),
+        (Span(20, 20, 15), 15, True),  # the last step is always validated
+        (Span(20, 20, 20), 20, False),
+    ],
+)
+def test_a_validation_that_was_cut_off_is_made_up_for(span, validated, due):
+    done = []
+    callback = ValidationCallback(
+        span,
+        lambda: {"mean": 0.5},
+        types.SimpleNamespace(save=lambda step: None, save_if_best=lambda *found: True),
+        metric="mean",
+        log=types.SimpleNamespace(
+            write=lambda kind, step, figures: done.append(step), last_step=lambda kind: validated
+        ),
+        report=lambda line: None,
+    )
+    callback.on_train_begin()
+    assert done == ([span.first] if due else [])
+
+
+def test_a_figure_that_is_no_number_is_said():
+    said = []
+    callback = ValidationCallback(
+        Span(0, 10, 10),
+        lambda: {"mean": float("nan")},
+        types.SimpleNamespace(save=lambda step: None, save_if_best=lambda *found: False),
+        metric="mean",
+        log=types.SimpleNamespace(write=lambda *line: None),
+        report=said.append,
+    )
+    callback.act(10)
+    assert said[-1] == "mean is nan at step 10: no best checkpoint of it"

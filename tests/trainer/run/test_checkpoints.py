@@ -71,6 +71,8 @@ def test_a_step_that_is_saved_is_not_saved_again(run):
         ("loss", (0.5, 0.25, 0.75), (2, 0.25)),
         ("rte/loss", (0.5, 0.75), (1, 0.5)),
         ("matthews", (-0.5, -0.75), (1, -0.5)),
+        ("mean", (np.nan, 0.5, np.nan, np.inf, 0.25), (2, 0.5)),  # no number is never best
+        ("loss", (np.nan, 0.5, -np.inf), (2, 0.5)),
     ],
 )
 def test_the_best_is_kept_and_losses_are_better_when_smaller(run, tmp_path, metric, figures, best):
@@ -111,3 +113,13 @@ def test_what_the_disk_refuses_is_one_line_and_leaves_no_half(run, tmp_path, mon
     assert not list(folder.glob("*_temp"))
     _, again = run()
     assert again.restore() == 5
+
+
+def test_a_best_that_is_no_number_is_beaten_by_any(run, tmp_path):
+    """An earlier version let NaN be best, and after it every later value."""
+    (tmp_path / "best.json").write_text('{"step": 5, "metric": "mean", "value": NaN}')
+    _, checkpoints = run()
+    assert checkpoints.best_value() is None
+    assert checkpoints.save_if_best(10, "mean", -1.0)
+    assert checkpoints.best_value() == -1.0
+    assert not checkpoints.save_if_best(15, "mean", float("nan"))

@@ -25,6 +25,14 @@ def settings(tmp_path):
     )
 
 
+def begin(settings):
+    """A run folder with a checkpoint; its name is all that is looked at."""
+    folder = create_run(settings)
+    (folder / "checkpoints").mkdir()
+    (folder / "checkpoints" / "ckpt-5.index").touch()
+    return folder
+
+
 def test_what_is_written_is_what_the_run_is(settings):
     folder = create_run(settings)
     assert read_config(folder) == settings
@@ -35,7 +43,7 @@ def test_what_is_written_is_what_the_run_is(settings):
 
 def test_it_is_written_once(settings):
     """Where and with what a run began is kept; going on adds nothing."""
-    folder = create_run(settings)
+    folder = begin(settings)
     before = (folder / "config.yaml").read_bytes()
     again = dataclasses.replace(settings, training=TrainingConfig(log_every=7))
     assert create_run(again) == folder
@@ -56,7 +64,7 @@ def test_a_folder_that_is_not_there_belongs_to_anybody(settings):
     ],
 )
 def test_what_does_not_reach_the_weights_may_change(settings, changes):
-    create_run(settings)
+    begin(settings)
     check_run_folder(dataclasses.replace(settings, **changes))
 
 
@@ -78,7 +86,7 @@ def test_what_does_not_reach_the_weights_may_change(settings, changes):
     ],
 )
 def test_what_would_make_other_weights_is_refused(settings, changes, message):
-    create_run(settings)
+    begin(settings)
     with pytest.raises(UsageError) as caught:
         check_run_folder(dataclasses.replace(settings, **changes))
     text = str(caught.value)
@@ -89,6 +97,24 @@ def test_a_run_whose_bank_was_edited_is_not_trained_further(settings):
     create_run(dataclasses.replace(settings, bank_of="/runs/first"))
     with pytest.raises(UsageError, match="bank_of was '/runs/first', now None"):
         check_run_folder(settings)
+
+
+def test_a_first_try_without_a_checkpoint_protects_nothing(settings):
+    folder = create_run(settings)
+    (folder / "frozen" / "fusion" / "rte").mkdir(parents=True)  # kept for the settings of then
+    other = dataclasses.replace(settings, seed=7)
+    check_run_folder(other)
+    assert create_run(other) == folder and read_config(folder) == other
+    assert not (folder / "frozen").exists() and not has_begun(other)
+
+
+@pytest.mark.parametrize("file", ["best/ckpt-1.index", "adapters/a/x", "backbone/config.json"])
+def test_what_was_learned_is_protected_wherever_it_lies(settings, file):
+    path = create_run(settings) / file
+    path.parent.mkdir(parents=True)
+    path.touch()
+    with pytest.raises(UsageError, match="seed was 0, now 7"):
+        check_run_folder(dataclasses.replace(settings, seed=7))
 
 
 def test_a_config_that_cannot_be_read_is_said(settings):

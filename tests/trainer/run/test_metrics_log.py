@@ -50,3 +50,30 @@ def test_tensorboard_has_the_same_figures(tmp_path):
         for value in event.summary.value
     }
     assert found == {"train/loss": (5, 0.5), "train/rte/loss": (5, 0.25)}
+
+
+def test_what_is_no_number_is_null_with_a_reason(tmp_path):
+    """Python would write NaN, which no JSON reader but its own takes."""
+    log = MetricsLog(tmp_path, 0)
+    log.write("validation", 5, {"loss": float("nan"), "mean": 0.5, "rte/f1": float("-inf")})
+    (line,) = lines(tmp_path)
+    assert line["loss"] is None and line["rte/f1"] is None and line["mean"] == 0.5
+    assert line["not_finite"] == {"loss": "nan", "rte/f1": "-inf"}
+    assert "NaN" not in (tmp_path / "metrics.jsonl").read_text()
+
+
+def test_a_file_of_an_earlier_version_is_mended(tmp_path):
+    (tmp_path / "metrics.jsonl").write_text('{"kind": "train", "step": 5, "loss": NaN}\n')
+    MetricsLog(tmp_path, 5)
+    expected = {"kind": "train", "step": 5, "loss": None, "not_finite": {"loss": "nan"}}
+    assert lines(tmp_path) == [expected]
+    MetricsLog(tmp_path, 5)  # and stays as it is
+    assert lines(tmp_path) == [expected]
+
+
+def test_the_last_step_of_a_kind(tmp_path):
+    log = MetricsLog(tmp_path, 0)
+    assert log.last_step("validation") == 0
+    log.write("validation", 5, {"mean": 0.5})
+    log.write("train", 8, {"loss": 0.5})
+    assert (log.last_step("validation"), log.last_step("train")) == (5, 8)
