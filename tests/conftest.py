@@ -26,6 +26,14 @@ def trained_adapters(tmp_path_factory):
     cases.save_trained_adapters(tmp_path_factory.mktemp("trained"))
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Mark what reads real files: how long it takes depends on how large they are."""
+    for item in items:
+        if "real_data" in item.fixturenames:
+            item.add_marker(pytest.mark.slow)
+
+
 def pytest_collection_finish(session):
     """Split the CPU before any test touches a tensor; TensorFlow can't do it afterwards.
 

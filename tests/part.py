@@ -17,6 +17,7 @@ TESTS = Path(__file__).parent
 # A file of cases that other files of its folder share; a file's part has its own cases of them.
 HARNESS = "test_harness.py"
 RUN = ("-n", "2", "--dist", "loadgroup")
+MOST = 12  # names in a message
 
 
 class UnknownPartError(ValueError):
@@ -61,9 +62,11 @@ def parts_in(folder: Path) -> list[str]:
 
 
 def nearest(name: str, names: list[str]) -> str:
-    """Name what is spelled most alike, or all there is."""
+    """Name what is spelled most alike, or the first of what there is."""
     near = difflib.get_close_matches(name, names, n=3)
-    return f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(names)}"
+    if near:
+        return f"did you mean {' or '.join(near)}?"
+    return f"there are {', '.join(names[:MOST])}{', …' if len(names) > MOST else ''}"
 
 
 class Cases:

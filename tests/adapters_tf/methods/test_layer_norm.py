@@ -1,0 +1,68 @@
+"""T5's own layer norms, one set per task."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from transformers.models.t5.modeling_tf_t5 import TFT5LayerNorm
+
+from adapters_tf import ConfigurationError, LayerNormConfig, TaskModel, inject_method, route
+from adapters_tf.methods.layer_norm import LayerNormBank
+
+TASKS = ("first", "second", "third")
+D = 6
+MIXED = np.array([2, 0, 1, 2], np.int32)
+
+
+@pytest.fixture
+def norm():
+    layer = TFT5LayerNorm(D, epsilon=1e-6)
+    layer.build([None, None, D])
+    layer.weight.assign(np.random.default_rng(0).normal(size=D))
+    return layer
+
+
+@pytest.fixture
+def inputs():
+    return tf.constant(np.random.default_rng(1).normal(size=(4, 3, D)), tf.float32)
+
+
+@pytest.fixture
+def bank(norm):
+    bank = LayerNormBank(TASKS, "encoder.final_layer_norm", 0, norm.weight.numpy(), name="norm")
+    bank.build(tf.TensorShape([None, None, D]))
+    return bank
+
+
+def test_every_task_starts_from_the_backbones_scales(bank, norm, inputs):
+    np.testing.assert_array_equal(bank.weight, np.tile(norm.weight, (3, 1)))
+    for task in range(3):
+        with route(tf.fill([4], task)):
+            np.testing.assert_allclose(bank(inputs, norm), norm(inputs), atol=1e-6)
+
+
+def test_each_task_has_scales_of_its_own(bank, norm, inputs):
+    scales = np.random.default_rng(2).normal(size=(3, D)).astype(np.float32)
+    bank.weight.assign(scales)
+    square = np.mean(inputs.numpy() ** 2, axis=-1, keepdims=True)
+    normal = inputs.numpy() / np.sqrt(square + 1e-6)
+    with route(tf.fill([4], 2)):
+        np.testing.assert_allclose(bank(inputs, norm), normal * scales[2], atol=1e-5)
+    with route(tf.constant(MIXED), by_example=True):
+        mixed = bank(inputs, norm).numpy()
+    np.testing.assert_allclose(mixed, normal * scales[MIXED][:, None], atol=1e-5)
+
+
+@pytest.mark.slow
+def test_all_norms_are_tuned_the_last_of_each_stack_among_them(make_backbone, make_t5_base):
+    banks = inject_method(make_backbone(), LayerNormConfig(), TASKS, seed=0)
+    assert len(banks) == 2 * 2 + 1 + 2 * 3 + 1
+    assert {"encoder.final_layer_norm", "decoder.block.1.layer.2.layer_norm"} <= set(banks)
+    alone = inject_method(make_backbone(), LayerNormConfig(stacks=("decoder",)), TASKS, seed=0)
+    assert len(alone) == 2 * 3 + 1 and all(path.startswith("decoder") for path in alone)
+    # 12 × 2 + 1 + 12 × 3 + 1 norms of 768 units, as published: 47,616.
+    assert TaskModel(make_t5_base(), ("a",), LayerNormConfig()).count_trainable() == 47_616
+
+
+def test_settings_that_cannot_be():
+    with pytest.raises(ConfigurationError, match="layer_norm stacks 'both' is unknown"):
+        LayerNormConfig(stacks=("both",))
