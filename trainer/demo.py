@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from adapters_tf.commands.arguments import split_names
 from prep import (
     Manifest,
     load_manifest,
@@ -41,6 +42,19 @@ LEARNING_RATES = {
     "prefix_flat": 3e-2,
     "prompt": 5e-2,
 }
+# Of methods whose published settings are for wider backbones than the demo's.
+SETTINGS: dict[str, dict[str, Any]] = {
+    "bottleneck": {"reduction_factor": 2},
+    "houlsby": {"reduction_factor": 2},
+    "pfeiffer": {"reduction_factor": 2},
+    "compacter": {"reduction_factor": 2},
+    "compacter++": {"reduction_factor": 2},
+    "hyperformer": {"reduction_factor": 2},
+    "hyperformer++": {"reduction_factor": 2},
+    "meta_adapter": {"reduction_factor": 8},
+    "lora": {"rank": 32, "alpha": 64, "targets": ["q", "k", "v", "o", "wi", "wo"]},
+    "dora": {"rank": 32, "alpha": 64, "targets": ["q", "k", "v", "o", "wi", "wo"]},
+}
 CONFIGS = Path(__file__).parents[1] / "configs"
 ROW = "{:<21} {:<16} {:>8} {:>10} {:>7}  {:<12} {:>8} {:>9} {:>9}"
 
@@ -62,6 +76,7 @@ def main(argv: list[str] | None) -> int:
     backbone = folder / "backbone" / "backbone"
     say(f"3. the backbone is frozen; each task, one of them new, trains its own {method}")
     chosen = [f"--model.backbone={backbone}", f"--adapters.method={method}"]
+    chosen.append(f"--adapters.settings={json.dumps(settings_of(method, folder))}")
     if method in LEARNING_RATES:
         chosen.append(f"--optimizer.learning_rate={LEARNING_RATES[method]}")
     if not train_stage(folder, "adapters", adapters, *chosen):
@@ -75,6 +90,20 @@ def main(argv: list[str] | None) -> int:
     print(f"\n{minutes:.1f} minutes. Run folder: {adapters}")
     print(f"Curves: tensorboard --logdir {folder}")
     return 0
+
+
+def settings_of(method: str, folder: Path) -> dict[str, dict[str, Any]]:
+    """Choose the settings of a method on the demo's narrow backbone.
+
+    Args:
+        method: One, or several with commas between them.
+        folder: Of the demo; a fusion is of its plain adapters.
+
+    Returns:
+        Settings by method, where they differ from the defaults.
+    """
+    known = {**SETTINGS, "fusion": {"of": str(folder / "adapters")}}
+    return {name: known[name] for name in split_names(method) if name in known}
 
 
 def say(title: str) -> None:

@@ -38,7 +38,7 @@ from trainer.run.checkpoints import RunCheckpoints
 from trainer.run.export import export
 from trainer.run.folder import check_run_folder, create_run, has_begun
 from trainer.run.metrics_log import MetricsLog
-from trainer.run.summary import describe, report_left_out
+from trainer.run.summary import describe, report_left_out, report_unused
 from trainer.settings.checks import check_config, check_run, check_trained_adapters
 from trainer.settings.config import RunConfig
 from trainer.settings.resolving import resolve
@@ -99,6 +99,7 @@ def train(config: RunConfig, report: Report = print) -> Outcome:
         report_left_out(settings, manifest, report)
     report(describe(settings, model, batches, strategy, first))
     validator = make_validator(settings, manifest, model, strategy)
+    report_unused(settings, validator, report)
     log = MetricsLog(folder, first)
     callbacks = make_callbacks(settings, checkpoints, validator, log, report, first)
     if first < last:

@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from adapters_tf import METHODS, VARIANTS
+from adapters_tf import METHODS, VARIANTS, read_methods
 from prep import run_command
 from trainer import demo
 
@@ -53,6 +53,15 @@ def test_tells_the_whole_story_and_finds_it_done_the_second_time(tmp_path, monke
     assert second.split("== 5")[1].split("minutes")[0].splitlines()[1:5] == table[1:5]
 
 
-def test_learning_rates_are_of_methods_there_are():
+def test_learning_rates_and_settings_are_of_methods_there_are():
     known = {**METHODS, **VARIANTS}
     assert set(demo.LEARNING_RATES) <= set(known)
+    assert set(demo.SETTINGS) <= set(known)
+
+
+def test_a_method_gets_the_settings_of_a_narrow_backbone(tmp_path):
+    both = demo.settings_of("lora, pfeiffer", tmp_path)
+    assert list(both) == ["lora", "pfeiffer"] and both["pfeiffer"] == {"reduction_factor": 2}
+    assert demo.settings_of("ia3", tmp_path) == {}
+    assert demo.settings_of("fusion", tmp_path) == {"fusion": {"of": str(tmp_path / "adapters")}}
+    read_methods("lora,pfeiffer", both)

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from adapters_tf import TaskModel
+from adapters_tf.methods import split_methods
 from adapters_tf.runs.settings import ResolvedRun
 from prep import Manifest, TokenTable
 from trainer.batches.mixture_batches import MixtureBatches
@@ -26,6 +27,30 @@ def report_left_out(
     others = [task for task in manifest.tasks if task not in settings.tasks]
     if others:
         report(f"without a split {settings.data.train_split!r}: {', '.join(others)}")
+
+
+def report_unused(
+    settings: ResolvedRun, validator: object | None, report: Callable[[str], None]
+) -> None:
+    """Say what was asked for and has no effect in this run.
+
+    Args:
+        settings: Of the run.
+        validator: What validates the tasks; None where nothing does.
+        report: Called with a line for each.
+    """
+    chosen = split_methods(settings.adapters.method)
+    others = [name for name in settings.adapters.settings if name not in chosen]
+    if others:
+        report(
+            f"note: adapters.settings of {', '.join(others)} are not used: adapters.method is "
+            f"{settings.adapters.method!r}"
+        )
+    if validator is None:
+        report(
+            f"note: no task has a split {settings.data.validation_split!r}: nothing is validated, "
+            "and the last step's weights are taken"
+        )
 
 
 def describe(

@@ -13,7 +13,7 @@ from eval.metrics.registry import check_metrics
 from prep import Manifest, UsageError, nearest
 from trainer.optimizers.learning_rate import SCHEDULES
 from trainer.optimizers.registry import OPTIMIZERS
-from trainer.settings.config import RunConfig
+from trainer.settings.config import DataConfig, RunConfig
 from trainer.settings.resolving import packed_lengths
 
 # What may change between the parts of one run: it does not reach the weights.
@@ -89,7 +89,7 @@ def check_run(settings: ResolvedRun, manifest: Manifest) -> None:
     check_packed_lengths(settings, manifest)
     check_methods(settings, manifest)
     check_metrics(manifest.task(task) for task in settings.tasks)
-    check_best_metric(settings.training.best_metric, settings.tasks, manifest)
+    check_validation(settings, manifest)
 
 
 def check_packed_lengths(settings: ResolvedRun, manifest: Manifest) -> None:
@@ -136,21 +136,34 @@ def check_methods(settings: ResolvedRun, manifest: Manifest) -> None:
             raise UsageError(problem)
 
 
-def check_best_metric(name: str, tasks: Iterable[str], manifest: Manifest) -> None:
-    """Refuse a best-checkpoint metric that no validation would compute.
+def check_validation(settings: ResolvedRun, manifest: Manifest) -> None:
+    """Refuse a validation split that nobody has, and a best metric that no validation computes.
 
     Args:
-        name: `loss`, `mean` or `<task>/<metric>`.
-        tasks: The run's tasks.
+        settings: Of the run.
         manifest: Of the dataset.
 
     Raises:
         UsageError: With the nearest valid name.
     """
+    split, best = settings.data.validation_split, settings.training.best_metric
+    entries = [manifest.task(task) for task in settings.tasks]
+    validated = [entry for entry in entries if split in entry.splits]
+    if not validated and split != DataConfig.validation_split:
+        present = {name for entry in entries for name in entry.splits}
+        raise UsageError(
+            f"data.validation_split: no task has a split {split!r}; {nearest(split, present)}"
+        )
+    task = best.partition("/")[0]
+    if task in settings.tasks and split not in manifest.task(task).splits:
+        raise UsageError(
+            f"training.best_metric {best!r} would never be computed: task {task!r} has no split"
+            f" {split!r}"
+        )
     valid = ["mean", "loss"] + [
-        f"{task}/{metric}" for task in tasks for metric in (*manifest.task(task).metrics, "loss")
+        f"{entry.name}/{metric}" for entry in validated for metric in (*entry.metrics, "loss")
     ]
-    _check_choice("training.best_metric", name, valid)
+    _check_choice("training.best_metric", best, valid)
 
 
 def check_trained_adapters(settings: ResolvedRun) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from adapters_tf.runs.sections import AdapterConfig, DataConfig, ModelConfig
 from adapters_tf.runs.settings import ResolvedModel, ResolvedRun
 from adapters_tf.runs.sources import list_sources, with_sources
-from prep import Manifest
+from prep import Manifest, UsageError
 from trainer.settings.config import RunConfig
 
 
@@ -25,10 +25,13 @@ def resolve(config: RunConfig, manifest: Manifest) -> ResolvedRun:
         vocabulary in numbers, places absolute.
 
     Raises:
-        UsageError: A task that the dataset does not have.
+        UsageError: A task that the dataset does not have, or one that is named twice.
         ConfigurationError: An adapter method or trained adapters that cannot be.
     """
     names = config.task_list() or trained_tasks(manifest, config.data.train_split)
+    for name in names:
+        if names.count(name) > 1:
+            raise UsageError(f"tasks: {name!r} is named twice")
     tasks = tuple(manifest.task(name).name for name in names)
     return ResolvedRun(
         dataset=_absolute(config.dataset),

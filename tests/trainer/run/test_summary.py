@@ -1,5 +1,6 @@
 """What is about to be trained, in a few lines."""
 
+import dataclasses
 import types
 
 import numpy as np
@@ -9,7 +10,7 @@ from adapters_tf.runs.sections import AdapterConfig, DataConfig, TrainingConfig
 from adapters_tf.runs.settings import ResolvedModel, ResolvedRun
 from prep import TokenTable
 from trainer.batches.mixture_batches import MixtureBatches
-from trainer.run.summary import describe, report_left_out
+from trainer.run.summary import describe, report_left_out, report_unused
 
 SETTINGS = ResolvedRun(
     dataset="data",
@@ -101,3 +102,16 @@ def test_tasks_that_are_left_out_are_named():
     assert said == ["without a split 'dev': x, y"]
     report_left_out(SETTINGS, types.SimpleNamespace(tasks={"b": 0, "a": 0}), said.append)
     assert len(said) == 1
+
+
+def test_what_has_no_effect_is_said():
+    said = []
+    report_unused(SETTINGS, object(), said.append)
+    assert said == []
+    adapters = AdapterConfig("lora", {"lora": {"rank": 2}, "houlsby": {}, "prompt": {}})
+    report_unused(dataclasses.replace(SETTINGS, adapters=adapters), None, said.append)
+    assert said == [
+        "note: adapters.settings of houlsby, prompt are not used: adapters.method is 'lora'",
+        "note: no task has a split 'validation': nothing is validated, and the last step's weights"
+        " are taken",
+    ]

@@ -106,3 +106,31 @@ def test_adapters_that_are_not_there_are_refused_first(
     )
     with pytest.raises(error, match=message):
         train(config)
+
+
+def test_what_no_validation_would_compute(config, small_dataset):
+    manifest = load_manifest(small_dataset)
+    choice = manifest.task("synthetic_choice")
+    splits = {name: split for name, split in choice.splits.items() if name != "validation"}
+    tasks = {**manifest.tasks, choice.name: dataclasses.replace(choice, splits=splits)}
+    without = dataclasses.replace(manifest, tasks=tasks)
+
+    def check(best="mean", split="validation", manifest=without):
+        training, data = TrainingConfig(best_metric=best), DataConfig(validation_split=split)
+        check_run(
+            resolve(dataclasses.replace(config, training=training, data=data), manifest), manifest
+        )
+
+    check()
+    check("synthetic_entailment/accuracy")
+    with pytest.raises(UsageError, match="'synthetic_choice' has no split 'validation'"):
+        check("synthetic_choice/accuracy")
+    check("synthetic_choice/accuracy", split="test")
+    with pytest.raises(UsageError, match="no task has a split 'tset'; did you mean 'test'"):
+        check(split="tset")
+
+
+def test_a_task_named_twice(config, small_dataset):
+    twice = dataclasses.replace(config, tasks="synthetic_choice, synthetic_choice")
+    with pytest.raises(UsageError, match="tasks: 'synthetic_choice' is named twice"):
+        resolve(twice, load_manifest(small_dataset))
