@@ -1,14 +1,24 @@
-"""Keep TensorFlow and transformers from greeting a person with pages of notices."""
+"""Keep TensorFlow and transformers from greeting a person with pages of notices.
 
+`prep.quiet` has the same rules; a test holds the two copies together.
+"""
+
+import logging
 import os
 
 
 def quiet_libraries() -> None:
     """Silence start-up notices, unless the environment asks for them; call before importing them.
 
-    TensorFlow reports GPU drivers it doesn't find as errors, and transformers that its TensorFlow
-    classes end with version 5.
+    TensorFlow reports the GPU drivers it doesn't find as errors, and transformers that its
+    TensorFlow classes end with version 5, and that functions are traced again for each length of
+    answers: all true, none of use to who types a command.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    logging.getLogger("tensorflow").addFilter(_is_worth_reading)
+
+
+def _is_worth_reading(record: logging.LogRecord) -> bool:
+    return "triggered tf.function retracing" not in str(record.msg)

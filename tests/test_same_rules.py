@@ -1,5 +1,6 @@
 """Rules that two packages hold copies of, since neither may import the other, are the same."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -102,6 +103,33 @@ def test_a_command_leaves_signals_as_they_were():
             assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+@pytest.mark.parametrize("package", ("prep", "adapters_tf"))
+def test_what_is_silenced(package):
+    program = (
+        "import logging, os\nbefore = dict(os.environ)\n"
+        f"from {package}.quiet import quiet_libraries\nquiet_libraries()\nquiet_libraries()\n"
+        "print(sorted(os.environ.items() - before.items()))\n"
+        "logger = logging.getLogger('tensorflow')\n"
+        "logger.warning('5 calls triggered tf.function retracing')\n"
+        "logger.warning('worth reading')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PATH": os.environ["PATH"]},
+    )
+    assert done.stdout.strip() == str(
+        [
+            ("TF_CPP_MIN_LOG_LEVEL", "3"),
+            ("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1"),
+            ("TRANSFORMERS_VERBOSITY", "error"),
+        ]
+    )
+    assert "worth reading" in done.stderr and "retracing" not in done.stderr
 
 
 def test_the_contract_of_dataset_folders():
