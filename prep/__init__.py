@@ -18,20 +18,38 @@ from prep.dataset.manifest import (
 from prep.dataset.reading import TokenTable, read_split, read_vocabulary
 from prep.errors import DataError, UsageError, nearest, run_command
 from prep.quiet import quiet_libraries
+from prep.sources import (
+    Carve,
+    FileSource,
+    FileSpec,
+    GeneratedSource,
+    HubSource,
+    Layout,
+    RowError,
+    TfdsSource,
+)
 from prep.tasks import get_task
 from prep.tasks.task import Task
 from prep.tokens.vocabulary import Vocabulary
 
 __all__ = [
     "BuildOptions",
+    "Carve",
     "DataError",
+    "FileSource",
+    "FileSpec",
+    "GeneratedSource",
+    "HubSource",
+    "Layout",
     "Manifest",
     "PackingEntry",
+    "RowError",
     "ShardEntry",
     "SourceEntry",
     "SplitEntry",
     "Task",
     "TaskEntry",
+    "TfdsSource",
     "TokenTable",
     "UsageError",
     "Vocabulary",
