@@ -8,7 +8,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from types import UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from adapters_tf.errors import WeightsError, suggest
 from adapters_tf.methods import method_class
@@ -109,7 +110,7 @@ def parse_settings(tree: Mapping[str, Any], where: str) -> ResolvedRun:
         The settings.
 
     Raises:
-        WeightsError: A setting is missing or unknown, and a run of such settings would be another.
+        WeightsError: A setting is missing, unknown, or of another type.
     """
     given = {name: value for name, value in tree.items() if name not in PROVENANCE}
     for section, old in RENAMED:
@@ -117,9 +118,9 @@ def parse_settings(tree: Mapping[str, Any], where: str) -> ResolvedRun:
             moved = {RENAMED[section, old]: given[section][old]}
             rest = {name: value for name, value in given[section].items() if name != old}
             given[section] = {**rest, **moved}
-    for one in dataclasses.fields(ResolvedRun):
-        if isinstance(given.get(one.name), Mapping):
-            given[one.name] = _read_section(_SECTIONS[one.name], given[one.name], one.name, where)
+    for name, kind in _SECTIONS.items():
+        if name in given:
+            given[name] = _read_section(kind, given[name], name, where)
     if isinstance(given.get("tasks"), list):
         given["tasks"] = tuple(given["tasks"])
     return _read_section(ResolvedRun, given, "", where)
@@ -135,16 +136,41 @@ _SECTIONS: Mapping[str, type] = {
 }
 
 
-def _read_section(kind: type[Section], given: Mapping[str, Any], name: str, where: str) -> Section:
-    known = [one.name for one in dataclasses.fields(kind)]  # type: ignore[arg-type]
-    for setting in given:
-        if setting not in known:
-            what = f"{name}.{setting}" if name else setting
+def _read_section(kind: type[Section], given: Any, name: str, where: str) -> Section:
+    if not isinstance(given, Mapping):
+        raise WeightsError(f"{where}: {name} is {given!r}, expected settings by name")
+    hints = get_type_hints(kind)
+    for setting, value in given.items():
+        what = f"{name}.{setting}" if name else str(setting)
+        if setting not in hints:
             raise WeightsError(
                 f"{where} has the setting {what}, which this version does not know; "
-                f"{suggest(setting, known)}"
+                f"{suggest(str(setting), hints)}"
             )
+        if not _is_of(value, hints[setting]):
+            expected = getattr(hints[setting], "__name__", str(hints[setting]))
+            raise WeightsError(f"{where}: {what} is {value!r}, expected {expected}")
     try:
         return kind(**given)
     except TypeError as error:
         raise WeightsError(f"{where} is not whole: {error}; train the run again") from error
+
+
+def _is_of(value: Any, hint: Any) -> bool:
+    """Tell whether a value that YAML gave is of a type; whole numbers count as floats too."""
+    origin, inner = get_origin(hint), get_args(hint)
+    if hint is Any:
+        return True
+    if origin in (Union, UnionType):
+        return any(_is_of(value, one) for one in inner)
+    if origin is dict:
+        key, held = inner
+        return isinstance(value, dict) and all(
+            _is_of(name, key) and _is_of(one, held) for name, one in value.items()
+        )
+    if origin is tuple:
+        return isinstance(value, tuple) and all(_is_of(one, inner[0]) for one in value)
+    if hint in (int, float):
+        numbers = (int, float) if hint is float else int
+        return isinstance(value, numbers) and not isinstance(value, bool)
+    return isinstance(value, hint)

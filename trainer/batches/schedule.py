@@ -4,7 +4,7 @@ Where batches mix tasks, what is said here of batches holds for single rows.
 
 Every host computes the same schedule without talking, and a run resumed at batch n needs no saved
 iterator: its position in each task's epoch follows by counting. How often each task comes up is
-the matter of `prep.mixing`.
+the matter of `prep.dataset.mixing`.
 
 Shape letters: K tasks.
 """
@@ -45,7 +45,7 @@ def task_schedule(seed: int, probabilities: np.ndarray, first: int, last: int) -
 
     Args:
         seed: Of the run.
-        probabilities: float64 [K], from `prep.mixing.task_probabilities`.
+        probabilities: float64 [K], from `prep.dataset.mixing.task_probabilities`.
         first: The first batch number, from 0.
         last: One past the last batch number.
 

@@ -73,6 +73,18 @@ def test_a_file_of_an_earlier_version_is_read(tmp_path):
         (lambda tree: tree.pop("tasks"), "is not whole: .*'tasks'"),
         (lambda tree: tree["adapters"].pop("settings"), "written by an earlier version"),
         (lambda tree: tree.update(adapters="lora"), "does not describe a run"),
+        (lambda tree: tree.update(dataset=None), "dataset is None, expected str"),
+        (lambda tree: tree.update(dataset={}), r"dataset is \{\}, expected str"),
+        (lambda tree: tree.update(dataset={"a": 1}), "dataset is .*, expected str"),
+        (lambda tree: tree.update(seed="three"), "seed is 'three', expected int"),
+        (lambda tree: tree.update(seed=True), "seed is True, expected int"),
+        (lambda tree: tree.update(tasks=5), r"tasks is 5, expected tuple"),
+        (lambda tree: tree.update(tasks=["rte", 5]), r"tasks is \('rte', 5\), expected tuple"),
+        (lambda tree: tree.update(data=None), "data is None, expected settings by name"),
+        (lambda tree: tree["data"].update(batch_size="8"), "batch_size is '8', expected int"),
+        (lambda tree: tree["model"].update(overrides=[]), r"overrides is \[\], expected dict"),
+        (lambda tree: tree["adapters"].update(settings={"lora": 3}), "settings is .*, expected"),
+        (lambda tree: tree["adapters"].update(stack_on="x"), "stack_on is 'x', expected"),
     ],
 )
 def test_what_cannot_be_read_is_named_with_its_file(tmp_path, change, message):
@@ -83,9 +95,10 @@ def test_what_cannot_be_read_is_named_with_its_file(tmp_path, change, message):
 def test_no_file_and_no_yaml(tmp_path):
     with pytest.raises(WeightsError, match="is no run folder"):
         read_config(tmp_path)
-    (tmp_path / "config.yaml").write_text("a: [", encoding="utf-8")
-    with pytest.raises(WeightsError, match="cannot be parsed"):
-        read_config(tmp_path)
+    for content in (b"a: [", b"a: " + b"[" * 9000, b"a: \xff\xfe"):
+        (tmp_path / "config.yaml").write_bytes(content)
+        with pytest.raises(WeightsError, match=r"config.yaml cannot be parsed"):
+            read_config(tmp_path)
 
 
 def test_files_a_start_was_read_from_are_not_needed_later():
@@ -101,3 +114,9 @@ def test_files_a_start_was_read_from_are_not_needed_later():
 
 def test_the_same_tree_comes_from_a_dictionary():
     assert parse_settings(RUN.as_dict(), "config.yaml") == RUN
+
+
+def test_numbers_without_a_point_are_floats_too():
+    tree = RUN.as_dict()
+    tree["optimizer"]["learning_rate"] = 1
+    assert parse_settings(tree, "config.yaml").optimizer.learning_rate == 1
