@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from safetensors.numpy import save_file
 
 from adapters_tf.backbone.sites import unwrap
 from adapters_tf.errors import WeightsError
+from adapters_tf.files.tensors import write_tensors
 
 # Copies of the shared embedding that PyTorch checkpoints may carry, and one table that early
 # conversions from Mesh TensorFlow wrote though no model ever had it.
@@ -187,8 +187,8 @@ def save_backbone(
     config = {**model.config.to_dict(), "architectures": ["T5ForConditionalGeneration"]}
     config.update(torch_dtype="float32", model_type="t5")
     contents = {
-        "model.safetensors": lambda path: save_file(
-            dict(tensors or export_tensors(model)), path, metadata={"format": "pt"}
+        "model.safetensors": lambda path: write_tensors(
+            tensors or export_tensors(model), path, {"format": "pt"}
         ),
         "generation_config.json": lambda path: path.write_text(
             model.generation_config.to_json_string(), encoding="utf-8"

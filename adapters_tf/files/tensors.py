@@ -1,14 +1,42 @@
-"""Tensors by name, held against what there should be."""
+"""Tensors by name: written to a file, and held against what there should be."""
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import save_file
 
 from adapters_tf.errors import WeightsError
 
 SHOWN = 6  # misfits that a message names
+
+
+def write_tensors(
+    tensors: Mapping[str, np.ndarray], file: str | Path, metadata: dict[str, str] | None = None
+) -> None:
+    """Write a safetensors file.
+
+    Args:
+        tensors: Arrays by name, contiguous.
+        file: To write.
+        metadata: Texts for the file's header.
+
+    Raises:
+        OSError: The disk refuses; it names the file.
+    """
+    try:
+        save_file(dict(tensors), str(file), metadata=metadata)
+    except SafetensorError as error:  # it wraps what the system said
+        number = re.search(r"os error (\d+)", str(error))
+        if number is None:
+            raise
+        code = int(number[1])
+        raise OSError(code, os.strerror(code), str(file)) from error
 
 
 def check_tensors(

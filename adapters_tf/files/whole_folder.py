@@ -26,7 +26,7 @@ def replaced_folder(folder: str | Path) -> Iterator[Path]:
     Raises:
         OSError: The disk refuses; the older folder is as it was.
     """
-    folder = Path(folder)
+    folder = Path(folder).resolve()  # a symbolic link stays, and what it leads to is replaced
     partial = folder.with_name(f".{folder.name}.partial")
     older = _older(folder)
     if older.exists() and not folder.exists():  # killed between the two renamings

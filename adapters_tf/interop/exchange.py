@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors.numpy import save_file
 
 from adapters_tf.errors import ConfigurationError, WeightsError
 from adapters_tf.files.adapter_files import CONFIG_FILE, read_adapter_config, read_tensors
+from adapters_tf.files.tensors import write_tensors
 from adapters_tf.files.whole_folder import replaced_folder
 from adapters_tf.interop.slots import Places
 from adapters_tf.model.task_model import TaskModel
@@ -168,4 +168,4 @@ def write_folder(
     contiguous = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
     with replaced_folder(folder) as partial:
         (partial / CONFIG_FILE).write_text(text + "\n", encoding="utf-8")
-        save_file(contiguous, str(partial / weights_file), metadata={"format": "pt"})
+        write_tensors(contiguous, partial / weights_file, {"format": "pt"})

@@ -36,8 +36,6 @@ def read_config(directory: str | Path) -> ResolvedRun:
         raise WeightsError(f"{file} cannot be parsed: {' '.join(str(error).split())}") from error
     if not isinstance(tree, dict) or not isinstance(tree.get("adapters"), dict):
         raise WeightsError(f"{file} does not describe a run: it has no section adapters")
-    if "settings" not in tree["adapters"]:
-        raise WeightsError(f"{file} was written by an earlier version; train the run again")
     return parse_settings(tree, str(file))
 
 

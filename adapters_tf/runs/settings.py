@@ -6,6 +6,7 @@ Every function of a run takes a `ResolvedRun`; a dictionary exists only between 
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import UnionType
@@ -26,6 +27,14 @@ from adapters_tf.runs.sections import (
 PROVENANCE = ("commit", "versions")
 # What settings were called in earlier versions: section, name, and the name now.
 RENAMED = {("optimizer", "decay"): "schedule"}
+
+# What every version has written: without it another run would be read, and not one word said.
+REQUIRED: Mapping[str, tuple[str, ...]] = {
+    "model": ("backbone", "overrides", "vocabulary_size"),
+    "adapters": ("method", "settings", "train_layer_norms"),
+    "data": ("batch_size", "input_length"),
+    "training": ("precision",),
+}
 
 Section = TypeVar("Section")
 
@@ -113,8 +122,17 @@ def parse_settings(tree: Mapping[str, Any], where: str) -> ResolvedRun:
         WeightsError: A setting is missing, unknown, or of another type.
     """
     given = {name: value for name, value in tree.items() if name not in PROVENANCE}
+    for section, names in REQUIRED.items():
+        for name in names:
+            if isinstance(given.get(section, {}), Mapping) and name not in given.get(section, {}):
+                raise WeightsError(f"{where} is not whole: it lacks {section}.{name}")
     for section, old in RENAMED:
         if isinstance(given.get(section), Mapping) and old in given[section]:
+            if (
+                given[section].get(RENAMED[section, old], given[section][old])
+                != given[section][old]
+            ):
+                raise WeightsError(f"{where} has {section}.{old} and its new name, which differ")
             moved = {RENAMED[section, old]: given[section][old]}
             rest = {name: value for name, value in given[section].items() if name != old}
             given[section] = {**rest, **moved}
@@ -123,7 +141,10 @@ def parse_settings(tree: Mapping[str, Any], where: str) -> ResolvedRun:
             given[name] = _read_section(kind, given[name], name, where)
     if isinstance(given.get("tasks"), list):
         given["tasks"] = tuple(given["tasks"])
-    return _read_section(ResolvedRun, given, "", where)
+    run = _read_section(ResolvedRun, given, "", where)
+    if not run.tasks or len(set(run.tasks)) < len(run.tasks):
+        raise WeightsError(f"{where}: tasks is {list(run.tasks)}, expected one or more, each once")
+    return run
 
 
 _SECTIONS: Mapping[str, type] = {
@@ -153,7 +174,8 @@ def _read_section(kind: type[Section], given: Any, name: str, where: str) -> Sec
     try:
         return kind(**given)
     except TypeError as error:
-        raise WeightsError(f"{where} is not whole: {error}; train the run again") from error
+        missing = ", ".join(re.findall(r"'(\w+)'", str(error)))
+        raise WeightsError(f"{where} is not whole: it lacks {missing}") from error
 
 
 def _is_of(value: Any, hint: Any) -> bool:

@@ -177,6 +177,8 @@ def make_run(tmp_path_factory, dataset):
         model = {"backbone": str(GOLDEN / "t5"), "vocabulary_size": 96, "overrides": {}}
         adapters = {"method": method, "settings": settings, "train_layer_norms": False, **more}
         config = {"model": model, "adapters": adapters, "tasks": ["rte", "cola"], "seed": 0}
+        config |= {"data": {"batch_size": 4, "input_length": 8}}
+        config |= {"training": {"precision": "float32"}}
         config |= {"dataset": str(dataset), "run": str(folder), "vocabulary_sha256": sha256}
         (folder / "config.yaml").write_text(yaml.safe_dump(config))
         built = build_model(parse_settings(config, "config.yaml"))

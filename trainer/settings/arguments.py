@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import argparse
+import contextlib
+import dataclasses
 import difflib
 import re
 import sys
-from collections.abc import Sequence
-from typing import NoReturn
+from collections.abc import Iterator, Sequence
+from typing import Any, NoReturn
 
-from jsonargparse import ArgumentParser, Namespace
+from jsonargparse import ArgumentParser, get_loader, set_loader
 
 from prep.errors import UsageError
-from trainer.settings.config import RunConfig
+from trainer.settings.config import OptimizerConfig, RunConfig
 
-# What settings were called in earlier versions, and their names now.
-RENAMED = {"optimizer.decay": "optimizer.schedule"}
+# What settings were called in earlier versions, by section: the name then and now.
+RENAMED = {"optimizer": ("decay", "schedule")}
 
 
 class SuggestingParser(ArgumentParser):
@@ -43,8 +44,6 @@ def make_parser() -> ArgumentParser:
     )
     parser.add_argument("--config", action="config", help="YAML or JSON file of settings")
     parser.add_class_arguments(RunConfig)
-    for old in RENAMED:
-        parser.add_argument(f"--{old}", help=argparse.SUPPRESS)
     return parser
 
 
@@ -60,17 +59,63 @@ def read_arguments(argv: Sequence[str] | None) -> RunConfig:
     Raises:
         UsageError: An unknown option, or a value of another type.
     """
+    words = sys.argv[1:] if argv is None else list(argv)
     parser = make_parser()
-    parsed = parser.parse_args(argv)
+    with _renaming():
+        parsed = parser.parse_args([_rename_option(word) for word in words])
     del parsed["config"]
-    _rename(parsed)
     return RunConfig(**vars(parser.instantiate(parsed)))
 
 
-def _rename(parsed: Namespace) -> None:
-    """Take settings under their earlier names, with a hint."""
-    for old, new in RENAMED.items():
-        value = parsed.pop(old)
-        if value is not None:
-            print(f"note: {old} is called {new} now", file=sys.stderr)
-            parsed[new] = value
+def _rename_option(word: str) -> str:
+    """Give an option its name of today, so that the last one wins whatever it is called."""
+    for section, (old, new) in RENAMED.items():
+        if re.fullmatch(rf"--{section}\.{old}(=.*)?", word, re.DOTALL):
+            _say(section)
+            return word.replace(f"--{section}.{old}", f"--{section}.{new}", 1)
+    return word
+
+
+@contextlib.contextmanager
+def _renaming() -> Iterator[None]:
+    """Let settings in files, and sections given as one text, have their earlier names."""
+    load = get_loader("yaml")
+
+    def load_and_rename(text: Any, *more: Any, **options: Any) -> Any:
+        return _rename_keys(load(text, *more, **options))
+
+    set_loader("yaml", load_and_rename)
+    try:
+        yield
+    finally:
+        set_loader("yaml", load)
+
+
+def _rename_keys(loaded: Any) -> Any:
+    if not isinstance(loaded, dict):
+        return loaded
+    for section, (old, new) in RENAMED.items():
+        fields = {one.name for one in dataclasses.fields(OptimizerConfig)}
+        if isinstance(loaded.get(section), dict):
+            loaded = {**loaded, section: _rename_key(loaded[section], section, old, new)}
+        elif old in loaded and loaded.keys() <= fields | {old}:  # the section by itself
+            loaded = _rename_key(loaded, section, old, new)
+        loaded = _rename_key(loaded, section, f"{section}.{old}", f"{section}.{new}")
+    return loaded
+
+
+def _rename_key(values: dict[str, Any], section: str, old: str, new: str) -> dict[str, Any]:
+    if old not in values:
+        return values
+    _say(section)
+    if new in values and values[new] != values[old]:
+        raise UsageError(
+            f"{section}: {old} ({values[old]!r}) is the earlier name of {new} ({values[new]!r}); "
+            f"leave one out"
+        )
+    return {new if key == old else key: value for key, value in values.items()}
+
+
+def _say(section: str) -> None:
+    old, new = RENAMED[section]
+    print(f"note: {section}.{old} is called {section}.{new} now", file=sys.stderr)

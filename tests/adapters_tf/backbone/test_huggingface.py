@@ -52,7 +52,7 @@ def test_a_failed_save_leaves_the_earlier_one(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     model.shared.embeddings.assign_add(np.ones(model.shared.embeddings.shape, np.float32))
-    monkeypatch.setattr(huggingface, "save_file", fail)
+    monkeypatch.setattr(huggingface, "write_tensors", fail)
     with pytest.raises(OSError, match="No space left"):
         save_backbone(model, tmp_path)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before

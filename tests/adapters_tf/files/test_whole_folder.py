@@ -1,10 +1,12 @@
 """A folder is replaced whole or not at all."""
 
+import errno
 import shutil
 
 import pytest
+from safetensors import SafetensorError
 
-from adapters_tf.files import whole_folder
+from adapters_tf.files import tensors, whole_folder
 from adapters_tf.files.whole_folder import replaced_folder
 
 
@@ -80,3 +82,25 @@ def test_what_a_kill_left_is_no_adapter(make_run, tmp_path):
     adapters = run / "adapters"
     shutil.copytree(adapters / "rte", adapters / ".rte.partial")
     assert list(find_task_folders((str(run),))) == ["rte"]
+
+
+def test_a_symbolic_link_stays_and_leads_to_the_new_one(tmp_path):
+    write(tmp_path / "real", "one")
+    (tmp_path / "link").symlink_to("real")
+    for text in ("two", "three"):
+        write(tmp_path / "link", text)
+        assert contents(tmp_path / "real") == {"a.txt": text}
+    assert (tmp_path / "link").is_symlink()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "real"]
+
+
+def test_a_full_disk_is_said_as_such(tmp_path, monkeypatch):
+    """safetensors wraps what the system says in an error of its own."""
+
+    def refuse(*arguments, **keywords):
+        raise SafetensorError("I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr(tensors, "save_file", refuse)
+    with pytest.raises(OSError, match="No space left") as caught:
+        tensors.write_tensors({}, tmp_path / "a.safetensors")
+    assert caught.value.errno == errno.ENOSPC and "a.safetensors" in str(caught.value)

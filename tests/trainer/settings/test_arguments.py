@@ -25,17 +25,60 @@ def test_a_file_and_options_over_it(tmp_path):
     assert config.task_list() == ["rte"]
 
 
-@pytest.mark.parametrize("place", ["option", "file"])
-def test_the_schedule_under_its_earlier_name(tmp_path, capsys, place):
-    argv = ["--optimizer.decay=cosine"]
-    if place == "file":
-        file = tmp_path / "run.yaml"
-        file.write_text("optimizer: {decay: cosine, warmup_steps: 3}\n")
-        argv = [f"--config={file}"]
-    config = read_arguments(argv)
-    assert config.optimizer.schedule == "cosine"
-    assert config.optimizer.warmup_steps == (3 if place == "file" else 0)
-    assert capsys.readouterr().err == "note: optimizer.decay is called optimizer.schedule now\n"
+NOTE = "note: optimizer.decay is called optimizer.schedule now\n"
+
+
+@pytest.fixture
+def old_file(tmp_path):
+    """Files that call the schedule by its earlier name, in every way that names it."""
+
+    def write(form):
+        text = {
+            "nested": "optimizer: {decay: cosine, warmup_steps: 3}",
+            "json": '{"optimizer": {"decay": "cosine", "warmup_steps": 3}}',
+            "dotted": "optimizer.decay: cosine\noptimizer.warmup_steps: 3",
+        }[form]
+        file = tmp_path / ("run.json" if form == "json" else "run.yaml")
+        file.write_text(text + "\n")
+        return f"--config={file}"
+
+    return write
+
+
+@pytest.mark.parametrize("form", ["nested", "json", "dotted"])
+def test_the_schedule_under_its_earlier_name_in_a_file(old_file, capsys, form):
+    config = read_arguments([old_file(form)])
+    assert (config.optimizer.schedule, config.optimizer.warmup_steps) == ("cosine", 3)
+    assert capsys.readouterr().err == NOTE
+
+
+def test_the_schedule_under_its_earlier_name_as_an_option(capsys):
+    assert read_arguments(["--optimizer.decay=cosine"]).optimizer.schedule == "cosine"
+    assert read_arguments(["--optimizer.decay", "cosine"]).optimizer.schedule == "cosine"
+    assert read_arguments(['--optimizer={"decay": "cosine"}']).optimizer.schedule == "cosine"
+    assert capsys.readouterr().err == 3 * NOTE
+
+
+def test_the_last_one_wins_whatever_it_is_called(old_file):
+    for late in ("--optimizer.schedule=linear", "--optimizer.decay=linear"):
+        assert read_arguments([old_file("nested"), late]).optimizer.schedule == "linear"
+    both = ["--optimizer.decay=cosine", "--optimizer.schedule=constant"]
+    assert read_arguments(both).optimizer.schedule == "constant"
+    assert read_arguments(both[::-1]).optimizer.schedule == "cosine"
+
+
+def test_two_names_that_differ_are_refused(tmp_path):
+    file = tmp_path / "run.yaml"
+    file.write_text("optimizer: {decay: cosine, schedule: linear}\n")
+    with pytest.raises(UsageError, match=r"'cosine'.*earlier name of schedule.*'linear'"):
+        read_arguments([f"--config={file}"])
+
+
+def test_a_printed_config_says_what_would_run(old_file, capsys):
+    with pytest.raises(SystemExit):
+        read_arguments([old_file("nested"), "--print_config"])
+    printed = capsys.readouterr().out
+    assert "schedule: cosine" in printed and "decay" not in printed.replace("weight_decay", "")
 
 
 @pytest.mark.parametrize(
