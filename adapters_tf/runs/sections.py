@@ -2,8 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+# What settings were called in earlier versions, by section: the name then and now.
+RENAMED = {"optimizer": ("decay", "schedule")}
+
+
+def renamed(values: Mapping[str, Any], old: str, new: str) -> dict[str, Any]:
+    """Give a setting its name of today, in its place among the others.
+
+    Args:
+        values: Settings by name; where both names are there, their values are equal.
+        old: The earlier name.
+        new: The name of today.
+
+    Returns:
+        A changed copy.
+    """
+    return {new if name == old else name: value for name, value in values.items()}
 
 
 @dataclass(frozen=True)

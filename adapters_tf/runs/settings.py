@@ -15,18 +15,18 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 from adapters_tf.errors import WeightsError, suggest
 from adapters_tf.methods import method_class
 from adapters_tf.runs.sections import (
+    RENAMED,
     AdapterConfig,
     DataConfig,
     DistributionConfig,
     ModelConfig,
     OptimizerConfig,
     TrainingConfig,
+    renamed,
 )
 
 # Written into config.yaml for the reader; not part of what makes two runs the same.
 PROVENANCE = ("commit", "versions")
-# What settings were called in earlier versions: section, name, and the name now.
-RENAMED = {("optimizer", "decay"): "schedule"}
 
 # What every version has written: without it another run would be read, and not one word said.
 REQUIRED: Mapping[str, tuple[str, ...]] = {
@@ -123,19 +123,16 @@ def parse_settings(tree: Mapping[str, Any], where: str) -> ResolvedRun:
     """
     given = {name: value for name, value in tree.items() if name not in PROVENANCE}
     for section, names in REQUIRED.items():
+        values = given.get(section, {})
         for name in names:
-            if isinstance(given.get(section, {}), Mapping) and name not in given.get(section, {}):
+            if isinstance(values, Mapping) and name not in values:
                 raise WeightsError(f"{where} is not whole: it lacks {section}.{name}")
-    for section, old in RENAMED:
-        if isinstance(given.get(section), Mapping) and old in given[section]:
-            if (
-                given[section].get(RENAMED[section, old], given[section][old])
-                != given[section][old]
-            ):
+    for section, (old, new) in RENAMED.items():
+        values = given.get(section)
+        if isinstance(values, Mapping) and old in values:
+            if values.get(new, values[old]) != values[old]:
                 raise WeightsError(f"{where} has {section}.{old} and its new name, which differ")
-            moved = {RENAMED[section, old]: given[section][old]}
-            rest = {name: value for name, value in given[section].items() if name != old}
-            given[section] = {**rest, **moved}
+            given[section] = renamed(values, old, new)
     for name, kind in _SECTIONS.items():
         if name in given:
             given[name] = _read_section(kind, given[name], name, where)

@@ -12,11 +12,9 @@ from typing import Any, NoReturn
 
 from jsonargparse import ArgumentParser, get_loader, set_loader
 
+from adapters_tf.runs.sections import RENAMED, renamed
 from prep.errors import UsageError
-from trainer.settings.config import OptimizerConfig, RunConfig
-
-# What settings were called in earlier versions, by section: the name then and now.
-RENAMED = {"optimizer": ("decay", "schedule")}
+from trainer.settings.config import RunConfig
 
 
 class SuggestingParser(ArgumentParser):
@@ -95,7 +93,7 @@ def _rename_keys(loaded: Any) -> Any:
     if not isinstance(loaded, dict):
         return loaded
     for section, (old, new) in RENAMED.items():
-        fields = {one.name for one in dataclasses.fields(OptimizerConfig)}
+        fields = {one.name for one in dataclasses.fields(_section_class(section))}
         if isinstance(loaded.get(section), dict):
             loaded = {**loaded, section: _rename_key(loaded[section], section, old, new)}
         elif old in loaded and loaded.keys() <= fields | {old}:  # the section by itself
@@ -113,7 +111,11 @@ def _rename_key(values: dict[str, Any], section: str, old: str, new: str) -> dic
             f"{section}: {old} ({values[old]!r}) is the earlier name of {new} ({values[new]!r}); "
             f"leave one out"
         )
-    return {new if key == old else key: value for key, value in values.items()}
+    return renamed(values, old, new)
+
+
+def _section_class(section: str) -> Any:
+    return next(one.default_factory for one in dataclasses.fields(RunConfig) if one.name == section)
 
 
 def _say(section: str) -> None:
