@@ -4,7 +4,8 @@ Tasks whose label words are single distinct tokens take one decoder step (`Argma
 others are decoded greedily (`GreedyModel`) up to the task's decoding length.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import tensorflow as tf
@@ -15,7 +16,7 @@ from eval.decoding.greedy import GreedyModel
 from eval.decoding.predictor import Progress, TokenPredictor
 from eval.decoding.replicas import check_batch_size
 from eval.metrics.answers import gather_answers, target_texts
-from eval.metrics.registry import score
+from eval.metrics.registry import name_words, score
 from prep import Manifest, TaskEntry, TokenTable, UsageError, Vocabulary, nearest
 
 ARGMAX_LENGTH = 1  # tokens; any longer answer is decoded
@@ -52,6 +53,7 @@ class TaskResult:
         metrics: Figures by name, the task's main metric first.
         predictions: In the source's row order.
         unreadable: Answers that were no label word, or no number, of tasks that ask for one.
+        words: Which words a metric counted, by metric, where that depends on the script.
     """
 
     task: str
@@ -59,6 +61,7 @@ class TaskResult:
     metrics: dict[str, float]
     predictions: list[Prediction]
     unreadable: int
+    words: Mapping[str, str] = field(default_factory=dict)
 
 
 class Evaluator:
@@ -115,8 +118,9 @@ class Evaluator:
         token_ids = self.predict_tokens(entry, table, report)
         texts = [self.vocabulary.decode(ids) for ids in token_ids]
         targets = target_texts(entry, table, self.vocabulary)
-        answers = gather_answers(entry, table, targets, texts)
+        answers = gather_answers(entry, table, targets, texts, self.vocabulary)
         metrics = score(entry.metrics, answers)
+        words = name_words(entry.metrics, answers)
         predictions = [
             Prediction(
                 int(table.examples[row]),
@@ -129,7 +133,7 @@ class Evaluator:
             for row, ids in enumerate(token_ids)
         ]
         predictions.sort(key=lambda prediction: prediction.example)
-        return TaskResult(task, len(table), metrics, predictions, answers.unreadable)
+        return TaskResult(task, len(table), metrics, predictions, answers.unreadable, words)
 
     def predict_tokens(
         self, entry: TaskEntry, table: TokenTable, report: Progress = lambda done: None

@@ -22,6 +22,7 @@ class Answers:
         groups: [examples], equal for examples that are scored together; None: no groups.
         is_readable: bool [examples], which given answers are of the kind that was asked for; None:
             all of them.
+        language: ISO 639-1 code of texts; empty: unknown.
     """
 
     targets: np.ndarray
@@ -30,12 +31,14 @@ class Answers:
     references: Sequence[Sequence[str]] = ()
     groups: np.ndarray | None = None
     is_readable: np.ndarray | None = None
+    language: str = ""
 
     @property
     def are_right(self) -> np.ndarray:
         """Whether each answer is a right one to the last character, as bool [examples]."""
         if not self.references:
-            return self.targets == self.predictions
+            is_equal: np.ndarray = self.targets == self.predictions
+            return is_equal if self.is_readable is None else is_equal & self.is_readable
         pairs = zip(self.references, self.predictions, strict=True)
         return np.array([given in right for right, given in pairs])
 
@@ -93,7 +96,11 @@ def target_texts(entry: TaskEntry, table: TokenTable, vocabulary: Vocabulary) ->
 
 
 def gather_answers(
-    entry: TaskEntry, table: TokenTable, targets: Sequence[str], predictions: Sequence[str]
+    entry: TaskEntry,
+    table: TokenTable,
+    targets: Sequence[str],
+    predictions: Sequence[str],
+    vocabulary: Vocabulary,
 ) -> Answers:
     """Read right and given answers of a table for the metrics.
 
@@ -102,16 +109,20 @@ def gather_answers(
         table: The examples, with all the right answers where there are several.
         targets: Texts of `target_texts`.
         predictions: Decoded answers, in the table's order.
+        vocabulary: Of the dataset; texts are compared after its normalization.
 
     Returns:
         What metrics take.
     """
-    references = [tuple(map(read_text, texts)) for texts in table.references or ()]
+    references = [
+        tuple(read_text(text, vocabulary) for text in texts) for texts in table.references or ()
+    ]
     paired = pair_answers(
-        read_answers(entry, targets),
-        read_answers(entry, predictions),
+        read_answers(entry, targets, vocabulary),
+        read_answers(entry, predictions, vocabulary),
         len(entry.label_words),
         references,
         table.groups,
     )
-    return replace(paired, is_readable=are_readable(entry, predictions))
+    is_readable = are_readable(entry, predictions, vocabulary)
+    return replace(paired, is_readable=is_readable, language=entry.language)

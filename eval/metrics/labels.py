@@ -4,7 +4,6 @@ import numpy as np
 from sklearn import metrics as sklearn_metrics
 
 from eval.metrics.answers import Answers
-from eval.metrics.reading import NOT_A_LABEL
 from prep import UsageError
 
 
@@ -22,25 +21,29 @@ def group_exact_match(answers: Answers) -> float:
 
 
 def f1(answers: Answers) -> float:
-    """Compute F1 of class 1 in a two-class task, else the mean over classes.
+    """Compute F1 of class 1 in a two-class task, else the mean over the classes of the task.
 
-    Unreadable answers of a two-class task count as the wrong one of the two, as in T5's evaluation
-    of GLUE; with more classes they are a miss of the right class.
+    Both are as T5 evaluates GLUE and SuperGLUE (`t5.evaluation.metrics`: `f1_score_with_invalid`
+    and `mean_multiclass_f1`). An unreadable answer of a two-class task counts as the wrong one of
+    the two; with more classes it is a miss of the right class.
 
     Args:
         answers: Label indices, −1 where unreadable.
 
     Returns:
-        From 0 to 1. The mean is over the classes that occur, as scikit-learn takes it.
+        From 0 to 1. The mean is over all classes of the task, also those that neither the right
+        nor the given answers have, which count 0. scikit-learn's default leaves those out and
+        takes "unreadable" for one more class; it is the same where every class occurs and every
+        answer can be read.
     """
     targets, predictions = answers.targets, answers.predictions
     if answers.classes == 2:
         readable = _without_unreadable(targets, predictions)
         return float(sklearn_metrics.f1_score(targets, readable, zero_division=0.0))
-    occurring = np.setdiff1d(np.union1d(targets, predictions), [NOT_A_LABEL])
+    classes = list(range(answers.classes))
     return float(
         sklearn_metrics.f1_score(
-            targets, predictions, labels=occurring, average="macro", zero_division=0.0
+            targets, predictions, labels=classes, average="macro", zero_division=0.0
         )
     )
 

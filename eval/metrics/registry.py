@@ -4,12 +4,12 @@ Answers come as `eval.metrics.reading` reads them: label indices (−1: not a la
 texts. Adding a metric takes one function here, one line in `METRICS` and one test.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from eval.metrics.answers import Answers, Metric
 from eval.metrics.labels import accuracy, f1, group_exact_match, matthews
 from eval.metrics.numbers import pearson, spearman
-from eval.metrics.texts import bleu, rouge_l, squad_em, squad_f1
+from eval.metrics.texts import bleu, bleu_words, rouge_l, rouge_words, squad_em, squad_f1
 from prep import TaskEntry, UsageError, nearest
 
 METRICS: Mapping[str, Metric] = {
@@ -25,6 +25,9 @@ METRICS: Mapping[str, Metric] = {
     "squad_em": squad_em,
     "squad_f1": squad_f1,
 }
+
+# Which words a metric counts, where that depends on the script of the texts.
+WORDS: Mapping[str, Callable[[Answers], str]] = {"bleu": bleu_words, "rouge_l": rouge_words}
 
 
 def check_metrics(entries: Iterable[TaskEntry]) -> None:
@@ -83,3 +86,16 @@ def score(names: Sequence[str], answers: Answers) -> dict[str, float]:
     """
     check_names(names)
     return {name: METRICS[name](answers) for name in names}
+
+
+def name_words(names: Sequence[str], answers: Answers) -> dict[str, str]:
+    """Name the words that metrics of texts count, which depend on language and script.
+
+    Args:
+        names: Of `METRICS`.
+        answers: Right and given ones.
+
+    Returns:
+        Names of tokenizers by metric name; nothing for metrics that count no words.
+    """
+    return {name: WORDS[name](answers) for name in names if name in WORDS}

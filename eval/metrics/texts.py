@@ -1,32 +1,64 @@
 """Metrics of texts: BLEU, ROUGE-L, SQuAD's exact match and F1."""
 
+import itertools
 import re
 import string
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
-import sacrebleu
 from rouge_score import rouge_scorer
+from sacrebleu.metrics import BLEU
 
 from eval.metrics.answers import Answers
+from eval.metrics.tokenizers import bleu_tokenizer, make_rouge_tokenizer, rouge_tokenizer
+
+_BLEU_ORDER = 4  # words in a row that BLEU counts at most (Papineni et al. 2002)
 
 
 def bleu(answers: Answers) -> float:
-    """Compute BLEU of the whole corpus, from 0 to 1, with all references (Post 2018, sacreBLEU)."""
+    """Compute BLEU of the whole corpus, from 0 to 1, with all references (Post 2018, sacreBLEU).
+
+    Words are those of `bleu_words`. Where no right answer has four words, shorter runs of
+    words count alone, as a sentence is scored by itself: else right answers would score 0.
+    """
+    tokenizer, is_short = _bleu_settings(answers)
+    scorer = BLEU(tokenize=tokenizer, effective_order=is_short)
     most = max(map(len, answers.references))
     # One stream per reference; a repeated one changes nothing where an example has fewer.
     streams = [
         [right[min(number, len(right) - 1)] for right in answers.references]
         for number in range(most)
     ]
-    return float(sacrebleu.corpus_bleu(list(answers.predictions), streams).score) / 100
+    return float(scorer.corpus_score(list(answers.predictions), streams).score) / 100
+
+
+def bleu_words(answers: Answers) -> str:
+    """Name the words that `bleu` counts: sacreBLEU's tokenizer, and what is unusual about it."""
+    tokenizer, is_short = _bleu_settings(answers)
+    return f"{tokenizer}, no longer runs than there are" if is_short else tokenizer
 
 
 def rouge_l(answers: Answers) -> float:
-    """Compute the mean F1 of the longest common subsequence of words, stemmed (Lin 2004)."""
-    scorer = rouge_scorer.RougeScorer(["rougeL"], use_stemmer=True)
-    return _mean_of_best(lambda *pair: scorer.score(*pair)["rougeL"].fmeasure, answers)
+    """Compute the mean F1 of the longest common subsequence of words (Lin 2004).
+
+    Words are those of `rouge_words`: English ones are stemmed, as in rouge-score. A right answer
+    without a word ("+", "…") is compared as a whole.
+    """
+    tokenizer = make_rouge_tokenizer(rouge_words(answers))
+    scorer = rouge_scorer.RougeScorer(["rougeL"], tokenizer=tokenizer)
+
+    def compare(right: str, given: str) -> float:
+        if not tokenizer.tokenize(right):
+            return float(right == given)
+        return scorer.score(right, given)["rougeL"].fmeasure
+
+    return _mean_of_best(compare, answers)
+
+
+def rouge_words(answers: Answers) -> str:
+    """Name the words that `rouge_l` counts: "rouge-score" or "any-script"."""
+    return rouge_tokenizer(answers.language, _right_answers(answers))
 
 
 def squad_em(answers: Answers) -> float:
@@ -37,6 +69,18 @@ def squad_em(answers: Answers) -> float:
 def squad_f1(answers: Answers) -> float:
     """Compute the mean F1 of the words that answer and target share (Rajpurkar et al. 2016)."""
     return _mean_of_best(_word_f1, answers)
+
+
+def _right_answers(answers: Answers) -> Iterator[str]:
+    return itertools.chain.from_iterable(answers.references)
+
+
+def _bleu_settings(answers: Answers) -> tuple[str, bool]:
+    """Find sacreBLEU's tokenizer, and whether every right answer is too short for BLEU's runs."""
+    name = bleu_tokenizer(answers.language, _right_answers(answers))
+    tokenize = BLEU(tokenize=name).tokenizer
+    lengths = (len(tokenize(text).split()) for text in _right_answers(answers))
+    return name, all(length < _BLEU_ORDER for length in lengths)
 
 
 def _mean_of_best(compare: Callable[[str, str], float], answers: Answers) -> float:

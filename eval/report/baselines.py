@@ -26,7 +26,7 @@ def trivial_answer(entry: TaskEntry, training: TokenTable, vocabulary: Vocabular
     if not texts:
         raise ValueError(f"task {entry.name!r}: the training split is empty")
     if entry.kind == "regression":
-        return repr(sum(read_answers(entry, texts)) / len(texts))
+        return repr(sum(read_answers(entry, texts, vocabulary)) / len(texts))
     return Counter(texts).most_common(1)[0][0]
 
 
@@ -46,5 +46,5 @@ def trivial_baseline(
     """
     answer = trivial_answer(entry, training, vocabulary)
     targets = target_texts(entry, evaluation, vocabulary)
-    answers = gather_answers(entry, evaluation, targets, [answer] * len(targets))
+    answers = gather_answers(entry, evaluation, targets, [answer] * len(targets), vocabulary)
     return score(entry.metrics, answers)

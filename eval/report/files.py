@@ -52,6 +52,7 @@ def _figures(task: ScoredTask, split: str) -> dict[str, Any]:
         "kind": task.entry.kind,
         "examples": task.result.examples,
         "metrics": task.result.metrics,
+        **({"words": dict(task.result.words)} if task.result.words else {}),
         "trivial_baseline": task.baseline,
         "unreadable_predictions": task.result.unreadable,
         # Their predictions are compared with what was left of the target.

@@ -61,6 +61,7 @@ def _planned_task(plan: TaskPlan, vocabulary: Vocabulary) -> TaskEntry:
         notes=plan.notes,
         definition=definition_digest(plan.task),
         truncation=plan.task.truncation,
+        language=plan.task.language,
     )
 
 
@@ -83,7 +84,8 @@ def list_differences(planned: Manifest, existing: Manifest) -> list[str]:
     if _asked_for(planned) != _asked_for(existing):
         return [*different, "tasks"]
     different += [f"sources of {task}" for task in existing.tasks if task in planned.failed]
-    per_task = ("kind", "label_words", "metrics", "sources", "definition", "truncation", "notes")
+    per_task = ["kind", "label_words", "metrics", "sources", "definition", "truncation", "notes"]
+    per_task += ["language"]
     both = [task for task in planned.tasks if task in existing.tasks]
     for task, name in ((task, name) for task in both for name in per_task):
         if getattr(planned.tasks[task], name) != getattr(existing.tasks[task], name):

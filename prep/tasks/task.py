@@ -75,6 +75,8 @@ class Task:
             one example, to be scored against the best fitting of them.
         group: A template or function that is equal for examples which are scored together, as
             MultiRC's answers to one question are.
+        language: ISO 639-1 code of the right answers, such as "ru": which words ROUGE and BLEU
+            count. Empty: they see by the letters.
     """
 
     name: str
@@ -99,6 +101,7 @@ class Task:
     objective: str = ""
     answers: Callable[[Row], Iterable[str]] | None = None
     group: Wording = ""
+    language: str = ""
 
     def __post_init__(self) -> None:
         check_truncation(self.truncation, f"task {self.name!r}")

@@ -34,6 +34,7 @@ _TASK_KEYS = (
     *("name", "kind", "description", "folder", "files", "carve", "fields", "inputs", "targets"),
     *("labels", "metrics", "truncation", "max_input_length", "max_target_length", "tfds", "hf"),
     *("hyperformer", "whole_words", "note", "objective", "answers", "group"),
+    "language",
 )
 _REQUIRED_KEYS = ("name", "kind", "files", "inputs", "targets", "metrics")
 
@@ -184,6 +185,7 @@ class _TasksFile:
                 ("objective", self._text),
                 ("answers", self._answers),
                 ("group", self._text),
+                ("language", self._text),
                 ("max_input_length", self._number),
                 ("max_target_length", self._number),
                 ("hyperformer", self._rewording),

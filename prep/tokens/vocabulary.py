@@ -118,6 +118,17 @@ class Vocabulary:
         parts.append(self._decode_pieces(segment))
         return " ".join(part for part in parts if part)
 
+    def normalize(self, text: str) -> str:
+        """Return what the vocabulary sees of a text: its normalization, with plain blanks.
+
+        Args:
+            text: Any text.
+
+        Returns:
+            The text that pieces are found in; what decoding gives back at best.
+        """
+        return self._processor.normalize(text).replace("▁", " ").strip()
+
     @cached_property
     def tokens(self) -> tuple[str, ...]:
         """Every token as text, by id: pieces, then sentinels."""

@@ -20,6 +20,7 @@ E2E_NLG = Task(
     inputs="e2e_nlg meaning: {mr}",
     targets="{ref}",
     metrics=("bleu", "rouge_l"),
+    language="en",
     hf=HubSource(
         "GEM/e2e_nlg",
         splits=_ALL_SPLITS,
@@ -46,6 +47,7 @@ E_CARE_EXPLANATION = Task(
     inputs="e_care_explanation cause: {cause} effect: {effect}",
     targets="{conceptual_explanation}",
     metrics=("bleu", "rouge_l"),
+    language="en",
     source=FileSource(
         folders=("ecare", "e_care", "Explanation_Generation"),
         layouts=(

@@ -153,6 +153,7 @@ CAUSAL_QA = Task(
     targets="",
     answers=gold_answers,
     metrics=("squad_f1", "squad_em", "rouge_l"),
+    language="en",
     hyperformer=Rewording(inputs="question: {question_processed} context: {context_processed}"),
     source=FileSource(
         folders=("causal_qa", "causalqa", "causalqg"),

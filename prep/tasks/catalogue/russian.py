@@ -183,6 +183,7 @@ LENTA = Task(
     inputs="lenta text: {text}",
     targets="{title}",
     metrics=("rouge_l", "bleu"),
+    language="ru",
     source=FileSource(
         folders=("lenta",),
         layouts=(

@@ -61,6 +61,7 @@ def translation_task(corpus: str, source: str, target: str, pair: str = "") -> T
         inputs=f"translate {names[0]} to {names[1]}: {{{source}}}",
         targets=f"{{{target}}}",
         metrics=("bleu",),
+        language=target,
         hyperformer=Rewording(inputs=f"{{{source}}}", name=f"Translate {names[0]} to {names[1]}"),
         tfds=TfdsSource(f"{corpus}_translate", pair, splits=_SPLITS) if is_wmt else None,
         hf=HubSource(f"wmt/{corpus}", pair, splits=_SPLITS)

@@ -44,9 +44,28 @@ def test_f1_of_three_classes_by_hand():
     assert one("f1", [0, 0, 1, 2], [0, 1, 1, -1], 3) == pytest.approx((2 / 3 + 2 / 3 + 0) / 3)
 
 
-def test_two_of_three_classes_are_still_averaged():
-    # Both classes have F1 2/3 and 0.8, unlike the F1 of class 1 alone.
-    assert one("f1", [0, 0, 1, 1], [0, 1, 1, 1], 3) == pytest.approx((2 / 3 + 0.8) / 2)
+def test_a_class_that_does_not_occur_counts_as_zero():
+    # Classes 0 and 1 have F1 2/3 and 0.8; the third has none, and T5 divides by three.
+    assert one("f1", [0, 0, 1, 1], [0, 1, 1, 1], 3) == pytest.approx((2 / 3 + 0.8) / 3)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_f1_of_several_classes_is_t5s(seed):
+    """As `t5.evaluation.metrics.mean_multiclass_f1` computes it, and where it is scikit-learn's."""
+    random = np.random.default_rng(seed)
+    targets, answers = random.integers(0, 3, 30), random.integers(-1, 3, 30)
+    t5 = reference.fbeta_score(
+        targets, answers, labels=range(4), beta=1, average="macro", zero_division=0.0
+    )
+    assert one("f1", targets.tolist(), answers.tolist(), 4) == pytest.approx(t5)
+    # scikit-learn takes the classes that occur, the unreadable one among them: also four here.
+    assert set(answers) == {-1, 0, 1, 2}
+    theirs = reference.f1_score(targets, answers, average="macro")
+    assert theirs == pytest.approx(t5)
+    readable = np.where(answers < 0, 0, answers)
+    theirs = reference.f1_score(targets, readable, average="macro")
+    assert one("f1", targets.tolist(), readable.tolist(), 3) == pytest.approx(theirs)
+    assert one("f1", targets.tolist(), readable.tolist(), 4) == pytest.approx(theirs * 3 / 4)
 
 
 def test_matthews_by_hand():

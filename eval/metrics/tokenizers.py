@@ -1,0 +1,111 @@
+"""Which words ROUGE and BLEU count: those of the script that the right answers are written in.
+
+The tokenizers that published figures are made with know English and its like only. rouge-score
+drops whatever is not a–z or 0–9, so identical Russian texts score 0; sacreBLEU's "13a" takes a
+Chinese sentence for one word, so identical ones have no four words in a row, and score 0 too.
+
+The language of a task decides where the task names one, else the letters of its right answers do.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+
+import regex
+from rouge_score.tokenizers import DefaultTokenizer, Tokenizer
+
+# The share of letters beyond a–z up to which a text passes as English: a name, a café.
+MOSTLY_ENGLISH = 0.005
+# The share of letters of scripts without blanks from which on a text is not cut at blanks.
+UNSPACED = 0.1
+
+ROUGE_SCORE = "rouge-score"  # a–z and 0–9, stemmed
+ANY_SCRIPT = "any-script"  # `split_words`
+
+_UNSPACED = {
+    "Han": "zh",
+    **dict.fromkeys(("Hiragana", "Katakana", "Thai", "Lao", "Khmer", "Myanmar"), "char"),
+}
+_BLEU_OF_LANGUAGE = {"zh": "zh", **dict.fromkeys(("ja", "th", "lo", "km", "my"), "char")}
+_UNSPACED_LETTER = "".join(rf"\p{{{script}}}" for script in _UNSPACED)
+_WORD = regex.compile(rf"[{_UNSPACED_LETTER}]\p{{M}}*|(?:(?![{_UNSPACED_LETTER}])\w)+")
+_LETTER = regex.compile(r"\p{L}")
+_SCRIPTS = {script: regex.compile(rf"\p{{{script}}}") for script in _UNSPACED}
+
+
+def split_words(text: str) -> list[str]:
+    """Cut a text of any script into words: runs of letters, marks and digits, case folded.
+
+    A letter of a script that is written without blanks (Chinese, Japanese, Thai, …) is a word.
+
+    Args:
+        text: Any text.
+
+    Returns:
+        Its words.
+    """
+    return _WORD.findall(text.casefold())
+
+
+class AnyScript(Tokenizer):
+    """`split_words` as rouge-score takes a tokenizer."""
+
+    def tokenize(self, text: str) -> list[str]:
+        """Cut a text into words."""
+        return split_words(text)
+
+
+def rouge_tokenizer(language: str, texts: Iterable[str]) -> str:
+    """Choose the words that ROUGE counts.
+
+    Args:
+        language: ISO 639-1 code of the right answers; empty: see by their letters.
+        texts: The right answers.
+
+    Returns:
+        `ROUGE_SCORE` for English, else `ANY_SCRIPT`.
+    """
+    if language:
+        return ROUGE_SCORE if _base(language) == "en" else ANY_SCRIPT
+    letters, foreign = 0, 0
+    for text in texts:
+        found = "".join(_LETTER.findall(text))
+        letters += len(found)
+        foreign += sum(not letter.isascii() for letter in found)
+    return ROUGE_SCORE if foreign <= MOSTLY_ENGLISH * letters else ANY_SCRIPT
+
+
+def make_rouge_tokenizer(name: str) -> Tokenizer:
+    """Make the tokenizer that `rouge_tokenizer` names."""
+    return AnyScript() if name == ANY_SCRIPT else DefaultTokenizer(use_stemmer=True)
+
+
+def bleu_tokenizer(language: str, texts: Iterable[str]) -> str:
+    """Choose the words that BLEU counts, by sacreBLEU's name of their tokenizer.
+
+    Args:
+        language: ISO 639-1 code of the right answers; empty: see by their letters.
+        texts: The right answers.
+
+    Returns:
+        "zh" for Chinese, "char" for other languages written without blanks, else "13a".
+    """
+    if language:
+        return _BLEU_OF_LANGUAGE.get(_base(language), "13a")
+    counts: Counter[str] = Counter()
+    letters = 0
+    for text in texts:
+        letters += len(_LETTER.findall(text))
+        for script, letter in _SCRIPTS.items():
+            counts[script] += len(letter.findall(text))
+    if not letters or counts.total() < UNSPACED * letters:
+        return "13a"
+    # Japanese is written with Chinese characters too; kana tell it from Chinese.
+    kana = counts["Hiragana"] + counts["Katakana"]
+    if kana >= UNSPACED * counts["Han"]:
+        counts.pop("Han")
+    return _UNSPACED[counts.most_common(1)[0][0]]
+
+
+def _base(language: str) -> str:
+    """Drop region and script of a language code: zh-Hant and zh_TW are zh."""
+    return regex.split("[-_]", language.lower())[0]
