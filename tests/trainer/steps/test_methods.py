@@ -1,5 +1,6 @@
 """The train step of every adapter method, variants and all."""
 
+import functools
 import re
 
 import numpy as np
@@ -42,7 +43,7 @@ def test_a_step_moves_its_task_alone(name, optimizer_name, make_optimizer, uneve
 
 
 @for_every_method
-def test_a_step_on_replicas_in_bfloat16_moves_its_task_alone(
+def test_steps_on_replicas_in_bfloat16_descend_and_move_their_task_alone(
     method, make_optimizer, uneven_batch, four_replicas
 ):
     def copies(model, optimizer):
@@ -63,9 +64,13 @@ def test_a_step_on_replicas_in_bfloat16_moves_its_task_alone(
         step = tf.function(lambda batch: four_replicas.run(train_step, (model, optimizer, batch)))
         step(share_out(four_replicas, uneven_batch(task=0)))
         before = list(copies(model, optimizer))
-        step(share_out(four_replicas, uneven_batch(task=1)))
+        losses = []
+        for _ in range(8):
+            loss, _ = step(share_out(four_replicas, uneven_batch(task=1)))
+            losses.append(np.sum(four_replicas.experimental_local_results(loss)[0]))
     finally:
         set_precision("float32")
+    assert np.isfinite(losses).all() and losses[-1] < losses[0]
     moved = 0
     for (path, name, is_bank, old), (*_, new) in zip(before, copies(model, optimizer), strict=True):
         assert len(old) == len(new) == 4
@@ -77,54 +82,40 @@ def test_a_step_on_replicas_in_bfloat16_moves_its_task_alone(
     assert moved > 2 * len(before)  # most variables and slots, in all four replicas
 
 
-@for_every_method
-def test_four_replicas_equal_one(method, make_optimizer, uneven_batch, four_replicas):
-    results = []
-    for strategy in (tf.distribute.get_strategy(), four_replicas):
+@pytest.fixture(scope="module")
+def losses_of(make_optimizer, uneven_batch):
+    """The losses of three steps of two tasks, by what runs a step; as they are, once a method."""
+
+    def three_steps(method, strategy=None, **compiled):
+        strategy = strategy or tf.distribute.get_strategy()
         with strategy.scope():
             model = make_model(method)
             shake(model)
             optimizer = make_optimizer(model)
 
-        @tf.function
-        def step(batch, strategy=strategy, model=model, optimizer=optimizer):
+        def step(batch):
             return strategy.run(train_step, args=(model, optimizer, batch))
 
+        run = tf.function(step, **compiled) if compiled else step
         losses = []
         for number in range(3):
-            loss, _ = step(share_out(strategy, uneven_batch(task=number % 2, seed=number)))
+            loss, _ = run(share_out(strategy, uneven_batch(task=number % 2, seed=number)))
             losses.append(np.sum(strategy.experimental_local_results(loss)[0]))
-        results.append(losses)
-    np.testing.assert_allclose(results[1], results[0], rtol=1e-5)
+        return losses
+
+    return {"uncompiled": functools.cache(three_steps), "as": three_steps}
 
 
 @for_every_method
-def test_it_runs_in_bfloat16(method, make_optimizer, uneven_batch):
-    set_precision("mixed_bfloat16")
-    try:
-        model = make_model(method)
-        optimizer = make_optimizer(model)
-        step = tf.function(lambda batch: train_step(model, optimizer, batch))
-        losses = [np.sum(step(uneven_batch())[0]) for _ in range(8)]
-    finally:
-        set_precision("float32")
-    assert np.isfinite(losses).all() and losses[-1] < losses[0]
+def test_four_replicas_equal_one(method, losses_of, four_replicas):
+    losses = losses_of["as"](method, four_replicas, jit_compile=False)
+    np.testing.assert_allclose(losses, losses_of["uncompiled"](method), rtol=1e-5)
 
 
 @for_every_method
-def test_it_compiles_with_xla_and_gives_the_same(method, make_optimizer, uneven_batch):
-    results = []
-    for jit_compile in (False, True):
-        model = make_model(method)
-        shake(model)
-        optimizer = make_optimizer(model)
-
-        @tf.function(jit_compile=jit_compile)
-        def step(batch, model=model, optimizer=optimizer):
-            return train_step(model, optimizer, batch)
-
-        results.append([np.sum(step(uneven_batch(task=n, seed=n))[0]) for n in range(2)])
-    np.testing.assert_allclose(results[1], results[0], rtol=1e-5)
+def test_it_compiles_with_xla_and_gives_the_same(method, losses_of):
+    losses = losses_of["as"](method, jit_compile=True)
+    np.testing.assert_allclose(losses, losses_of["uncompiled"](method), rtol=1e-5)
 
 
 @for_every_method
