@@ -2,22 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 
-from adapters_tf.commands import bank, embed, exchange, listing, merge
-from adapters_tf.commands.arguments import OneLineParser
+from adapters_tf.commands.parsers import make_parser
 from adapters_tf.errors import run_command
-
-COMMANDS = (exchange, merge, bank, embed, listing)
-
-
-def make_parser() -> OneLineParser:
-    """Build the command line."""
-    parser = OneLineParser(prog="python -m adapters_tf", description=__doc__)
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in COMMANDS:
-        command.add_parser(commands)
-    return parser
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -29,8 +18,9 @@ def main(argv: list[str] | None = None) -> int:
     Returns:
         The exit code.
     """
-    options = make_parser().parse_args(argv)
-    options.run_with(options)
+    options = make_parser(__doc__).parse_args(argv)
+    file, function = options.run_with.split(".")
+    getattr(importlib.import_module(f"adapters_tf.commands.{file}"), function)(options)
     return 0
 
 

@@ -2,21 +2,11 @@
 
 import sys
 from argparse import BooleanOptionalAction
-from pathlib import Path
-
-from tqdm import tqdm
 
 from adapters_tf.commands.arguments import OneLineParser, read_weights, split_names
 from adapters_tf.runs.config import read_config
-from eval.evaluator import TaskResult
-from eval.metrics.registry import check_metrics
-from eval.report.baselines import trivial_baseline
-from eval.report.files import write_report
-from eval.report.table import ScoredTask, format_table
-from eval.session import Session, choose_tasks, open_session
-from prep import TaskEntry, TokenTable, UsageError, load_manifest, read_split, run_command
-
-BASELINE_SPLIT = "train"
+from eval.choice import choose_tasks
+from prep import UsageError, load_manifest, run_command
 
 
 def make_parser() -> OneLineParser:
@@ -63,6 +53,10 @@ def main(argv: list[str] | None = None) -> int:
     # Mistakes in names are found before the model is built.
     manifest = load_manifest(options.dataset or settings.dataset)
     entries = choose_tasks(names, settings, manifest, options.split)
+    from eval.metrics.registry import check_metrics
+    from eval.scoring import score_run
+    from eval.session import open_session
+
     check_metrics(entries)
     session = open_session(
         options.run,
@@ -76,24 +70,15 @@ def main(argv: list[str] | None = None) -> int:
         settings=settings,
         manifest=manifest,
     )
-    scored = [score_task(session, entry, options.split) for entry in entries]
-    print(format_table(scored))
-    provenance = {
-        "run": str(options.run),
-        "checkpoint": options.checkpoint,
-        **({"average": average, "weights": weights} if average else {}),
-        "step": session.run.step,
-        "dataset": session.dataset,
-        "vocabulary_sha256": session.vocabulary.sha256,
-        "input_length": session.evaluator.input_length,
-        "batch_size": session.evaluator.batch_size,
-        "replicas": session.evaluator.strategy.num_replicas_in_sync,
-    }
-    folder = Path(options.run) / "eval"
-    if average:
-        folder /= "-".join(("average", *average))
-    for file in write_report(folder, options.split, scored, session.vocabulary, provenance):
-        print(f"wrote {file}")
+    score_run(
+        session,
+        options.run,
+        entries,
+        options.split,
+        checkpoint=options.checkpoint,
+        average=average,
+        weights=weights,
+    )
     return 0
 
 
@@ -112,32 +97,6 @@ def check_average(average: list[str], weights: list[float] | None, checkpoint: s
         raise UsageError("--weights goes with --average: name the adapters")
     if average and checkpoint != "best":
         raise UsageError(f"--average takes the exported, best adapters; not {checkpoint!r} ones")
-
-
-def score_task(session: Session, entry: TaskEntry, split: str) -> ScoredTask:
-    """Score one task, showing progress.
-
-    Args:
-        session: The open run.
-        entry: The task.
-        split: The split to score on.
-
-    Returns:
-        The result, beside the trivial baseline's.
-    """
-    table = read_split(session.dataset, session.manifest, entry.name, split)
-    result = evaluate_with_progress(session, entry, table)
-    baseline = None
-    if BASELINE_SPLIT in entry.splits and entry.splits[BASELINE_SPLIT].examples:
-        training = read_split(session.dataset, session.manifest, entry.name, BASELINE_SPLIT)
-        baseline = trivial_baseline(entry, training, table, session.vocabulary)
-    return ScoredTask(entry, table, result, baseline)
-
-
-def evaluate_with_progress(session: Session, entry: TaskEntry, table: TokenTable) -> TaskResult:
-    """Score one table, with a progress bar of its examples on standard error."""
-    with tqdm(total=len(table), desc=entry.name, unit=" examples") as bar:
-        return session.evaluator.evaluate(entry.name, table, lambda done: bar.update(done - bar.n))
 
 
 if __name__ == "__main__":

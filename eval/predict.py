@@ -1,14 +1,32 @@
 """`python -m eval.predict`: one answer per line to texts given on the command line."""
 
+from __future__ import annotations
+
+import itertools
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from adapters_tf.commands.arguments import OneLineParser
 from adapters_tf.runs.config import read_config
-from eval.session import Session, open_session
-from prep import TokenTable, UsageError, Vocabulary, load_manifest, nearest, run_command
+from prep import (
+    Manifest,
+    TokenTable,
+    UsageError,
+    Vocabulary,
+    load_manifest,
+    nearest,
+    read_split,
+    read_vocabulary,
+    run_command,
+)
+
+if TYPE_CHECKING:  # loading TensorFlow takes seconds: only for a command line that is right
+    from eval.session import Session
+
+START_EXAMPLES = 100  # of which it is seen how a task's inputs begin
 
 
 def make_parser() -> OneLineParser:
@@ -43,6 +61,9 @@ def main(argv: list[str] | None = None) -> int:
     manifest.task(options.task)
     if not all(text.strip() for text in options.text):
         raise UsageError("--text is empty; give it the words to answer to")
+    warn_of_other_starts(options.text, options.dataset or settings.dataset, manifest, options.task)
+    from eval.session import open_session
+
     session = open_session(
         options.run,
         dataset=options.dataset,
@@ -54,6 +75,47 @@ def main(argv: list[str] | None = None) -> int:
     for answer in answer_texts(session, options.task, options.text):
         print(answer)
     return 0
+
+
+def warn_of_other_starts(texts: Sequence[str], dataset: str, manifest: Manifest, task: str) -> None:
+    """Say which texts do not begin as the task's inputs do: its name or words are missing.
+
+    Args:
+        texts: The inputs.
+        dataset: The dataset folder, of which some examples are read.
+        manifest: Its manifest.
+        task: The task.
+    """
+    start = usual_start(dataset, manifest, task)
+    vocabulary = read_vocabulary(dataset, manifest)
+    for text in texts:
+        if not vocabulary.normalize(text).startswith(start):
+            print(
+                f"warning: inputs of {task} begin with {start!r}, and this does not: {text[:40]!r}",
+                file=sys.stderr,
+            )
+
+
+def usual_start(dataset: str, manifest: Manifest, task: str) -> str:
+    """Find the words that all inputs of a task begin with.
+
+    Args:
+        dataset: The dataset folder.
+        manifest: Its manifest.
+        task: The task.
+
+    Returns:
+        What up to a hundred examples have in common; empty if that is nothing, or if there is one
+        example only.
+    """
+    splits = manifest.task(task).splits
+    split = "train" if "train" in splits else next(iter(splits))
+    table = read_split(dataset, manifest, task, split)
+    inputs = [table.input_ids(row).tolist() for row in range(min(len(table), START_EXAMPLES))]
+    if len(inputs) < 2:
+        return ""
+    same = itertools.takewhile(lambda tokens: len(set(tokens)) == 1, zip(*inputs, strict=False))
+    return read_vocabulary(dataset, manifest).decode(tokens[0] for tokens in same)
 
 
 def answer_texts(session: Session, task: str, texts: Sequence[str]) -> list[str]:

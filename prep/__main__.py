@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from prep.commands import build, inspect, stage, tasks, train_vocabulary, verify
 from prep.commands.options import spell_options
+from prep.commands.parser import OneLineParser
 from prep.errors import DataError, UsageError, run_command
 from prep.quiet import quiet_libraries
 
@@ -43,8 +44,8 @@ def read_arguments(argv: Sequence[str]) -> argparse.Namespace:
     return _make_parser().parse_args(build.join_beam_options(argv))
 
 
-def _make_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _make_parser() -> OneLineParser:
+    parser = OneLineParser(
         prog="python -m prep", description="Turn raw tasks into a dataset folder of token ids."
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")

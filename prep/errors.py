@@ -7,6 +7,7 @@ the data itself (a missing file, a corrupt shard) exits with 1. Either way it is
 import contextlib
 import difflib
 import errno
+import io
 import os
 import signal
 import sys
@@ -81,6 +82,9 @@ def run_command(
         0 on success, 1 for data and system errors, 2 for usage errors, 3 when SIGTERM or Ctrl-C
         ended it, 141 when nobody reads the output any more.
     """
+    for stream in (sys.stdout, sys.stderr):  # None where the shell closed it
+        if isinstance(stream, io.TextIOWrapper):  # a letter that a terminal lacks is no error
+            stream.reconfigure(errors="backslashreplace")
     with _sigterm_as_ctrl_c():
         return _run(main, argv)
 
@@ -88,15 +92,22 @@ def run_command(
 def _run(main: Callable[[list[str] | None], int | None], argv: Sequence[str] | None) -> int:
     try:
         code = main(None if argv is None else list(argv)) or 0
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
         return code
     except BrokenPipeError:  # whoever read along, such as `head` or `less`, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return CLOSED
     except ValueError as error:
         return _report(str(error), getattr(error, "exit_code", 1))
     except OSError as error:
-        return _report(describe_os_error(error), 1)
+        code = _report(describe_os_error(error), 1)
+        try:
+            if sys.stdout is not None:
+                sys.stdout.flush()
+        except OSError:  # it was the output that could not be written
+            _drop_output()
+        return code
     except KeyboardInterrupt:
         return _report("stopped by a signal; the same command goes on", INTERRUPTED)
 
@@ -113,6 +124,11 @@ def _sigterm_as_ctrl_c() -> Iterator[None]:
     finally:
         if is_ours:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _drop_output() -> None:
+    """Let Python's own last flush of the output, as it ends, find a file that takes it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _report(message: str, exit_code: int) -> int:

@@ -7,7 +7,9 @@ import sys
 
 import pytest
 
+import adapters_tf.commands.arguments
 import adapters_tf.errors
+import prep.commands.parser
 import prep.errors
 from adapters_tf.files import dataset_folder
 from prep.dataset import manifest
@@ -91,6 +93,73 @@ def test_sigterm_ends_a_command_in_order(package):
     assert (process.returncode, said) == (
         3,
         "error: stopped by a signal; the same command goes on\n",
+    )
+
+
+COMMAND_LINES = {
+    "": "the following arguments are required: --out, COMMAND",
+    "--ot=x": "unknown option --ot; did you mean '--out'?",
+    "--out x bild": "argument COMMAND: there is no 'bild'; did you mean 'build'?",
+    "--out x build --hwo fast": "build: unknown option --hwo; did you mean '--how'?",
+    "--out x build --how fsat": "build: argument --how: there is no 'fsat'; did you mean 'fast'?",
+    "--out x build --how fast --many two": "argument --many: invalid int value: 'two'",
+    "--out x build --how fast more": "unrecognized arguments: more",
+}
+
+
+@pytest.mark.parametrize(("words", "message"), COMMAND_LINES.items(), ids=COMMAND_LINES)
+def test_mistakes_in_a_command_line_are_one_line(words, message):
+    for module in (prep.commands.parser, adapters_tf.commands.arguments):
+        parser = module.OneLineParser(prog="program")
+        parser.add_argument("--out", required=True)
+        build = parser.add_subparsers(required=True, metavar="COMMAND").add_parser("build")
+        build.add_argument("--how", choices=("fast", "slow"), required=True)
+        build.add_argument("--many", type=int)
+        with pytest.raises(ValueError, match=r"^program") as raised:
+            parser.parse_args(words.split())
+        assert str(raised.value).endswith(message) and raised.value.exit_code == 2
+
+
+@pytest.mark.parametrize("package", ("prep", "adapters_tf"))
+@pytest.mark.parametrize(
+    ("redirection", "code", "said"),
+    [
+        (">&-", 0, ""),
+        ("2>&-", 0, ""),
+        (">/dev/full", 1, "error: disk full: no space left on device while writing the output\n"),
+    ],
+)
+def test_an_output_that_takes_nothing(package, redirection, code, said):
+    program = (
+        f"import sys\nfrom {package}.errors import run_command\n"
+        "def main(argv):\n    print('all is well')\n"
+        "sys.exit(run_command(main))\n"
+    )
+    done = subprocess.run(
+        ["sh", "-c", f'exec "$0" -c "$1" {redirection}', sys.executable, program],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (code, said)
+
+
+@pytest.mark.parametrize("package", ("prep", "adapters_tf"))
+def test_a_terminal_that_lacks_letters(package):
+    program = (
+        f"import sys\nfrom {package}.errors import run_command\n"
+        "def main(argv):\n    print('ж × 3')\n    raise ValueError('ш')\n"
+        "sys.exit(run_command(main))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        env={"PATH": os.environ["PATH"], "PYTHONIOENCODING": "ascii"},
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (
+        1,
+        b"\\u0436 \\xd7 3\n",
+        b"error: \\u0448\n",
     )
 
 

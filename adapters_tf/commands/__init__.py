@@ -1,1 +1,1 @@
-"""The commands of `python -m adapters_tf`, a file each: `add_parser` and what it runs."""
+"""The commands of `python -m adapters_tf`: `parsers` says what can be typed, a file each runs."""

@@ -1,9 +1,14 @@
-"""A command line parser whose errors are one line, with the nearest option that exists."""
+"""A command line parser whose errors are one line, with the nearest option that exists.
+
+`prep.commands.parser` has the same rules; a test holds the two copies together.
+"""
 
 from __future__ import annotations
 
 import argparse
 import re
+import sys
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from adapters_tf.errors import ConfigurationError, suggest
@@ -14,6 +19,23 @@ class OneLineParser(argparse.ArgumentParser):
 
     def __init__(self, **settings: Any):
         super().__init__(allow_abbrev=False, **settings)
+        self._words: list[str] = []
+
+    def parse_known_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        """Read a command line, of which nothing may be left over: a command knows its options."""
+        self._words = list(sys.argv[1:] if args is None else args)
+        parsed, extra = super().parse_known_args(self._words, namespace)
+        if extra:
+            self.error(f"unrecognized arguments: {' '.join(extra)}")
+        return parsed, extra
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            raise argparse.ArgumentError(
+                action, f"there is no {value!r}; {suggest(str(value), action.choices)}"
+            )
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong with the command line.
@@ -24,10 +46,12 @@ class OneLineParser(argparse.ArgumentParser):
         Raises:
             ConfigurationError: Always.
         """
-        unknown = re.match(r"unrecognized arguments: (--?[\w-]+)", message)
-        if unknown:
-            options = [option for action in self._actions for option in action.option_strings]
-            message = f"unknown option {unknown[1]}; {suggest(unknown[1], options)}"
+        options = [option for action in self._actions for option in action.option_strings]
+        # A misspelled option is what is wrong, even where it makes a required one missing.
+        typed = [word.split("=")[0] for word in self._words if re.match("--[a-z]", word)]
+        unknown = [word for word in typed if word not in options]
+        if unknown and re.match("unrecognized|the following arguments are required", message):
+            message = f"unknown option {unknown[0]}; {suggest(unknown[0], options)}"
         raise ConfigurationError(f"{self.prog}: {message}")
 
 

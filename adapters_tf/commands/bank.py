@@ -5,28 +5,10 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from adapters_tf.errors import ConfigurationError
 from adapters_tf.runs.bank_editing import edit_bank, edit_names, write_run
 from adapters_tf.runs.loading import load_run
-
-
-def add_parser(commands: Any) -> None:
-    """Add the command to the command line."""
-    parser = commands.add_parser("bank", help="add, rename or drop tasks of a run's bank")
-    parser.add_argument("--run", required=True, help="run folder that the trainer wrote; it stays")
-    parser.add_argument(
-        "--add",
-        action="append",
-        default=[],
-        metavar="TASK=FOLDER",
-        help="a task, and the folder of its adapter; may be given again, as may the others",
-    )
-    parser.add_argument("--rename", action="append", default=[], metavar="OLD=NEW")
-    parser.add_argument("--drop", action="append", default=[], metavar="TASK")
-    parser.add_argument("--out", required=True, help="run folder to write")
-    parser.set_defaults(run_with=bank_command)
 
 
 def bank_command(options: argparse.Namespace) -> None:

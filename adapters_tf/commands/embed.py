@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import sentencepiece
@@ -20,7 +19,6 @@ from adapters_tf.files.embeddings_file import save_embeddings
 from adapters_tf.runs.config import read_config
 from adapters_tf.runs.loading import build_backbone, load_run
 from adapters_tf.task_adapters.embedding import (
-    POOLINGS,
     TaskEmbedder,
     common_start,
     cosine_matrix,
@@ -30,25 +28,6 @@ from adapters_tf.task_adapters.embedding import (
 # More tasks than that make a table that no terminal is wide enough for.
 WIDEST_TABLE = 16
 NEAREST = 3
-
-
-def add_parser(commands: Any) -> None:
-    """Add the command to the command line."""
-    parser = commands.add_parser(
-        "embed", help="embed tasks by their examples, and say which are alike"
-    )
-    source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--run", help="run folder whose backbone reads the examples")
-    source.add_argument("--backbone", help="or a T5: a hub name or a folder")
-    parser.add_argument("--dataset", required=True, help="dataset folder, local or gs://")
-    parser.add_argument("--tasks", default="", help="a,b,c; by default all of the dataset's")
-    parser.add_argument("--examples", type=int, default=100, help="per task; by default 100")
-    parser.add_argument("--pooling", default="mean", choices=tuple(POOLINGS), help="over tokens")
-    parser.add_argument(
-        "--keep-prefix", action="store_true", help="keep the tokens all inputs of a task begin with"
-    )
-    parser.add_argument("--out", required=True, help="file to write, .npz; beside it goes a .png")
-    parser.set_defaults(run_with=embed_command)
 
 
 def embed_command(options: argparse.Namespace) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from adapters_tf.backbone.loading import load_backbone
+from adapters_tf.commands.parsers import FOLDED
 from adapters_tf.errors import ConfigurationError
 from adapters_tf.interop import LIBRARIES, export_task, import_task
 from adapters_tf.interop.exchange import check_target
@@ -17,49 +18,6 @@ from adapters_tf.runs.config import read_config
 from adapters_tf.runs.loading import LoadedRun, build_backbone, load_run
 from adapters_tf.runs.sections import AdapterConfig
 from adapters_tf.task_adapters.folder import OWN_MARK, save_task
-
-# A plain T5 with the adapter folded in, beside the libraries' own formats.
-FOLDED = "hf"
-
-
-def add_parser(commands: Any) -> None:
-    """Add the commands to the command line."""
-    _add_export(commands)
-    _add_import(commands)
-
-
-def _add_export(commands: Any) -> None:
-    parser = commands.add_parser(
-        "export", help="write a task's adapter as another library's folder"
-    )
-    parser.add_argument("--run", required=True, help="run folder that the trainer wrote")
-    parser.add_argument("--task", required=True, help="one of its tasks")
-    parser.add_argument(
-        "--format",
-        required=True,
-        choices=(*LIBRARIES, FOLDED),
-        help=f"{FOLDED}: a plain T5 with the adapter folded into its weights",
-    )
-    parser.add_argument("--out", required=True, help="folder to write; an earlier one is replaced")
-    parser.add_argument(
-        "--checkpoint",
-        default="best",
-        choices=("best", "last", "none"),
-        help="by default best; none is the model before training",
-    )
-    parser.set_defaults(run_with=export_command)
-
-
-def _add_import(commands: Any) -> None:
-    parser = commands.add_parser("import", help="read another library's folder as a task's adapter")
-    parser.add_argument("--format", required=True, choices=tuple(LIBRARIES))
-    parser.add_argument("--from", required=True, dest="source", help="folder the library saved")
-    base = parser.add_mutually_exclusive_group(required=True)
-    base.add_argument("--run", help="run folder whose model shall hold it")
-    base.add_argument("--backbone", help="T5 it was trained on: a hub name or a folder")
-    parser.add_argument("--task", required=True, help="the name it gets")
-    parser.add_argument("--out", required=True, help="folder to write; an earlier one is replaced")
-    parser.set_defaults(run_with=import_command)
 
 
 def export_command(options: argparse.Namespace) -> None:

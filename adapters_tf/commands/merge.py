@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -14,22 +13,7 @@ from adapters_tf.interop.exchange import check_target
 from adapters_tf.model.task_model import TaskModel
 from adapters_tf.runs.loading import load_run, restore_run
 from adapters_tf.task_adapters.folder import OWN_MARK, save_task, task_tensors
-from adapters_tf.task_adapters.merging import MERGERS, merge_tasks
-
-
-def add_parser(commands: Any) -> None:
-    """Add the command to the command line."""
-    parser = commands.add_parser("merge", help="make several tasks' adapters into one")
-    parser.add_argument("--run", required=True, help="run folder that the trainer wrote")
-    parser.add_argument("--tasks", required=True, help="two or more of its tasks: a,b,c")
-    parser.add_argument("--how", default="mean", choices=MERGERS, help="by default mean")
-    parser.add_argument("--weights", help="one number per task: 1,1,2; by default equal ones")
-    parser.add_argument(
-        "--density", type=float, default=0.2, help="share of entries that ties and dare keep"
-    )
-    parser.add_argument("--seed", type=int, default=0, help="of what dare drops")
-    parser.add_argument("--out", required=True, help="folder to write; an earlier one is replaced")
-    parser.set_defaults(run_with=merge_command)
+from adapters_tf.task_adapters.merging import merge_tasks
 
 
 def merge_command(options: argparse.Namespace) -> None:

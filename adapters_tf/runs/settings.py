@@ -13,7 +13,6 @@ from types import UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from adapters_tf.errors import WeightsError, suggest
-from adapters_tf.methods import method_class
 from adapters_tf.runs.sections import (
     RENAMED,
     AdapterConfig,
@@ -99,6 +98,9 @@ class ResolvedRun:
         Returns:
             A copy whose adapter settings name no such file; a checkpoint brings what they held.
         """
+        # Methods are Keras layers: to read a run's settings takes no TensorFlow.
+        from adapters_tf.methods import method_class
+
         settings = {
             method: dict(method_class(method).without_files(fields))
             for method, fields in self.adapters.settings.items()

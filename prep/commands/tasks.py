@@ -1,6 +1,9 @@
 """`prep tasks`: the tasks there are."""
 
 import argparse
+import shutil
+import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +22,31 @@ def run(arguments: argparse.Namespace) -> None:
         arguments: Its options.
     """
     for task in (*own_tasks(arguments).values(), *ALL_TASKS):
-        print(f"{task.name:<22} {task.kind:<16} {task.description}")
-        answers = f"answers {', '.join(task.label_words)}; " if task.label_words else ""
-        print(f"{'':<22} {answers}scored by {', '.join(task.metrics)}")
-        elsewhere = _describe_elsewhere(task)
-        if elsewhere:
-            print(f"{'':<22} {elsewhere}")
-        if arguments.data_dir:
-            print(f"{'':<22} {_describe_source(task, arguments.data_dir)}")
+        print(f"{task.name:<24} {task.kind}")
+        for line in filter(None, _describe(task, arguments.data_dir)):
+            print(_wrap(line))
+
+
+def _describe(task: Task, data_dir: Path | None) -> Iterator[str]:
+    """List what there is to say of a task."""
+    yield task.description
+    answers = f"answers {', '.join(task.label_words)}; " if task.label_words else ""
+    yield f"{answers}scored by {', '.join(task.metrics)}"
+    yield _describe_elsewhere(task)
+    if data_dir:
+        yield _describe_source(task, data_dir)
+
+
+def _wrap(line: str) -> str:
+    """Break a line between words, as wide as the terminal is."""
+    return textwrap.fill(
+        line,
+        shutil.get_terminal_size().columns,
+        initial_indent=" " * 4,
+        subsequent_indent=" " * 6,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _describe_elsewhere(task: Task) -> str:

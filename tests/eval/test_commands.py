@@ -8,7 +8,7 @@ import pytest
 
 from eval import __main__ as evaluate
 from eval import predict
-from prep import run_command
+from prep import Manifest, TaskEntry, Vocabulary, run_command
 
 pytestmark = pytest.mark.slow
 
@@ -87,7 +87,7 @@ def test_texts_are_answered_as_the_split_was(scored, run_folder, capsys):
         (["--split", "validatoin"], "has a split 'validatoin'; did you mean 'validation'?"),
         (["--tasks", "copy", "--split", "test"], "task 'copy' has no split 'test'"),
         (["--batch-size", "0"], "a batch of 0 cannot be divided"),
-        (["--checkpoint", "newest"], "invalid choice: 'newest'"),
+        (["--checkpoint", "newest"], "argument --checkpoint: there is no 'newest'"),
         (["--taks", "copy"], "unknown option --taks; did you mean '--tasks'?"),
         (["--batch-size", "many"], "invalid int value: 'many'"),
     ],
@@ -161,3 +161,26 @@ def test_the_commands_start_as_modules():
         )
         assert result.returncode == 2, result.stderr
         assert result.stderr.splitlines()[-1].startswith(f"error: python -m {module}: ")
+
+
+@pytest.mark.parametrize(
+    ("inputs", "texts", "warned"),
+    [
+        (["red blue no", "red blue yes yes"], ["red blue maybe", "maybe", "blue red"], 2),
+        (["red blue no"], ["maybe"], 0),  # one example has no start in common with others
+        (["red", "blue"], ["maybe"], 0),
+    ],
+)
+def test_a_text_without_the_tasks_start_is_told(
+    inputs, texts, warned, monkeypatch, vocabulary_file, capsys
+):
+    vocabulary = Vocabulary(vocabulary_file, 0)
+    table = predict.table_of_texts(inputs, vocabulary)
+    monkeypatch.setattr(predict, "read_split", lambda *where: table)
+    monkeypatch.setattr(predict, "read_vocabulary", lambda *where: vocabulary)
+    entry = TaskEntry("t", "generation", (), (), (), 4, 1, {"train": None})
+    manifest = Manifest(1, None, 9, 9, None, 9, {"t": entry})
+    predict.warn_of_other_starts(texts, "dataset", manifest, "t")
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == warned
+    assert all("inputs of t begin with 'red blue', and this does not" in line for line in said)

@@ -8,7 +8,8 @@ import pytest
 
 from adapters_tf.runs.sections import AdapterConfig
 from adapters_tf.runs.settings import ResolvedModel, ResolvedRun
-from eval.session import choose_tasks, open_session, open_vocabulary
+from eval.choice import choose_tasks
+from eval.session import open_session, open_vocabulary
 from prep import DataError, SplitEntry, TaskEntry, UsageError, load_manifest
 
 SPLIT = SplitEntry(1, (), 0, 0, 1, 1, (), 0, {})

@@ -65,7 +65,7 @@ def test_tasks_are_merged_into_a_folder_of_their_own(run, tmp_path, capsys):
     ("extra", "message"),
     [
         ("--tasks rte,coal", "did you mean 'cola'"),
-        ("--tasks rte,cola --how tie", "invalid choice: 'tie'"),
+        ("--tasks rte,cola --how tie", "there is no 'tie'; did you mean 'ties'?"),
         ("--tasks rte,cola --weights 1,x", "expected numbers such as 1,1,2"),
         ("--tasks rte,cola --weights 1", "2 adapters need as many weights"),
     ],
@@ -183,13 +183,17 @@ def test_mistakes_are_one_line_with_an_exit_code(run, tmp_path, capsys):
     out = f"--out {tmp_path}/out"
     for line, expected_code, part in (
         (f"export --run {run} --task colla --format peft {out}", 2, "did you mean 'cola'"),
-        (f"export --run {run} --task cola --format peff {out}", 2, "invalid choice: 'peff'"),
+        (
+            f"export --run {run} --task cola --format peff {out}",
+            2,
+            "there is no 'peff'; did you mean 'peft'?",
+        ),
         (f"export --run {run} --task cola --format peft --ot x {out}", 2, "unknown option --ot"),
         ("export --task a --format peft", 2, "required"),
         (f"export --run nowhere --task a --format peft {out}", 1, "is no run folder"),
         (f"import --backbone {GOLDEN}/t5 --from {run} --task a --format peft {out}", 1, "holds no"),
         ("list nowhere", 1, "is no run folder"),
-        ("exprt", 2, "invalid choice"),
+        ("exprt", 2, "did you mean 'export'?"),
     ):
         code, error = fails(capsys, *line.split())
         assert (code, part in error) == (expected_code, True), error

@@ -206,7 +206,7 @@ def test_the_prefix_stays_if_asked(folder, saved_backbone, tmp_path, capsys):
         (["--tasks", "lov"], 1, "no task 'lov'; did you mean 'low'"),
         (["--examples", "0"], 2, "--examples must be 1 or more, got 0"),
         (["--out", "tasks.csv"], 2, "'tasks.csv': expected a file that ends in .npz"),
-        (["--pooling", "meen"], 2, "invalid choice: 'meen'"),
+        (["--pooling", "meen"], 2, "there is no 'meen'; did you mean 'mean'?"),
         (["--dataset", "nowhere"], 1, "nowhere is no dataset folder: it holds no dataset.json"),
         (["--backbone", "t5-smal"], 2, "t5-smal"),
     ],

@@ -1,0 +1,82 @@
+"""Scoring a run on a split: figures on the screen, a report in the run folder."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from tqdm import tqdm
+
+from eval.evaluator import TaskResult
+from eval.report.baselines import trivial_baseline
+from eval.report.files import write_report
+from eval.report.table import ScoredTask, format_table
+from eval.session import Session
+from prep import TaskEntry, TokenTable, read_split
+
+BASELINE_SPLIT = "train"
+
+
+def score_run(
+    session: Session,
+    run: str,
+    entries: Sequence[TaskEntry],
+    split: str,
+    *,
+    checkpoint: str = "best",
+    average: Sequence[str] = (),
+    weights: Sequence[float] | None = None,
+) -> None:
+    """Score tasks, print the table and write the report.
+
+    Args:
+        session: The open run.
+        run: The run folder.
+        entries: The tasks.
+        split: The split to score on.
+        checkpoint: Which one the session was opened with.
+        average: Adapters whose mean answers.
+        weights: Theirs.
+    """
+    scored = [score_task(session, entry, split) for entry in entries]
+    print(format_table(scored))
+    provenance = {
+        "run": str(run),
+        "checkpoint": checkpoint,
+        **({"average": average, "weights": weights} if average else {}),
+        "step": session.run.step,
+        "dataset": session.dataset,
+        "vocabulary_sha256": session.vocabulary.sha256,
+        "input_length": session.evaluator.input_length,
+        "batch_size": session.evaluator.batch_size,
+        "replicas": session.evaluator.strategy.num_replicas_in_sync,
+    }
+    folder = Path(run) / "eval"
+    if average:
+        folder /= "-".join(("average", *average))
+    for file in write_report(folder, split, scored, session.vocabulary, provenance):
+        print(f"wrote {file}")
+
+
+def score_task(session: Session, entry: TaskEntry, split: str) -> ScoredTask:
+    """Score one task, showing progress.
+
+    Args:
+        session: The open run.
+        entry: The task.
+        split: The split to score on.
+
+    Returns:
+        The result, beside the trivial baseline's.
+    """
+    table = read_split(session.dataset, session.manifest, entry.name, split)
+    result = evaluate_with_progress(session, entry, table)
+    baseline = None
+    if BASELINE_SPLIT in entry.splits and entry.splits[BASELINE_SPLIT].examples:
+        training = read_split(session.dataset, session.manifest, entry.name, BASELINE_SPLIT)
+        baseline = trivial_baseline(entry, training, table, session.vocabulary)
+    return ScoredTask(entry, table, result, baseline)
+
+
+def evaluate_with_progress(session: Session, entry: TaskEntry, table: TokenTable) -> TaskResult:
+    """Score one table, with a progress bar of its examples on standard error."""
+    with tqdm(total=len(table), desc=entry.name, unit=" examples") as bar:
+        return session.evaluator.evaluate(entry.name, table, lambda done: bar.update(done - bar.n))

@@ -1,0 +1,53 @@
+"""A command line parser whose errors are one line, with the nearest option that exists.
+
+`adapters_tf.commands.arguments` has the same rules; a test holds the two copies together.
+"""
+
+import argparse
+import re
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from prep.errors import UsageError, nearest
+
+
+class OneLineParser(argparse.ArgumentParser):
+    """Raises `UsageError` where argparse would print its usage and exit."""
+
+    def __init__(self, **settings: Any):
+        super().__init__(allow_abbrev=False, **settings)
+        self._words: list[str] = []
+
+    def parse_known_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        """Read a command line, of which nothing may be left over: a command knows its options."""
+        self._words = list(sys.argv[1:] if args is None else args)
+        parsed, extra = super().parse_known_args(self._words, namespace)
+        if extra:
+            self.error(f"unrecognized arguments: {' '.join(extra)}")
+        return parsed, extra
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            raise argparse.ArgumentError(
+                action, f"there is no {value!r}; {nearest(str(value), action.choices)}"
+            )
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong with the command line.
+
+        Args:
+            message: What argparse says.
+
+        Raises:
+            UsageError: Always.
+        """
+        options = [option for action in self._actions for option in action.option_strings]
+        # A misspelled option is what is wrong, even where it makes a required one missing.
+        typed = [word.split("=")[0] for word in self._words if re.match("--[a-z]", word)]
+        unknown = [word for word in typed if word not in options]
+        if unknown and re.match("unrecognized|the following arguments are required", message):
+            message = f"unknown option {unknown[0]}; {nearest(unknown[0], options)}"
+        raise UsageError(f"{self.prog}: {message}")
