@@ -27,7 +27,7 @@ from prep.sources.formats import (
     row_of_columns,
     row_units,
 )
-from prep.sources.row import Row, RowError
+from prep.sources.row import Row, RowError, shown_row
 
 _LINE_FORMATS = ("tsv", "jsonl", "lines")
 _FOLDER_COLUMNS = ("text", "file", "folder")  # of a folder of .txt files
@@ -156,7 +156,7 @@ def row_keys(block: Block) -> list[bytes]:
     payload = block.load().payload
     if isinstance(payload, bytes):
         return payload.removesuffix(b"\n").split(b"\n")
-    return [repr(row).encode("utf-8", "surrogateescape") for row in cast("Sequence", payload)]
+    return list(map(shown_row, cast("Sequence", payload)))
 
 
 def columns_of(path: Path, spec: FileSpec) -> tuple[str, ...]:

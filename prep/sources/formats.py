@@ -22,11 +22,11 @@ _LONE_SURROGATES = range(0xDC80, 0xDD00)  # how "surrogateescape" shows undecoda
 _decode_json = json.JSONDecoder().raw_decode
 
 
-def rename_fields(rows: Iterable[Row], names: Mapping[str, str]) -> Iterator[Row]:
+def rename_fields(rows: Iterable[Any], names: Mapping[str, str]) -> Iterator[Any]:
     """Give fields the names that the task has for them.
 
     Args:
-        rows: The rows.
+        rows: The rows; what is none is passed on.
         names: Their names → the task's; the others stay.
 
     Returns:
@@ -34,7 +34,7 @@ def rename_fields(rows: Iterable[Row], names: Mapping[str, str]) -> Iterator[Row
     """
     if not names:
         return iter(rows)
-    return ({names.get(name, name): value for name, value in row.items()} for row in rows)
+    return (_renamed(row, names) for row in rows)
 
 
 def open_binary(path: Path) -> IO[bytes]:
@@ -137,23 +137,29 @@ def folder_rows(folder: Path, spec: FileSpec) -> Iterator[list[str]]:
         yield [content.decode(spec.encoding, "surrogateescape"), file.name, folder.name]
 
 
-def _document_rows(file: IO[bytes], spec: FileSpec, path: Path) -> Iterator[Row]:
+def _document_rows(file: IO[bytes], spec: FileSpec, path: Path) -> Iterator[Row | RowError]:
     try:
         document = json.loads(file.read())
     except ValueError as error:
         raise DataError(f"{path} is not a JSON document: {error}") from error
-    rows: Iterator[Row] = iter(document if isinstance(document, list) else [document])
+    except RecursionError as error:
+        raise DataError(f"{path} is not a JSON document: nested too deeply") from error
+    rows: Iterator[Any] = iter(document if isinstance(document, list) else [document])
     for key in spec.records:
         rows = _descend(rows, key, path)
-    return rows
+    return (row if isinstance(row, dict) else _not_an_object() for row in rows)
 
 
-def _descend(rows: Iterator[Row], key: str, path: Path) -> Iterator[Row]:
+def _descend(rows: Iterator[Any], key: str, path: Path) -> Iterator[Any]:
     for row in rows:
         if not isinstance(row, dict) or not isinstance(row.get(key), list):
             raise DataError(f"{path}: expected an object with a list {key!r}")
         outer = {name: value for name, value in row.items() if name != key}
-        yield from ({**outer, **inner} for inner in row[key])
+        yield from ({**outer, **inner} if isinstance(inner, dict) else inner for inner in row[key])
+
+
+def _not_an_object() -> RowError:
+    return RowError("invalid JSON", "not an object")
 
 
 def _table_rows(file: IO[bytes], path: Path) -> Iterator[Row]:
@@ -211,8 +217,10 @@ def parse_lines(
             yield parse(line)
 
 
-def _renamed(row: Row | RowError, names: Mapping[str, str]) -> Row | RowError:
-    return row if isinstance(row, RowError) else next(rename_fields([row], names))
+def _renamed(row: Any, names: Mapping[str, str]) -> Any:
+    if not isinstance(row, Mapping):  # the wording will say what is wrong with it
+        return row
+    return {names.get(name, name): value for name, value in row.items()}
 
 
 def _bare_line(line: str) -> Row:
@@ -265,11 +273,13 @@ def _wrong_width(values: list[str], columns: tuple[str, ...]) -> RowError:
 def _parse_json(line: str) -> Row | RowError:
     try:
         row, end = _decode_json(line)  # a third of the cost of `json.loads`
-    except ValueError:
+    except (ValueError, RecursionError):
         row, end = None, -1
     if end != len(line):  # blanks around it, or a fault
         try:
             row = json.loads(line)
         except ValueError as error:
             return RowError("invalid JSON", str(error))
-    return row if isinstance(row, dict) else RowError("invalid JSON", "not an object")
+        except RecursionError:
+            return RowError("invalid JSON", "nested too deeply")
+    return row if isinstance(row, dict) else _not_an_object()

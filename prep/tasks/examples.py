@@ -5,7 +5,7 @@ import string
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
-from prep.sources.row import Row, RowError
+from prep.sources.row import Row, RowError, as_row_error, check_text
 from prep.tasks.task import Task, Wording
 
 NO_LABEL = -1
@@ -50,23 +50,26 @@ def row_to_example(task: Task) -> Callable[[Row], Example]:
     new = tuple.__new__  # of a named tuple: half the cost of its own constructor
 
     def make(row: Row) -> Example:
-        for name in fields:
-            value = row.get(name)
-            if value is None:
-                raise RowError("missing field", repr(name))
-            if isinstance(value, str) and (not value or value.isspace()):
-                raise RowError("empty field", repr(name))
         try:
+            for name in fields:
+                value = row.get(name)
+                if value is None:
+                    raise RowError("missing field", repr(name))
+                if isinstance(value, str) and (not value or value.isspace()):
+                    raise RowError("empty field", repr(name))
             inputs, targets = make_inputs(row), make_targets(row)
             group = make_group(row) if has_group else ""
+            references = (targets,) if labels else row.get(_REFERENCES) or (targets,)
+            if not (inputs.isascii() and targets.isascii() and len(references) == 1):
+                for text in (inputs, *references):
+                    check_text(text)
+            word = labels.get(targets) if labels else targets
         except RowError:
             raise
-        except (LookupError, TypeError, ValueError, AttributeError) as error:
-            raise RowError("unusable field", f"{type(error).__name__} {error}") from error
+        except Exception as error:
+            raise as_row_error(error) from error
         if not labels:
-            references = row.get(_REFERENCES) or (targets,)
             return new(Example, (inputs, targets, NO_LABEL, references, group))
-        word = labels.get(targets)
         if word is None:
             expected = ", ".join(map(repr, labels))
             raise RowError("unknown label", f"{targets!r} is none of {expected}")
@@ -100,8 +103,8 @@ def row_to_rows(task: Task, split: str) -> Callable[[Row], list[Row]] | None:
                 rows = [made for one in rows for made in _as_rows(function(one))]
         except RowError:
             raise
-        except (LookupError, TypeError, ValueError, AttributeError) as error:
-            raise RowError("unusable field", f"{type(error).__name__} {error}") from error
+        except Exception as error:
+            raise as_row_error(error) from error
         return rows
 
     return expand
