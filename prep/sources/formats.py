@@ -1,22 +1,18 @@
 """Readers of every file format: bytes to rows, and what is wrong with a row that is none."""
 
-import contextlib
-import csv
-import gzip
-import io
 import json
 import re
-import zlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any
 
 from prep.errors import DataError, UsageError
+from prep.sources.csv_rows import csv_rows
 from prep.sources.declarations import FileSpec
 from prep.sources.row import Row, RowError
 
 _TABLE_ROWS = 1024  # rows of a Parquet file decoded at a time
-_GZIP_MAGIC = b"\x1f\x8b"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _LONE_SURROGATES = range(0xDC80, 0xDD00)  # how "surrogateescape" shows undecodable bytes
 _decode_json = json.JSONDecoder().raw_decode
@@ -37,46 +33,6 @@ def rename_fields(rows: Iterable[Any], names: Mapping[str, str]) -> Iterator[Any
     return (_renamed(row, names) for row in rows)
 
 
-def open_binary(path: Path) -> IO[bytes]:
-    """Open a file for reading bytes, through gzip if its content is gzipped, whatever its name.
-
-    Args:
-        path: The file.
-
-    Returns:
-        A binary stream.
-
-    Raises:
-        OSError: If it cannot be opened.
-    """
-    file = path.open("rb")
-    is_compressed = file.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
-    file.seek(0)
-    if is_compressed:
-        file.close()
-        return cast("IO[bytes]", gzip.open(path, "rb"))
-    return file
-
-
-@contextlib.contextmanager
-def as_data_errors(path: Path) -> Iterator[None]:
-    """Turn what gzip raises into one line that names the file.
-
-    Args:
-        path: The file.
-
-    Yields:
-        Nothing.
-
-    Raises:
-        DataError: If the file is a corrupt or truncated gzip file.
-    """
-    try:
-        yield
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise DataError(f"{path} is a corrupt or truncated gzip file: {error}") from error
-
-
 def row_units(file: IO[bytes], spec: FileSpec, path: Path) -> Iterator[Any]:
     """Cut a file into pieces of one row each.
 
@@ -89,11 +45,11 @@ def row_units(file: IO[bytes], spec: FileSpec, path: Path) -> Iterator[Any]:
         Lines as bytes, CSV rows as texts, or whole rows.
     """
     if spec.format == "csv":
-        return _csv_rows(file, spec)
+        return csv_rows(file, spec, path)
     if spec.format == "json":
         return _document_rows(file, spec, path)
     if spec.format == "parquet":
-        return _table_rows(file, path)
+        return _table_rows(file, spec, path)
     if file.read(len(_BYTE_ORDER_MARK)) != _BYTE_ORDER_MARK:
         file.seek(0)
     return file
@@ -162,23 +118,39 @@ def _not_an_object() -> RowError:
     return RowError("invalid JSON", "not an object")
 
 
-def _table_rows(file: IO[bytes], path: Path) -> Iterator[Row]:
+def _table_rows(file: IO[bytes], spec: FileSpec, path: Path) -> Iterator[Row]:
     try:
         import pyarrow
         from pyarrow import parquet
     except ImportError as error:
         raise UsageError(f"{path}: reading Parquet needs `pip install pyarrow`") from error
     try:
-        for batch in parquet.ParquetFile(file).iter_batches(_TABLE_ROWS):
+        table = parquet.ParquetFile(file)
+        names = table.schema_arrow.names
+        check_distinct((spec.rename.get(name, name) for name in names), path)
+        for batch in table.iter_batches(_TABLE_ROWS):
             yield from batch.to_pylist()
     except pyarrow.ArrowException as error:
         raise DataError(f"{path} is not a sound Parquet file: {error}") from error
 
 
-def _csv_rows(file: IO[bytes], spec: FileSpec) -> Iterator[list[str]]:
-    encoding = "utf-8-sig" if spec.encoding == "utf-8" else spec.encoding
-    text = io.TextIOWrapper(file, encoding, "surrogateescape", newline="")
-    return csv.reader(text, delimiter=spec.separator)
+def check_distinct(names: Iterable[str], path: Path) -> None:
+    """Refuse columns of one name, of which a row could keep only one.
+
+    Args:
+        names: Of the columns, as the task calls them; nobody can ask for one without a name.
+        path: The file, for the message.
+
+    Raises:
+        DataError: It tells the names that are there several times.
+    """
+    counts = Counter(filter(None, names))
+    repeated = [f"{name!r} ({count} times)" for name, count in counts.items() if count > 1]
+    if repeated:
+        raise DataError(
+            f"{path}: several columns have one name: {', '.join(repeated)}; give each its own,"
+            " in the file or with `columns`"
+        )
 
 
 def parse_lines(

@@ -1,16 +1,15 @@
 """How a row becomes examples: row functions, right answers, wording, and the label's index."""
 
 import functools
-import string
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from prep.sources.row import Row, RowError, as_row_error, check_text
 from prep.tasks.task import Task, Wording
+from prep.tasks.templates import compile_template
 
 NO_LABEL = -1
 TRAIN_SPLIT = "train"
-_HOLE = "\0"  # where a template's only field goes
 _REFERENCES = "references of this example"  # a field of rows that no file can have by chance
 
 
@@ -151,15 +150,7 @@ def _as_rows(made: Row | Iterable[Row] | None) -> Iterable[Row]:
 
 
 def _compile(wording: Wording, prefix: str = "") -> Callable[[Row], str]:
-    if not isinstance(wording, str):
-        word: Callable[[Row], str] = wording
-        return (lambda row: prefix + word(row)) if prefix else word
-    wording = prefix.replace("{", "{{").replace("}", "}}") + wording
-    holes = [
-        (name, rest) for _, name, *rest in string.Formatter().parse(wording) if name is not None
-    ]
-    name = holes[0][0] if holes else ""
-    if holes != [(name, ["", None])] or not name.isidentifier():
-        return wording.format_map
-    before, _, after = wording.format_map({name: _HOLE}).partition(_HOLE)
-    return lambda row: f"{before}{row[name]}{after}"  # half the cost of a template
+    if isinstance(wording, str):
+        return compile_template(wording, prefix)
+    word: Callable[[Row], str] = wording
+    return (lambda row: prefix + word(row)) if prefix else word
