@@ -1,6 +1,8 @@
 """How a row becomes examples: row functions, right answers, wording, and the label's index."""
 
 import functools
+import math
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
@@ -10,6 +12,7 @@ from prep.tasks.templates import compile_template
 
 NO_LABEL = -1
 TRAIN_SPLIT = "train"
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _REFERENCES = "references of this example"  # a field of rows that no file can have by chance
 
 
@@ -46,6 +49,7 @@ def row_to_example(task: Task) -> Callable[[Row], Example]:
     make_targets = _first_reference if task.answers else _compile(task.targets)
     make_group = _compile(task.group)
     has_group = bool(task.group)
+    is_number = task.kind == "regression" and not labels
     new = tuple.__new__  # of a named tuple: half the cost of its own constructor
 
     def make(row: Row) -> Example:
@@ -62,6 +66,8 @@ def row_to_example(task: Task) -> Callable[[Row], Example]:
             if not (inputs.isascii() and targets.isascii() and len(references) == 1):
                 for text in (inputs, *references):
                     check_text(text)
+            if is_number:
+                _check_number(targets)
             word = labels.get(targets) if labels else targets
         except RowError:
             raise
@@ -127,6 +133,12 @@ def row_to_examples(task: Task, split: str) -> Callable[[Row | RowError], list[E
         return [make(row)] if expand is None else [make(part) for part in expand(row)]
 
     return make_all
+
+
+def _check_number(text: str) -> None:
+    """Refuse a target that is not written as a finite number: "n/a", "4,5", "inf", "1_000"."""
+    if not (_NUMBER.fullmatch(text.strip()) and math.isfinite(float(text))):
+        raise RowError("not a number", repr(text))
 
 
 def _take_answers(
