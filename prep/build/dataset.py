@@ -19,7 +19,7 @@ from typing import NoReturn
 from prep.build.finishing import measure_packing
 from prep.build.journal import Journal, fingerprint_task
 from prep.build.options import BuildOptions
-from prep.build.planned import list_differences, plan_manifest
+from prep.build.planned import list_differences, plan_entry, plan_manifest
 from prep.build.whole_folder import written_whole
 from prep.build.writing import TaskWriter, copy_tasks, describe_failure
 from prep.dataset.manifest import (
@@ -86,8 +86,7 @@ def build_dataset(options: BuildOptions, report: Callable[[str], None] = print) 
     run_jobs = choose_runner(options.runner, options.beam_options, out, options.workers, report)
     vocabulary = Vocabulary(options.vocabulary)
     existing = _existing_manifest(out)
-    plans, failures = _plan_tasks(options)
-    planned = dataclasses.replace(plan_manifest(options, vocabulary, plans), failed=failures)
+    plans, planned = _plan_tasks(options, vocabulary)
     finished: dict[str, TaskEntry] = {}
     if existing is not None:
         differences = list_differences(planned, existing)
@@ -99,7 +98,7 @@ def build_dataset(options: BuildOptions, report: Callable[[str], None] = print) 
         if not differences and not out.is_remote:
             finished = dict(existing.tasks)
             report(f"trying again: {', '.join(existing.failed)}")
-    for name, reason in failures.items():
+    for name, reason in planned.failed.items():
         report(f"task {name!r} failed, the others go on: {reason}")
     for note in (f"{plan.task.name}: {note}" for plan in plans for note in plan.notes):
         report(f"note: {note}")
@@ -108,20 +107,24 @@ def build_dataset(options: BuildOptions, report: Callable[[str], None] = print) 
         return _write_folder(folder, build, run_jobs)
 
 
-def _plan_tasks(options: BuildOptions) -> tuple[list[TaskPlan], dict[str, str]]:
-    """Plan what can be planned; of every other task, tell the reason why it cannot."""
+def _plan_tasks(options: BuildOptions, vocabulary: Vocabulary) -> tuple[list[TaskPlan], Manifest]:
+    """Plan what can be planned; of every other task, the manifest tells why it cannot."""
     plans: list[TaskPlan] = []
+    entries: dict[str, TaskEntry] = {}
     failures: dict[str, str] = {}
     for task in list(_chosen_tasks(options)):  # mistakes in what was asked for come first
         try:
+            entries[task.name] = plan_entry(task, vocabulary)
             plans.append(plan_task(task, options.data_dir, options.shard_records))
         except UsageError:
             raise
-        except (ValueError, OSError) as error:
+        except Exception as error:
             failures[task.name] = describe_failure(task.name, error)
     if not plans:
         raise _all_failed(failures)
-    return select_rows(plans, options.selection, failures), failures
+    plans = select_rows(plans, options.selection, failures)
+    planned = plan_manifest(options, vocabulary, plans, entries)
+    return plans, dataclasses.replace(planned, failed=failures)
 
 
 def _refuse(

@@ -1,7 +1,8 @@
 """What the manifest says before a row was encoded, and how it differs from one that is there."""
 
+import dataclasses
 import importlib.metadata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from prep.build.options import BuildOptions
 from prep.dataset.manifest import (
@@ -14,15 +15,54 @@ from prep.dataset.manifest import (
 )
 from prep.splits.plan import TaskPlan
 from prep.tasks.digest import definition_digest
+from prep.tasks.task import Task
 from prep.tokens.vocabulary import Vocabulary
 
 _VERSIONED_LIBRARIES = ("numpy", "sentencepiece")  # the ones that decide bytes
 
 
+def plan_entry(task: Task, vocabulary: Vocabulary) -> TaskEntry:
+    """Gather what the manifest says of a task that is known before its rows are found.
+
+    Args:
+        task: The task.
+        vocabulary: Turns its label words into token ids.
+
+    Returns:
+        The entry, without sources, notes and splits.
+    """
+    words = task.label_words
+    return TaskEntry(
+        name=task.name,
+        kind=task.kind,
+        label_words=words,
+        label_token_ids=tuple(tuple(vocabulary.encode(word)) for word in words),
+        metrics=task.metrics,
+        decoding_length=0,
+        mixture_size=0,
+        splits={},
+        definition=definition_digest(task),
+        truncation=task.truncation,
+    )
+
+
 def plan_manifest(
-    options: BuildOptions, vocabulary: Vocabulary, plans: Sequence[TaskPlan]
+    options: BuildOptions,
+    vocabulary: Vocabulary,
+    plans: Sequence[TaskPlan],
+    entries: Mapping[str, TaskEntry],
 ) -> Manifest:
-    """Gather everything of the manifest that is known before a row is encoded."""
+    """Gather everything of the manifest that is known before a row is encoded.
+
+    Args:
+        options: What was asked for.
+        vocabulary: The vocabulary.
+        plans: The tasks that can be built.
+        entries: What `plan_entry` says of them, by name.
+
+    Returns:
+        The manifest, of which the splits are still to come.
+    """
     return Manifest(
         schema_version=SCHEMA_VERSION,
         vocabulary=VocabularyEntry(
@@ -32,7 +72,12 @@ def plan_manifest(
         max_target_length=options.max_target_length,
         packing=_planned_packing(options),
         shard_records=options.shard_records,
-        tasks={plan.task.name: _planned_task(plan, vocabulary) for plan in plans},
+        tasks={
+            plan.task.name: dataclasses.replace(
+                entries[plan.task.name], sources=plan.sources, notes=plan.notes
+            )
+            for plan in plans
+        },
         library_versions={name: importlib.metadata.version(name) for name in _VERSIONED_LIBRARIES},
         format=options.format,
     )
@@ -46,6 +91,7 @@ def _planned_packing(options: BuildOptions) -> PackingEntry | None:
     )
 
 
+<<<<<<< HEAD
 def _planned_task(plan: TaskPlan, vocabulary: Vocabulary) -> TaskEntry:
     words = plan.task.label_words
     return TaskEntry(
@@ -65,6 +111,8 @@ def _planned_task(plan: TaskPlan, vocabulary: Vocabulary) -> TaskEntry:
     )
 
 
+=======
+>>>>>>> prep
 def _asked_for(manifest: Manifest) -> set[str]:
     return {*manifest.tasks, *manifest.failed}
 

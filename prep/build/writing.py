@@ -34,7 +34,10 @@ def describe_failure(task: str, error: Exception) -> str:
         The reason.
     """
     text = describe_os_error(error) if isinstance(error, OSError) else str(error)
-    return " ".join(text.removeprefix(f"task {task!r}: ").split())
+    if not isinstance(error, ValueError | OSError):  # code of the task, which says less
+        text = f"{type(error).__name__}: {text}"
+    readable = text.encode("utf-8", "backslashreplace").decode()
+    return " ".join(readable.removeprefix(f"task {task!r}: ").split())
 
 
 class TaskWriter:
@@ -102,7 +105,9 @@ class TaskWriter:
                         self._results[name],
                         planned.packing,
                     )
-            except DataError as error:
+            except OSError:
+                raise
+            except Exception as error:
                 self._fail(name, error)
             if name in self.failures:
                 shutil.rmtree(self._folder / name)
@@ -131,7 +136,7 @@ class TaskWriter:
             yield from jobs
         except UsageError:
             raise
-        except (ValueError, OSError) as error:
+        except Exception as error:
             self._fail(task, error)
 
 

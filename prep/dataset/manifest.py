@@ -323,7 +323,7 @@ def serialize_manifest(manifest: Manifest) -> bytes:
         UTF-8 JSON with a final newline.
     """
     text = json.dumps(dataclasses.asdict(manifest), indent=1, ensure_ascii=False)
-    return (text + "\n").encode()
+    return (text + "\n").encode("utf-8", "backslashreplace")  # a lone surrogate as JSON spells it
 
 
 def write_manifest(directory: str | Path, manifest: Manifest) -> Path:

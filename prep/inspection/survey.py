@@ -231,6 +231,6 @@ def _read_rejected(
     file = place / f"{entry.name}/{REJECTED_FILE}"
     if not file.exists():
         return ()
-    lines = file.read_bytes().decode("utf-8", "replace").splitlines()
+    lines = file.read_bytes().splitlines()  # of bytes: a text may hold other ends of lines
     rows = [row for row in map(json.loads, lines) if row["split"] == split]
     return tuple(rows[:count])

@@ -88,7 +88,7 @@ def _in_order(jobs: Iterator[ShardJob], settings: EncodingSettings, workers: int
                 pending.append((job, _submit(executor, job)))
             if pending and (job is None or len(pending) >= workers * JOBS_IN_FLIGHT):
                 try:
-                    result = pending[0][1].result()
+                    result = _result_of(*pending[0])
                 except BrokenProcessPool:  # any of the jobs in flight may be the one to blame
                     executor.shutdown()
                     yield from _one_by_one(pending, settings)
@@ -112,13 +112,13 @@ def _one_by_one(
         for job, future in pending:
             result: ShardResult | DataError
             if not isinstance(future.exception(), BrokenProcessPool):
-                result = future.result()
+                result = _result_of(job, future)
             elif job.task.name in blamed:
                 result = blamed[job.task.name]
             else:
                 executor = executor or _start_sound_executor(settings)
                 try:
-                    result = executor.submit(_write, job).result()
+                    result = _result_of(job, executor.submit(_write, job))
                 except BrokenProcessPool:
                     executor.shutdown()
                     executor = None
@@ -127,6 +127,24 @@ def _one_by_one(
     finally:
         if executor:
             executor.shutdown(wait=True, cancel_futures=True)
+
+
+def _result_of(job: ShardJob, future: Future[ShardResult | DataError]) -> ShardResult | DataError:
+    """Wait for a result; a job that cannot be sent to a worker is its task's fault.
+
+    Raises:
+        BrokenProcessPool: If a worker died.
+        OSError: If the disk refuses.
+    """
+    try:
+        return future.result()
+    except (BrokenProcessPool, OSError):
+        raise
+    except Exception as error:
+        return DataError(
+            f"{job.split} from row {job.block.first_row:,} of {job.block.file} cannot be sent to a"
+            f" worker process ({type(error).__name__}: {error}); `workers=1` needs none"
+        )
 
 
 def _describe_death(job: ShardJob) -> DataError:

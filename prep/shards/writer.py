@@ -98,22 +98,24 @@ class ShardWriter:
             Figures for the manifest.
 
         Raises:
-            DataError: If the rows cannot be read, a function of the task raised what no row should
-                make it raise, or a target is too long for a packed record.
+            DataError: If the rows cannot be read, a target is too long for a packed record, or
+                anything else of the task makes this program raise.
             OSError: If the disk refuses.
         """
-        loaded = dataclasses.replace(job, block=job.block.load())
-        with _seldom_collecting():
-            return self._write(loaded)
-
-    def _write(self, job: ShardJob) -> ShardResult:
         try:
-            worded = word_rows(job)
+            loaded = dataclasses.replace(job, block=job.block.load())
+            with _seldom_collecting():
+                return self._write(loaded)
+        except (DataError, OSError):
+            raise
         except Exception as error:
             raise DataError(
-                f"wording {job.split} near row {job.block.first_row:,} of {job.block.file}:"
+                f"writing {job.split} from row {job.block.first_row:,} of {job.block.file}:"
                 f" {type(error).__name__}: {error}"
             ) from error
+
+    def _write(self, job: ShardJob) -> ShardResult:
+        worded = word_rows(job)
         write_rejected(job.rejected_path, worded.rejected)
         encode = self._encode_segments if job.task.objective else self._encode_pairs
         encoded = encode(job.task, job.split, worded)

@@ -5,11 +5,9 @@ happen wherever the block is sent, and so does the reading of plain files of lin
 a quoted field may hold line feeds, is parsed on the reading side.
 """
 
-import csv
 import dataclasses
 import gzip
 import itertools
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,21 +17,18 @@ from prep.errors import DataError
 from prep.sources.declarations import FileSpec
 from prep.sources.file_ranges import FileRange, find_lines
 from prep.sources.formats import (
-    as_data_errors,
+    check_distinct,
     folder_rows,
-    open_binary,
     parse_lines,
     rename_fields,
     row_of_columns,
     row_units,
 )
-from prep.sources.row import Row, RowError
+from prep.sources.opening import as_data_errors, open_binary
+from prep.sources.row import Row, RowError, shown_row
 
 _LINE_FORMATS = ("tsv", "jsonl", "lines")
 _FOLDER_COLUMNS = ("text", "file", "folder")  # of a folder of .txt files
-
-
-csv.field_size_limit(sys.maxsize)  # the default rejects fields beyond 128 KiB
 
 
 @dataclass(frozen=True)
@@ -57,7 +52,7 @@ class Block:
     count: int
     columns: tuple[str, ...]
     spec: FileSpec | None
-    payload: FileRange | bytes | Sequence[list[str]] | Sequence[Row]
+    payload: FileRange | bytes | Sequence[list[str] | RowError] | Sequence[Row | RowError]
 
     def load(self) -> "Block":
         """Read the lines of a block that only says where they lie.
@@ -140,8 +135,11 @@ def parse_block(block: Block) -> Iterator[Row | RowError]:
         return parse_lines(payload, block.spec, block.columns)
     if block.spec.format not in ("csv", "folder"):
         return rename_fields(cast("Sequence[Row]", payload), block.spec.rename)
-    rows = cast("Sequence[list[str]]", payload)
-    return (row_of_columns(values, block.columns) for values in rows)
+    rows = cast("Sequence[list[str] | RowError]", payload)
+    return (
+        values if isinstance(values, RowError) else row_of_columns(values, block.columns)
+        for values in rows
+    )
 
 
 def row_keys(block: Block) -> list[bytes]:
@@ -156,7 +154,7 @@ def row_keys(block: Block) -> list[bytes]:
     payload = block.load().payload
     if isinstance(payload, bytes):
         return payload.removesuffix(b"\n").split(b"\n")
-    return [repr(row).encode("utf-8", "surrogateescape") for row in cast("Sequence", payload)]
+    return list(map(shown_row, cast("Sequence", payload)))
 
 
 def columns_of(path: Path, spec: FileSpec) -> tuple[str, ...]:
@@ -189,12 +187,19 @@ def _cut(units: Iterator[Any], rows_per_block: int) -> Iterator[tuple[Any, int]]
 
 def _take_columns(units: Iterator, spec: FileSpec, path: Path) -> tuple[str, ...]:
     """Return the column names, taking the header off the stream where there is one."""
-    if spec.columns or not spec.has_columns:
+    if not spec.has_columns:
+        return spec.columns
+    if spec.columns:
+        check_distinct(spec.columns, path)
         return spec.columns
     header = next(units, None)
     if header is None:
         raise DataError(f"{path} is empty: expected a header and rows")
+    if isinstance(header, RowError):
+        raise DataError(f"{path}: the header cannot be read: {header}")
     if spec.format != "csv":
         header = header.decode(spec.encoding, "replace").rstrip("\r\n").split(spec.separator)
     names = (name.strip() for name in header)
-    return tuple(spec.rename.get(name, name) for name in names)
+    columns = tuple(spec.rename.get(name, name) for name in names)
+    check_distinct(columns, path)
+    return columns

@@ -1,32 +1,28 @@
 """Readers of every file format: bytes to rows, and what is wrong with a row that is none."""
 
-import contextlib
-import csv
-import gzip
-import io
 import json
 import re
-import zlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any
 
 from prep.errors import DataError, UsageError
+from prep.sources.csv_rows import csv_rows
 from prep.sources.declarations import FileSpec
 from prep.sources.row import Row, RowError
 
 _TABLE_ROWS = 1024  # rows of a Parquet file decoded at a time
-_GZIP_MAGIC = b"\x1f\x8b"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _LONE_SURROGATES = range(0xDC80, 0xDD00)  # how "surrogateescape" shows undecodable bytes
 _decode_json = json.JSONDecoder().raw_decode
 
 
-def rename_fields(rows: Iterable[Row], names: Mapping[str, str]) -> Iterator[Row]:
+def rename_fields(rows: Iterable[Any], names: Mapping[str, str]) -> Iterator[Any]:
     """Give fields the names that the task has for them.
 
     Args:
-        rows: The rows.
+        rows: The rows; what is none is passed on.
         names: Their names → the task's; the others stay.
 
     Returns:
@@ -34,47 +30,7 @@ def rename_fields(rows: Iterable[Row], names: Mapping[str, str]) -> Iterator[Row
     """
     if not names:
         return iter(rows)
-    return ({names.get(name, name): value for name, value in row.items()} for row in rows)
-
-
-def open_binary(path: Path) -> IO[bytes]:
-    """Open a file for reading bytes, through gzip if its content is gzipped, whatever its name.
-
-    Args:
-        path: The file.
-
-    Returns:
-        A binary stream.
-
-    Raises:
-        OSError: If it cannot be opened.
-    """
-    file = path.open("rb")
-    is_compressed = file.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
-    file.seek(0)
-    if is_compressed:
-        file.close()
-        return cast("IO[bytes]", gzip.open(path, "rb"))
-    return file
-
-
-@contextlib.contextmanager
-def as_data_errors(path: Path) -> Iterator[None]:
-    """Turn what gzip raises into one line that names the file.
-
-    Args:
-        path: The file.
-
-    Yields:
-        Nothing.
-
-    Raises:
-        DataError: If the file is a corrupt or truncated gzip file.
-    """
-    try:
-        yield
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise DataError(f"{path} is a corrupt or truncated gzip file: {error}") from error
+    return (_renamed(row, names) for row in rows)
 
 
 def row_units(file: IO[bytes], spec: FileSpec, path: Path) -> Iterator[Any]:
@@ -89,11 +45,11 @@ def row_units(file: IO[bytes], spec: FileSpec, path: Path) -> Iterator[Any]:
         Lines as bytes, CSV rows as texts, or whole rows.
     """
     if spec.format == "csv":
-        return _csv_rows(file, spec)
+        return csv_rows(file, spec, path)
     if spec.format == "json":
         return _document_rows(file, spec, path)
     if spec.format == "parquet":
-        return _table_rows(file, path)
+        return _table_rows(file, spec, path)
     if file.read(len(_BYTE_ORDER_MARK)) != _BYTE_ORDER_MARK:
         file.seek(0)
     return file
@@ -137,42 +93,64 @@ def folder_rows(folder: Path, spec: FileSpec) -> Iterator[list[str]]:
         yield [content.decode(spec.encoding, "surrogateescape"), file.name, folder.name]
 
 
-def _document_rows(file: IO[bytes], spec: FileSpec, path: Path) -> Iterator[Row]:
+def _document_rows(file: IO[bytes], spec: FileSpec, path: Path) -> Iterator[Row | RowError]:
     try:
         document = json.loads(file.read())
     except ValueError as error:
         raise DataError(f"{path} is not a JSON document: {error}") from error
-    rows: Iterator[Row] = iter(document if isinstance(document, list) else [document])
+    except RecursionError as error:
+        raise DataError(f"{path} is not a JSON document: nested too deeply") from error
+    rows: Iterator[Any] = iter(document if isinstance(document, list) else [document])
     for key in spec.records:
         rows = _descend(rows, key, path)
-    return rows
+    return (row if isinstance(row, dict) else _not_an_object() for row in rows)
 
 
-def _descend(rows: Iterator[Row], key: str, path: Path) -> Iterator[Row]:
+def _descend(rows: Iterator[Any], key: str, path: Path) -> Iterator[Any]:
     for row in rows:
         if not isinstance(row, dict) or not isinstance(row.get(key), list):
             raise DataError(f"{path}: expected an object with a list {key!r}")
         outer = {name: value for name, value in row.items() if name != key}
-        yield from ({**outer, **inner} for inner in row[key])
+        yield from ({**outer, **inner} if isinstance(inner, dict) else inner for inner in row[key])
 
 
-def _table_rows(file: IO[bytes], path: Path) -> Iterator[Row]:
+def _not_an_object() -> RowError:
+    return RowError("invalid JSON", "not an object")
+
+
+def _table_rows(file: IO[bytes], spec: FileSpec, path: Path) -> Iterator[Row]:
     try:
         import pyarrow
         from pyarrow import parquet
     except ImportError as error:
         raise UsageError(f"{path}: reading Parquet needs `pip install pyarrow`") from error
     try:
-        for batch in parquet.ParquetFile(file).iter_batches(_TABLE_ROWS):
+        table = parquet.ParquetFile(file)
+        names = table.schema_arrow.names
+        check_distinct((spec.rename.get(name, name) for name in names), path)
+        for batch in table.iter_batches(_TABLE_ROWS):
             yield from batch.to_pylist()
     except pyarrow.ArrowException as error:
         raise DataError(f"{path} is not a sound Parquet file: {error}") from error
 
 
-def _csv_rows(file: IO[bytes], spec: FileSpec) -> Iterator[list[str]]:
-    encoding = "utf-8-sig" if spec.encoding == "utf-8" else spec.encoding
-    text = io.TextIOWrapper(file, encoding, "surrogateescape", newline="")
-    return csv.reader(text, delimiter=spec.separator)
+def check_distinct(names: Iterable[str], path: Path) -> None:
+    """Refuse columns of one name, of which a row could keep only one.
+
+    Args:
+        names: Of the columns, as the task calls them; nobody can ask for one without a name.
+        path: The file, for the message.
+
+    Raises:
+        DataError: It tells the names that are there several times.
+    """
+    counts = Counter(filter(None, names))
+    repeated = [f"{name!r} ({count} times)" for name, count in counts.items() if count > 1]
+    if repeated:
+        raise DataError(
+            f"{path}: several columns have one name: {', '.join(repeated)}; give each its own,"
+            " in the file or with `columns`"
+        )
 
 
 def parse_lines(
@@ -211,8 +189,10 @@ def parse_lines(
             yield parse(line)
 
 
-def _renamed(row: Row | RowError, names: Mapping[str, str]) -> Row | RowError:
-    return row if isinstance(row, RowError) else next(rename_fields([row], names))
+def _renamed(row: Any, names: Mapping[str, str]) -> Any:
+    if not isinstance(row, Mapping):  # the wording will say what is wrong with it
+        return row
+    return {names.get(name, name): value for name, value in row.items()}
 
 
 def _bare_line(line: str) -> Row:
@@ -265,11 +245,13 @@ def _wrong_width(values: list[str], columns: tuple[str, ...]) -> RowError:
 def _parse_json(line: str) -> Row | RowError:
     try:
         row, end = _decode_json(line)  # a third of the cost of `json.loads`
-    except ValueError:
+    except (ValueError, RecursionError):
         row, end = None, -1
     if end != len(line):  # blanks around it, or a fault
         try:
             row = json.loads(line)
         except ValueError as error:
             return RowError("invalid JSON", str(error))
-    return row if isinstance(row, dict) else RowError("invalid JSON", "not an object")
+        except RecursionError:
+            return RowError("invalid JSON", "nested too deeply")
+    return row if isinstance(row, dict) else _not_an_object()

@@ -27,7 +27,7 @@ from prep.sources.declarations import (
 )
 from prep.sources.formats import text_files
 from prep.sources.libraries import as_one_line, open_splits
-from prep.sources.row import Row
+from prep.sources.row import Row, shown_row
 from prep.splits.carving import carve_split, describe_carve
 from prep.splits.plan import SplitPlan, TaskPlan, order_splits
 from prep.storage import LocalPlace, StoragePath, place_of
@@ -230,7 +230,7 @@ def _digest_rows(rows: Iterable[Row]) -> tuple[int, str]:
     digest = hashlib.sha256()
     count = 0
     for count, row in enumerate(rows, start=1):  # noqa: B007 - the last count is the number
-        digest.update(json.dumps(row, sort_keys=True, default=str).encode() + b"\n")
+        digest.update(_row_content(row) + b"\n")
     return count, digest.hexdigest()
 
 
@@ -262,4 +262,16 @@ def _file_sha256(path: Path) -> str:
 
 
 def _rows_sha256(rows: Sequence[Row]) -> str:
-    return hashlib.sha256(json.dumps(list(rows), sort_keys=True).encode()).hexdigest()
+    try:
+        content = json.dumps(list(rows), sort_keys=True).encode()
+    except Exception:  # of one row that JSON cannot hold
+        content = b"\n".join(map(_row_content, rows))
+    return hashlib.sha256(content).hexdigest()
+
+
+def _row_content(row: Row) -> bytes:
+    """Write a row down, for its fingerprint, whatever is in it."""
+    try:
+        return json.dumps(row, sort_keys=True, default=str).encode()
+    except Exception:  # keys that cannot be compared, values nested too deeply
+        return shown_row(row)

@@ -1,16 +1,18 @@
 """How a row becomes examples: row functions, right answers, wording, and the label's index."""
 
 import functools
-import string
+import math
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
-from prep.sources.row import Row, RowError
+from prep.sources.row import Row, RowError, as_row_error, check_text
 from prep.tasks.task import Task, Wording
+from prep.tasks.templates import compile_template
 
 NO_LABEL = -1
 TRAIN_SPLIT = "train"
-_HOLE = "\0"  # where a template's only field goes
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _REFERENCES = "references of this example"  # a field of rows that no file can have by chance
 
 
@@ -47,26 +49,32 @@ def row_to_example(task: Task) -> Callable[[Row], Example]:
     make_targets = _first_reference if task.answers else _compile(task.targets)
     make_group = _compile(task.group)
     has_group = bool(task.group)
+    is_number = task.kind == "regression" and not labels
     new = tuple.__new__  # of a named tuple: half the cost of its own constructor
 
     def make(row: Row) -> Example:
-        for name in fields:
-            value = row.get(name)
-            if value is None:
-                raise RowError("missing field", repr(name))
-            if isinstance(value, str) and (not value or value.isspace()):
-                raise RowError("empty field", repr(name))
         try:
+            for name in fields:
+                value = row.get(name)
+                if value is None:
+                    raise RowError("missing field", repr(name))
+                if isinstance(value, str) and (not value or value.isspace()):
+                    raise RowError("empty field", repr(name))
             inputs, targets = make_inputs(row), make_targets(row)
             group = make_group(row) if has_group else ""
+            references = (targets,) if labels else row.get(_REFERENCES) or (targets,)
+            if not (inputs.isascii() and targets.isascii() and len(references) == 1):
+                for text in (inputs, *references):
+                    check_text(text)
+            if is_number:
+                _check_number(targets)
+            word = labels.get(targets) if labels else targets
         except RowError:
             raise
-        except (LookupError, TypeError, ValueError, AttributeError) as error:
-            raise RowError("unusable field", f"{type(error).__name__} {error}") from error
+        except Exception as error:
+            raise as_row_error(error) from error
         if not labels:
-            references = row.get(_REFERENCES) or (targets,)
             return new(Example, (inputs, targets, NO_LABEL, references, group))
-        word = labels.get(targets)
         if word is None:
             expected = ", ".join(map(repr, labels))
             raise RowError("unknown label", f"{targets!r} is none of {expected}")
@@ -100,8 +108,8 @@ def row_to_rows(task: Task, split: str) -> Callable[[Row], list[Row]] | None:
                 rows = [made for one in rows for made in _as_rows(function(one))]
         except RowError:
             raise
-        except (LookupError, TypeError, ValueError, AttributeError) as error:
-            raise RowError("unusable field", f"{type(error).__name__} {error}") from error
+        except Exception as error:
+            raise as_row_error(error) from error
         return rows
 
     return expand
@@ -127,6 +135,12 @@ def row_to_examples(task: Task, split: str) -> Callable[[Row | RowError], list[E
     return make_all
 
 
+def _check_number(text: str) -> None:
+    """Refuse a target that is not written as a finite number: "n/a", "4,5", "inf", "1_000"."""
+    if not (_NUMBER.fullmatch(text.strip()) and math.isfinite(float(text))):
+        raise RowError("not a number", repr(text))
+
+
 def _take_answers(
     find: Callable[[Row], Iterable[str]], is_training: bool, row: Row
 ) -> Iterable[Row]:
@@ -148,15 +162,7 @@ def _as_rows(made: Row | Iterable[Row] | None) -> Iterable[Row]:
 
 
 def _compile(wording: Wording, prefix: str = "") -> Callable[[Row], str]:
-    if not isinstance(wording, str):
-        word: Callable[[Row], str] = wording
-        return (lambda row: prefix + word(row)) if prefix else word
-    wording = prefix.replace("{", "{{").replace("}", "}}") + wording
-    holes = [
-        (name, rest) for _, name, *rest in string.Formatter().parse(wording) if name is not None
-    ]
-    name = holes[0][0] if holes else ""
-    if holes != [(name, ["", None])] or not name.isidentifier():
-        return wording.format_map
-    before, _, after = wording.format_map({name: _HOLE}).partition(_HOLE)
-    return lambda row: f"{before}{row[name]}{after}"  # half the cost of a template
+    if isinstance(wording, str):
+        return compile_template(wording, prefix)
+    word: Callable[[Row], str] = wording
+    return (lambda row: prefix + word(row)) if prefix else word

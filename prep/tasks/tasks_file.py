@@ -6,7 +6,6 @@ cannot be said in YAML, row functions above all, is said in a module with a list
 
 import dataclasses
 import functools
-import string
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NoReturn, get_args
@@ -25,16 +24,22 @@ from prep.sources.declarations import (
     TfdsSource,
 )
 from prep.sources.row import Row, RowError
+from prep.tasks.row_steps import join_fields
 from prep.tasks.task import Rewording, Task
 from prep.tasks.tasks_module import tasks_of_module
+from prep.tasks.templates import fields_of
 
 _SUFFIX_FORMATS = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".json": "json"}
 _SUFFIX_FORMATS |= {".parquet": "parquet", ".txt": "lines"}
 _TASK_KEYS = (
     *("name", "kind", "description", "folder", "files", "carve", "fields", "inputs", "targets"),
     *("labels", "metrics", "truncation", "max_input_length", "max_target_length", "tfds", "hf"),
+<<<<<<< HEAD
     *("hyperformer", "whole_words", "note", "objective", "answers", "group"),
     "language",
+=======
+    *("hyperformer", "whole_words", "note", "objective", "answers", "group", "join"),
+>>>>>>> prep
 )
 _REQUIRED_KEYS = ("name", "kind", "files", "inputs", "targets", "metrics")
 
@@ -200,18 +205,19 @@ class _TasksFile:
             if key in keys:
                 self._check_template(keys[key])
         answers = self._text(keys["answers"]) if "answers" in keys else ""
+        named = (*fields_of(inputs), *fields_of(targets), answers)
+        named = tuple(filter(None, dict.fromkeys(named)))
+        if "join" in keys:
+            given["row_functions"] = (
+                functools.partial(join_fields, self._separators(keys["join"])),
+            )
+            given["columns"] = named
         try:
             return Task(
                 name=name,
                 kind=self._text(keys["kind"]),
                 description=self._text(keys["description"]) if "description" in keys else name,
-                fields=self._texts(keys["fields"])
-                if "fields" in keys
-                else tuple(
-                    filter(
-                        None, dict.fromkeys((*_fields_of(inputs), *_fields_of(targets), answers))
-                    )
-                ),
+                fields=self._texts(keys["fields"]) if "fields" in keys else named,
                 inputs=inputs,
                 targets=targets,
                 metrics=self._texts(keys["metrics"]),
@@ -225,7 +231,7 @@ class _TasksFile:
 
     def _check_template(self, value: _Value) -> None:
         try:
-            fields = _fields_of(value.content)
+            fields = fields_of(value.content)
         except ValueError as error:
             self._fail(value.line, f"the template {value.content!r} is wrong: {error}")
         if not fields:
@@ -233,6 +239,15 @@ class _TasksFile:
 
     def _answers(self, value: _Value) -> Callable[[Row], list[str]]:
         return functools.partial(answers_in_field, self._text(value))
+
+    def _separators(self, value: _Value) -> dict[str, str]:
+        separators = self._mapping(value)
+        for separator in separators.values():
+            if not isinstance(separator.content, str):
+                self._fail(
+                    separator.line, f"expected what to put between, found {_shown(separator)}"
+                )
+        return {name: separator.content for name, separator in separators.items()}
 
     def _rewording(self, value: _Value) -> Rewording:
         keys = self._mapping(value, ("inputs", "name", "targets", "labels"))
@@ -311,12 +326,6 @@ class _TasksFile:
             self._number(keys["seed"]) if "seed" in keys else 0,
             self._number(keys["rows"]) if "rows" in keys else 0,
         )
-
-
-def _fields_of(template: str) -> tuple[str, ...]:
-    """List the fields a template names, whatever of them it takes: {a[b]} names a."""
-    names = (name for _, name, _, _ in string.Formatter().parse(template) if name is not None)
-    return tuple(name.split("[")[0].split(".")[0] for name in names if name)
 
 
 def _line_about(problem: str, keys: Mapping[str, _Value], line: int) -> int:

@@ -20,7 +20,7 @@ SENTINEL_MARK = "<extra_id_"
 EOS_MARK = "</s>"  # in a text: a separator, as Hugging Face's T5 tokenizers have it
 
 # Blanks beside a sentinel belong to it: T5 writes "The <extra_id_0> walks" without a lone "▁".
-_SPECIAL = re.compile(r"\s*<extra_id_(\d+)>\s*|\s*</s>\s*")
+_SPECIAL = re.compile(r"\s*<extra_id_(0|[1-9][0-9]{0,8})>\s*|\s*</s>\s*")
 
 
 class Vocabulary:

@@ -100,7 +100,7 @@ def test_code_that_raises_fails_alone(options, tmp_path, workers):
     )
     assert list(manifest.tasks) == ["rte"]
     assert manifest.failed == {
-        "zero": "wording train near row 2 of train.tsv: ZeroDivisionError: no such thing",
+        "zero": "split 'train' is empty: every row was rejected (30 × unusable row)",
         "over": "its rows could not be read: OverflowError: too many",
     }
 

@@ -1,6 +1,7 @@
 """Jobs in, results out in the same order, in this process or in others."""
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 
@@ -8,6 +9,7 @@ from prep.build.writing import task_jobs
 from prep.errors import DataError
 from prep.runners.local import write_shards
 from prep.shards.jobs import EncodingSettings, ShardResult
+from prep.sources.file_ranges import FileRange
 from prep.splits.finding import plan_task
 from prep.tasks import get_task
 
@@ -25,14 +27,9 @@ def jobs(rte_data, tmp_path):
 
 
 def failing(job):
-    """The same job of a task whose code raises."""
-
-    def fail(row):
-        raise ZeroDivisionError
-
-    return dataclasses.replace(
-        job, task=dataclasses.replace(job.task, name="bad", row_functions=(fail,))
-    )
+    """The same job of a task whose file is gone when it is read."""
+    gone = dataclasses.replace(job.block, payload=FileRange(Path("gone.tsv"), 0, 1))
+    return dataclasses.replace(job, task=dataclasses.replace(job.task, name="bad"), block=gone)
 
 
 @pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
@@ -47,7 +44,7 @@ def test_results_come_in_the_order_of_the_jobs(jobs, settings, workers):
 def test_a_task_that_fails_does_not_end_the_work(jobs, settings):
     mixed = [jobs[0], failing(jobs[1]), jobs[2]]
     results = [result for _, result in write_shards(iter(mixed), settings, 1)]
-    assert isinstance(results[1], DataError) and "ZeroDivisionError" in str(results[1])
+    assert isinstance(results[1], DataError) and "gone.tsv" in str(results[1])
     assert [result.rows for result in results[::2]] == [8, 8]
 
 

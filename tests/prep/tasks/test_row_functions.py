@@ -1,4 +1,5 @@
 import dataclasses
+import math
 
 import pytest
 
@@ -10,6 +11,7 @@ from prep.inspection.text import describe_dataset
 from prep.sources.row import RowError
 from prep.tasks import get_task
 from prep.tasks.digest import definition_digest
+from prep.tasks.examples import row_to_example
 
 
 def drop_odd(row):
@@ -82,3 +84,34 @@ def test_inputs_that_occur_in_two_splits_are_counted(rte_options, rte_data):
     (rte_data / "rte" / "val.tsv").write_text(rows)
     manifest = build_dataset(rte_options(force=True), report=lambda line: None)
     assert manifest.task("rte").split("validation").duplicates == {}
+
+
+NOT_NUMBERS = (
+    "n/a",
+    "high",
+    "4,5",
+    "inf",
+    "-Infinity",
+    "nan",
+    "1_000",
+    "٣",
+    "1e999",
+    "1" * 400,
+    "--1",
+    ".",
+)
+NUMBERS = ("-1", "4.50", "+0.5", ".5", "5.", "1e-3", 3, 2.75, " 4 ")
+
+
+def test_targets_of_a_regression_are_finite_numbers():
+    regression = dataclasses.replace(
+        get_task("rte"), kind="regression", labels={}, targets="{score}", fields=("score",)
+    )
+    make = row_to_example(regression)
+    row = {"sentence1": "a", "sentence2": "b"}
+    for value in NOT_NUMBERS:
+        with pytest.raises(RowError, match=r"^not a number: "):
+            make({**row, "score": value})
+    for value in NUMBERS:
+        assert make({**row, "score": value}).targets == str(value)
+        assert math.isfinite(float(str(value)))
