@@ -50,6 +50,15 @@ def suggest(name: str, valid: Iterable[str]) -> str:
     return f"valid: {', '.join(choices)}" if choices else "there are none"
 
 
+def say_note(text: str) -> None:
+    """Tell a person what is not an error and should be known.
+
+    Args:
+        text: One line; it is written to the standard error.
+    """
+    print(f"note: {' '.join(text.split())}", file=sys.stderr, flush=True)
+
+
 def run_command(
     main: Callable[[list[str] | None], int | None], argv: Sequence[str] | None = None
 ) -> int:

@@ -9,7 +9,7 @@ through and variable names don't matter.
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,12 +18,11 @@ import numpy as np
 import tensorflow as tf
 
 from adapters_tf.backbone.sites import unwrap
+from adapters_tf.backbone.tying import HEAD, SHARED, Tying, read_tying
 from adapters_tf.errors import WeightsError
 from adapters_tf.files.tensors import write_tensors
 
-# Copies of the shared embedding that PyTorch checkpoints may carry, and one table that early
-# conversions from Mesh TensorFlow wrote though no model ever had it.
-_EMBEDDING_COPIES = ("encoder.embed_tokens.weight", "decoder.embed_tokens.weight")
+# A table that early conversions from Mesh TensorFlow wrote though no model ever had it.
 _IGNORED = re.compile(
     r"decoder\.block\.0\.layer\.1\.EncDecAttention\.relative_attention_bias\.weight"
 )
@@ -68,11 +67,11 @@ def tensor_table(model: Any) -> dict[str, TensorSlot]:
     Returns:
         Slots by Hugging Face name, in the order of the model's layers.
     """
-    table = {"shared.weight": TensorSlot(model.shared.embeddings, False)}
+    table = {SHARED: TensorSlot(model.shared.embeddings, False)}
     for name in ("encoder", "decoder"):
         table.update(_stack_slots(name, unwrap(getattr(model, name))))
     if not model.config.tie_word_embeddings:
-        table["lm_head.weight"] = TensorSlot(model.lm_head.kernel, True)
+        table[HEAD] = TensorSlot(model.lm_head.kernel, True)
     return table
 
 
@@ -97,29 +96,35 @@ def _module_slots(path: str, module: Any) -> Iterator[tuple[str, TensorSlot]]:
         yield f"{path}.relative_attention_bias.weight", slot
 
 
-def import_tensors(model: Any, tensors: Mapping[str, np.ndarray]) -> None:
+def import_tensors(
+    model: Any, tensors: Mapping[str, np.ndarray], tying: Tying | None = None
+) -> dict[str, str]:
     """Give every variable of a TFT5's backbone its value from Hugging Face tensors.
 
     Args:
         model: A built `TFT5ForConditionalGeneration`.
         tensors: PyTorch-named arrays of any float dtype. May be a lazy mapping: each tensor is
-            asked for once, when it is assigned, and nothing is assigned unless all names fit.
+            asked for when it is assigned, and nothing is assigned unless all names fit.
+        tying: What `read_tying` found in them; by default that is done here, by the model's
+            configuration.
+
+    Returns:
+        What became of every tensor, in a few words by name.
 
     Raises:
         WeightsError: Tensors are missing, unexpected or of another shape; they are named.
     """
     table = tensor_table(model)
-    copies = set(_EMBEDDING_COPIES)
-    if model.config.tie_word_embeddings:
-        copies.add("lm_head.weight")
-    sources = {name: name for name in tensors if name in table}
-    if "shared.weight" not in sources:
-        # PyTorch may keep only one of the tied names.
-        kept = [name for name in sorted(copies) if name in tensors]
-        sources.update({"shared.weight": kept[0]} if kept else {})
+    if tying is None:
+        tying = read_tying(model.config.to_dict(), tensors)
+    sources = {name: name for name in table if name in tensors}
+    if tying.embedding in tensors:
+        sources[SHARED] = tying.embedding
+    if HEAD in table and tying.head is not None and tying.head in tensors:
+        sources[HEAD] = tying.head
     missing = [name for name in table if name not in sources]
-    known = copies | set(table)
-    unexpected = [name for name in tensors if name not in known and not _IGNORED.fullmatch(name)]
+    fates = _fates(tensors, set(sources.values()), tying)
+    unexpected = [name for name in tensors if name not in fates]
     if missing or unexpected:
         raise WeightsError(
             "these tensors are not those of the T5 its config.json describes: "
@@ -127,7 +132,23 @@ def import_tensors(model: Any, tensors: Mapping[str, np.ndarray]) -> None:
         )
     _check_shapes(table, sources, tensors)
     for name, slot in table.items():
-        slot.write(tensors[sources[name]])
+        tensor = tensors[sources[name]]
+        if name == HEAD and tying.head_factor != 1:
+            tensor = tensor.astype(np.float32) * np.float32(tying.head_factor)
+        slot.write(tensor)
+    return fates
+
+
+def _fates(tensors: Iterable[str], read: set[str], tying: Tying) -> dict[str, str]:
+    fates = {}
+    for name in tensors:
+        if name in read:
+            fates[name] = tying.describe(name)
+        elif name in tying.copies:
+            fates[name] = f"left out: equal to {tying.embedding}"
+        elif _IGNORED.fullmatch(name):
+            fates[name] = "left out: no T5 has it, and PyTorch's reads it neither"
+    return fates
 
 
 def _check_shapes(
@@ -185,7 +206,9 @@ def save_backbone(
     folder = Path(directory)
     folder.mkdir(parents=True, exist_ok=True)
     config = {**model.config.to_dict(), "architectures": ["T5ForConditionalGeneration"]}
-    config.update(torch_dtype="float32", model_type="t5")
+    config.update(dtype="float32", torch_dtype="float32", model_type="t5")
+    # transformers 4 reads the one and 5 the other.
+    config["scale_decoder_outputs"] = bool(config["tie_word_embeddings"])
     contents = {
         "model.safetensors": lambda path: write_tensors(
             tensors or export_tensors(model), path, {"format": "pt"}

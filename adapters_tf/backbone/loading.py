@@ -8,7 +8,7 @@ import re
 import warnings
 import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,12 @@ from transformers import GenerationConfig, T5Config
 from transformers.models.t5.modeling_tf_t5 import TFT5ForConditionalGeneration
 
 from adapters_tf.backbone.huggingface import import_tensors, tensor_table
+from adapters_tf.backbone.model_config import make_config, read_model_config
 from adapters_tf.backbone.presets import PRESETS, check_overrides, embedding_rows, preset_config
+from adapters_tf.backbone.tying import Tying, read_tying
 from adapters_tf.errors import ConfigurationError, WeightsError, suggest
 from adapters_tf.files.json_objects import read_json_object
 
-# mT5 is T5 v1.1 with another vocabulary: the same layers and the same tensor names.
-_MODEL_TYPES = ("t5", "mt5")
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _TENSORS = "model.safetensors"
 _INDEX = "model.safetensors.index.json"
@@ -64,14 +64,41 @@ def load_backbone(
         return model
     check_overrides(overrides)
     folder = _local_folder(name_or_path)
-    config = _read_config(folder, overrides)
-    tensor_files = _tensor_files(folder)
-    model = _build(config)
-    _check_vocabulary(model, vocabulary_size, name_or_path)
-    _read_tensors(model, tensor_files, folder)
+    model, _ = _load_folder(folder, overrides, vocabulary_size)
     if (folder / "generation_config.json").is_file():
         model.generation_config = GenerationConfig.from_pretrained(folder)
     return model
+
+
+def trace_tensors(folder: str | Path) -> dict[str, str]:
+    """Say what becomes of every tensor of a checkpoint.
+
+    Args:
+        folder: In Hugging Face's format.
+
+    Returns:
+        A few words by the tensor's name.
+
+    Raises:
+        WeightsError: A checkpoint that can't be read or isn't a T5.
+    """
+    return _load_folder(Path(folder), {}, None)[1]
+
+
+def _load_folder(
+    folder: Path, overrides: Mapping[str, Any], vocabulary_size: int | None
+) -> tuple[TFT5ForConditionalGeneration, dict[str, str]]:
+    """Build the model of a folder; tell what became of every tensor."""
+    fields = read_model_config(folder)
+    with _open_tensors(_tensor_files(folder), folder) as tensors:
+        with _named(folder):
+            tying = read_tying(fields, tensors)
+        _check_tying(tying, overrides, folder)
+        changes = {"tie_word_embeddings": tying.is_tied, **overrides}
+        model = _build(make_config(folder, fields, changes))
+        _check_vocabulary(model, vocabulary_size, str(folder))
+        with _named(folder):
+            return model, import_tensors(model, tensors, tying)
 
 
 def _build(config: T5Config) -> TFT5ForConditionalGeneration:
@@ -205,18 +232,14 @@ def _no_safetensors(where: object) -> WeightsError:
     )
 
 
-def _read_config(folder: Path, overrides: dict[str, Any]) -> T5Config:
-    path = folder / "config.json"
-    fields = _read_json(path)
-    model_type = fields.get("model_type")
-    if model_type not in _MODEL_TYPES:
+def _check_tying(tying: Tying, overrides: Mapping[str, Any], folder: Path) -> None:
+    asked = overrides.get("tie_word_embeddings", tying.is_tied)
+    if asked != tying.is_tied:
+        held = "the embedding, scaled" if tying.is_tied else "one of its own"
         raise WeightsError(
-            f"{path}: model_type is {model_type!r}; expected one of {', '.join(_MODEL_TYPES)}"
+            f"tie_word_embeddings: {asked} does not fit the weights of {folder}: their head is "
+            f"{held}"
         )
-    config = T5Config.from_dict({**fields, "model_type": "t5", **overrides})
-    if config.decoder_start_token_id is None:
-        config.decoder_start_token_id = config.pad_token_id
-    return config
 
 
 def _read_json(path: Path) -> dict[str, Any]:
@@ -265,7 +288,9 @@ class _LazyTensors(Mapping[str, np.ndarray]):
         return len(self._owner)
 
 
-def _read_tensors(model: Any, paths: list[Path], folder: Path) -> None:
+@contextmanager
+def _open_tensors(paths: list[Path], folder: Path) -> Iterator[_LazyTensors]:
+    """Open the files of a checkpoint."""
     with ExitStack() as stack:
         try:
             files = [stack.enter_context(safe_open(path, framework="numpy")) for path in paths]
@@ -273,7 +298,13 @@ def _read_tensors(model: Any, paths: list[Path], folder: Path) -> None:
             raise WeightsError(f"{folder}: a shard is absent: {_first_line(error)}") from None
         except SafetensorError as error:
             raise WeightsError(f"{folder}: not a whole safetensors file: {error}") from None
-        try:
-            import_tensors(model, _LazyTensors(files))
-        except WeightsError as error:
-            raise WeightsError(f"{folder}: {error}") from None
+        yield _LazyTensors(files)
+
+
+@contextmanager
+def _named(folder: Path) -> Iterator[None]:
+    """Say whose tensors are wrong."""
+    try:
+        yield
+    except WeightsError as error:
+        raise WeightsError(f"{folder}: {error}") from None

@@ -1,17 +1,22 @@
-"""`list`: what adapters a run holds."""
+"""`list`: what adapters a run holds, or what becomes of the tensors of a T5."""
 
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
-from adapters_tf.runs.listing import describe_run
+from adapters_tf.backbone.model_config import CONFIG_FILE as MODEL_CONFIG
+from adapters_tf.runs.config import CONFIG_FILE
+from adapters_tf.runs.listing import describe_checkpoint, describe_run
 
 
 def list_command(options: argparse.Namespace) -> None:
-    """Say what adapters a run holds.
+    """Say what adapters a run holds, or what becomes of a T5's tensors.
 
     Args:
         options: Of the command line.
     """
-    for line in describe_run(options.run):
+    folder = Path(options.run)
+    is_run = (folder / CONFIG_FILE).is_file() or not (folder / MODEL_CONFIG).is_file()
+    for line in describe_run(folder) if is_run else describe_checkpoint(folder):
         print(line)

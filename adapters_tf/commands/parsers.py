@@ -121,5 +121,5 @@ def _add_embed(commands: Any) -> None:
 
 def _add_list(commands: Any) -> None:
     parser = commands.add_parser("list", help="say what adapters a run holds")
-    parser.add_argument("run", help=_RUN)
+    parser.add_argument("run", help=f"{_RUN}; or a T5's, for what becomes of its tensors")
     parser.set_defaults(run_with="listing.list_command")

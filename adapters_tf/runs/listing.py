@@ -1,4 +1,4 @@
-"""What adapters a run folder holds, without building its model."""
+"""What adapters a run folder holds, without building its model; what becomes of a T5's tensors."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
+from adapters_tf.backbone.loading import trace_tensors
 from adapters_tf.errors import WeightsError
 from adapters_tf.files.adapter_files import ADAPTERS_FOLDER, WEIGHTS_FILE
 from adapters_tf.runs.config import read_config
@@ -31,6 +32,25 @@ def describe_run(run: str | Path) -> list[str]:
     for task in settings.tasks:
         lines.append(f"  {task:<{width}}  {_describe_task(folder / ADAPTERS_FOLDER / task)}")
     return lines
+
+
+def describe_checkpoint(folder: str | Path) -> list[str]:
+    """Tell what becomes of every tensor of a T5 when it is loaded here.
+
+    Args:
+        folder: In Hugging Face's format.
+
+    Returns:
+        Lines of text.
+
+    Raises:
+        WeightsError: It cannot be loaded.
+    """
+    fates = trace_tensors(folder)
+    width = max(map(len, fates))
+    return [f"{folder}: a T5 of {len(fates)} tensors"] + [
+        f"  {name:<{width}}  {fate}" for name, fate in fates.items()
+    ]
 
 
 def _describe_task(folder: Path) -> str:

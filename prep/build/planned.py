@@ -43,6 +43,7 @@ def plan_entry(task: Task, vocabulary: Vocabulary) -> TaskEntry:
         splits={},
         definition=definition_digest(task),
         truncation=task.truncation,
+        language=task.language,
     )
 
 
@@ -91,28 +92,6 @@ def _planned_packing(options: BuildOptions) -> PackingEntry | None:
     )
 
 
-<<<<<<< HEAD
-def _planned_task(plan: TaskPlan, vocabulary: Vocabulary) -> TaskEntry:
-    words = plan.task.label_words
-    return TaskEntry(
-        name=plan.task.name,
-        kind=plan.task.kind,
-        label_words=words,
-        label_token_ids=tuple(tuple(vocabulary.encode(word)) for word in words),
-        metrics=plan.task.metrics,
-        decoding_length=0,
-        mixture_size=0,
-        splits={},
-        sources=plan.sources,
-        notes=plan.notes,
-        definition=definition_digest(plan.task),
-        truncation=plan.task.truncation,
-        language=plan.task.language,
-    )
-
-
-=======
->>>>>>> prep
 def _asked_for(manifest: Manifest) -> set[str]:
     return {*manifest.tasks, *manifest.failed}
 

@@ -34,12 +34,8 @@ _SUFFIX_FORMATS |= {".parquet": "parquet", ".txt": "lines"}
 _TASK_KEYS = (
     *("name", "kind", "description", "folder", "files", "carve", "fields", "inputs", "targets"),
     *("labels", "metrics", "truncation", "max_input_length", "max_target_length", "tfds", "hf"),
-<<<<<<< HEAD
-    *("hyperformer", "whole_words", "note", "objective", "answers", "group"),
-    "language",
-=======
     *("hyperformer", "whole_words", "note", "objective", "answers", "group", "join"),
->>>>>>> prep
+    *("language",),
 )
 _REQUIRED_KEYS = ("name", "kind", "files", "inputs", "targets", "metrics")
 
