@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from adapters_tf.backbone.model_config import CONFIG_FILE as MODEL_CONFIG
 from adapters_tf.runs.config import CONFIG_FILE
 from adapters_tf.runs.listing import describe_checkpoint, describe_run
+
+MODEL_CONFIG = "config.json"  # as Hugging Face calls it
 
 
 def list_command(options: argparse.Namespace) -> None:

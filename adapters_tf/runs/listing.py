@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
-from adapters_tf.backbone.loading import trace_tensors
 from adapters_tf.errors import WeightsError
 from adapters_tf.files.adapter_files import ADAPTERS_FOLDER, WEIGHTS_FILE
 from adapters_tf.runs.config import read_config
@@ -46,6 +45,9 @@ def describe_checkpoint(folder: str | Path) -> list[str]:
     Raises:
         WeightsError: It cannot be loaded.
     """
+    # Takes TensorFlow; a run is listed without.
+    from adapters_tf.backbone.loading import trace_tensors
+
     fates = trace_tensors(folder)
     width = max(map(len, fates))
     return [f"{folder}: a T5 of {len(fates)} tensors"] + [
