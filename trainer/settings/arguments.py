@@ -15,6 +15,7 @@ from jsonargparse import ArgumentParser, get_loader, set_loader
 from adapters_tf.runs.sections import RENAMED, renamed
 from prep.errors import UsageError
 from trainer.settings.config import RunConfig
+from trainer.settings.config_file import check_config_file
 
 
 class SuggestingParser(ArgumentParser):
@@ -59,10 +60,21 @@ def read_arguments(argv: Sequence[str] | None) -> RunConfig:
     """
     words = sys.argv[1:] if argv is None else list(argv)
     parser = make_parser()
+    for file in _config_files(words):
+        check_config_file(file)
     with _renaming():
         parsed = parser.parse_args([_rename_option(word) for word in words])
     del parsed["config"]
     return RunConfig(**vars(parser.instantiate(parsed)))
+
+
+def _config_files(words: Sequence[str]) -> Iterator[str]:
+    """Find the files that a command line names; text in braces is settings, not a file."""
+    for word, following in zip(words, [*words[1:], ""], strict=True):
+        if word == "--config" and following:
+            yield following
+        elif word.startswith("--config="):
+            yield word.partition("=")[2]
 
 
 def _rename_option(word: str) -> str:
