@@ -4,6 +4,7 @@ import re
 import string
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import sacrebleu
@@ -31,12 +32,33 @@ def rouge_l(answers: Answers) -> float:
 
 def squad_em(answers: Answers) -> float:
     """Compute the share of answers equal to a right one but for case, articles and punctuation."""
-    return _mean_of_best(lambda right, given: _squad_words(right) == _squad_words(given), answers)
+    return _mean_of_best(
+        lambda right, given: _squad_words(right) == _squad_words(given), _blank_no_answer(answers)
+    )
 
 
 def squad_f1(answers: Answers) -> float:
     """Compute the mean F1 of the words that answer and target share (Rajpurkar et al. 2016)."""
-    return _mean_of_best(_word_f1, answers)
+    return _mean_of_best(_word_f1, _blank_no_answer(answers))
+
+
+def _blank_no_answer(answers: Answers) -> Answers:
+    """Write what says that there is no answer as the empty text, which SQuAD 2.0's script takes.
+
+    Then a text that shares a word with it, such as "unanswerable questions", shares nothing.
+    """
+    if not answers.no_answer:
+        return answers
+    word = _squad_words(answers.no_answer)
+
+    def blank(text: str) -> str:
+        return "" if _squad_words(text) == word else text
+
+    return replace(
+        answers,
+        predictions=np.array([blank(text) for text in answers.predictions], object),
+        references=[tuple(map(blank, right)) for right in answers.references],
+    )
 
 
 def _mean_of_best(compare: Callable[[str, str], float], answers: Answers) -> float:

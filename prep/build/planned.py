@@ -43,6 +43,7 @@ def plan_entry(task: Task, vocabulary: Vocabulary) -> TaskEntry:
         splits={},
         definition=definition_digest(task),
         truncation=task.truncation,
+        no_answer=task.no_answer,
     )
 
 

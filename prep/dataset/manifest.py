@@ -170,6 +170,7 @@ class TaskEntry:
         notes: What a reader should know about how the splits were made.
         definition: Fingerprint of how its rows are worded.
         truncation: What is kept of inputs that are too long: "head", "tail" or "head_tail".
+        no_answer: The right answer of examples that have none; empty where all have one.
     """
 
     name: str
@@ -184,6 +185,7 @@ class TaskEntry:
     notes: tuple[str, ...] = ()
     definition: str = ""
     truncation: str = "head"
+    no_answer: str = ""
 
     def split(self, name: str) -> SplitEntry:
         """Look a split up.
