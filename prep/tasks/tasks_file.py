@@ -16,7 +16,7 @@ from prep.tasks.task import Rewording, Task
 from prep.tasks.tasks_module import tasks_of_module
 from prep.tasks.templates import fields_of
 from prep.tasks.yaml_sources import read_files, read_hub, read_tfds
-from prep.tasks.yaml_values import Value, YamlReader, shown
+from prep.tasks.yaml_values import Value, YamlReader, line_about, shown
 
 _TASK_KEYS = (
     *("name", "kind", "description", "folder", "files", "carve", "fields", "inputs", "targets"),
@@ -142,7 +142,7 @@ class _TasksFile:
         try:
             return Task(**{"name": name, "description": name, "targets": ""} | given)
         except UsageError as error:
-            reader.fail(_line_about(str(error), keys, entry.line), str(error))
+            reader.fail(line_about(str(error), keys, entry.line), str(error))
 
     def _what_it_says(self, keys: Mapping[str, Value]) -> dict[str, Any]:
         """Read the keys that are a field of the task each."""
@@ -211,8 +211,3 @@ class _TasksFile:
         texts = {key: self._reader.text(inner) for key, inner in keys.items() if key != "labels"}
         labels = self._reader.text_of_text(keys["labels"]) if "labels" in keys else {}
         return Rewording(labels=labels, **texts)
-
-
-def _line_about(problem: str, keys: Mapping[str, Value], line: int) -> int:
-    """Find the line of the key that a problem found by `Task` itself is about."""
-    return next((value.line for key, value in keys.items() if f"{key} " in problem), line)

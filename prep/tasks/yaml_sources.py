@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args
 
-from prep.errors import nearest
+from prep.errors import UsageError, nearest
 from prep.sources.declarations import (
     FILE_FORMATS,
     Carve,
@@ -16,7 +16,7 @@ from prep.sources.declarations import (
     Layout,
     TfdsSource,
 )
-from prep.tasks.yaml_values import Value, YamlReader
+from prep.tasks.yaml_values import Value, YamlReader, line_about
 
 _SUFFIX_FORMATS = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".json": "json"}
 _SUFFIX_FORMATS |= {".parquet": "parquet", ".txt": "lines"}
@@ -75,16 +75,24 @@ def _file(reader: YamlReader, value: Value) -> FileSpec:
     if "name" not in keys:
         reader.fail(value.line, "expected the 'name' of a file")
     name = reader.text(keys["name"])
-    return FileSpec(
-        name=name,
-        format=_format(reader, name, keys.get("format"), value.line),
-        columns=reader.texts(keys["columns"]) if "columns" in keys else (),
-        encoding=reader.text(keys["encoding"]) if "encoding" in keys else "utf-8",
-        delimiter=reader.text(keys["delimiter"]) if "delimiter" in keys else "",
-        rename=reader.text_of_text(keys["rename"]) if "rename" in keys else {},
-        records=reader.texts(keys["records"]) if "records" in keys else (),
-        parts=reader.texts(keys["parts"]) if "parts" in keys else (),
-    )
+    given: dict[str, Any] = {
+        key: read(keys[key])
+        for key, read in (
+            ("columns", reader.texts),
+            ("encoding", reader.text),
+            ("delimiter", reader.text),
+            ("escape", reader.text),
+            ("rename", reader.text_of_text),
+            ("records", reader.texts),
+            ("parts", reader.texts),
+        )
+        if key in keys
+    }
+    file_format = _format(reader, name, keys.get("format"), value.line)
+    try:
+        return FileSpec(name=name, format=file_format, **given)
+    except UsageError as error:
+        reader.fail(line_about(str(error), keys, value.line), str(error))
 
 
 def _format(reader: YamlReader, name: str, given: Value | None, line: int) -> FileFormat:
@@ -105,10 +113,14 @@ def _carve(reader: YamlReader, value: Value, files: Mapping[str, FileSpec]) -> C
     source = reader.text(keys["from"])
     if source not in files:
         reader.fail(keys["from"].line, f"no file for {source!r}; {nearest(source, files)}")
-    return Carve(
-        reader.text(keys["split"]),
-        source,
-        reader.number(keys["share"], float) if "share" in keys else 0.0,
-        reader.number(keys["seed"]) if "seed" in keys else 0,
-        reader.number(keys["rows"]) if "rows" in keys else 0,
-    )
+    split = reader.text(keys["split"])
+    if split in files:
+        reader.fail(keys["split"].line, f"the split {split!r} has a file of its own")
+    share = reader.number(keys["share"], float) if "share" in keys else 0.0
+    rows = reader.number(keys["rows"]) if "rows" in keys else 0
+    try:
+        return Carve(
+            split, source, share, reader.number(keys["seed"]) if "seed" in keys else 0, rows
+        )
+    except UsageError as error:
+        reader.fail(line_about(str(error), keys, value.line), str(error))

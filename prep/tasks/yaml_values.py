@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -123,3 +123,17 @@ def shown(value: Value) -> str:
     if isinstance(value.content, str):
         return repr(value.content) if value.content else "nothing"
     return "a list" if isinstance(value.content, list) else "keys and values"
+
+
+def line_about(problem: str, keys: Mapping[str, Value], line: int) -> int:
+    """Find the line of the key that a problem is about.
+
+    Args:
+        problem: A message, in which the key is a word.
+        keys: The keys there are.
+        line: What to say if it is about none of them.
+
+    Returns:
+        The line.
+    """
+    return next((value.line for key, value in keys.items() if f"{key} " in problem), line)
