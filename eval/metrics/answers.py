@@ -23,6 +23,7 @@ class Answers:
         is_readable: bool [examples], which given answers are of the kind that was asked for; None:
             all of them.
         language: ISO 639-1 code of texts; empty: unknown.
+        no_answer: The right answer of examples that have none; empty: all have one.
     """
 
     targets: np.ndarray
@@ -32,6 +33,32 @@ class Answers:
     groups: np.ndarray | None = None
     is_readable: np.ndarray | None = None
     language: str = ""
+    no_answer: str = ""
+
+    @property
+    def have_answer(self) -> np.ndarray:
+        """Whether there is an answer to each example, as bool [examples]."""
+        return np.array([tuple(right) != (self.no_answer,) for right in self.references])
+
+    def only(self, chosen: np.ndarray) -> "Answers":
+        """Take some of the examples.
+
+        Args:
+            chosen: Which ones, as bool [examples].
+
+        Returns:
+            The same with these only.
+        """
+        return replace(
+            self,
+            targets=self.targets[chosen],
+            predictions=self.predictions[chosen],
+            references=[self.references[row] for row in np.flatnonzero(chosen)]
+            if self.references
+            else (),
+            groups=None if self.groups is None else self.groups[chosen],
+            is_readable=None if self.is_readable is None else self.is_readable[chosen],
+        )
 
     @property
     def are_right(self) -> np.ndarray:
@@ -124,5 +151,9 @@ def gather_answers(
         references,
         table.groups,
     )
-    is_readable = are_readable(entry, predictions, vocabulary)
-    return replace(paired, is_readable=is_readable, language=entry.language)
+    return replace(
+        paired,
+        is_readable=are_readable(entry, predictions, vocabulary),
+        language=entry.language,
+        no_answer=read_text(entry.no_answer, vocabulary),
+    )

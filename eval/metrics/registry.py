@@ -28,6 +28,7 @@ METRICS: Mapping[str, Metric] = {
 
 # Which words a metric counts, where that depends on the script of the texts.
 WORDS: Mapping[str, Callable[[Answers], str]] = {"bleu": bleu_words, "rouge_l": rouge_words}
+_BY_ANSWERABILITY = ("exact_match", "squad_em", "squad_f1")
 
 
 def check_metrics(entries: Iterable[TaskEntry]) -> None:
@@ -79,13 +80,23 @@ def score(names: Sequence[str], answers: Answers) -> dict[str, float]:
         answers: Right and given ones.
 
     Returns:
-        Figures by metric name, in the order of `names`.
+        Figures by metric name, in the order of `names`; then, of a task that has examples without
+        an answer, SQuAD's metrics of those with one ("squad_f1_has_answer") and of those without
+        ("squad_f1_no_answer").
 
     Raises:
         UsageError: A metric is unknown, or needs groups and has none.
     """
     check_names(names)
-    return {name: METRICS[name](answers) for name in names}
+    figures = {name: METRICS[name](answers) for name in names}
+    if answers.no_answer:
+        have = answers.have_answer
+        parts = {"has_answer": answers.only(have), "no_answer": answers.only(~have)}
+        for name in [name for name in names if name in _BY_ANSWERABILITY]:
+            for part, some in parts.items():
+                if len(some.predictions):
+                    figures[f"{name}_{part}"] = METRICS[name](some)
+    return figures
 
 
 def name_words(names: Sequence[str], answers: Answers) -> dict[str, str]:

@@ -5,6 +5,7 @@ import re
 import string
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 from rouge_score import rouge_scorer
@@ -62,13 +63,45 @@ def rouge_words(answers: Answers) -> str:
 
 
 def squad_em(answers: Answers) -> float:
-    """Compute the share of answers equal to a right one but for case, articles and punctuation."""
-    return _mean_of_best(lambda right, given: _squad_words(right) == _squad_words(given), answers)
+    """Compute the share of answers equal to a right one but for case, articles and punctuation.
+
+    As SQuAD's own scripts do: that of 2.0 for a task that says what an empty answer means, else
+    that of 1.1.
+    """
+    return _mean_of_best(
+        lambda right, given: float(_squad_words(right) == _squad_words(given)),
+        _as_squad_2(answers) if answers.no_answer else answers,
+    )
 
 
 def squad_f1(answers: Answers) -> float:
-    """Compute the mean F1 of the words that answer and target share (Rajpurkar et al. 2016)."""
+    """Compute the mean F1 of the words that answer and target share (Rajpurkar et al. 2016).
+
+    As SQuAD's own scripts do, which differ where a text has no words but articles: that of 1.1
+    gives 0, that of 2.0 (for a task that says what an empty answer means) 1 if both are so.
+    """
+    if answers.no_answer:
+        return _mean_of_best(_word_f1_of_squad_2, _as_squad_2(answers))
     return _mean_of_best(_word_f1, answers)
+
+
+def _as_squad_2(answers: Answers) -> Answers:
+    """Write what says that there is no answer as the empty text, which SQuAD 2.0's script takes.
+
+    Then a text that shares a word with it, such as "unanswerable questions", shares nothing. Right
+    answers without a word count only where there is no other, as that script has it.
+    """
+    word = _squad_words(answers.no_answer)
+
+    def blank(text: str) -> str:
+        return "" if _squad_words(text) == word else text
+
+    references = [tuple(map(blank, right)) for right in answers.references]
+    return replace(
+        answers,
+        predictions=np.array([blank(text) for text in answers.predictions], object),
+        references=[tuple(filter(_squad_words, right)) or ("",) for right in references],
+    )
 
 
 def _right_answers(answers: Answers) -> Iterator[str]:
@@ -99,6 +132,10 @@ def _squad_words(text: str) -> list[str]:
 def _word_f1(target: str, prediction: str) -> float:
     right, given = _squad_words(target), _squad_words(prediction)
     shared = (Counter(right) & Counter(given)).total()
-    if not right or not given:
-        return float(right == given)
-    return 2 * shared / (len(right) + len(given))
+    return 2 * shared / (len(right) + len(given)) if shared else 0.0
+
+
+def _word_f1_of_squad_2(target: str, prediction: str) -> float:
+    if not (_squad_words(target) and _squad_words(prediction)):
+        return float(_squad_words(target) == _squad_words(prediction))
+    return _word_f1(target, prediction)

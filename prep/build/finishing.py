@@ -1,6 +1,8 @@
 """What came of a task's shards → its entry in the manifest, and the names its shards keep."""
 
 import dataclasses
+import json
+import textwrap
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,6 +17,8 @@ from prep.splits.plan import TaskPlan
 from prep.tasks.task import Task
 from prep.tokens.packing import round_up
 
+_DETAIL_CHARACTERS = 200  # of what is wrong with a row, in a message
+
 
 def finish_task(
     folder: Path,
@@ -22,6 +26,7 @@ def finish_task(
     plan: TaskPlan,
     results: Mapping[str, Sequence[ShardResult]],
     packing: PackingEntry | None = None,
+    accept_rejects: bool = False,
 ) -> TaskEntry:
     """Name a task's shards for good and sum up its splits.
 
@@ -31,12 +36,13 @@ def finish_task(
         plan: The task's splits.
         results: What came of the task's shards, by split, in any order.
         packing: How training records are packed, before they are counted; None if they are not.
+        accept_rejects: Whether a split may lose half of its rows or more.
 
     Returns:
         The whole entry.
 
     Raises:
-        DataError: If nothing is left of a split.
+        DataError: If nothing, or too little, is left of a split.
         OSError: If the disk refuses.
     """
     task = plan.task
@@ -45,6 +51,8 @@ def finish_task(
         for split in plan.splits
     }
     _join_rejected(folder / task.name)
+    for name, found in ordered.items():
+        _check_losses(folder, task, name, found, accept_rejects)
     splits = {name: _finish_split(folder, task, name, ordered[name]) for name in ordered}
     if packing is not None:
         for name in set(PACKED_SPLITS) & set(splits):
@@ -98,6 +106,46 @@ def measure_packing(
     )
 
 
+def _check_losses(
+    folder: Path, task: Task, split: str, results: Sequence[ShardResult], accept_rejects: bool
+) -> None:
+    """Refuse a split of which nothing is left, or less than half if nobody said that it may be."""
+    rejected: Counter[str] = sum((result.rejected for result in results), Counter())
+    rows = sum(result.rows - result.blank for result in results)
+    dropped = sum(result.dropped for result in results)
+    is_empty = not any(result.examples for result in results)
+    if not is_empty and (accept_rejects or 2 * rejected.total() < max(rows, 1)):
+        return
+    lost = Counter(rejected)
+    if is_empty and dropped:
+        lost["left out by the task's row functions"] = dropped
+    found = _first_rejected(folder / task.name / REJECTED_FILE, split)
+    reasons = ", ".join(
+        f"{count:,} × {reason}{found.get(reason, '')}" for reason, count in lost.most_common()
+    )
+    where = f"task {task.name!r}: split {split!r}"
+    if is_empty and not lost:
+        raise DataError(f"{where} is empty: its file has no rows")
+    if is_empty:
+        raise DataError(f"{where} is empty: every row was rejected ({reasons})")
+    raise DataError(
+        f"{where}: {rejected.total():,} of {rows:,} rows were rejected ({reasons}); to go on"
+        " without them, build with `accept_rejects`"
+    )
+
+
+def _first_rejected(file: Path, split: str) -> dict[str, str]:
+    """Find the first rejected row of each reason, and tell where it is and what is wrong."""
+    examples: dict[str, str] = {}
+    for line in file.read_bytes().splitlines() if file.exists() else ():
+        row = json.loads(line)
+        if row["split"] == split and row["reason"] not in examples:
+            detail = textwrap.shorten(row["detail"], _DETAIL_CHARACTERS, placeholder=" …")
+            shown = f", {detail}" if detail else ""
+            examples[row["reason"]] = f" (row {row['row']} of {row['file']}{shown})"
+    return examples
+
+
 def _finish_split(
     folder: Path, task: Task, split: str, results: Sequence[ShardResult]
 ) -> SplitEntry:
@@ -105,13 +153,6 @@ def _finish_split(
     labels: Counter[int] = sum((result.labels for result in results), Counter())
     examples = sum(result.examples for result in results)
     dropped = sum(result.dropped for result in results)
-    if not examples:
-        rejected.update({"left out by the task's row functions": dropped} if dropped else {})
-        reasons = ", ".join(f"{count:,} × {reason}" for reason, count in rejected.most_common())
-        raise DataError(
-            f"task {task.name!r}: split {split!r} is empty: "
-            + (f"every row was rejected ({reasons})" if rejected else "its file has no rows")
-        )
     truncated = sum(result.truncated for result in results)
     return SplitEntry(
         examples=examples,

@@ -35,6 +35,7 @@ class BuildOptions:
         runner: What runs the workers: "local" processes, or an Apache "beam" pipeline.
         beam_options: Options of Beam and its runner, such as --runner=DataflowRunner.
         pack: Whether to put several training examples into a record of `max_input_length` tokens.
+        accept_rejects: Whether a split may lose half of its rows or more.
         pack_target_length: Target tokens that such a record may have; 0: as few as cost none.
     """
 
@@ -57,6 +58,7 @@ class BuildOptions:
     beam_options: tuple[str, ...] = ()
     pack: bool = False
     pack_target_length: int = 0
+    accept_rejects: bool = False
 
     def __post_init__(self) -> None:
         if not self.tasks:

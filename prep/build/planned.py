@@ -44,6 +44,7 @@ def plan_entry(task: Task, vocabulary: Vocabulary) -> TaskEntry:
         definition=definition_digest(task),
         truncation=task.truncation,
         language=task.language,
+        no_answer=task.no_answer,
     )
 
 

@@ -81,11 +81,12 @@ class TaskWriter:
                 self._results[job.task.name][job.split].append(result)
                 self._journal.add(job, result)
 
-    def finish(self, planned: Manifest) -> dict[str, TaskEntry]:
+    def finish(self, planned: Manifest, accept_rejects: bool) -> dict[str, TaskEntry]:
         """Give the shards their names, and remove the folders of tasks that failed.
 
         Args:
             planned: The manifest before any row was encoded.
+            accept_rejects: Whether a split may lose half of its rows or more.
 
         Returns:
             The entries of the tasks that succeeded.
@@ -104,6 +105,7 @@ class TaskWriter:
                         plan,
                         self._results[name],
                         planned.packing,
+                        accept_rejects,
                     )
             except OSError:
                 raise

@@ -38,6 +38,7 @@ def run(arguments: argparse.Namespace) -> None:
         shard_records=arguments.shard_records,
         workers=arguments.workers,
         force=arguments.force,
+        accept_rejects=arguments.accept_rejects,
         truncation=arguments.truncation,
         pack=arguments.pack,
         pack_target_length=arguments.pack_target_length,
@@ -158,6 +159,11 @@ def add_parser(commands: Any) -> None:
     _add_wording_options(parser)
     parser.add_argument(
         "--force", action="store_true", help="replace a dataset that was built with other options"
+    )
+    parser.add_argument(
+        "--accept-rejects",
+        action="store_true",
+        help="build a task although half of a split's rows or more had to be rejected",
     )
     parser.set_defaults(run=run)
 

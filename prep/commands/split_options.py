@@ -45,8 +45,11 @@ def _parse_carve(text: str, seed: int) -> CarveRequest:
     amount = float(match["amount"])
     if match["new"] == match["old"]:
         raise UsageError(f"--carve {text}: a split cannot be carved out of itself")
-    if not amount or (amount >= 1 and amount != int(amount)):
-        raise UsageError(f"--carve {text}: {match['amount']} is neither rows nor a share below 1")
+    if not amount or (amount >= 1 and "." in match["amount"]):
+        raise UsageError(
+            f"--carve {text}: {match['amount']} is neither rows nor a share below 1 (rows are a"
+            " number without a point)"
+        )
     rows = int(amount)
     carve = Carve(match["new"], match["old"], amount if not rows else 0.0, seed, rows)
     return CarveRequest(carve, match["task"] or "")

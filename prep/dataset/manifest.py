@@ -171,6 +171,7 @@ class TaskEntry:
         definition: Fingerprint of how its rows are worded.
         truncation: What is kept of inputs that are too long: "head", "tail" or "head_tail".
         language: ISO 639-1 code of the right answers, where the metrics go by it; empty: unnamed.
+        no_answer: The right answer of examples that have none; empty where all have one.
     """
 
     name: str
@@ -186,6 +187,7 @@ class TaskEntry:
     definition: str = ""
     truncation: str = "head"
     language: str = ""
+    no_answer: str = ""
 
     def split(self, name: str) -> SplitEntry:
         """Look a split up.

@@ -66,7 +66,8 @@ class ShardResult:
 
     Attributes:
         job_index: Number of the shard in the split.
-        rows: Source rows that were read.
+        rows: Source rows that were read, blank lines included.
+        blank: Blank lines.
         dropped: Rows that the task's row functions left out.
         expanded: Examples beyond the first of their row.
         examples: Examples written.
@@ -87,6 +88,7 @@ class ShardResult:
 
     job_index: int
     rows: int
+    blank: int
     dropped: int
     expanded: int
     examples: int

@@ -9,9 +9,11 @@ from typing import Any, cast
 
 from prep.shards.jobs import ShardJob
 from prep.sources.blocks import parse_block
-from prep.sources.row import Row, RowError
+from prep.sources.row import BlankLineError, Row, RowError
 from prep.storage.durable_files import write_file
 from prep.tasks.examples import Example, row_to_example, row_to_examples, row_to_rows
+
+_FAULTS = {RowError, BlankLineError}
 
 
 @dataclass
@@ -23,6 +25,7 @@ class WordedRows:
         examples: The examples.
         rejected: File, row number, split, reason and detail of each row that cannot be used.
         rows: Rows of the split in the block, whatever became of them.
+        blank: Those that are lines with nothing in them.
         dropped: Rows that left nothing.
         expanded: Examples beyond the first of their row.
     """
@@ -31,6 +34,7 @@ class WordedRows:
     examples: list[Example] = field(default_factory=list)
     rejected: list[dict[str, Any]] = field(default_factory=list)
     rows: int = 0
+    blank: int = 0
     dropped: int = 0
     expanded: int = 0
 
@@ -46,10 +50,10 @@ def word_rows(job: ShardJob) -> WordedRows:
     """Word the rows of a block; the examples of one row share its number."""
     make, expand = row_to_example(job.task), row_to_rows(job.task, job.split)
     rows = list(parse_block(job.block))
-    if expand is None and job.is_member is None and RowError not in set(map(type, rows)):
+    if expand is None and job.is_member is None and not _FAULTS & set(map(type, rows)):
         with contextlib.suppress(RowError):  # most blocks have no row that cannot be used
             numbers = list(range(job.first_example, job.first_example + len(rows)))
-            return WordedRows(numbers, list(map(make, cast("list[Row]", rows))), [], len(rows))
+            return WordedRows(numbers, list(map(make, cast("list[Row]", rows))), rows=len(rows))
     make_all = row_to_examples(job.task, job.split)
     worded = WordedRows()
     number = job.first_example - 1
@@ -57,6 +61,9 @@ def word_rows(job: ShardJob) -> WordedRows:
         if job.is_member is not None and not job.is_member[offset]:
             continue
         number += 1
+        if isinstance(row, BlankLineError):
+            worded.blank += 1
+            continue
         try:
             worded.add(number, make_all(row))
         except RowError as error:

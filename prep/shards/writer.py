@@ -130,6 +130,7 @@ class ShardWriter:
         return ShardResult(
             job_index=job.index,
             rows=worded.rows,
+            blank=worded.blank,
             dropped=encoded.dropped,
             expanded=encoded.expanded,
             examples=len(encoded.inputs),

@@ -5,19 +5,23 @@ happen wherever the block is sent, and so does the reading of plain files of lin
 a quoted field may hold line feeds, is parsed on the reading side.
 """
 
+import contextlib
 import dataclasses
 import gzip
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 from prep.errors import DataError
 from prep.sources.declarations import FileSpec
+from prep.sources.encodings import as_utf8, find_wide_encoding, has_wide_line_feeds
 from prep.sources.file_ranges import FileRange, find_lines
 from prep.sources.formats import (
     check_distinct,
+    check_header_encoding,
+    check_keys,
     folder_rows,
     parse_lines,
     rename_fields,
@@ -25,9 +29,11 @@ from prep.sources.formats import (
     row_units,
 )
 from prep.sources.opening import as_data_errors, open_binary
-from prep.sources.row import Row, RowError, shown_row
+from prep.sources.row import BlankLineError, Row, RowError, shown_row
 
 _LINE_FORMATS = ("tsv", "jsonl", "lines")
+_ROWS_TO_KNOW = 100  # first rows of a file, whose fields are its fields
+_SAMPLE_BYTES = 1 << 16
 _FOLDER_COLUMNS = ("text", "file", "folder")  # of a folder of .txt files
 
 
@@ -88,12 +94,16 @@ def read_blocks(path: Path, spec: FileSpec, rows_per_block: int) -> Iterator[Blo
         for block in rows_as_blocks(folder_rows(path, spec), rows_per_block, path.name):
             yield dataclasses.replace(block, columns=columns, spec=spec)
         return
-    with as_data_errors(path), open_binary(path) as file:
+    with as_data_errors(path), open_binary(path) as opened, contextlib.ExitStack() as stack:
+        file, is_plain = opened, not isinstance(opened, gzip.GzipFile)
+        if spec.format in _LINE_FORMATS and has_wide_line_feeds(spec.encoding):
+            file, is_plain = stack.enter_context(as_utf8(opened, spec.encoding)), False
+            spec = dataclasses.replace(spec, encoding="utf-8")
         units = row_units(file, spec, path)
         columns = _take_columns(units, spec, path)
         header_rows = int(spec.has_columns and not spec.columns)
         parts: Iterator[tuple[Any, int]] = _cut(units, rows_per_block)
-        if spec.format in _LINE_FORMATS and not isinstance(file, gzip.GzipFile):
+        if spec.format in _LINE_FORMATS and is_plain:
             parts = find_lines(path, file.tell(), rows_per_block)
         index = 0
         for payload, count in parts:
@@ -137,7 +147,9 @@ def parse_block(block: Block) -> Iterator[Row | RowError]:
         return rename_fields(cast("Sequence[Row]", payload), block.spec.rename)
     rows = cast("Sequence[list[str] | RowError]", payload)
     return (
-        values if isinstance(values, RowError) else row_of_columns(values, block.columns)
+        values
+        if isinstance(values, RowError)
+        else row_of_columns(values, block.columns, block.spec.encoding)
         for values in rows
     )
 
@@ -158,25 +170,47 @@ def row_keys(block: Block) -> list[bytes]:
 
 
 def columns_of(path: Path, spec: FileSpec) -> tuple[str, ...]:
-    """Find out which fields a file has, from its header or its first row.
+    """Find out which fields a file has, from its header or from its first rows.
 
     Args:
         path: The file.
         spec: How it is laid out.
 
     Returns:
-        Names of the fields; empty if the first row of a JSON Lines file is no object.
+        Names of the fields, in the order in which they come up.
 
     Raises:
-        DataError: If the file has no rows at all.
+        DataError: If the file has no rows at all, if none of the first can be read, or if a field
+            is there twice.
     """
-    first = next(read_blocks(path, spec, 1), None)
+    _check_wide_encoding(path, spec)
+    first = next(read_blocks(path, spec, _ROWS_TO_KNOW), None)
     if first is None:
         raise DataError(f"{path} has no rows")
     if first.columns:
         return first.columns
-    row = next(parse_block(first))
-    return () if isinstance(row, RowError) else tuple(row)
+    first = first.load()
+    rows = list(parse_block(first))
+    faults = [
+        row for row in rows if isinstance(row, RowError) and not isinstance(row, BlankLineError)
+    ]
+    found = [row for row in rows if isinstance(row, Mapping)]
+    if faults and not found:
+        raise DataError(f"{path}: none of its first {len(rows):,} rows can be read: {faults[0]}")
+    if spec.format == "jsonl":
+        check_keys(cast("bytes", first.payload), spec, path)
+    names = tuple(dict.fromkeys(name for row in found for name in row))
+    return names
+
+
+def _check_wide_encoding(path: Path, spec: FileSpec) -> None:
+    """Refuse a text file in UTF-16 that is not said to be so: half of its bytes are NULs."""
+    if spec.format in ("folder", "parquet", "json") or has_wide_line_feeds(spec.encoding):
+        return
+    with as_data_errors(path), open_binary(path) as file:
+        found = find_wide_encoding(file.read(_SAMPLE_BYTES))
+    if found:
+        raise DataError(f"{path} is no {spec.encoding}; `encoding: {found}` would read it")
 
 
 def _cut(units: Iterator[Any], rows_per_block: int) -> Iterator[tuple[Any, int]]:
@@ -198,7 +232,9 @@ def _take_columns(units: Iterator, spec: FileSpec, path: Path) -> tuple[str, ...
     if isinstance(header, RowError):
         raise DataError(f"{path}: the header cannot be read: {header}")
     if spec.format != "csv":
-        header = header.decode(spec.encoding, "replace").rstrip("\r\n").split(spec.separator)
+        header = header.decode(spec.encoding, "surrogateescape").rstrip("\r\n")
+        header = header.split(spec.separator)
+    check_header_encoding(header, spec, path)
     names = (name.strip() for name in header)
     columns = tuple(spec.rename.get(name, name) for name in names)
     check_distinct(columns, path)

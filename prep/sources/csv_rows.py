@@ -41,7 +41,9 @@ def csv_rows(file: IO[bytes], spec: FileSpec, path: Path) -> Iterator[list[str] 
         DataError: If a quote is not closed; it names the line where the quote was opened.
     """
     with _as_text(file, spec) as text:
-        reader = csv.reader(text, delimiter=spec.separator, strict=True)
+        reader = csv.reader(
+            text, delimiter=spec.separator, escapechar=spec.escape or None, strict=True
+        )
         lines = 0  # that the rows so far took
         while True:
             try:

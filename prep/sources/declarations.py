@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
+from prep.errors import UsageError
+from prep.sources.encodings import check_encoding
 from prep.sources.row import Row
 
 RowFunction = Callable[[Row], Row | Iterable[Row] | None]
@@ -27,8 +29,10 @@ class FileSpec:
             whole), "parquet" a table, "folder" a folder of .txt files, which are rows with the
             fields "text", "file" and "folder" (their names).
         columns: Names of the columns of a file without header; empty if its first row is one.
-        encoding: A Python codec in which a line feed is the byte 10.
+        encoding: A Python codec.
         delimiter: Between columns; empty for the format's own (comma or tab).
+        escape: In CSV, the character that takes its meaning from the next one; empty: there is
+            none, and a quote inside a quoted field is written twice.
         rename: Names of columns in the file → names of fields in the row.
         records: The way to the rows of a "json" document, one key per level of nesting, each
             naming a list; a row has the other fields of every level it lies in.
@@ -43,6 +47,18 @@ class FileSpec:
     rename: Mapping[str, str] = field(default_factory=dict)
     records: tuple[str, ...] = ()
     parts: tuple[str, ...] = ()
+    escape: str = ""
+
+    def __post_init__(self) -> None:
+        check_encoding(self.encoding)
+        for name in ("delimiter", "escape"):
+            given = getattr(self, name)
+            if self.format == "csv" and (len(given) > 1 or given in ('"', "\r", "\n")):
+                raise UsageError(f"{name} {given!r}: in CSV it is one character, and no quote")
+        if self.escape and self.format != "csv":
+            raise UsageError(f"escape is for CSV, not for {self.format}")
+        if self.has_columns and not self.separator.strip("\r\n"):
+            raise UsageError(f"delimiter {self.delimiter!r}: lines end there")
 
     @property
     def has_columns(self) -> bool:
@@ -74,6 +90,14 @@ class Carve:
     share: float = 0.0
     seed: int = 0
     rows: int = 0
+
+    def __post_init__(self) -> None:
+        if self.split == self.source:
+            raise UsageError(f"the split {self.split!r} cannot be carved out of itself")
+        if self.seed < 0:
+            raise UsageError(f"seed is {self.seed}; it must be >= 0")
+        if not self.rows and not 0 < self.share < 1:
+            raise UsageError(f"share is {self.share:g}; it must lie between 0 and 1, or say `rows`")
 
 
 @dataclass(frozen=True)

@@ -1,19 +1,23 @@
 """Readers of every file format: bytes to rows, and what is wrong with a row that is none."""
 
+import dataclasses
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
 from prep.errors import DataError, UsageError
 from prep.sources.csv_rows import csv_rows
 from prep.sources.declarations import FileSpec
-from prep.sources.row import Row, RowError
+from prep.sources.encodings import guess_encoding
+from prep.sources.row import BlankLineError, Row, RowError
 
 _TABLE_ROWS = 1024  # rows of a Parquet file decoded at a time
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_NEARBY_BYTES = 1000  # of what cannot be decoded, to guess its encoding
+_SEPARATORS = (";", "\t", "|", ",")
 _LONE_SURROGATES = range(0xDC80, 0xDD00)  # how "surrogateescape" shows undecodable bytes
 _decode_json = json.JSONDecoder().raw_decode
 
@@ -50,8 +54,9 @@ def row_units(file: IO[bytes], spec: FileSpec, path: Path) -> Iterator[Any]:
         return _document_rows(file, spec, path)
     if spec.format == "parquet":
         return _table_rows(file, spec, path)
-    if file.read(len(_BYTE_ORDER_MARK)) != _BYTE_ORDER_MARK:
-        file.seek(0)
+    buffered: Any = file  # of which not all can go back
+    if buffered.peek(len(_BYTE_ORDER_MARK)).startswith(_BYTE_ORDER_MARK):
+        file.read(len(_BYTE_ORDER_MARK))
     return file
 
 
@@ -94,9 +99,17 @@ def folder_rows(folder: Path, spec: FileSpec) -> Iterator[list[str]]:
 
 
 def _document_rows(file: IO[bytes], spec: FileSpec, path: Path) -> Iterator[Row | RowError]:
+    content = file.read()
     try:
-        document = json.loads(file.read())
+        document = json.loads(
+            content if spec.encoding == "utf-8" else content.decode(spec.encoding)
+        )
+    except UnicodeDecodeError as error:
+        guessed = guess_encoding(content[: error.start + _NEARBY_BYTES])
+        raise DataError(f"{path} is not {error.encoding}; {_other_encoding(guessed)}") from error
     except ValueError as error:
+        if _is_json_lines(content) and not spec.records:  # a common misnomer
+            return parse_lines(content, dataclasses.replace(spec, format="jsonl", rename={}), ())
         raise DataError(f"{path} is not a JSON document: {error}") from error
     except RecursionError as error:
         raise DataError(f"{path} is not a JSON document: nested too deeply") from error
@@ -104,6 +117,11 @@ def _document_rows(file: IO[bytes], spec: FileSpec, path: Path) -> Iterator[Row 
     for key in spec.records:
         rows = _descend(rows, key, path)
     return (row if isinstance(row, dict) else _not_an_object() for row in rows)
+
+
+def _is_json_lines(content: bytes) -> bool:
+    first = content.lstrip().partition(b"\n")[0]
+    return isinstance(_parse_json(first.decode("utf-8", "replace")), dict)
 
 
 def _descend(rows: Iterator[Any], key: str, path: Path) -> Iterator[Any]:
@@ -153,6 +171,48 @@ def check_distinct(names: Iterable[str], path: Path) -> None:
         )
 
 
+def check_header_encoding(header: Sequence[str], spec: FileSpec, path: Path) -> None:
+    """Refuse a header that is in another encoding.
+
+    Args:
+        header: Names of the columns, as they were decoded.
+        spec: How the file is laid out.
+        path: The file, for the message.
+
+    Raises:
+        DataError: It tells the encoding that would read it.
+    """
+    if any(map(_has_lone_surrogate, header)):
+        raise DataError(f"{path}: the header: {_undecodable(' '.join(header), spec.encoding)}")
+
+
+def check_keys(payload: bytes, spec: FileSpec, path: Path) -> None:
+    """Refuse objects with two values of one name, of which a reader of JSON keeps the last.
+
+    Args:
+        payload: Lines of JSON Lines.
+        spec: How the file is laid out.
+        path: The file, for the message.
+
+    Raises:
+        DataError: It tells the names that are there several times.
+    """
+
+    def check(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        check_distinct((name for name, _ in pairs), path)
+        return dict(pairs)
+
+    for line in payload.splitlines():
+        try:
+            row = json.loads(line, object_pairs_hook=check)
+        except DataError:
+            raise
+        except (ValueError, RecursionError):
+            continue  # a row that will be rejected
+        if isinstance(row, dict):
+            check_distinct((spec.rename.get(name, name) for name in row), path)
+
+
 def parse_lines(
     payload: bytes, spec: FileSpec, columns: tuple[str, ...]
 ) -> Iterator[Row | RowError]:
@@ -173,8 +233,8 @@ def parse_lines(
     separator = spec.separator if is_tsv else ""
     parse = _parse_json if spec.format == "jsonl" else _bare_line
     for line in text.removesuffix("\n").split("\n"):
-        if not line:
-            yield RowError("blank line")
+        if not line or (line.isspace() and not is_tsv):
+            yield BlankLineError()
         elif not is_clean and _has_lone_surrogate(line):
             yield _undecodable(line, spec.encoding)
         elif is_tsv:
@@ -206,20 +266,23 @@ def _decode(payload: bytes, encoding: str) -> tuple[str, bool]:
         return payload.decode(encoding, "surrogateescape"), False
 
 
-def row_of_columns(values: list[str], columns: tuple[str, ...]) -> Row | RowError:
+def row_of_columns(
+    values: list[str], columns: tuple[str, ...], encoding: str = "utf-8"
+) -> Row | RowError:
     """Name the values of a CSV row.
 
     Args:
         values: As they stand in the file.
         columns: Their names.
+        encoding: Of the file.
 
     Returns:
         The row, or what is wrong with it.
     """
     if not values:
-        return RowError("blank line")
+        return BlankLineError()
     if any(map(_has_lone_surrogate, values)):
-        return _undecodable("".join(values), "utf-8")
+        return _undecodable("".join(values), encoding)
     if len(values) != len(columns):
         return _wrong_width(values, columns)
     return dict(zip(columns, values, strict=True))
@@ -235,11 +298,37 @@ def _undecodable(line: str, encoding: str) -> RowError:
         for place, character in enumerate(line)
         if ord(character) in _LONE_SURROGATES
     )
-    return RowError(f"invalid {encoding.upper()}", f"byte 0x{byte:02x} after {place} characters")
+    guessed = guess_encoding(line.encode("utf-8", "surrogateescape"))
+    hint = f"; {_other_encoding(guessed)}" if guessed != encoding else ""
+    found = f"byte 0x{byte:02x} after {place} characters{hint}"
+    return RowError(f"invalid {encoding.upper()}", found)
+
+
+def _other_encoding(name: str) -> str:
+    return f"`encoding: {name}` would read it"
 
 
 def _wrong_width(values: list[str], columns: tuple[str, ...]) -> RowError:
-    return RowError("wrong number of columns", f"expected {len(columns)}, found {len(values)}")
+    hint = describe_separator(values) if len(values) == 1 else ""
+    return RowError(
+        "wrong number of columns", f"expected {len(columns)}, found {len(values)}{hint}"
+    )
+
+
+def describe_separator(values: Sequence[str]) -> str:
+    """Tell of another separator in what should be several columns and is one.
+
+    Args:
+        values: Of a row, or the names of the columns.
+
+    Returns:
+        Such as "; they look separated by ';': `delimiter: ';'` says so"; empty if there is none.
+    """
+    counts = {mark: values[0].count(mark) for mark in _SEPARATORS} if len(values) == 1 else {}
+    likely = max(counts, key=lambda mark: counts[mark], default="")
+    if not counts.get(likely):
+        return ""
+    return f"; they look separated by {likely!r}: `delimiter: {likely!r}` says so"
 
 
 def _parse_json(line: str) -> Row | RowError:

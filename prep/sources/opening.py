@@ -35,7 +35,7 @@ def open_binary(path: Path) -> IO[bytes]:
 
 @contextlib.contextmanager
 def as_data_errors(path: Path) -> Iterator[None]:
-    """Turn what gzip raises into one line that names the file.
+    """Turn what decompressing and decoding raise into one line that names the file.
 
     Args:
         path: The file.
@@ -44,9 +44,11 @@ def as_data_errors(path: Path) -> Iterator[None]:
         Nothing.
 
     Raises:
-        DataError: If the file is a corrupt or truncated gzip file.
+        DataError: If the file is a corrupt or truncated gzip file, or of another encoding.
     """
     try:
         yield
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise DataError(f"{path} is a corrupt or truncated gzip file: {error}") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not {error.encoding.upper()}: {error.reason}") from error

@@ -20,6 +20,13 @@ class RowError(ValueError):
         self.detail = str(detail)
 
 
+class BlankLineError(RowError):
+    """A line with nothing in it: no row, and none that was rejected."""
+
+    def __init__(self) -> None:
+        super().__init__("blank line")
+
+
 def as_row_error(error: Exception) -> RowError:
     """Take whatever a row made some code raise for a fault of that row.
 

@@ -25,7 +25,7 @@ from prep.sources.declarations import (
     Layout,
     TfdsSource,
 )
-from prep.sources.formats import text_files
+from prep.sources.formats import describe_separator, text_files
 from prep.sources.libraries import as_one_line, open_splits
 from prep.sources.row import Row, shown_row
 from prep.splits.carving import carve_split, describe_carve
@@ -237,15 +237,17 @@ def _digest_rows(rows: Iterable[Row]) -> tuple[int, str]:
 def _check_columns(task: Task, path: Path, spec: FileSpec) -> None:
     if spec.format == "lines":
         return
-    _check_fields(task, str(path), columns_of(path, spec))
+    present = columns_of(path, spec)
+    hint = describe_separator(present) if spec.has_columns else ""
+    _check_fields(task, str(path), present, hint)
 
 
-def _check_fields(task: Task, where: str, present: Sequence[str]) -> None:
+def _check_fields(task: Task, where: str, present: Sequence[str], hint: str = "") -> None:
     for name in task.columns or (() if task.all_row_functions else task.fields):
         if name not in present:
             raise DataError(
                 f"{where}: task {task.name!r} needs the column {name!r}; columns present: "
-                f"{', '.join(present) or 'none'}; {nearest(name, present)}"
+                f"{', '.join(present) or 'none'}{hint or f'; {nearest(name, present)}'}"
             )
 
 

@@ -43,7 +43,7 @@ def row_to_example(task: Task) -> Callable[[Row], Example]:
     Returns:
         A function that raises RowError for a row that cannot be used.
     """
-    fields, labels = task.fields, task.labels
+    fields, labels = task.fields, spellings(task.labels)
     word_index = {word: index for index, word in enumerate(task.label_words)}
     make_inputs = _compile(task.inputs, task.prefix)
     make_targets = _first_reference if task.answers else _compile(task.targets)
@@ -68,7 +68,7 @@ def row_to_example(task: Task) -> Callable[[Row], Example]:
                     check_text(text)
             if is_number:
                 _check_number(targets)
-            word = labels.get(targets) if labels else targets
+            word = labels.get(targets) or labels.get(targets.strip()) if labels else targets
         except RowError:
             raise
         except Exception as error:
@@ -76,7 +76,7 @@ def row_to_example(task: Task) -> Callable[[Row], Example]:
         if not labels:
             return new(Example, (inputs, targets, NO_LABEL, references, group))
         if word is None:
-            expected = ", ".join(map(repr, labels))
+            expected = ", ".join(map(repr, task.labels))
             raise RowError("unknown label", f"{targets!r} is none of {expected}")
         return new(Example, (inputs, word, word_index[word], (), group))
 
@@ -133,6 +133,33 @@ def row_to_examples(task: Task, split: str) -> Callable[[Row | RowError], list[E
         return [make(row)] if expand is None else [make(part) for part in expand(row)]
 
     return make_all
+
+
+def spellings(labels: Mapping[str, str]) -> dict[str, str]:
+    """Add the ways in which other programs write the same labels.
+
+    Args:
+        labels: What the file writes → label word.
+
+    Returns:
+        The same, with 1.0 for 1 and the reverse, true in any case, and true and false where
+        labels are 1 and 0; never a spelling that the labels have themselves.
+    """
+    known = dict(labels)
+    for value, word in labels.items():
+        if value.lstrip("-").isdecimal():
+            known.setdefault(f"{value}.0", word)
+        elif value.endswith(".0") and value[:-2].lstrip("-").isdecimal():
+            known.setdefault(value[:-2], word)
+    is_boolean = {value.casefold() for value in labels} & {"true", "false"}
+    for truth, digit in (("true", "1"), ("false", "0")):
+        own = {word for value, word in labels.items() if value.casefold() == truth}
+        if not is_boolean and {"0", "1"} <= labels.keys():
+            own = {labels[digit]}
+        if len(own) == 1:
+            for spelled in (truth, truth.title(), truth.upper()):
+                known.setdefault(spelled, *own)
+    return known
 
 
 def _check_number(text: str) -> None:

@@ -73,6 +73,8 @@ class Task:
         answers: Finds every right answer of a row, where there may be several; `targets` is left
             empty then. In training each makes an example of its own; in any other split the row is
             one example, to be scored against the best fitting of them.
+        no_answer: What `answers` gives for a row that has none, as some of SQuAD 2.0; metrics
+            then tell the examples with and without an answer apart. Empty: all have one.
         group: A template or function that is equal for examples which are scored together, as
             MultiRC's answers to one question are.
         language: ISO 639-1 code of the right answers, such as "ru": which words ROUGE and BLEU
@@ -102,6 +104,7 @@ class Task:
     answers: Callable[[Row], Iterable[str]] | None = None
     group: Wording = ""
     language: str = ""
+    no_answer: str = ""
 
     def __post_init__(self) -> None:
         check_truncation(self.truncation, f"task {self.name!r}")
@@ -118,6 +121,8 @@ class Task:
                 f"task {self.name!r}: with answers, kind is generation and there are neither"
                 " targets nor labels"
             )
+        if self.no_answer and not self.answers:
+            raise UsageError(f"task {self.name!r}: no_answer is for a task with answers")
         if self.objective:
             self._check_objective()
 

@@ -72,6 +72,7 @@ def _squad(name: str, version: str, hub: str) -> Task:
         inputs=word_squad,
         targets="",
         answers=padded_answers,
+        no_answer=UNANSWERABLE if version.startswith("2") else "",
         metrics=_METRICS,
         hyperformer=Rewording(inputs="question: {question} context: {context}"),
         tfds=TfdsSource("squad", f"v{version}"),

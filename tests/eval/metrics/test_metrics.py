@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -159,7 +160,20 @@ def test_squad_answers_are_compared_without_case_articles_and_punctuation():
     assert one("squad_em", ["The Cat", "a dog"], ["cat.", "dogs"]) == 0.5
     # "big black cat" and "cat, black": 2 of 3 and 2 of 2, F1 0.8; the second shares nothing.
     assert one("squad_f1", ["the big black cat", "x"], ["cat, black", "y"]) == pytest.approx(0.4)
-    assert one("squad_f1", ["the", "the"], ["a", "cat"]) == 0.5
+
+
+def test_squad_answers_without_words_are_scored_as_the_script_of_their_version_does():
+    """1.1: `num_same == 0: return 0`; 2.0: equal if both are empty, golds without words dropped."""
+    targets, answers = ["the", "the"], ["a", "cat"]
+    assert one("squad_f1", targets, answers) == 0.0
+    assert one("squad_em", targets, answers) == 0.5
+    paired = replace(pair_answers(targets, answers), no_answer="unanswerable")
+    figures = score(["squad_f1", "squad_em"], paired)
+    assert (figures["squad_f1"], figures["squad_em"]) == (0.5, 0.5)
+    paired = pair_answers(["the"], ["an"], references=[("the", "cat")])
+    assert score(["squad_em"], paired) == {"squad_em": 1.0}
+    paired = replace(paired, no_answer="unanswerable")
+    assert score(["squad_em", "squad_f1"], paired)["squad_em"] == 0.0
 
 
 @pytest.mark.parametrize("name", ["exact_match", "accuracy", "squad_em", "squad_f1", "rouge_l"])

@@ -100,7 +100,8 @@ def test_code_that_raises_fails_alone(options, tmp_path, workers):
     )
     assert list(manifest.tasks) == ["rte"]
     assert manifest.failed == {
-        "zero": "split 'train' is empty: every row was rejected (30 × unusable row)",
+        "zero": "split 'train' is empty: every row was rejected (30 × unusable row (row 2 of"
+        " train.tsv, ZeroDivisionError no such thing))",
         "over": "its rows could not be read: OverflowError: too many",
     }
 

@@ -12,6 +12,7 @@ from prep.shards.jobs import ShardResult, result_as_json, result_from_json
 RESULT = ShardResult(
     job_index=3,
     rows=10,
+    blank=1,
     dropped=1,
     expanded=2,
     examples=9,

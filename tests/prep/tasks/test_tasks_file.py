@@ -10,8 +10,9 @@ from prep.dataset.reading import read_split
 from prep.errors import UsageError
 from prep.inspection.survey import survey_dataset
 from prep.inspection.text import describe_dataset
+from prep.sources.row import RowError
 from prep.tasks.digest import definition_digest
-from prep.tasks.examples import row_to_example
+from prep.tasks.examples import row_to_example, row_to_examples
 from prep.tasks.tasks_file import load_tasks
 from prep.tasks.wordings import worded_as
 from prep.tokens.vocabulary import Vocabulary
@@ -174,6 +175,53 @@ def test_a_yaml_task_may_have_several_right_answers(tmp_path, small_vocabulary):
     assert len(set(table.groups.tolist())) == 3
     path.write_text(ANSWERED.replace("answers: gold", "answers: gold\n  targets: '{question}'"))
     with pytest.raises(UsageError, match="neither targets nor labels"):
+        load_tasks(path)
+
+
+NESTED = [
+    {"q": "a", "answers": {"text": ["b", "c"], "answer_start": [1, 2]}},
+    {"q": "d", "answers": {"text": [], "answer_start": []}},
+    {"q": "e", "answers": [{"text": "f"}, {"text": "g"}]},
+    {"q": "h", "answers": []},
+    {"q": "i", "answers": {"text": None}},
+    {"q": "j", "answers": {"text": ["none"]}},
+    {"q": "k", "answers": {"answer_start": []}},
+    {"q": "l"},
+]
+
+
+def test_questions_may_have_no_answer_and_answers_lie_inside_a_field(tmp_path, small_vocabulary):
+    folder = tmp_path / "data" / "posts"
+    folder.mkdir(parents=True)
+    for name in ("train", "valid"):
+        (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in NESTED))
+    path = tmp_path / "why.yaml"
+    text = ANSWERED.replace("gold", "answers.text").replace("{question}", "{q}")
+    path.write_text(text + "  no_answer: none\n")
+    chosen = options(tmp_path, load_tasks(path), small_vocabulary)
+    manifest = build_dataset(chosen, lambda line: None)
+    entry = manifest.task("why")
+    assert entry.no_answer == "none"
+    assert load_manifest(chosen.out) == manifest
+    assert entry.split("train").examples == 2 + 1 + 2 + 1 + 1
+    split = entry.split("validation")
+    reasons = {"an answer is what `no_answer` says": 1, "missing field": 2}
+    assert split.rejected_reasons == reasons
+    table = read_split(chosen.out, manifest, "why", "validation")
+    assert table.references == (("b", "c"), ("none",), ("f", "g"), ("none",), ("none",))
+
+
+def test_without_a_word_for_it_a_row_without_answer_is_rejected(tmp_path):
+    path = tmp_path / "why.yaml"
+    path.write_text(ANSWERED.replace("gold", "answers.text"))
+    (task,) = load_tasks(path)
+    assert task.fields == ("question", "answers")
+    make = row_to_examples(task, "validation")
+    assert make({"question": "q", "answers": {"text": ["b"]}})[0].references == ("b",)
+    with pytest.raises(RowError, match="no answer"):
+        make({"question": "q", "answers": {"text": []}})
+    path.write_text(QUALITY + "  no_answer: none\n")
+    with pytest.raises(UsageError, match=r"why.yaml:\d+: .*no_answer is for a task with answers"):
         load_tasks(path)
 
 

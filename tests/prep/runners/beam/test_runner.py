@@ -186,7 +186,8 @@ def test_a_failing_task_fails_alone(beam, options, tmp_path, contents):
     manifest = build_dataset(options(runner="beam", **changes))
     assert list(manifest.tasks) == ["rte"]
     assert manifest.failed == {
-        "mine": "split 'train' is empty: every row was rejected (30 × unusable row)"
+        "mine": "split 'train' is empty: every row was rejected (30 × unusable row (row 2 of"
+        " train.tsv, ZeroDivisionError no))"
     }
     build_dataset(options(out=tmp_path / "local", **changes))
     assert contents(tmp_path / "dataset") == contents(tmp_path / "local")

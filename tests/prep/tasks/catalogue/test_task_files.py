@@ -131,6 +131,7 @@ def test_evaluation_splits_keep_every_right_answer_and_what_belongs_together(
     assert table("causal_qa").references == (("rain", "storm"),)
     assert table("causal_qa", "train").references is None
     assert ("unanswerable",) in table("squad_v2").references
+    assert manifest.task("squad_v2").no_answer == "unanswerable"
     assert all(len(answers) >= 1 for answers in table("record").references)
     groups = table("multirc").groups
     assert table("multirc").references is None and table("causal_qa").groups is None
