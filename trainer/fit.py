@@ -41,6 +41,7 @@ from trainer.run.metrics_log import MetricsLog
 from trainer.run.summary import describe, report_left_out, report_unused
 from trainer.settings.checks import check_config, check_run, check_trained_adapters
 from trainer.settings.config import RunConfig
+from trainer.settings.inputs import with_fingerprints
 from trainer.settings.resolving import resolve
 from trainer.steps.fit_model import FitModel
 
@@ -78,7 +79,7 @@ def train(config: RunConfig, report: Report = print) -> Outcome:
     """
     check_config(config)
     manifest = load_manifest(config.dataset)
-    settings = resolve(config, manifest)
+    settings = with_fingerprints(resolve(config, manifest), manifest)
     check_run(settings, manifest)
     check_run_folder(settings)
     is_new = not has_begun(settings)
@@ -196,7 +197,9 @@ def make_model(
     """
     training = settings.training
     with strategy.scope():
-        model = build_model(settings, settings.data.routing, kept)
+        model = build_model(
+            settings.without_files() if kept else settings, settings.data.routing, kept
+        )
         is_compiled = training.jit_compile or isinstance(strategy, tf.distribute.TPUStrategy)
         optimizer = make_optimizer(settings, model, is_compiled)
         fit_model = FitModel(model)

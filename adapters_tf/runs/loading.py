@@ -10,6 +10,7 @@ from typing import Any
 import tensorflow as tf
 import tf_keras
 
+from adapters_tf.backbone.fingerprint import backbone_digest
 from adapters_tf.backbone.loading import load_backbone
 from adapters_tf.errors import ConfigurationError, WeightsError, suggest
 from adapters_tf.methods import read_methods
@@ -46,7 +47,16 @@ def build_backbone(settings: ResolvedRun) -> tf_keras.Model:
 
     Returns:
         A TFT5 with the weights it had before training.
+
+    Raises:
+        WeightsError: Its folder holds another model now.
     """
+    known = settings.fingerprints.get("model.backbone")
+    if known and backbone_digest(settings.model.backbone) != known:
+        raise WeightsError(
+            f"{settings.model.backbone} holds another T5 now than this run was trained on: its "
+            f"digest was {known[:12]}…"
+        )
     return load_backbone(
         settings.model.backbone,
         vocabulary_size=settings.model.vocabulary_size,
