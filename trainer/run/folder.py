@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from adapters_tf.files.adapter_files import ADAPTERS_FOLDER
+from adapters_tf.runs.checkpoints import list_checkpoints
 from adapters_tf.runs.config import (
     CHECKPOINTS,
     CONFIG_FILE,
@@ -42,7 +42,8 @@ def check_run_folder(settings: ResolvedRun) -> None:
         old = read_config(folder)
         if old.bank_of or not _is_empty_try(folder):
             check_same_run(old, settings, folder.name)
-        done = max(_checkpoint_steps(folder, "last"), default=0)
+        found = list_checkpoints(folder / CHECKPOINTS["last"])
+        done = found[0][0] if found else 0
         if done > settings.training.steps:
             raise UsageError(
                 f"training.steps is {settings.training.steps}, and run folder {folder.name} has "
@@ -101,9 +102,4 @@ def _is_empty_try(folder: Path) -> bool:
 
 
 def _has_checkpoint(folder: Path, name: str) -> bool:
-    return any(_checkpoint_steps(folder, name))
-
-
-def _checkpoint_steps(folder: Path, name: str) -> Iterator[int]:
-    for file in (folder / CHECKPOINTS[name]).glob("*-*.index"):
-        yield int(file.stem.rsplit("-", 1)[1])
+    return bool(list_checkpoints(folder / CHECKPOINTS[name]))
