@@ -10,7 +10,8 @@ def run(arguments: argparse.Namespace) -> None:
     Args:
         arguments: Its options.
     """
-    from prep.dataset.staging import describe_staging, stage_dataset  # loads Google's client
+    from prep.commands.options import parse_local
+from prep.dataset.staging import describe_staging, stage_dataset  # loads Google's client
 
     summary = stage_dataset(arguments.directory, arguments.address, arguments.workers)
     for line in describe_staging(summary, arguments.address):
@@ -29,7 +30,7 @@ def add_parser(commands: Any) -> None:
         description="Copy a dataset folder to a bucket. Run again, it sends only what differs; one "
         "that was interrupted leaves nothing that a reader would take for a dataset.",
     )
-    parser.add_argument("directory", metavar="DIR", help="the local dataset folder")
+    parser.add_argument("directory", type=parse_local, metavar="DIR", help="the local dataset folder")
     parser.add_argument("address", metavar="gs://BUCKET/PREFIX", help="where it shall be")
     parser.add_argument(
         "--workers",
