@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from adapters_tf.commands.arguments import OneLineParser
+from adapters_tf.files.local_paths import typed_dataset, typed_path
 from adapters_tf.runs.config import read_config
 from prep import (
     Manifest,
@@ -32,12 +33,16 @@ START_EXAMPLES = 100  # of which it is seen how a task's inputs begin
 def make_parser() -> OneLineParser:
     """Make the parser of the command line."""
     parser = OneLineParser(prog="python -m eval.predict", description=__doc__)
-    parser.add_argument("--run", required=True, help="run folder that the trainer wrote")
+    parser.add_argument(
+        "--run", type=typed_path, required=True, help="run folder that the trainer wrote"
+    )
     parser.add_argument("--task", required=True, help="whose adapters answer")
     parser.add_argument(
         "--text", required=True, action="append", help="worded as the task's inputs; repeatable"
     )
-    parser.add_argument("--dataset", help="dataset folder; by default the run's")
+    parser.add_argument(
+        "--dataset", type=typed_dataset, help="dataset folder; by default the run's"
+    )
     parser.add_argument("--checkpoint", default="best", choices=("best", "last", "none"))
     return parser
 

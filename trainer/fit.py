@@ -37,10 +37,12 @@ from trainer.optimizers.taskwise import TaskwiseOptimizer
 from trainer.run.checkpoints import RunCheckpoints
 from trainer.run.export import export
 from trainer.run.folder import check_run_folder, create_run, has_begun
+from trainer.run.lock import owned_folder
 from trainer.run.metrics_log import MetricsLog
 from trainer.run.summary import describe, report_left_out, report_unused
 from trainer.settings.checks import check_config, check_run, check_trained_adapters
 from trainer.settings.config import RunConfig
+from trainer.settings.inputs import with_fingerprints
 from trainer.settings.resolving import resolve
 from trainer.steps.fit_model import FitModel
 
@@ -78,8 +80,30 @@ def train(config: RunConfig, report: Report = print) -> Outcome:
     """
     check_config(config)
     manifest = load_manifest(config.dataset)
-    settings = resolve(config, manifest)
+    settings = with_fingerprints(resolve(config, manifest), manifest)
     check_run(settings, manifest)
+    with owned_folder(Path(settings.run)):
+        return train_owned(config, settings, manifest, report)
+
+
+def train_owned(
+    config: RunConfig, settings: ResolvedRun, manifest: Manifest, report: Report
+) -> Outcome:
+    """Train a run whose folder no other process writes to.
+
+    Args:
+        config: As the user wrote it.
+        settings: Of the run.
+        manifest: Of its dataset.
+        report: Called with every line of progress.
+
+    Returns:
+        How it ended.
+
+    Raises:
+        UsageError: A setting that cannot work; nothing was written.
+        DataError: A dataset or run folder that is not whole.
+    """
     check_run_folder(settings)
     is_new = not has_begun(settings)
     if is_new:
@@ -93,7 +117,8 @@ def train(config: RunConfig, report: Report = print) -> Outcome:
         start_from_adapters(settings, model, strategy, report)
     folder = create_run(settings)
     keep_sources(settings.adapters, folder)
-    checkpoints = RunCheckpoints(folder, model, optimizer, settings.training.keep_checkpoints)
+    keep = settings.training.keep_checkpoints
+    checkpoints = RunCheckpoints(folder, model, optimizer, keep, report)
     first, last = checkpoints.restore(), settings.training.steps
     if not config.task_list():
         report_left_out(settings, manifest, report)
@@ -196,7 +221,9 @@ def make_model(
     """
     training = settings.training
     with strategy.scope():
-        model = build_model(settings, settings.data.routing, kept)
+        model = build_model(
+            settings.without_files() if kept else settings, settings.data.routing, kept
+        )
         is_compiled = training.jit_compile or isinstance(strategy, tf.distribute.TPUStrategy)
         optimizer = make_optimizer(settings, model, is_compiled)
         fit_model = FitModel(model)

@@ -63,7 +63,7 @@ def load_backbone(
         initialize(model, seed)
         return model
     check_overrides(overrides)
-    folder = _local_folder(name_or_path)
+    folder = local_folder(name_or_path)
     model, _ = _load_folder(folder, overrides, vocabulary_size)
     if (folder / "generation_config.json").is_file():
         model.generation_config = GenerationConfig.from_pretrained(folder)
@@ -90,7 +90,7 @@ def _load_folder(
 ) -> tuple[TFT5ForConditionalGeneration, dict[str, str]]:
     """Build the model of a folder; tell what became of every tensor."""
     fields = read_model_config(folder)
-    with _open_tensors(_tensor_files(folder), folder) as tensors:
+    with open_tensors(tensor_files(folder), folder) as tensors:
         with _named(folder):
             tying = read_tying(fields, tensors)
         _check_tying(tying, overrides, folder)
@@ -153,7 +153,19 @@ def _check_vocabulary(model: Any, vocabulary_size: int | None, name: str) -> Non
         )
 
 
-def _local_folder(name_or_path: str) -> Path:
+def local_folder(name_or_path: str) -> Path:
+    """Find the folder of a checkpoint; one of the hub is fetched.
+
+    Args:
+        name_or_path: A folder, or a hub name.
+
+    Returns:
+        The folder.
+
+    Raises:
+        ConfigurationError: There is no such thing.
+        WeightsError: The hub's model has no safetensors file.
+    """
     folder = Path(name_or_path).expanduser()
     if folder.is_dir():
         return folder
@@ -255,7 +267,18 @@ def _shard_names(index: Path) -> list[str]:
     return sorted(set(weight_map.values()))
 
 
-def _tensor_files(folder: Path) -> list[Path]:
+def tensor_files(folder: Path) -> list[Path]:
+    """List the safetensors files of a checkpoint.
+
+    Args:
+        folder: Of the checkpoint.
+
+    Returns:
+        One file, or those its index names.
+
+    Raises:
+        WeightsError: There are none.
+    """
     if (folder / _TENSORS).is_file():
         return [folder / _TENSORS]
     if (folder / _INDEX).is_file():
@@ -265,7 +288,7 @@ def _tensor_files(folder: Path) -> list[Path]:
     raise WeightsError(f"{folder} has no {_TENSORS} (nor {_INDEX})")
 
 
-class _LazyTensors(Mapping[str, np.ndarray]):
+class LazyTensors(Mapping[str, np.ndarray]):
     """Tensors of several safetensors files, each read when asked for.
 
     Args:
@@ -289,8 +312,19 @@ class _LazyTensors(Mapping[str, np.ndarray]):
 
 
 @contextmanager
-def _open_tensors(paths: list[Path], folder: Path) -> Iterator[_LazyTensors]:
-    """Open the files of a checkpoint."""
+def open_tensors(paths: list[Path], folder: Path) -> Iterator[LazyTensors]:
+    """Open the files of a checkpoint.
+
+    Args:
+        paths: From `tensor_files`.
+        folder: Of the checkpoint, for messages.
+
+    Yields:
+        Tensors by name, each read when it is asked for.
+
+    Raises:
+        WeightsError: A file is absent or torn.
+    """
     with ExitStack() as stack:
         try:
             files = [stack.enter_context(safe_open(path, framework="numpy")) for path in paths]
@@ -298,7 +332,7 @@ def _open_tensors(paths: list[Path], folder: Path) -> Iterator[_LazyTensors]:
             raise WeightsError(f"{folder}: a shard is absent: {_first_line(error)}") from None
         except SafetensorError as error:
             raise WeightsError(f"{folder}: not a whole safetensors file: {error}") from None
-        yield _LazyTensors(files)
+        yield LazyTensors(files)
 
 
 @contextmanager

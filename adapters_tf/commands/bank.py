@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from adapters_tf.errors import ConfigurationError
+from adapters_tf.files.local_paths import local_path
 from adapters_tf.runs.bank_editing import edit_bank, edit_names, write_run
 from adapters_tf.runs.loading import load_run
 
@@ -21,7 +22,11 @@ def bank_command(options: argparse.Namespace) -> None:
         ConfigurationError: Nothing to change, or a change that cannot be.
         WeightsError: A folder that does not fit the bank.
     """
-    folders, renamed = _read_pairs("--add", options.add), _read_pairs("--rename", options.rename)
+    folders = {
+        task: str(local_path(folder, f"--add {task}:"))
+        for task, folder in _read_pairs("--add", options.add).items()
+    }
+    renamed = _read_pairs("--rename", options.rename)
     if not (folders or renamed or options.drop):
         raise ConfigurationError("nothing to change: give --add, --rename or --drop")
     run = load_run(options.run)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from adapters_tf.commands.arguments import OneLineParser
+from adapters_tf.files.local_paths import typed_dataset, typed_path
 
 # What the registries hold that take TensorFlow to import; a test compares.
 LIBRARIES = ("peft", "adapterhub")
@@ -41,7 +42,7 @@ def _add_export(commands: Any) -> None:
     parser = commands.add_parser(
         "export", help="write a task's adapter as another library's folder"
     )
-    parser.add_argument("--run", required=True, help=_RUN)
+    parser.add_argument("--run", type=typed_path, required=True, help=_RUN)
     parser.add_argument("--task", required=True, help="one of its tasks")
     parser.add_argument(
         "--format",
@@ -49,7 +50,7 @@ def _add_export(commands: Any) -> None:
         choices=(*LIBRARIES, FOLDED),
         help=f"{FOLDED}: a plain T5 with the adapter folded into its weights",
     )
-    parser.add_argument("--out", required=True, help=_OUT)
+    parser.add_argument("--out", type=typed_path, required=True, help=_OUT)
     parser.add_argument(
         "--checkpoint",
         default="best",
@@ -62,18 +63,20 @@ def _add_export(commands: Any) -> None:
 def _add_import(commands: Any) -> None:
     parser = commands.add_parser("import", help="read another library's folder as a task's adapter")
     parser.add_argument("--format", required=True, choices=LIBRARIES)
-    parser.add_argument("--from", required=True, dest="source", help="folder the library saved")
+    parser.add_argument(
+        "--from", type=typed_path, required=True, dest="source", help="folder the library saved"
+    )
     base = parser.add_mutually_exclusive_group(required=True)
-    base.add_argument("--run", help="run folder whose model shall hold it")
+    base.add_argument("--run", type=typed_path, help="run folder whose model shall hold it")
     base.add_argument("--backbone", help="T5 it was trained on: a hub name or a folder")
     parser.add_argument("--task", required=True, help="the name it gets")
-    parser.add_argument("--out", required=True, help=_OUT)
+    parser.add_argument("--out", type=typed_path, required=True, help=_OUT)
     parser.set_defaults(run_with="exchange.import_command")
 
 
 def _add_merge(commands: Any) -> None:
     parser = commands.add_parser("merge", help="make several tasks' adapters into one")
-    parser.add_argument("--run", required=True, help=_RUN)
+    parser.add_argument("--run", type=typed_path, required=True, help=_RUN)
     parser.add_argument("--tasks", required=True, help="two or more of its tasks: a,b,c")
     parser.add_argument("--how", default="mean", choices=MERGERS, help="by default mean")
     parser.add_argument("--weights", help="one number per task: 1,1,2; by default equal ones")
@@ -81,13 +84,13 @@ def _add_merge(commands: Any) -> None:
         "--density", type=float, default=0.2, help="share of entries that ties and dare keep"
     )
     parser.add_argument("--seed", type=int, default=0, help="of what dare drops")
-    parser.add_argument("--out", required=True, help=_OUT)
+    parser.add_argument("--out", type=typed_path, required=True, help=_OUT)
     parser.set_defaults(run_with="merge.merge_command")
 
 
 def _add_bank(commands: Any) -> None:
     parser = commands.add_parser("bank", help="add, rename or drop tasks of a run's bank")
-    parser.add_argument("--run", required=True, help=f"{_RUN}; it stays")
+    parser.add_argument("--run", type=typed_path, required=True, help=f"{_RUN}; it stays")
     parser.add_argument(
         "--add",
         action="append",
@@ -97,7 +100,7 @@ def _add_bank(commands: Any) -> None:
     )
     parser.add_argument("--rename", action="append", default=[], metavar="OLD=NEW")
     parser.add_argument("--drop", action="append", default=[], metavar="TASK")
-    parser.add_argument("--out", required=True, help="run folder to write")
+    parser.add_argument("--out", type=typed_path, required=True, help="run folder to write")
     parser.set_defaults(run_with="bank.bank_command")
 
 
@@ -106,20 +109,28 @@ def _add_embed(commands: Any) -> None:
         "embed", help="embed tasks by their examples, and say which are alike"
     )
     source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--run", help="run folder whose backbone reads the examples")
+    source.add_argument(
+        "--run", type=typed_path, help="run folder whose backbone reads the examples"
+    )
     source.add_argument("--backbone", help="or a T5: a hub name or a folder")
-    parser.add_argument("--dataset", required=True, help="dataset folder, local or gs://")
+    parser.add_argument(
+        "--dataset", type=typed_dataset, required=True, help="dataset folder, local or gs://"
+    )
     parser.add_argument("--tasks", default="", help="a,b,c; by default all of the dataset's")
     parser.add_argument("--examples", type=int, default=100, help="per task; by default 100")
     parser.add_argument("--pooling", default="mean", choices=POOLINGS, help="over tokens")
     parser.add_argument(
         "--keep-prefix", action="store_true", help="keep the tokens all inputs of a task begin with"
     )
-    parser.add_argument("--out", required=True, help="file to write, .npz; beside it goes a .png")
+    parser.add_argument(
+        "--out", type=typed_path, required=True, help="file to write, .npz; beside it goes a .png"
+    )
     parser.set_defaults(run_with="embed.embed_command")
 
 
 def _add_list(commands: Any) -> None:
     parser = commands.add_parser("list", help="say what adapters a run holds")
-    parser.add_argument("run", help=f"{_RUN}; or a T5's, for what becomes of its tensors")
+    parser.add_argument(
+        "run", type=typed_path, help=f"{_RUN}; or a T5's, for what becomes of its tensors"
+    )
     parser.set_defaults(run_with="listing.list_command")

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from adapters_tf.errors import WeightsError
-from adapters_tf.runs.settings import ResolvedRun, parse_settings
+from adapters_tf.runs.settings import PROVENANCE, ResolvedRun, parse_settings
 
 CONFIG_FILE = "config.yaml"
 CHECKPOINTS = {"best": "best", "last": "checkpoints"}
@@ -30,13 +30,34 @@ def read_config(directory: str | Path) -> ResolvedRun:
     file = Path(directory) / CONFIG_FILE
     if not file.is_file():
         raise WeightsError(f"{directory} is no run folder: it holds no {CONFIG_FILE}")
+    tree = _read_tree(file)
+    if not isinstance(tree.get("adapters"), dict):
+        raise WeightsError(f"{file} does not describe a run: it has no section adapters")
+    return parse_settings(tree, str(file))
+
+
+def read_provenance(directory: str | Path) -> dict[str, Any]:
+    """Read which code and libraries made a run.
+
+    Args:
+        directory: The run folder.
+
+    Returns:
+        By `PROVENANCE`, what its config.yaml says.
+
+    Raises:
+        WeightsError: It cannot be parsed.
+    """
+    tree = _read_tree(Path(directory) / CONFIG_FILE)
+    return {name: tree[name] for name in PROVENANCE if name in tree}
+
+
+def _read_tree(file: Path) -> dict[str, Any]:
     try:
         tree = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise WeightsError(f"{file} cannot be parsed: {' '.join(str(error).split())}") from error
-    if not isinstance(tree, dict) or not isinstance(tree.get("adapters"), dict):
-        raise WeightsError(f"{file} does not describe a run: it has no section adapters")
-    return parse_settings(tree, str(file))
+    return tree if isinstance(tree, dict) else {}
 
 
 def config_text(settings: ResolvedRun, provenance: Mapping[str, Any] | None = None) -> str:

@@ -10,10 +10,12 @@ from typing import Any
 import tensorflow as tf
 import tf_keras
 
+from adapters_tf.backbone.fingerprint import backbone_digest
 from adapters_tf.backbone.loading import load_backbone
-from adapters_tf.errors import ConfigurationError, WeightsError, suggest
+from adapters_tf.errors import ConfigurationError, WeightsError, say_note, suggest
 from adapters_tf.methods import read_methods
 from adapters_tf.model.task_model import TaskModel
+from adapters_tf.runs.checkpoints import list_checkpoints, newest_whole
 from adapters_tf.runs.config import CHECKPOINTS, read_config
 from adapters_tf.runs.settings import ResolvedRun
 from adapters_tf.runs.sources import use_kept_sources
@@ -46,7 +48,16 @@ def build_backbone(settings: ResolvedRun) -> tf_keras.Model:
 
     Returns:
         A TFT5 with the weights it had before training.
+
+    Raises:
+        WeightsError: Its folder holds another model now.
     """
+    known = settings.fingerprints.get("model.backbone")
+    if known and backbone_digest(settings.model.backbone) != known:
+        raise WeightsError(
+            f"{settings.model.backbone} holds another T5 now than this run was trained on: its "
+            f"digest was {known[:12]}…"
+        )
     return load_backbone(
         settings.model.backbone,
         vocabulary_size=settings.model.vocabulary_size,
@@ -214,9 +225,9 @@ def load_average(
 
 def _latest_step(directory: Path) -> int:
     for folder in CHECKPOINTS.values():
-        path = tf.train.latest_checkpoint(str(directory / folder))
-        if path is not None:
-            return int(path.rsplit("-", 1)[1])
+        found = newest_whole(directory / folder)
+        if found is not None:
+            return found.step
     return 0
 
 
@@ -227,12 +238,22 @@ def _restore(model: TaskModel, directory: Path, checkpoint: str) -> int:
             f"checkpoint {checkpoint!r} is unknown; {suggest(checkpoint, valid)}"
         )
     folder = directory / CHECKPOINTS[checkpoint]
-    path = tf.train.latest_checkpoint(str(folder))
-    if path is None and checkpoint == "best":
+    if checkpoint == "best" and not list_checkpoints(folder):
         return _restore(model, directory, "last")
-    if path is None:
+    damaged: list[str] = []
+    found = newest_whole(folder, damaged.append)
+    if found is None and damaged:
+        others = "; --checkpoint last reads another" if checkpoint == "best" else ""
+        raise WeightsError(f"{damaged[0]}; {folder} holds no other{others}")
+    if found is None:
         raise WeightsError(f"{folder} holds no checkpoint; train the run first")
+    for line in damaged:
+        say_note(f"{line}; that of step {found.step} is")
     step = tf.Variable(0, dtype=tf.int64, trainable=False)
-    status = trainable_checkpoint(model, step=step).restore(path)
-    status.assert_existing_objects_matched().expect_partial()
+    status = trainable_checkpoint(model, step=step).restore(found.path)
+    try:
+        status.assert_existing_objects_matched().expect_partial()
+    except (AssertionError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise WeightsError(f"checkpoint {found.path} does not fit the model: {reason}") from error
     return int(step.numpy())

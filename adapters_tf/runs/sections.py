@@ -117,7 +117,8 @@ class TrainingConfig:
     """The loop.
 
     Attributes:
-        steps: Optimizer steps in all.
+        steps: Optimizer steps in all: where linear and cosine schedules reach 0, so that a run with
+            one of them ends there for good; more steps may be asked of the others later.
         log_every: Steps between lines of training losses.
         validate_every: Steps between validations; 0 for one at the end only.
         validation_examples: The most examples per task in a validation; 0 for all.

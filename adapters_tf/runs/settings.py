@@ -66,6 +66,8 @@ class ResolvedRun:
         distribution: What the run is spread over.
         vocabulary_sha256: Of the dataset's vocabulary.
         bank_of: The run whose bank was edited to make this one; such a run is not trained on.
+        fingerprints: Digests of what the run reads, by the setting that says where it lies; what
+            an earlier version wrote has none.
     """
 
     dataset: str
@@ -80,16 +82,18 @@ class ResolvedRun:
     distribution: DistributionConfig = field(default_factory=DistributionConfig)
     vocabulary_sha256: str = ""
     bank_of: str = ""
+    fingerprints: dict[str, str] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """Turn the tree into what YAML holds.
 
         Returns:
-            Plain dictionaries; `bank_of` only where it says something.
+            Plain dictionaries; `bank_of` and `fingerprints` only where they say something.
         """
         tree = {**dataclasses.asdict(self), "tasks": list(self.tasks)}
-        if not self.bank_of:
-            del tree["bank_of"]
+        for name in ("bank_of", "fingerprints"):
+            if not tree[name]:
+                del tree[name]
         return tree
 
     def without_files(self) -> ResolvedRun:

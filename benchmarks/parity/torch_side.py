@@ -2,7 +2,7 @@
 
     python benchmarks/parity/torch_side.py make WORK     models, and adapters the libraries wrote
     python benchmarks/parity/torch_side.py check WORK    loads what our side wrote into WORK
-    python benchmarks/parity/torch_side.py newer WORK    what needs no library; the models anew
+    python benchmarks/parity/torch_side.py newer WORK    of it, plain T5s; and saves the models anew
     python benchmarks/parity/torch_side.py golden FOLDER the small files of the test-suite
 
 Shapes: B batch, S source length, T target length, V vocabulary.

@@ -42,9 +42,10 @@ class ValidationCallback(StepCallback):
         # What goes wrong in a validation must not cost the steps before it.
         self.checkpoints.save(step)
         figures = self.validate()
-        self.log.write("validation", step, figures)
         value = figures[self.metric]
+        # In this order: a kill between the two repeats the validation, and no best one is missed.
         is_best = self.checkpoints.save_if_best(step, self.metric, value)
+        self.log.write("validation", step, figures)
         shown = "  ".join(f"{name} {value:.3f}" for name, value in figures.items())
         self.report(f"validation at step {step}{' (best)' if is_best else ''}: {shown}")
         if not math.isfinite(value):

@@ -6,6 +6,8 @@ import tensorflow as tf
 import tf_keras
 
 SCHEDULES = ("constant", "linear", "cosine", "inverse_square_root")
+# Those whose rates do not depend on how many steps the run has in all, so that it can be extended.
+OPEN_ENDED = ("constant", "inverse_square_root")
 
 
 class WarmupSchedule(tf_keras.optimizers.schedules.LearningRateSchedule):

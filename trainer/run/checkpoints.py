@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import math
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import tensorflow as tf
 
 from adapters_tf import TaskModel
+from adapters_tf.runs.checkpoints import list_checkpoints, whole_checkpoints
 from adapters_tf.runs.config import CHECKPOINTS
 from adapters_tf.runs.loading import trainable_checkpoint
 from prep import DataError
@@ -17,6 +19,7 @@ from prep.storage.durable_files import write_atomically
 from trainer.optimizers.taskwise import TaskwiseOptimizer
 
 BEST_FILE = "best.json"
+INDEX = "checkpoint"  # TensorFlow's list of a folder's checkpoints
 
 
 class RunCheckpoints:
@@ -27,17 +30,23 @@ class RunCheckpoints:
         model: Whose trainable variables are saved; the frozen backbone is not.
         optimizer: Saved with its slots and step counts.
         keep: How many periodic checkpoints stay.
+        report: Called with a line for each checkpoint that is damaged.
     """
 
-    def __init__(self, folder: Path, model: TaskModel, optimizer: TaskwiseOptimizer, keep: int):
-        self.folder = folder
+    def __init__(
+        self,
+        folder: Path,
+        model: TaskModel,
+        optimizer: TaskwiseOptimizer,
+        keep: int,
+        report: Callable[[str], None] = lambda line: None,
+    ):
+        self.folder, self.report = folder, report
         self.step = tf.Variable(0, dtype=tf.int64, trainable=False, name="step")
         self.checkpoint = trainable_checkpoint(model, optimizer=optimizer, step=self.step)
-        self.last = tf.train.CheckpointManager(
-            self.checkpoint, str(folder / CHECKPOINTS["last"]), max_to_keep=keep
-        )
+        self.last = _open(self.checkpoint, folder / CHECKPOINTS["last"], keep, report)
         best = trainable_checkpoint(model, step=self.step)
-        self.best = tf.train.CheckpointManager(best, str(folder / CHECKPOINTS["best"]), 1)
+        self.best = _open(best, folder / CHECKPOINTS["best"], 1, report)
 
     def restore(self) -> int:
         """Read the newest checkpoint that is whole.
@@ -46,10 +55,11 @@ class RunCheckpoints:
             The steps behind it; 0 when there is none.
 
         Raises:
-            DataError: There is one and it cannot be read into this model.
+            DataError: There is one and it cannot be read into this model, or none is whole.
         """
         path = self.last.latest_checkpoint
         if path is None:
+            self._refuse_to_begin_again()
             return 0
         try:
             self.checkpoint.restore(path).assert_consumed()
@@ -57,6 +67,20 @@ class RunCheckpoints:
             reason = str(error).splitlines()[0]
             raise DataError(f"checkpoint {path} does not fit the model: {reason}") from error
         return int(self.step.numpy())
+
+    def _refuse_to_begin_again(self) -> None:
+        """Refuse to train from step 0 where that would take the place of what was learned."""
+        damaged = list_checkpoints(Path(self.last.directory))
+        if damaged:
+            raise DataError(
+                f"none of the {len(damaged)} checkpoints in {self.last.directory} is whole; to "
+                "begin again, choose another --run or remove the folder"
+            )
+        if list_checkpoints(Path(self.best.directory)):
+            raise DataError(
+                f"{self.last.directory} holds no checkpoint to go on from, and {self.folder} has "
+                "a best one; to begin again, choose another --run or remove the folder"
+            )
 
     def save(self, step: int) -> None:
         """Write a periodic checkpoint.
@@ -112,15 +136,23 @@ class RunCheckpoints:
         return True
 
     def best_value(self) -> float | None:
-        """Read the best checkpoint's metric; None if there is none, or none that is a number."""
+        """Read the best checkpoint's metric.
+
+        Returns:
+            None if there is no whole checkpoint, or no file that says a number of it.
+        """
         file = self.folder / BEST_FILE
-        if not file.exists():
+        if not file.exists() or self.best.latest_checkpoint is None:
             return None
-        value = json.loads(file.read_text(encoding="utf-8"))["value"]
+        try:
+            value = json.loads(file.read_text(encoding="utf-8"))["value"]
+        except (ValueError, KeyError, TypeError):
+            self.report(f"{file} is damaged: the best so far is not known")
+            return None
         return value if isinstance(value, float | int) and math.isfinite(value) else None
 
     def restore_best(self) -> int:
-        """Read the best checkpoint's weights; the last ones stay where there is no best.
+        """Read the best checkpoint's weights; the last ones stay where there is no whole best.
 
         Returns:
             The steps behind the model's weights now.
@@ -129,3 +161,21 @@ class RunCheckpoints:
         if path is not None:
             self.best.checkpoint.restore(path).assert_existing_objects_matched()
         return int(self.step.numpy())
+
+
+def _open(
+    checkpoint: tf.train.Checkpoint, folder: Path, keep: int, report: Callable[[str], None]
+) -> tf.train.CheckpointManager:
+    """Open a folder of checkpoints; its index is written anew from those that are whole."""
+    paths = [Path(found.path) for found in whole_checkpoints(folder, report)][::-1]
+    (folder / INDEX).unlink(missing_ok=True)
+    if paths:
+        # A manager deletes none but those that are newer than what it says it keeps for good.
+        tf.compat.v1.train.update_checkpoint_state(
+            str(folder),
+            paths[-1].name,
+            [path.name for path in paths],
+            all_model_checkpoint_timestamps=[float(number) for number in range(1, len(paths) + 1)],
+            last_preserved_timestamp=0.5,
+        )
+    return tf.train.CheckpointManager(checkpoint, str(folder), max_to_keep=keep)

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 from adapters_tf.files.adapter_files import ADAPTERS_FOLDER
-from adapters_tf.runs.config import CHECKPOINTS, CONFIG_FILE, config_text, read_config
+from adapters_tf.runs.checkpoints import list_checkpoints
+from adapters_tf.runs.config import (
+    CHECKPOINTS,
+    CONFIG_FILE,
+    config_text,
+    read_config,
+    read_provenance,
+)
 from adapters_tf.runs.provenance import find_commit, list_versions
 from adapters_tf.runs.settings import ResolvedRun
 from adapters_tf.runs.sources import FROZEN_FOLDER
+from prep import UsageError
 from prep.storage.durable_files import write_atomically
 from trainer.run.export import BACKBONE_FOLDER
 from trainer.settings.checks import check_same_run
@@ -33,10 +42,19 @@ def check_run_folder(settings: ResolvedRun) -> None:
         old = read_config(folder)
         if old.bank_of or not _is_empty_try(folder):
             check_same_run(old, settings, folder.name)
+        found = list_checkpoints(folder / CHECKPOINTS["last"])
+        done = found[0][0] if found else 0
+        if done > settings.training.steps:
+            raise UsageError(
+                f"training.steps is {settings.training.steps}, and run folder {folder.name} has "
+                f"{done} steps behind it"
+            )
 
 
 def create_run(settings: ResolvedRun) -> Path:
     """Create the run folder with its config.yaml, unless it is there with a checkpoint.
+
+    Then the file stays, but for where things lie now, and how many steps there are in all.
 
     Args:
         settings: Of the run.
@@ -50,7 +68,26 @@ def create_run(settings: ResolvedRun) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         provenance = {"commit": find_commit(), "versions": list_versions()}
         write_atomically(folder / CONFIG_FILE, config_text(settings, provenance).encode())
+        return folder
+    old = read_config(folder)
+    now = _moved(old, settings)
+    if now != old:
+        text = config_text(now, read_provenance(folder))
+        write_atomically(folder / CONFIG_FILE, text.encode())
     return folder
+
+
+def _moved(old: ResolvedRun, new: ResolvedRun) -> ResolvedRun:
+    """Take over from new settings of the same run where things lie, and its length."""
+    return replace(
+        old,
+        dataset=new.dataset,
+        run=new.run,
+        model=replace(old.model, backbone=new.model.backbone),
+        adapters=new.adapters,
+        training=replace(old.training, steps=new.training.steps),
+        fingerprints={**new.fingerprints, **old.fingerprints},
+    )
 
 
 def has_begun(settings: ResolvedRun) -> bool:
@@ -65,4 +102,4 @@ def _is_empty_try(folder: Path) -> bool:
 
 
 def _has_checkpoint(folder: Path, name: str) -> bool:
-    return any((folder / CHECKPOINTS[name]).glob("*.index"))
+    return bool(list_checkpoints(folder / CHECKPOINTS[name]))

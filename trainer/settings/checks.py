@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from adapters_tf import read_methods
+from adapters_tf.files.local_paths import local_path
 from adapters_tf.runs.settings import ResolvedRun
 from adapters_tf.runs.sources import check_sources
 from adapters_tf.task_adapters.starting import choose_starts
 from eval.metrics.registry import check_metrics
 from prep import Manifest, UsageError, nearest
-from trainer.optimizers.learning_rate import SCHEDULES
+from trainer.optimizers.learning_rate import OPEN_ENDED, SCHEDULES
 from trainer.optimizers.registry import OPTIMIZERS
 from trainer.settings.config import DataConfig, RunConfig
+from trainer.settings.inputs import changed_inputs
 from trainer.settings.resolving import packed_lengths
 
-# What may change between the parts of one run: it does not reach the weights.
+STEPS = "training.steps"
+# What may change between the parts of one run: it does not reach the weights, or, of the places,
+# a fingerprint says that what lies there is the same.
 MAY_CHANGE = (
     "run",
     "dataset",
@@ -40,6 +46,12 @@ def check_config(config: RunConfig) -> None:
     for option, value in (("--dataset", config.dataset), ("--run", config.run)):
         if not value:
             raise UsageError(f"{option} is missing: name the folder")
+    local_path(config.run, "--run")
+    if os.environ.get("TF_CONFIG"):
+        raise UsageError(
+            "TF_CONFIG is set: training by several workers is not supported, and each would train "
+            "by itself; unset it to train on this machine"
+        )
     _check_choice("optimizer.name", config.optimizer.name, OPTIMIZERS)
     _check_choice("optimizer.schedule", config.optimizer.schedule, SCHEDULES)
     positive = {
@@ -190,19 +202,33 @@ def check_same_run(old: ResolvedRun, new: ResolvedRun, folder: str) -> None:
         folder: The run folder, for the message.
 
     Raises:
-        UsageError: Naming every setting that differs.
+        UsageError: Naming every setting that differs, and what may.
     """
-    before, after = _flatten(old.as_dict()), _flatten(new.as_dict())
+    before, after = (_flatten(replace(run, fingerprints={}).as_dict()) for run in (old, new))
+    may_change = {*MAY_CHANGE, *old.fingerprints}
+    if old.optimizer.schedule in OPEN_ENDED:
+        may_change.add(STEPS)
     differing = [
-        f"{key} was {before.get(key)!r}, now {after.get(key)!r}"
+        f"{key} was {before.get(key)!r}, now {after.get(key)!r}" + _why(key, old)
         for key in sorted(before.keys() | after.keys())
-        if before.get(key) != after.get(key) and key not in MAY_CHANGE
+        if before.get(key) != after.get(key) and key not in may_change
     ]
+    differing += changed_inputs(old, new)
     if differing:
         raise UsageError(
             f"run folder {folder} is of another configuration: {'; '.join(differing)}; "
-            "use its settings, or another --run folder"
+            "use its settings, or another --run folder (what may change: where things lie, "
+            f"{', '.join(sorted(may_change & {*MAY_CHANGE, STEPS} - {'run', 'dataset'}))})"
         )
+
+
+def _why(key: str, old: ResolvedRun) -> str:
+    if key != STEPS:
+        return ""
+    return (
+        f" (its learning rate follows the schedule {old.optimizer.schedule!r}, which ends at step "
+        f"{old.training.steps}; only runs of {' or '.join(OPEN_ENDED)} can be extended)"
+    )
 
 
 def _flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -133,3 +133,23 @@ def test_variables_live_under_the_strategy(run, four_replicas):
     model = load_run(run, strategy=four_replicas).model
     kinds = {type(variable).__name__ for variable in model.trainable_variables}
     assert kinds == {"MirroredVariable"}
+
+
+def flip(file):
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+
+
+def test_a_damaged_checkpoint_is_one_line(make_run, capsys):
+    run = make_run("lora", {})
+    loaded = load_run(run)
+    step = tf.Variable(9, dtype=tf.int64)
+    trainable_checkpoint(loaded.model, step=step).write(str(run / "best" / "checkpoint-9"))
+    flip(run / "best" / "checkpoint-9.data-00000-of-00001")
+    assert load_run(run).step == 7
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 1 and "checkpoint-9 is damaged and not taken" in said[0]
+    flip(run / "best" / "checkpoint-1.data-00000-of-00001")
+    with pytest.raises(WeightsError, match=r"-9 is damaged .* holds no other; --checkpoint last"):
+        load_run(run)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from adapters_tf.runs.checkpoints import list_checkpoints
 from prep import DataError
 from trainer.run.checkpoints import RunCheckpoints
 
@@ -16,9 +17,9 @@ pytestmark = pytest.mark.slow
 def run(make_model, make_optimizer, tmp_path):
     """Makes the checkpoints of a run: a model and an optimizer of their own each time."""
 
-    def make(keep=2, folder=tmp_path, **keywords):
+    def make(keep=2, folder=tmp_path, report=print, **keywords):
         model = make_model(**keywords)
-        return model, RunCheckpoints(folder, model, make_optimizer(model), keep)
+        return model, RunCheckpoints(folder, model, make_optimizer(model), keep, report)
 
     return make
 
@@ -117,9 +118,100 @@ def test_what_the_disk_refuses_is_one_line_and_leaves_no_half(run, tmp_path, mon
 
 def test_a_best_that_is_no_number_is_beaten_by_any(run, tmp_path):
     """An earlier version let NaN be best, and after it every later value."""
-    (tmp_path / "best.json").write_text('{"step": 5, "metric": "mean", "value": NaN}')
     _, checkpoints = run()
+    checkpoints.save_if_best(5, "mean", 0.5)
+    (tmp_path / "best.json").write_text('{"step": 5, "metric": "mean", "value": NaN}')
     assert checkpoints.best_value() is None
     assert checkpoints.save_if_best(10, "mean", -1.0)
     assert checkpoints.best_value() == -1.0
     assert not checkpoints.save_if_best(15, "mean", float("nan"))
+
+
+def spoil_nothing(folder):
+    pass
+
+
+def drop_index(folder):
+    (folder / "checkpoint").unlink()
+
+
+def cut_index(folder):
+    text = (folder / "checkpoint").read_text()
+    (folder / "checkpoint").write_text(text[: len(text) // 2])
+
+
+def zero_index(folder):
+    (folder / "checkpoint").write_bytes(b"\0" * 200)
+
+
+@pytest.mark.parametrize("spoil", [spoil_nothing, drop_index, cut_index, zero_index])
+def test_checkpoints_are_found_whatever_the_index_says(run, tmp_path, spoil):
+    model, checkpoints = run()
+    for step in (5, 10):
+        fill(model, step / 10)
+        checkpoints.save(step)
+    spoil(tmp_path / "checkpoints")
+    other, again = run()
+    assert again.restore() == 10 and values(other) == {1.0}
+    again.save(15)  # and old ones are still counted
+    assert [step for step, _ in list_checkpoints(tmp_path / "checkpoints")] == [15, 10]
+
+
+def flip(file):
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+
+
+def cut(file):
+    file.write_bytes(file.read_bytes()[:-100])
+
+
+@pytest.mark.parametrize(
+    ("suffix", "spoil"),
+    [
+        ("data-00000-of-00001", flip),
+        ("data-00000-of-00001", cut),
+        ("data-00000-of-00001", lambda file: file.unlink()),
+        ("index", flip),
+        ("index", lambda file: file.write_bytes(b"\0" * 300)),
+    ],
+)
+def test_the_newest_that_is_whole_is_taken_and_that_is_said(run, tmp_path, suffix, spoil):
+    model, checkpoints = run()
+    for step in (5, 10):
+        fill(model, step / 10)
+        checkpoints.save(step)
+    spoil(tmp_path / "checkpoints" / f"ckpt-10.{suffix}")
+    said = []
+    other, again = run(report=said.append)
+    assert again.restore() == 5 and values(other) == {0.5}
+    assert len(said) == 1 and "ckpt-10 is damaged and not taken: " in said[0]
+    assert "\n" not in said[0]
+
+
+def test_where_none_is_whole_nothing_is_begun_again(run, tmp_path):
+    _, checkpoints = run()
+    checkpoints.save_if_best(5, "mean", 0.5)
+    _, again = run()
+    with pytest.raises(DataError, match=r"no checkpoint to go on from, and .* has a best one"):
+        again.restore()
+    checkpoints.save(5)
+    flip(tmp_path / "checkpoints" / "ckpt-5.data-00000-of-00001")
+    _, again = run()
+    with pytest.raises(DataError, match=r"none of the 1 checkpoints in .*checkpoints is whole"):
+        again.restore()
+
+
+def test_a_best_that_is_damaged_is_none(run, tmp_path):
+    _, checkpoints = run()
+    checkpoints.save_if_best(5, "mean", 0.5)
+    checkpoints.save(10)
+    flip(tmp_path / "best" / "ckpt-5.data-00000-of-00001")
+    said = []
+    _, again = run(report=said.append)
+    assert again.restore() == 10 and again.restore_best() == 10 and again.best_value() is None
+    assert len(said) == 1 and "best/ckpt-5 is damaged" in said[0]
+    assert again.save_if_best(15, "mean", 0.25)
+    (tmp_path / "best.json").write_text("{")
+    assert again.best_value() is None and "best.json is damaged" in said[-1]

@@ -73,7 +73,12 @@ def test_what_does_not_reach_the_weights_may_change(settings, changes):
     [
         ({"seed": 1}, "seed was 0, now 1"),
         ({"tasks": ("b", "a")}, "tasks was ['a', 'b'], now ['b', 'a']"),
-        ({"training": TrainingConfig(steps=2000)}, "training.steps was 1000, now 2000"),
+        (
+            {"training": TrainingConfig(steps=2000)},
+            "training.steps was 1000, now 2000 (its learning rate follows the schedule 'linear', "
+            "which ends at step 1000; only runs of constant or inverse_square_root can be "
+            "extended)",
+        ),
         ({"vocabulary_sha256": "f"}, "vocabulary_sha256 was '', now 'f'"),
         (
             {"adapters": AdapterConfig(settings={"bottleneck": {"reduction_factor": 4}})},
@@ -91,6 +96,57 @@ def test_what_would_make_other_weights_is_refused(settings, changes, message):
         check_run_folder(dataclasses.replace(settings, **changes))
     text = str(caught.value)
     assert f"run folder mine is of another configuration: {message}; use its settings" in text
+
+
+def test_what_may_change_is_said(settings):
+    begin(settings)
+    with pytest.raises(UsageError) as caught:
+        check_run_folder(dataclasses.replace(settings, seed=1))
+    assert "(what may change: where things lie, training.checkpoint_every, " in str(caught.value)
+
+
+@pytest.mark.parametrize("schedule", ["constant", "inverse_square_root"])
+def test_a_run_whose_rates_have_no_end_may_be_extended(settings, schedule):
+    settings = dataclasses.replace(settings, optimizer=OptimizerConfig(schedule=schedule))
+    folder = begin(settings)
+    longer = dataclasses.replace(settings, training=TrainingConfig(steps=2000, log_every=3))
+    check_run_folder(longer)
+    create_run(longer)
+    assert read_config(folder).training == TrainingConfig(steps=2000)
+    shorter = dataclasses.replace(settings, training=TrainingConfig(steps=4))
+    with pytest.raises(UsageError, match=r"training\.steps is 4, and run folder mine has 5 steps"):
+        check_run_folder(shorter)
+
+
+def test_where_things_lie_is_kept_up_to_date(settings):
+    known = {"model.backbone": "1", "dataset.a": "2", "adapters.start_from": "3"}
+    first = dataclasses.replace(
+        settings,
+        model=ResolvedModel("/models/t5"),
+        adapters=AdapterConfig(start_from="/runs/old"),
+        fingerprints=known,
+    )
+    folder = begin(first)
+    before = yaml.safe_load((folder / "config.yaml").read_text())
+    moved = dataclasses.replace(
+        first,
+        dataset="/new/data",
+        model=ResolvedModel("/new/t5"),
+        adapters=AdapterConfig(start_from="/new/old"),
+    )
+    check_run_folder(moved)
+    create_run(moved)
+    assert read_config(folder) == moved
+    after = yaml.safe_load((folder / "config.yaml").read_text())
+    assert {name: after[name] for name in ("commit", "versions")} == {
+        name: before[name] for name in ("commit", "versions")
+    }
+
+
+def test_a_run_of_an_earlier_version_learns_what_it_reads(settings):
+    folder = begin(settings)
+    create_run(dataclasses.replace(settings, fingerprints={"dataset.a": "2"}))
+    assert read_config(folder).fingerprints == {"dataset.a": "2"}
 
 
 def test_a_run_whose_bank_was_edited_is_not_trained_further(settings):
