@@ -7,6 +7,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from adapters_tf.commands.arguments import OneLineParser, read_weights, split_names
+from adapters_tf.files.local_paths import typed_dataset, typed_path
 from adapters_tf.runs.config import read_config
 from eval.evaluator import TaskResult
 from eval.metrics.registry import check_metrics
@@ -22,8 +23,12 @@ BASELINE_SPLIT = "train"
 def make_parser() -> OneLineParser:
     """Make the parser of the command line."""
     parser = OneLineParser(prog="python -m eval", description=__doc__)
-    parser.add_argument("--run", required=True, help="run folder that the trainer wrote")
-    parser.add_argument("--dataset", help="dataset folder; by default the run's")
+    parser.add_argument(
+        "--run", type=typed_path, required=True, help="run folder that the trainer wrote"
+    )
+    parser.add_argument(
+        "--dataset", type=typed_dataset, help="dataset folder; by default the run's"
+    )
     parser.add_argument("--split", default="validation", help="by default validation")
     parser.add_argument("--tasks", default="", help="names separated by commas; by default all")
     parser.add_argument("--batch-size", type=int, help="over all replicas; by default the run's")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from adapters_tf.commands.arguments import OneLineParser
+from adapters_tf.files.local_paths import typed_dataset, typed_path
 from adapters_tf.runs.config import read_config
 from eval.session import Session, open_session
 from prep import TokenTable, UsageError, Vocabulary, load_manifest, nearest, run_command
@@ -14,12 +15,16 @@ from prep import TokenTable, UsageError, Vocabulary, load_manifest, nearest, run
 def make_parser() -> OneLineParser:
     """Make the parser of the command line."""
     parser = OneLineParser(prog="python -m eval.predict", description=__doc__)
-    parser.add_argument("--run", required=True, help="run folder that the trainer wrote")
+    parser.add_argument(
+        "--run", type=typed_path, required=True, help="run folder that the trainer wrote"
+    )
     parser.add_argument("--task", required=True, help="whose adapters answer")
     parser.add_argument(
         "--text", required=True, action="append", help="worded as the task's inputs; repeatable"
     )
-    parser.add_argument("--dataset", help="dataset folder; by default the run's")
+    parser.add_argument(
+        "--dataset", type=typed_dataset, help="dataset folder; by default the run's"
+    )
     parser.add_argument("--checkpoint", default="best", choices=("best", "last", "none"))
     return parser
 

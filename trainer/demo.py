@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from adapters_tf.commands.arguments import split_names
+from adapters_tf.files.local_paths import local_path
 from prep import (
     Manifest,
     load_manifest,
@@ -65,7 +66,7 @@ def main(argv: list[str] | None) -> int:
     parser.add_argument("--run", default="runs/demo", help="folder for all that the demo makes")
     parser.add_argument("--method", default=METHOD, help="adapter method (default: %(default)s)")
     options = parser.parse_args(argv)
-    folder, method = Path(options.run), options.method
+    folder, method = local_path(options.run, "--run"), options.method
     adapters = folder / ("adapters" if method == METHOD else f"adapters-{method.replace(',', '-')}")
     quiet_libraries()
     started = time.monotonic()

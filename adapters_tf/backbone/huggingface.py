@@ -11,7 +11,6 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ import tensorflow as tf
 from adapters_tf.backbone.sites import unwrap
 from adapters_tf.backbone.tying import HEAD, SHARED, Tying, read_tying
 from adapters_tf.errors import WeightsError
+from adapters_tf.files.local_paths import local_path
 from adapters_tf.files.tensors import write_tensors
 
 # A table that early conversions from Mesh TensorFlow wrote though no model ever had it.
@@ -203,7 +203,7 @@ def save_backbone(
         directory: Made if absent; files of an earlier save are replaced.
         tensors: What to write instead of the model's own weights, by the same names.
     """
-    folder = Path(directory)
+    folder = local_path(directory)
     folder.mkdir(parents=True, exist_ok=True)
     config = {**model.config.to_dict(), "architectures": ["T5ForConditionalGeneration"]}
     config.update(dtype="float32", torch_dtype="float32", model_type="t5")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from adapters_tf.errors import ConfigurationError
+from adapters_tf.files.local_paths import local_path, typed_path
 from adapters_tf.runs.bank_editing import edit_bank, edit_names, write_run
 from adapters_tf.runs.loading import load_run
 
@@ -15,7 +16,9 @@ from adapters_tf.runs.loading import load_run
 def add_parser(commands: Any) -> None:
     """Add the command to the command line."""
     parser = commands.add_parser("bank", help="add, rename or drop tasks of a run's bank")
-    parser.add_argument("--run", required=True, help="run folder that the trainer wrote; it stays")
+    parser.add_argument(
+        "--run", type=typed_path, required=True, help="run folder that the trainer wrote; it stays"
+    )
     parser.add_argument(
         "--add",
         action="append",
@@ -25,7 +28,7 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("--rename", action="append", default=[], metavar="OLD=NEW")
     parser.add_argument("--drop", action="append", default=[], metavar="TASK")
-    parser.add_argument("--out", required=True, help="run folder to write")
+    parser.add_argument("--out", type=typed_path, required=True, help="run folder to write")
     parser.set_defaults(run_with=bank_command)
 
 
@@ -39,7 +42,11 @@ def bank_command(options: argparse.Namespace) -> None:
         ConfigurationError: Nothing to change, or a change that cannot be.
         WeightsError: A folder that does not fit the bank.
     """
-    folders, renamed = _read_pairs("--add", options.add), _read_pairs("--rename", options.rename)
+    folders = {
+        task: str(local_path(folder, f"--add {task}:"))
+        for task, folder in _read_pairs("--add", options.add).items()
+    }
+    renamed = _read_pairs("--rename", options.rename)
     if not (folders or renamed or options.drop):
         raise ConfigurationError("nothing to change: give --add, --rename or --drop")
     run = load_run(options.run)

@@ -17,6 +17,7 @@ from adapters_tf.commands.arguments import split_names
 from adapters_tf.errors import ConfigurationError, WeightsError
 from adapters_tf.files.dataset_folder import DatasetFolder, open_dataset
 from adapters_tf.files.embeddings_file import save_embeddings
+from adapters_tf.files.local_paths import typed_dataset, typed_path
 from adapters_tf.runs.config import read_config
 from adapters_tf.runs.loading import build_backbone, load_run
 from adapters_tf.task_adapters.embedding import (
@@ -38,16 +39,22 @@ def add_parser(commands: Any) -> None:
         "embed", help="embed tasks by their examples, and say which are alike"
     )
     source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--run", help="run folder whose backbone reads the examples")
+    source.add_argument(
+        "--run", type=typed_path, help="run folder whose backbone reads the examples"
+    )
     source.add_argument("--backbone", help="or a T5: a hub name or a folder")
-    parser.add_argument("--dataset", required=True, help="dataset folder, local or gs://")
+    parser.add_argument(
+        "--dataset", type=typed_dataset, required=True, help="dataset folder, local or gs://"
+    )
     parser.add_argument("--tasks", default="", help="a,b,c; by default all of the dataset's")
     parser.add_argument("--examples", type=int, default=100, help="per task; by default 100")
     parser.add_argument("--pooling", default="mean", choices=tuple(POOLINGS), help="over tokens")
     parser.add_argument(
         "--keep-prefix", action="store_true", help="keep the tokens all inputs of a task begin with"
     )
-    parser.add_argument("--out", required=True, help="file to write, .npz; beside it goes a .png")
+    parser.add_argument(
+        "--out", type=typed_path, required=True, help="file to write, .npz; beside it goes a .png"
+    )
     parser.set_defaults(run_with=embed_command)
 
 

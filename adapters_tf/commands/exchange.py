@@ -9,6 +9,7 @@ from typing import Any
 
 from adapters_tf.backbone.loading import load_backbone
 from adapters_tf.errors import ConfigurationError
+from adapters_tf.files.local_paths import typed_path
 from adapters_tf.interop import LIBRARIES, export_task, import_task
 from adapters_tf.interop.exchange import check_target
 from adapters_tf.interop.folding import export_folded, export_tokenizer
@@ -32,7 +33,9 @@ def _add_export(commands: Any) -> None:
     parser = commands.add_parser(
         "export", help="write a task's adapter as another library's folder"
     )
-    parser.add_argument("--run", required=True, help="run folder that the trainer wrote")
+    parser.add_argument(
+        "--run", type=typed_path, required=True, help="run folder that the trainer wrote"
+    )
     parser.add_argument("--task", required=True, help="one of its tasks")
     parser.add_argument(
         "--format",
@@ -40,7 +43,9 @@ def _add_export(commands: Any) -> None:
         choices=(*LIBRARIES, FOLDED),
         help=f"{FOLDED}: a plain T5 with the adapter folded into its weights",
     )
-    parser.add_argument("--out", required=True, help="folder to write; an earlier one is replaced")
+    parser.add_argument(
+        "--out", type=typed_path, required=True, help="folder to write; an earlier one is replaced"
+    )
     parser.add_argument(
         "--checkpoint",
         default="best",
@@ -53,12 +58,16 @@ def _add_export(commands: Any) -> None:
 def _add_import(commands: Any) -> None:
     parser = commands.add_parser("import", help="read another library's folder as a task's adapter")
     parser.add_argument("--format", required=True, choices=tuple(LIBRARIES))
-    parser.add_argument("--from", required=True, dest="source", help="folder the library saved")
+    parser.add_argument(
+        "--from", type=typed_path, required=True, dest="source", help="folder the library saved"
+    )
     base = parser.add_mutually_exclusive_group(required=True)
-    base.add_argument("--run", help="run folder whose model shall hold it")
+    base.add_argument("--run", type=typed_path, help="run folder whose model shall hold it")
     base.add_argument("--backbone", help="T5 it was trained on: a hub name or a folder")
     parser.add_argument("--task", required=True, help="the name it gets")
-    parser.add_argument("--out", required=True, help="folder to write; an earlier one is replaced")
+    parser.add_argument(
+        "--out", type=typed_path, required=True, help="folder to write; an earlier one is replaced"
+    )
     parser.set_defaults(run_with=import_command)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from adapters_tf.backbone.model_config import CONFIG_FILE as MODEL_CONFIG
+from adapters_tf.files.local_paths import typed_path
 from adapters_tf.runs.config import CONFIG_FILE
 from adapters_tf.runs.listing import describe_checkpoint, describe_run
 
@@ -15,7 +16,9 @@ def add_parser(commands: Any) -> None:
     """Add the command to the command line."""
     parser = commands.add_parser("list", help="say what adapters a run holds")
     parser.add_argument(
-        "run", help="run folder that the trainer wrote; or a T5's, for what becomes of its tensors"
+        "run",
+        type=typed_path,
+        help="run folder that the trainer wrote; or a T5's, for what becomes of its tensors",
     )
     parser.set_defaults(run_with=list_command)
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from adapters_tf.commands.arguments import read_weights, split_names
+from adapters_tf.files.local_paths import typed_path
 from adapters_tf.interop.exchange import check_target
 from adapters_tf.model.task_model import TaskModel
 from adapters_tf.runs.loading import load_run, restore_run
@@ -20,7 +21,9 @@ from adapters_tf.task_adapters.merging import MERGERS, merge_tasks
 def add_parser(commands: Any) -> None:
     """Add the command to the command line."""
     parser = commands.add_parser("merge", help="make several tasks' adapters into one")
-    parser.add_argument("--run", required=True, help="run folder that the trainer wrote")
+    parser.add_argument(
+        "--run", type=typed_path, required=True, help="run folder that the trainer wrote"
+    )
     parser.add_argument("--tasks", required=True, help="two or more of its tasks: a,b,c")
     parser.add_argument("--how", default="mean", choices=MERGERS, help="by default mean")
     parser.add_argument("--weights", help="one number per task: 1,1,2; by default equal ones")
@@ -28,7 +31,9 @@ def add_parser(commands: Any) -> None:
         "--density", type=float, default=0.2, help="share of entries that ties and dare keep"
     )
     parser.add_argument("--seed", type=int, default=0, help="of what dare drops")
-    parser.add_argument("--out", required=True, help="folder to write; an earlier one is replaced")
+    parser.add_argument(
+        "--out", type=typed_path, required=True, help="folder to write; an earlier one is replaced"
+    )
     parser.set_defaults(run_with=merge_command)
 
 

@@ -8,6 +8,8 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from adapters_tf.files.local_paths import local_path
+
 
 @contextlib.contextmanager
 def replaced_folder(folder: str | Path) -> Iterator[Path]:
@@ -24,9 +26,10 @@ def replaced_folder(folder: str | Path) -> Iterator[Path]:
         The folder to write to, empty.
 
     Raises:
+        ConfigurationError: It is an address.
         OSError: The disk refuses; the older folder is as it was.
     """
-    folder = Path(folder).resolve()  # a symbolic link stays, and what it leads to is replaced
+    folder = local_path(folder).resolve()  # a symbolic link stays, and what it leads to is replaced
     partial = folder.with_name(f".{folder.name}.partial")
     older = _older(folder)
     if older.exists() and not folder.exists():  # killed between the two renamings

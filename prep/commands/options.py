@@ -6,8 +6,9 @@ import re
 from pathlib import Path
 
 from prep.build.options import BuildOptions
+from prep.errors import UsageError
 from prep.inspection.survey import Mixture
-from prep.storage import Place, place_of
+from prep.storage import Place, local_path, place_of
 from prep.tasks import get_task
 from prep.tasks.task import Task
 from prep.tasks.tasks_file import load_tasks
@@ -50,7 +51,7 @@ def add_tasks_file(parser: argparse.ArgumentParser) -> None:
     """Add --tasks-file."""
     parser.add_argument(
         "--tasks-file",
-        type=Path,
+        type=parse_local,
         action="append",
         default=[],
         metavar="FILE",
@@ -65,7 +66,18 @@ def _parse_tasks(names: str) -> tuple[str, ...]:
 
 def parse_folder(text: str) -> Place:
     """Read a folder, local or in a bucket."""
-    return place_of(text)
+    try:
+        return place_of(text)
+    except UsageError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def parse_local(text: str) -> Path:
+    """Read a place on this machine."""
+    try:
+        return local_path(text)
+    except UsageError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def own_tasks(arguments: argparse.Namespace) -> dict[str, Task]:

@@ -3,6 +3,8 @@
 import argparse
 from typing import Any
 
+from prep.commands.options import parse_local
+
 
 def run(arguments: argparse.Namespace) -> None:
     """Run the command.
@@ -29,7 +31,9 @@ def add_parser(commands: Any) -> None:
         description="Copy a dataset folder to a bucket. Run again, it sends only what differs; one "
         "that was interrupted leaves nothing that a reader would take for a dataset.",
     )
-    parser.add_argument("directory", metavar="DIR", help="the local dataset folder")
+    parser.add_argument(
+        "directory", type=parse_local, metavar="DIR", help="the local dataset folder"
+    )
     parser.add_argument("address", metavar="gs://BUCKET/PREFIX", help="where it shall be")
     parser.add_argument(
         "--workers",

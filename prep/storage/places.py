@@ -9,15 +9,19 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from prep.errors import UsageError
 from prep.storage.bucket_errors import describe_tensorflow_error
 
 SCHEME = "gs://"
+# Any address; with a slash or two, for pathlib makes one of them.
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/")
 
 
 class Place(ABC):
@@ -153,12 +157,37 @@ def place_of(where: StoragePath) -> Place:
 
     Returns:
         The place.
+
+    Raises:
+        UsageError: It is another address.
     """
     if isinstance(where, Place):
         return where
     if str(where).startswith(SCHEME):
         return BucketPlace(str(where))
-    return LocalPlace(Path(where))
+    if _ADDRESS.match(str(where)):
+        raise UsageError(f"'{where}' cannot be read; expected a local place or gs://bucket/…")
+    return LocalPlace(local_path(where))
+
+
+def local_path(where: str | Path) -> Path:
+    """Read a place on this machine, as a person types it.
+
+    Args:
+        where: A path; ~ is the home folder.
+
+    Returns:
+        The path.
+
+    Raises:
+        UsageError: It is an address, such as gs://bucket, or of an unknown user's home.
+    """
+    if _ADDRESS.match(str(where)):
+        raise UsageError(f"'{where}' is an address; expected a folder or file of this machine")
+    try:
+        return Path(where).expanduser()
+    except RuntimeError:
+        raise UsageError(f"'{where}': there is no such user") from None
 
 
 def _true_cause(error: Exception, path: str) -> Exception:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from adapters_tf import read_methods
+from adapters_tf.files.local_paths import local_path
 from adapters_tf.runs.settings import ResolvedRun
 from adapters_tf.runs.sources import check_sources
 from adapters_tf.task_adapters.starting import choose_starts
@@ -44,6 +46,12 @@ def check_config(config: RunConfig) -> None:
     for option, value in (("--dataset", config.dataset), ("--run", config.run)):
         if not value:
             raise UsageError(f"{option} is missing: name the folder")
+    local_path(config.run, "--run")
+    if os.environ.get("TF_CONFIG"):
+        raise UsageError(
+            "TF_CONFIG is set: training by several workers is not supported, and each would train "
+            "by itself; unset it to train on this machine"
+        )
     _check_choice("optimizer.name", config.optimizer.name, OPTIMIZERS)
     _check_choice("optimizer.schedule", config.optimizer.schedule, SCHEDULES)
     positive = {

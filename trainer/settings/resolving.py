@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from adapters_tf.files.local_paths import BUCKET, dataset_place, local_path
 from adapters_tf.runs.sections import AdapterConfig, DataConfig, ModelConfig
 from adapters_tf.runs.settings import ResolvedModel, ResolvedRun
 from adapters_tf.runs.sources import list_sources, with_sources
@@ -34,8 +35,8 @@ def resolve(config: RunConfig, manifest: Manifest) -> ResolvedRun:
             raise UsageError(f"tasks: {name!r} is named twice")
     tasks = tuple(manifest.task(name).name for name in names)
     return ResolvedRun(
-        dataset=_absolute(config.dataset),
-        run=_absolute(config.run),
+        dataset=_dataset(config.dataset),
+        run=_absolute(config.run, "--run"),
         tasks=tasks,
         seed=config.seed,
         model=_resolve_model(config.model, manifest),
@@ -87,9 +88,9 @@ def packed_lengths(manifest: Manifest, tasks: Iterable[str], split: str) -> tupl
 
 
 def _resolve_model(model: ModelConfig, manifest: Manifest) -> ResolvedModel:
-    is_folder = Path(model.backbone).is_dir()
+    place = local_path(model.backbone, "model.backbone")
     resolved = ResolvedModel(**asdict(model), vocabulary_size=manifest.vocabulary.size)
-    return replace(resolved, backbone=_absolute(model.backbone)) if is_folder else resolved
+    return replace(resolved, backbone=str(place.resolve())) if place.is_dir() else resolved
 
 
 def _resolve_data(data: DataConfig, tasks: tuple[str, ...], manifest: Manifest) -> DataConfig:
@@ -107,17 +108,30 @@ def _resolve_adapters(adapters: AdapterConfig) -> AdapterConfig:
     starts = adapters.start_from
     named = replace(
         adapters,
-        start_from={task: _absolute(folder) for task, folder in starts.items()}
+        start_from={
+            task: _absolute(folder, f"adapters.start_from.{task}")
+            for task, folder in starts.items()
+        }
         if isinstance(starts, dict)
-        else starts and _absolute(starts),
-        nearest_by=adapters.nearest_by and _absolute(adapters.nearest_by),
+        else starts and _absolute(starts, "adapters.start_from"),
+        nearest_by=adapters.nearest_by and _absolute(adapters.nearest_by, "adapters.nearest_by"),
     )
     places: dict[str, str | list[str]] = {}
     for name, source in list_sources(named).items():
         of = source.get("of", "")
-        places[name] = [*map(_absolute, of)] if isinstance(of, list) else of and _absolute(of)
+        what = f"`of` of {name}:"
+        places[name] = (
+            [_absolute(one, what) for one in of]
+            if isinstance(of, list)
+            else of and _absolute(of, what)
+        )
     return with_sources(named, places)
 
 
-def _absolute(path: str) -> str:
-    return path if "://" in path else str(Path(path).resolve())
+def _absolute(path: str, setting: str) -> str:
+    return str(local_path(path, setting).resolve())
+
+
+def _dataset(address: str) -> str:
+    place = dataset_place(address, "--dataset")
+    return place if place.startswith(BUCKET) else str(Path(place).resolve())

@@ -51,6 +51,12 @@ def test_settings_alone(config, changes, message):
         check_config(dataclasses.replace(config, **changes))
 
 
+def test_several_workers_are_refused(config, monkeypatch):
+    monkeypatch.setenv("TF_CONFIG", '{"cluster": {"worker": ["a:1", "b:1"]}}')
+    with pytest.raises(UsageError, match="TF_CONFIG is set: training by several workers is not"):
+        check_config(config)
+
+
 def test_settings_and_dataset(config, small_dataset):
     manifest = load_manifest(small_dataset)
     settings = resolve(config, manifest)

@@ -105,10 +105,8 @@ def test_places_of_earlier_adapters_are_absolute(manifest, tmp_path, monkeypatch
     starts = resolved(start_from={"rte": "old/rte"}, nearest_by="tasks.npz")
     assert starts.start_from == {"rte": f"{tmp_path}/old/rte"}
     assert starts.nearest_by == f"{tmp_path}/tasks.npz"
-    fused = resolved(
-        method="fusion", settings={"fusion": {"of": ["a", "gs://b/c"], "tasks": ["x"]}}
-    )
-    assert fused.settings["fusion"] == {"of": [f"{tmp_path}/a", "gs://b/c"], "tasks": ["x"]}
+    fused = resolved(method="fusion", settings={"fusion": {"of": ["a", "b/c"], "tasks": ["x"]}})
+    assert fused.settings["fusion"] == {"of": [f"{tmp_path}/a", f"{tmp_path}/b/c"], "tasks": ["x"]}
     stacked = resolved(stack_on={"of": "runs/old", "task": "mnli"})
     assert stacked.stack_on == {"of": f"{tmp_path}/runs/old", "task": "mnli"}
 
@@ -122,3 +120,31 @@ def test_a_stack_of_nothing_is_refused(manifest):
 def test_a_bucket_stays_an_address(manifest):
     settings = resolve(RunConfig("gs://bucket/data", "run"), manifest)
     assert settings.dataset == "gs://bucket/data"
+
+
+@pytest.mark.parametrize("address", ["gs://bucket/x", "s3://bucket/x", "gs:/bucket", "file:///x"])
+def test_an_address_is_refused_where_a_folder_of_this_machine_is_meant(manifest, address):
+    refused = [
+        {"model": ModelConfig(address)},
+        {"adapters": AdapterConfig(start_from=address)},
+        {"adapters": AdapterConfig(start_from={"rte": address})},
+        {"adapters": AdapterConfig(start_from="old", nearest_by=address)},
+        {"adapters": AdapterConfig(stack_on={"of": address})},
+        {"adapters": AdapterConfig("fusion", {"fusion": {"of": ["a", address]}})},
+    ]
+    for changes in refused:
+        with pytest.raises(ConfigurationError, match=f"{address}' is an address; expected a fol"):
+            resolve(config_of(**changes), manifest)
+    with pytest.raises(ConfigurationError, match=r"--run .* is an address"):
+        resolve(RunConfig("data", address), manifest)
+    if address != "gs://bucket/x":
+        with pytest.raises(ConfigurationError, match=r"--dataset .* cannot be read; expected"):
+            resolve(RunConfig(address, "run"), manifest)
+
+
+def test_the_home_folder_has_its_short_name(manifest, monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    settings = resolve(RunConfig("~/data", "~/run"), manifest)
+    assert (settings.dataset, settings.run) == (f"{tmp_path}/data", f"{tmp_path}/run")
+    with pytest.raises(ConfigurationError, match="--run '~nobody-here/run': there is no such user"):
+        resolve(RunConfig("data", "~nobody-here/run"), manifest)
