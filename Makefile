@@ -16,7 +16,7 @@ define install
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-quick format lint types imports check benchmarks benchmark-peers parity parity-newer stage lock clean
+.PHONY: help setup shell demo test test-quick format lint types imports check benchmarks benchmark-peers parity parity-newer stage lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -29,6 +29,9 @@ $(VENV)/installed: requirements.txt requirements-dev.txt constraints.txt
 	@$(PYTHON) -m venv $(VENV)
 	$(call install,$(VENV),-r requirements-dev.txt -c constraints.txt)
 	@touch $@
+
+shell: setup ## open a shell in which `python` is the environment's
+	@VIRTUAL_ENV="$(CURDIR)/$(VENV)" PATH="$(CURDIR)/$(BIN):$$PATH" $${SHELL:-/bin/sh}
 
 demo: setup ## the whole story on embedded tasks: no download, no account (about 8 minutes)
 	$(BIN)/python -m trainer.demo --run $(RUN) --method $(METHOD)

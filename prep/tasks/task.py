@@ -115,7 +115,8 @@ class Task:
                     f"task {self.name!r}: {name} is {length}; it must be >= {MIN_LENGTH}"
                 )
         if self.kind not in TASK_KINDS:
-            raise UsageError(f"task {self.name!r}: kind {self.kind!r} is none of {TASK_KINDS}")
+            hint = nearest(self.kind, TASK_KINDS)
+            raise UsageError(f"task {self.name!r}: there is no kind {self.kind!r}; {hint}")
         if self.answers and (self.targets or self.labels or self.kind != "generation"):
             raise UsageError(
                 f"task {self.name!r}: with answers, kind is generation and there are neither"

@@ -236,7 +236,7 @@ def test_the_fields_of_a_yaml_task_are_those_of_its_templates(quality):
     ("old", "new", "line", "problem"),
     [
         ("metrics: [accuracy, f1]", "metrcs: [accuracy]", 15, "no key 'metrcs'.*'metrics'"),
-        ("kind: classification\n  desc", "kind: guess\n  desc", 2, "kind 'guess' is none of"),
+        ("kind: classification\n  desc", "kind: guess\n  desc", 2, "no kind 'guess'; valid names"),
         ("truncation: head_tail", "truncation: middle", 16, "no truncation 'middle'"),
         ("max_input_length: 20", "max_input_length: many", 17, "expected a number, found 'many'"),
         ("max_input_length: 20", "max_input_length: 1", 17, "it must be >= 2"),
