@@ -114,7 +114,7 @@ def _plan_tasks(options: BuildOptions, vocabulary: Vocabulary) -> tuple[list[Tas
     failures: dict[str, str] = {}
     for task in list(_chosen_tasks(options)):  # mistakes in what was asked for come first
         try:
-            entries[task.name] = plan_entry(task, vocabulary)
+            entries[task.name] = plan_entry(task, vocabulary, options.max_target_length)
             plans.append(plan_task(task, options.data_dir, options.shard_records))
         except UsageError:
             raise
