@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from prep.commands import build, inspect, stage, tasks, train_vocabulary, verify
-from prep.commands.options import spell_options
+from prep.commands.options import OneLineParser, spell_options
 from prep.errors import DataError, UsageError, run_command
 from prep.quiet import quiet_libraries
 
@@ -44,7 +44,7 @@ def read_arguments(argv: Sequence[str]) -> argparse.Namespace:
 
 
 def _make_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = OneLineParser(
         prog="python -m prep", description="Turn raw tasks into a dataset folder of token ids."
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")

@@ -2,10 +2,9 @@
 
 import argparse
 import dataclasses
-from pathlib import Path
 from typing import Any
 
-from prep.commands.options import spell_options
+from prep.commands.options import parse_path, spell_options
 from prep.errors import UsageError
 from prep.inspection.survey import Mixture, survey_dataset
 from prep.inspection.text import describe_dataset
@@ -54,7 +53,10 @@ def add_parser(commands: Any) -> None:
         help="decoded examples to show of each split (default: %(default)s)",
     )
     parser.add_argument(
-        "--html", type=Path, metavar="FILE", help="write all this as a page too, with histograms"
+        "--html",
+        type=parse_path,
+        metavar="FILE",
+        help="write all this as a page too, with histograms",
     )
     _add_mixture_options(parser)
     parser.set_defaults(run=run)

@@ -1,13 +1,17 @@
 """Options that several commands share, and how the library's messages name options."""
 
 import argparse
+import contextlib
 import dataclasses
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 from prep.build.options import BuildOptions
+from prep.errors import UsageError
 from prep.inspection.survey import Mixture
-from prep.storage import Place, place_of
+from prep.storage import Place, local_path, place_of
 from prep.tasks import get_task
 from prep.tasks.task import Task
 from prep.tasks.tasks_file import load_tasks
@@ -50,7 +54,7 @@ def add_tasks_file(parser: argparse.ArgumentParser) -> None:
     """Add --tasks-file."""
     parser.add_argument(
         "--tasks-file",
-        type=Path,
+        type=parse_path,
         action="append",
         default=[],
         metavar="FILE",
@@ -65,7 +69,31 @@ def _parse_tasks(names: str) -> tuple[str, ...]:
 
 def parse_folder(text: str) -> Place:
     """Read a folder, local or in a bucket."""
-    return place_of(text)
+    with _as_argument_error():
+        return place_of(text)
+
+
+def parse_path(text: str) -> Path:
+    """Read a local file or folder."""
+    with _as_argument_error():
+        return local_path(text)
+
+
+@contextlib.contextmanager
+def _as_argument_error() -> Iterator[None]:
+    """Let argparse keep a message, with the option it is about; of a ValueError it drops it."""
+    try:
+        yield
+    except UsageError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+class OneLineParser(argparse.ArgumentParser):
+    """A parser whose complaints are one line, and not a page of usage."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise a UsageError in place of printing and leaving."""
+        raise UsageError(f"{message} (see {self.prog} --help)")
 
 
 def own_tasks(arguments: argparse.Namespace) -> dict[str, Task]:

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from prep.commands.options import add_tasks_file, own_tasks
+from prep.commands.options import add_tasks_file, own_tasks, parse_path
 from prep.errors import DataError
 from prep.sources.declarations import FileSource
 from prep.splits.finding import find_layout
@@ -56,6 +56,9 @@ def add_parser(commands: Any) -> None:
     )
     add_tasks_file(parser)
     parser.add_argument(
-        "--data-dir", type=Path, metavar="DIR", help="say also which of them have their files there"
+        "--data-dir",
+        type=parse_path,
+        metavar="DIR",
+        help="say also which of them have their files there",
     )
     parser.set_defaults(run=run)

@@ -1,11 +1,10 @@
 """`prep train-vocabulary`: a SentencePiece model from the texts of tasks."""
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 from prep.build.vocabulary_training import task_texts, train_vocabulary, words_to_keep
-from prep.commands.options import add_task_options, find_tasks
+from prep.commands.options import add_task_options, find_tasks, parse_path
 from prep.tasks.source_choice import read_from
 
 
@@ -42,6 +41,6 @@ def add_parser(commands: Any) -> None:
         help="pieces at most, the 100 sentinels not counted",
     )
     parser.add_argument(
-        "--out", type=Path, required=True, metavar="FILE", help="the .model file to write"
+        "--out", type=parse_path, required=True, metavar="FILE", help="the .model file to write"
     )
     parser.set_defaults(run=run)

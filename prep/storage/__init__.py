@@ -3,6 +3,6 @@
 `bucket` loads Google's client and is imported only where a bucket is written.
 """
 
-from prep.storage.places import BucketPlace, LocalPlace, Place, StoragePath, place_of
+from prep.storage.places import BucketPlace, LocalPlace, Place, StoragePath, local_path, place_of
 
-__all__ = ["BucketPlace", "LocalPlace", "Place", "StoragePath", "place_of"]
+__all__ = ["BucketPlace", "LocalPlace", "Place", "StoragePath", "local_path", "place_of"]

@@ -9,15 +9,18 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from prep.errors import UsageError
 from prep.storage.bucket_errors import describe_tensorflow_error
 
 SCHEME = "gs://"
+_ADDRESS = re.compile(r"gs:|[A-Za-z][A-Za-z0-9+.-]+:/+")
 
 
 class Place(ABC):
@@ -153,12 +156,37 @@ def place_of(where: StoragePath) -> Place:
 
     Returns:
         The place.
+
+    Raises:
+        UsageError: If it is an address that is not gs://.
     """
     if isinstance(where, Place):
         return where
     if str(where).startswith(SCHEME):
         return BucketPlace(str(where))
-    return LocalPlace(Path(where))
+    return LocalPlace(local_path(where))
+
+
+def local_path(where: str | Path) -> Path:
+    """Read what a person typed for a file or folder of this machine.
+
+    Args:
+        where: A path; a `~` in front is the home folder, which a shell leaves to us in --out=~/x.
+
+    Returns:
+        The path.
+
+    Raises:
+        UsageError: If it is an address of another machine, or there is no such home folder.
+    """
+    if address := _ADDRESS.match(str(where)):
+        raise UsageError(
+            f"{where} is no local path, and {address[0]} cannot be used here; buckets are gs://"
+        )
+    try:
+        return Path(where).expanduser()
+    except RuntimeError as error:
+        raise UsageError(f"{where}: {error}; for a folder of that name type ./{where}") from error
 
 
 def _true_cause(error: Exception, path: str) -> Exception:

@@ -56,7 +56,7 @@ def test_the_published_vocabulary_cannot_write_some_russian(real_data):
     check_label_words(("entailment", "not_entailment", "True", "False"), t5, 99)
     for text in ("a man", "приемлемо", "½ ﬁt", "naïve {x}", "  two  blanks", "日本"):
         ids = t5.encode(text)
-        written = t5.decode(ids) == t5._processor.normalize(text)
+        written = t5.decode(ids) == t5._processor.normalize(text).replace("▁", " ").strip()
         assert written == (t5.unk_id not in ids), text  # which is why unknown tokens are counted
 
 
