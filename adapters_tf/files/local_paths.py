@@ -14,7 +14,7 @@ from adapters_tf.errors import ConfigurationError
 
 BUCKET = "gs://"
 # A slash or two: pathlib makes one of them.
-_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/")
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 
 
 def local_path(where: str | os.PathLike[str], what: str = "") -> Path:

@@ -20,7 +20,7 @@ from prep.build.finishing import measure_packing
 from prep.build.journal import Journal, fingerprint_task
 from prep.build.options import BuildOptions
 from prep.build.planned import list_differences, plan_entry, plan_manifest
-from prep.build.whole_folder import written_whole
+from prep.build.whole_folder import Target, is_leftover, owned_target, written_whole
 from prep.build.writing import TaskWriter, copy_tasks, describe_failure
 from prep.dataset.manifest import (
     MANIFEST_FILE,
@@ -82,7 +82,12 @@ def build_dataset(options: BuildOptions, report: Callable[[str], None] = print) 
         DataError: If no task could be built, or the folder has a task that could not be now.
         OSError: If the disk refuses; nothing half-written is left.
     """
-    out = place_of(options.out)
+    with owned_target(place_of(options.out), report) as target:
+        return _build_owned(options, target, report)
+
+
+def _build_owned(options: BuildOptions, target: Target, report: Callable[[str], None]) -> Manifest:
+    out = target.out
     run_jobs = choose_runner(options.runner, options.beam_options, out, options.workers, report)
     vocabulary = Vocabulary(options.vocabulary)
     existing = _existing_manifest(out)
@@ -102,7 +107,7 @@ def build_dataset(options: BuildOptions, report: Callable[[str], None] = print) 
         report(f"task {name!r} failed, the others go on: {reason}")
     for note in (f"{plan.task.name}: {note}" for plan in plans for note in plan.notes):
         report(f"note: {note}")
-    with written_whole(out, report) as folder:
+    with written_whole(target, report) as folder:
         build = _Build(options, out, planned, plans, vocabulary, finished)
         return _write_folder(folder, build, run_jobs)
 
@@ -114,7 +119,7 @@ def _plan_tasks(options: BuildOptions, vocabulary: Vocabulary) -> tuple[list[Tas
     failures: dict[str, str] = {}
     for task in list(_chosen_tasks(options)):  # mistakes in what was asked for come first
         try:
-            entries[task.name] = plan_entry(task, vocabulary)
+            entries[task.name] = plan_entry(task, vocabulary, options.max_target_length)
             plans.append(plan_task(task, options.data_dir, options.shard_records))
         except UsageError:
             raise
@@ -153,7 +158,7 @@ def _existing_manifest(out: Place) -> Manifest | None:
     if not isinstance(out, LocalPlace):
         return _staged_manifest(out)
     folder = out.path
-    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+    if not folder.exists() or (folder.is_dir() and all(map(is_leftover, folder.iterdir()))):
         return None
     if not (folder / MANIFEST_FILE).is_file():
         raise UsageError(f"{out} exists and is no dataset folder; choose another `out`")

@@ -167,6 +167,10 @@ def _finish_split(
         truncated_share=round(truncated / examples, 6),
         dropped=dropped,
         expanded=sum(result.expanded for result in results),
+        unknown_input_tokens=sum(result.unknown_input_tokens for result in results),
+        unknown_target_tokens=sum(result.unknown_target_tokens for result in results),
+        lossy_inputs=sum(result.lossy_inputs for result in results),
+        lossy_targets=sum(result.lossy_targets for result in results),
     )
 
 

@@ -16,22 +16,28 @@ from prep.dataset.manifest import (
 from prep.splits.plan import TaskPlan
 from prep.tasks.digest import definition_digest
 from prep.tasks.task import Task
+from prep.tokens.label_words import check_label_words
 from prep.tokens.vocabulary import Vocabulary
 
 _VERSIONED_LIBRARIES = ("numpy", "sentencepiece")  # the ones that decide bytes
 
 
-def plan_entry(task: Task, vocabulary: Vocabulary) -> TaskEntry:
+def plan_entry(task: Task, vocabulary: Vocabulary, max_target_length: int) -> TaskEntry:
     """Gather what the manifest says of a task that is known before its rows are found.
 
     Args:
         task: The task.
         vocabulary: Turns its label words into token ids.
+        max_target_length: Tokens, EOS included.
 
     Returns:
         The entry, without sources, notes and splits.
+
+    Raises:
+        DataError: If label words cannot be told apart or written back.
     """
     words = task.label_words
+    check_label_words(words, vocabulary, min(max_target_length, task.max_target_length or 1 << 30))
     return TaskEntry(
         name=task.name,
         kind=task.kind,

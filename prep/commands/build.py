@@ -12,7 +12,12 @@ from prep.commands.options import add_task_options, find_tasks, parse_folder, sp
 from prep.commands.split_options import parse_selection
 from prep.dataset.manifest import Manifest, SplitEntry
 from prep.errors import DataError, UsageError
-from prep.inspection.text import describe_packing, describe_target_lengths
+from prep.inspection.text import (
+    describe_packing,
+    describe_target_lengths,
+    describe_unknown,
+    loses_much,
+)
 
 
 def _split_options(text: str) -> tuple[str, ...]:
@@ -82,6 +87,12 @@ def _summarize(manifest: Manifest) -> list[str]:
             lines += [f"  {note}" for note in _describe_odd_rows(split)]
     if manifest.packing and manifest.packing.rows:
         lines += [*describe_packing(manifest.packing), describe_target_lengths(manifest)]
+    lines += [
+        f"note: {task.name}, {name}: {describe_unknown(split)}"
+        for task in manifest.tasks.values()
+        for name, split in task.splits.items()
+        if loses_much(split)
+    ]
     lines += [f"failed: {name}: {reason}" for name, reason in manifest.failed.items()]
     return lines
 

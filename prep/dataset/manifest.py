@@ -108,6 +108,10 @@ class SplitEntry:
         duplicates: Of the examples, how many have the inputs of an example in another split,
             by that split.
         packing: How its records are filled; None: with one example each.
+        unknown_input_tokens: Input tokens for which the vocabulary has only `<unk>`.
+        unknown_target_tokens: The same of targets.
+        lossy_inputs: Examples whose inputs do not decode back to what they were.
+        lossy_targets: The same of targets: no model can write these answers.
     """
 
     examples: int
@@ -124,6 +128,10 @@ class SplitEntry:
     expanded: int = 0
     duplicates: Mapping[str, int] = field(default_factory=dict)
     packing: PackingEntry | None = None
+    unknown_input_tokens: int = 0
+    unknown_target_tokens: int = 0
+    lossy_inputs: int = 0
+    lossy_targets: int = 0
 
     @property
     def input_tokens(self) -> int:

@@ -10,6 +10,7 @@ from prep.inspection.survey import Mixture, SplitSurvey, Survey, TaskShare, perc
 _PERCENTILES = (50, 90, 99)
 _BARS = "▁▂▃▄▅▆▇█"
 _SPARK_BINS = 24
+MUCH_UNKNOWN = 0.01  # of a split's tokens or texts: a build ends with a line about it
 
 
 def describe_dataset(survey: Survey) -> Iterator[str]:
@@ -145,12 +146,44 @@ def describe_losses(entry: SplitEntry) -> Iterator[str]:
         f"truncated: {entry.truncated:,} ({share:.1%}), targets among them:"
         f" {entry.truncated_targets:,}"
     )
+    yield describe_unknown(entry)
     reasons = ", ".join(f"{count:,} × {why}" for why, count in entry.rejected_reasons.items())
     yield f"rejected: {entry.rejected:,}" + (f" ({reasons})" if reasons else "")
     if entry.dropped or entry.expanded:
         yield (f"row functions: {entry.dropped:,} rows left out, {entry.expanded:,} examples added")
     for other, count in entry.duplicates.items():
         yield f"duplicates: {count:,} examples have the inputs of one in {other}"
+
+
+def describe_unknown(entry: SplitEntry) -> str:
+    """Say how much of the texts the vocabulary does not know.
+
+    Args:
+        entry: The split.
+
+    Returns:
+        One line.
+    """
+    sides = (
+        ("input", entry.unknown_input_tokens, entry.input_tokens, entry.lossy_inputs),
+        ("target", entry.unknown_target_tokens, entry.target_tokens, entry.lossy_targets),
+    )
+    return "unknown to the vocabulary: " + "; ".join(
+        f"{unknown:,} {side} tokens ({unknown / max(tokens, 1):.1%}), {lossy:,} {side}s do not"
+        " decode back"
+        for side, unknown, tokens, lossy in sides
+    )
+
+
+def loses_much(entry: SplitEntry) -> bool:
+    """Tell whether more than 1 % of the tokens, or of the texts, of a side are unknown."""
+    shares = (
+        entry.unknown_input_tokens / max(entry.input_tokens, 1),
+        entry.unknown_target_tokens / max(entry.target_tokens, 1),
+        entry.lossy_inputs / entry.examples,
+        entry.lossy_targets / entry.examples,
+    )
+    return max(shares) > MUCH_UNKNOWN
 
 
 def describe_lengths(counts: np.ndarray) -> str:

@@ -81,6 +81,10 @@ class ShardResult:
         truncated_targets: Those whose targets were cut.
         longest_input: Tokens, EOS included.
         longest_target: Tokens, EOS included.
+        unknown_input_tokens: Those that are `<unk>`.
+        unknown_target_tokens: Those that are `<unk>`.
+        lossy_inputs: Examples whose inputs do not decode back to what they were.
+        lossy_targets: Examples whose targets do not.
         labels: Examples per label index, −1 for those without.
         rejected: Rows per reason.
         fingerprints: uint64 [examples], of the input texts, to tell equal ones between splits.
@@ -102,6 +106,10 @@ class ShardResult:
     truncated_targets: int
     longest_input: int
     longest_target: int
+    unknown_input_tokens: int
+    unknown_target_tokens: int
+    lossy_inputs: int
+    lossy_targets: int
     labels: Counter[int]
     rejected: Counter[str]
     fingerprints: np.ndarray

@@ -127,6 +127,8 @@ class ShardWriter:
         cut_targets = {position for position, answer in enumerate(encoded.answers) if answer.is_cut}
         input_lengths = list(map(len, encoded.inputs))
         target_lengths = [len(answer.ids) for answer in encoded.answers]
+        unknown_inputs = [ids.count(Vocabulary.unk_id) for ids in encoded.inputs]
+        unknown_targets = [answer.ids.count(Vocabulary.unk_id) for answer in encoded.answers]
         return ShardResult(
             job_index=job.index,
             rows=worded.rows,
@@ -144,6 +146,14 @@ class ShardWriter:
             truncated_targets=len(cut_targets),
             longest_input=max(input_lengths, default=0),
             longest_target=max(target_lengths, default=0),
+            unknown_input_tokens=sum(unknown_inputs),
+            unknown_target_tokens=sum(unknown_targets),
+            # Pieces are the text cut up; what is lost has no piece, or comes after an EOS.
+            lossy_inputs=sum(map(bool, unknown_inputs)),
+            lossy_targets=sum(
+                bool(unknown) or answer.ids.count(Vocabulary.eos_id) > 1
+                for unknown, answer in zip(unknown_targets, encoded.answers, strict=True)
+            ),
             labels=Counter(map(_LABEL_OF, encoded.examples)),
             rejected=Counter(row["reason"] for row in worded.rejected),
             fingerprints=fingerprint_texts(map(_INPUTS_OF, encoded.examples)),

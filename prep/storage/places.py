@@ -21,7 +21,7 @@ from prep.storage.bucket_errors import describe_tensorflow_error
 
 SCHEME = "gs://"
 # Any address; with a slash or two, for pathlib makes one of them.
-_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/")
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 
 
 class Place(ABC):

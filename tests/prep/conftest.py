@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import string
 import warnings
 from pathlib import Path
 
@@ -20,6 +21,7 @@ with warnings.catch_warnings():
     from prep.storage import bucket as prep_bucket
 
 REAL_DATA = Path(__file__).parents[2].parent / "shared" / "data"
+LETTERS = "0 1 2 3 4 5 6 7 8 9 абвгдежзийклмнопрстуфхцчшщъыьэюя АБВГДЕЖ , . - / ( ) '"
 SENTENCES = ("a man plays a flute", "the cat sat on the mat", "rte sentence1: sentence2: x y z")
 
 
@@ -32,9 +34,10 @@ def real_data():
 
 @pytest.fixture(scope="session")
 def small_vocabulary(tmp_path_factory):
-    """The path of a SentencePiece model of about a hundred pieces."""
+    """The path of a SentencePiece model of some 200 pieces, with all letters of label words."""
     path = tmp_path_factory.mktemp("vocabulary") / "small.model"
-    train_vocabulary(SENTENCES * 10, path, 120, ["entailment", "not_entailment"])
+    texts = (*SENTENCES, string.ascii_letters, LETTERS) * 10
+    train_vocabulary(texts, path, 240, ["entailment", "not_entailment"])
     return path
 
 

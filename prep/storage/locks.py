@@ -1,0 +1,64 @@
+"""A lock on what one process at a time may write; the system releases it in a crash."""
+
+import contextlib
+import errno
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from prep.errors import DataError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+_HELD = (errno.EWOULDBLOCK, errno.EACCES)
+
+
+@contextlib.contextmanager
+def locked(path: Path, what: str, report: Callable[[str], None] = print) -> Iterator[None]:
+    """Hold a lock; nobody else on this machine, or on a shared disk that has locks, can hold it.
+
+    Args:
+        path: The lock's file, which is there as long as the lock is held.
+        what: What it is a lock on, for messages.
+        report: Told where there are no locks.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        DataError: If another process holds it.
+        OSError: If the file cannot be made.
+    """
+    file = _acquire(path, what, report)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):  # gone with its folder
+            path.unlink()
+        os.close(file)
+
+
+def _acquire(path: Path, what: str, report: Callable[[str], None]) -> int:
+    while True:
+        file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            if fcntl is not None:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            owner = os.read(file, 32).decode(errors="replace").strip()
+            if error.errno in _HELD:
+                os.close(file)
+                process = f" (process {owner})" if owner else ""
+                raise DataError(
+                    f"another build is writing {what}{process}: wait, or choose another `out`"
+                ) from error
+            report(f"note: {path.parent} has no locks ({error.strerror}): start no second build")
+        with contextlib.suppress(FileNotFoundError):  # whoever held it may have removed it since
+            if os.path.samestat(os.fstat(file), path.stat()):
+                os.ftruncate(file, 0)
+                os.write(file, str(os.getpid()).encode())
+                return file
+        os.close(file)
