@@ -4,9 +4,11 @@ import sys
 from argparse import BooleanOptionalAction
 from pathlib import Path
 
+import numpy as np
 from tqdm import tqdm
 
 from adapters_tf.commands.arguments import OneLineParser, read_weights, split_names
+from adapters_tf.errors import say_note
 from adapters_tf.files.local_paths import typed_dataset, typed_path
 from adapters_tf.runs.config import read_config
 from eval.evaluator import TaskResult
@@ -131,6 +133,10 @@ def score_task(session: Session, entry: TaskEntry, split: str) -> ScoredTask:
         The result, beside the trivial baseline's.
     """
     table = read_split(session.dataset, session.manifest, entry.name, split)
+    length = session.evaluator.input_length
+    cut = int((np.diff(table.input_offsets) > length).sum())
+    if cut:
+        say_note(f"{entry.name}: {cut} of {len(table)} inputs are cut to {length} tokens")
     result = evaluate_with_progress(session, entry, table)
     baseline = None
     if BASELINE_SPLIT in entry.splits and entry.splits[BASELINE_SPLIT].examples:

@@ -36,7 +36,7 @@ from trainer.optimizers.registry import OPTIMIZERS
 from trainer.optimizers.taskwise import TaskwiseOptimizer
 from trainer.run.checkpoints import RunCheckpoints
 from trainer.run.export import export
-from trainer.run.folder import check_run_folder, create_run, has_begun
+from trainer.run.folder import check_run_folder, create_run, has_begun, keep_lengths
 from trainer.run.lock import owned_folder
 from trainer.run.metrics_log import MetricsLog
 from trainer.run.summary import describe, report_left_out, report_unused
@@ -80,7 +80,8 @@ def train(config: RunConfig, report: Report = print) -> Outcome:
     """
     check_config(config)
     manifest = load_manifest(config.dataset)
-    settings = with_fingerprints(resolve(config, manifest), manifest)
+    settings = keep_lengths(resolve(config, manifest), config.data)
+    settings = with_fingerprints(settings, manifest)
     check_run(settings, manifest)
     with owned_folder(Path(settings.run)):
         return train_owned(config, settings, manifest, report)

@@ -16,6 +16,7 @@ from adapters_tf.runs.config import (
     read_provenance,
 )
 from adapters_tf.runs.provenance import find_commit, list_versions
+from adapters_tf.runs.sections import DataConfig
 from adapters_tf.runs.settings import ResolvedRun
 from adapters_tf.runs.sources import FROZEN_FOLDER
 from prep import UsageError
@@ -49,6 +50,30 @@ def check_run_folder(settings: ResolvedRun) -> None:
                 f"training.steps is {settings.training.steps}, and run folder {folder.name} has "
                 f"{done} steps behind it"
             )
+
+
+def keep_lengths(settings: ResolvedRun, asked: DataConfig) -> ResolvedRun:
+    """Let a run go on with the lengths it has, where none are asked for.
+
+    Args:
+        settings: Of the run, resolved by what the dataset holds now.
+        asked: What the user wrote; a length of 0 asks for none.
+
+    Returns:
+        A copy.
+
+    Raises:
+        WeightsError: The run folder's config.yaml cannot be read.
+    """
+    if not has_begun(settings) or not (Path(settings.run) / CONFIG_FILE).exists():
+        return settings
+    old = read_config(settings.run).data
+    lengths = {
+        name: getattr(old, name)
+        for name in ("input_length", "target_length")
+        if not getattr(asked, name) and getattr(old, name)
+    }
+    return replace(settings, data=replace(settings.data, **lengths))
 
 
 def create_run(settings: ResolvedRun) -> Path:
