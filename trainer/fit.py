@@ -16,6 +16,7 @@ from adapters_tf import (
     make_strategy,
     set_precision,
 )
+from adapters_tf.interop import describe_formats, export_formats
 from adapters_tf.runs.settings import ResolvedRun
 from adapters_tf.runs.sources import keep_sources
 from adapters_tf.runtime.strategy import check_xla
@@ -116,7 +117,8 @@ def train_owned(
     model, optimizer, fit_model = make_model(settings, strategy, kept)
     if is_new:
         start_from_adapters(settings, model, strategy, report)
-    folder = create_run(settings)
+    exports = describe_formats(export_formats(model))
+    folder = create_run(settings, exports)
     keep_sources(settings.adapters, folder)
     keep = settings.training.keep_checkpoints
     checkpoints = RunCheckpoints(folder, model, optimizer, keep, report)
@@ -124,6 +126,7 @@ def train_owned(
     if not config.task_list():
         report_left_out(settings, manifest, report)
     report(describe(settings, model, batches, strategy, first))
+    report(exports)
     validator = make_validator(settings, manifest, model, strategy)
     report_unused(settings, validator, report)
     log = MetricsLog(folder, first)

@@ -10,17 +10,14 @@ from typing import Any
 from adapters_tf.backbone.loading import load_backbone
 from adapters_tf.errors import ConfigurationError
 from adapters_tf.files.local_paths import typed_path
-from adapters_tf.interop import LIBRARIES, export_task, import_task
-from adapters_tf.interop.exchange import check_target
+from adapters_tf.interop import FOLDED, LIBRARIES, base_folder, export_task, import_task
+from adapters_tf.interop.exchange import check_target, has_trained_backbone
 from adapters_tf.interop.folding import export_folded, export_tokenizer
 from adapters_tf.methods import AdapterMethod, method_name, read_methods
 from adapters_tf.runs.config import read_config
 from adapters_tf.runs.loading import LoadedRun, build_backbone, load_run
 from adapters_tf.runs.sections import AdapterConfig
 from adapters_tf.task_adapters.folder import OWN_MARK, save_task
-
-# A plain T5 with the adapter folded in, beside the libraries' own formats.
-FOLDED = "hf"
 
 
 def add_parser(commands: Any) -> None:
@@ -83,6 +80,12 @@ def export_command(options: argparse.Namespace) -> None:
         return
     base = run.settings.model.backbone
     folder = export_task(run.model, options.task, options.format, options.out, base)
+    if has_trained_backbone(run.model):
+        beside = base_folder(folder)
+        settings = run.settings
+        for note in export_tokenizer(settings.dataset, settings.vocabulary_sha256, beside):
+            print(f"note: {note}")
+        print(f"wrote {beside}: the T5 with this run's layer norms, which the adapter belongs on")
     print(f"wrote {folder} (weights of step {run.step})")
     print(f"there: {LIBRARIES[options.format].loading_command(folder)}")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from adapters_tf.files.adapter_files import ADAPTERS_FOLDER
 from adapters_tf.runs.checkpoints import list_checkpoints
@@ -76,13 +77,14 @@ def keep_lengths(settings: ResolvedRun, asked: DataConfig) -> ResolvedRun:
     return replace(settings, data=replace(settings.data, **lengths))
 
 
-def create_run(settings: ResolvedRun) -> Path:
+def create_run(settings: ResolvedRun, exports: str = "") -> Path:
     """Create the run folder with its config.yaml, unless it is there with a checkpoint.
 
     Then the file stays, but for where things lie now, and how many steps there are in all.
 
     Args:
         settings: Of the run.
+        exports: To which formats its adapters can go, for the reader.
 
     Returns:
         The run folder.
@@ -91,7 +93,9 @@ def create_run(settings: ResolvedRun) -> Path:
     if not (folder / CONFIG_FILE).exists() or _is_empty_try(folder):
         shutil.rmtree(folder / FROZEN_FOLDER, ignore_errors=True)  # of other settings, perhaps
         folder.mkdir(parents=True, exist_ok=True)
-        provenance = {"commit": find_commit(), "versions": list_versions()}
+        provenance: dict[str, Any] = {"commit": find_commit(), "versions": list_versions()}
+        if exports:
+            provenance["exports"] = exports
         write_atomically(folder / CONFIG_FILE, config_text(settings, provenance).encode())
         return folder
     old = read_config(folder)
