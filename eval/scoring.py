@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 from tqdm import tqdm
 
+from adapters_tf.errors import say_note
 from eval.evaluator import TaskResult
 from eval.report.baselines import trivial_baseline
 from eval.report.files import write_report
@@ -68,6 +70,10 @@ def score_task(session: Session, entry: TaskEntry, split: str) -> ScoredTask:
         The result, beside the trivial baseline's.
     """
     table = read_split(session.dataset, session.manifest, entry.name, split)
+    length = session.evaluator.input_length
+    cut = int((np.diff(table.input_offsets) > length).sum())
+    if cut:
+        say_note(f"{entry.name}: {cut} of {len(table)} inputs are cut to {length} tokens")
     result = evaluate_with_progress(session, entry, table)
     baseline = None
     if BASELINE_SPLIT in entry.splits and entry.splits[BASELINE_SPLIT].examples:

@@ -16,6 +16,7 @@ from adapters_tf import (
     make_strategy,
     set_precision,
 )
+from adapters_tf.interop import describe_formats, export_formats
 from adapters_tf.runs.settings import ResolvedRun
 from adapters_tf.runs.sources import keep_sources
 from adapters_tf.runtime.strategy import check_xla
@@ -36,7 +37,7 @@ from trainer.optimizers.registry import OPTIMIZERS
 from trainer.optimizers.taskwise import TaskwiseOptimizer
 from trainer.run.checkpoints import RunCheckpoints
 from trainer.run.export import export
-from trainer.run.folder import check_run_folder, create_run, has_begun
+from trainer.run.folder import check_run_folder, create_run, has_begun, keep_lengths
 from trainer.run.lock import owned_folder
 from trainer.run.metrics_log import MetricsLog
 from trainer.run.summary import describe, report_left_out, report_unused
@@ -80,7 +81,8 @@ def train(config: RunConfig, report: Report = print) -> Outcome:
     """
     check_config(config)
     manifest = load_manifest(config.dataset)
-    settings = with_fingerprints(resolve(config, manifest), manifest)
+    settings = keep_lengths(resolve(config, manifest), config.data)
+    settings = with_fingerprints(settings, manifest)
     check_run(settings, manifest)
     with owned_folder(Path(settings.run)):
         return train_owned(config, settings, manifest, report)
@@ -115,7 +117,8 @@ def train_owned(
     model, optimizer, fit_model = make_model(settings, strategy, kept)
     if is_new:
         start_from_adapters(settings, model, strategy, report)
-    folder = create_run(settings)
+    exports = describe_formats(export_formats(model))
+    folder = create_run(settings, exports)
     keep_sources(settings.adapters, folder)
     keep = settings.training.keep_checkpoints
     checkpoints = RunCheckpoints(folder, model, optimizer, keep, report)
@@ -123,6 +126,7 @@ def train_owned(
     if not config.task_list():
         report_left_out(settings, manifest, report)
     report(describe(settings, model, batches, strategy, first))
+    report(exports)
     validator = make_validator(settings, manifest, model, strategy)
     report_unused(settings, validator, report)
     log = MetricsLog(folder, first)

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from adapters_tf.backbone.loading import load_backbone
-from adapters_tf.commands.parsers import FOLDED
 from adapters_tf.errors import ConfigurationError
-from adapters_tf.interop import LIBRARIES, export_task, import_task
-from adapters_tf.interop.exchange import check_target
+from adapters_tf.interop import FOLDED, LIBRARIES, base_folder, export_task, import_task
+from adapters_tf.interop.exchange import check_target, has_trained_backbone
 from adapters_tf.interop.folding import export_folded, export_tokenizer
 from adapters_tf.methods import AdapterMethod, method_name, read_methods
 from adapters_tf.runs.config import read_config
@@ -32,6 +31,12 @@ def export_command(options: argparse.Namespace) -> None:
         return
     base = run.settings.model.backbone
     folder = export_task(run.model, options.task, options.format, options.out, base)
+    if has_trained_backbone(run.model):
+        beside = base_folder(folder)
+        settings = run.settings
+        for note in export_tokenizer(settings.dataset, settings.vocabulary_sha256, beside):
+            print(f"note: {note}")
+        print(f"wrote {beside}: the T5 with this run's layer norms, which the adapter belongs on")
     print(f"wrote {folder} (weights of step {run.step})")
     print(f"there: {LIBRARIES[options.format].loading_command(folder)}")
 

@@ -6,6 +6,7 @@ entry there. torch is needed for none of it.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,15 +15,20 @@ from types import ModuleType
 
 import tf_keras
 
+from adapters_tf.backbone.huggingface import save_backbone
+from adapters_tf.backbone.model_config import CONFIG_FILE as MODEL_CONFIG
 from adapters_tf.errors import ConfigurationError, WeightsError, suggest
 from adapters_tf.files.adapter_files import read_adapter_config
 from adapters_tf.interop import adapterhub, exchange, peft
+from adapters_tf.interop.folding import check_foldable
 from adapters_tf.interop.slots import assign_tensors, own_places, slot_table, their_tensors
 from adapters_tf.methods import METHODS, method_name
 from adapters_tf.model.task_model import TaskModel
 from adapters_tf.task_adapters.composing import refuse_frozen
 
 LIBRARIES: Mapping[str, ModuleType] = {"peft": peft, "adapterhub": adapterhub}
+# A plain T5 with the adapter folded in, beside the libraries' own formats.
+FOLDED = "hf"
 
 
 @dataclass(frozen=True)
@@ -48,7 +54,8 @@ def export_task(
         task: One of its tasks.
         library: One of `LIBRARIES`.
         folder: Where to.
-        base: The backbone's name or folder, for the other library to find.
+        base: The backbone's name or folder, for the other library to find. Where T5's own layer
+            norms trained, a T5 that has them is written to `base_folder` and named instead.
 
     Returns:
         The folder.
@@ -60,6 +67,43 @@ def export_task(
     module = _library(library)
     exchange.check_target(Path(folder), module.MARK)
     refuse_frozen(model.backbone, library)
+    mapping = _mapping_to_write(model, library)
+    settings = model.methods[0]
+    described = mapping.describe(settings, model)
+    if exchange.has_trained_backbone(model):
+        base = str(_write_base(model, Path(folder)))
+    config = module.full_config(described, model, task, base)
+    rename = module.namer(config)
+    if mapping.collect is not None:
+        tensors = {
+            rename(name): array for name, array in mapping.collect(settings, model, task).items()
+        }
+    else:
+        assert mapping.places is not None  # a method has one or the other
+        tensors = their_tensors(slot_table(mapping.places, model, rename), model, task)
+    exchange.write_folder(Path(folder), config, tensors, module.WEIGHTS_FILE)
+    return Path(folder)
+
+
+def base_folder(folder: str | Path) -> Path:
+    """Name the plain T5 that is written beside an export, where T5's own layer norms trained."""
+    folder = Path(folder)
+    return folder.with_name(f"{folder.name}-t5")
+
+
+def _write_base(model: TaskModel, folder: Path) -> Path:
+    base = base_folder(folder)
+    if base.exists() and not (base / MODEL_CONFIG).is_file() and any(base.iterdir()):
+        raise ConfigurationError(
+            f"{base}, where the T5 with the trained layer norms belongs, holds something else; "
+            "choose a new folder"
+        )
+    save_backbone(model.backbone, base)
+    return base
+
+
+def _mapping_to_write(model: TaskModel, library: str) -> exchange.MethodMapping:
+    module = _library(library)
     settings = exchange.only_method(model, library)
     mapping = next((m for m in module.METHODS.values() if m.method is type(settings)), None)
     if mapping is None:
@@ -70,16 +114,44 @@ def export_task(
             if any(m.method is kind for m in module.METHODS.values())
         )
         raise ConfigurationError(f"{library} cannot hold the method {name!r}; it holds {held}")
-    config = module.full_config(mapping.describe(settings, model), model, task, base)
-    rename = module.namer(config)
-    if mapping.collect is not None:
-        tensors = {
-            rename(name): array for name, array in mapping.collect(settings, model, task).items()
-        }
-    else:
-        tensors = their_tensors(slot_table(mapping.places, model, rename), model, task)
-    exchange.write_folder(Path(folder), config, tensors, module.WEIGHTS_FILE)
-    return Path(folder)
+    return mapping
+
+
+def export_formats(model: TaskModel) -> dict[str, str]:
+    """Tell to which formats the adapters of a model can go.
+
+    Args:
+        model: With adapters, trained or not.
+
+    Returns:
+        By format, what is written beside it; empty for nothing.
+    """
+    beside = "a T5 with the trained layer norms" if exchange.has_trained_backbone(model) else ""
+    formats = {}
+    for library in LIBRARIES:
+        with contextlib.suppress(ConfigurationError):
+            refuse_frozen(model.backbone, library)
+            _mapping_to_write(model, library).describe(model.methods[0], model)
+            formats[library] = beside
+    with contextlib.suppress(ConfigurationError):
+        check_foldable(model)
+        formats[FOLDED] = ""
+    return formats
+
+
+def describe_formats(formats: Mapping[str, str]) -> str:
+    """Word what `export_formats` found.
+
+    Args:
+        formats: By format, what is written beside it.
+
+    Returns:
+        A line.
+    """
+    if not formats:
+        return "no other library and no plain T5 can hold these adapters"
+    said = [name + (f" (beside {beside})" if beside else "") for name, beside in formats.items()]
+    return f"export can write {', '.join(said)}"
 
 
 def import_task(

@@ -89,21 +89,22 @@ def only_method(model: TaskModel, library: str) -> Any:
         The settings.
 
     Raises:
-        ConfigurationError: There is none or several, or T5's own layer norms are trained.
+        ConfigurationError: There is none or several.
     """
     if len(model.methods) != 1:
         held = ", ".join(type(method).__name__ for method in model.methods) or "none"
         raise ConfigurationError(f"{library} holds one adapter method to a folder, not {held}")
-    own = {
-        id(v)
-        for bank in model.banks.values()
-        for v in (*bank.banks.values(), *bank.shared.values())
-    }
-    if any(id(variable) not in own for variable in model.trainable_variables):
-        raise ConfigurationError(
-            f"{library} has no place for T5's trained layer norms; `--format hf` folds them in"
-        )
     return model.methods[0]
+
+
+def has_trained_backbone(model: TaskModel) -> bool:
+    """Tell whether something trains that is no adapter's: T5's own layer norms."""
+    own = {
+        id(variable)
+        for bank in model.banks.values()
+        for variable in (*bank.banks.values(), *bank.shared.values())
+    }
+    return any(id(variable) not in own for variable in model.trainable_variables)
 
 
 def read_weights(folder: Path, weights_file: str, pickle_file: str) -> dict[str, np.ndarray]:

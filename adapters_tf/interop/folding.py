@@ -62,6 +62,24 @@ FOLDS: Mapping[str, Callable[[Any, int, np.ndarray], np.ndarray]] = {
 _METHOD_OF_BANK = {LoraBank: "lora", Ia3Bank: "ia3", LayerNormBank: "layer_norm"}
 
 
+def check_foldable(model: TaskModel) -> None:
+    """Refuse adapters that no plain T5 can hold.
+
+    Args:
+        model: With adapters.
+
+    Raises:
+        ConfigurationError: A method adds layers of its own.
+    """
+    refuse_frozen(model.backbone, "a plain T5")
+    for method in model.methods:
+        if method_name(method) not in FOLDS:
+            raise ConfigurationError(
+                f"the method {method_name(method)!r} adds layers, so it cannot be folded into T5's"
+                f" weights; {', '.join(name for name in METHODS if name in FOLDS)} can"
+            )
+
+
 def folded_tensors(model: TaskModel, task: str) -> dict[str, np.ndarray]:
     """Compute the weights of the T5 that computes what the model computes for one task.
 
@@ -76,13 +94,7 @@ def folded_tensors(model: TaskModel, task: str) -> dict[str, np.ndarray]:
         ConfigurationError: A method adds layers of its own.
     """
     row = row_of(model, task)
-    refuse_frozen(model.backbone, "a plain T5")
-    for method in model.methods:
-        if method_name(method) not in FOLDS:
-            raise ConfigurationError(
-                f"the method {method_name(method)!r} adds layers, so it cannot be folded into T5's"
-                f" weights; {', '.join(name for name in METHODS if name in FOLDS)} can"
-            )
+    check_foldable(model)
     tensors = export_tensors(model.backbone)
     for path, bank in model.banks.items():
         fold, name = FOLDS[_METHOD_OF_BANK[type(bank)]], f"{path}.weight"

@@ -9,7 +9,7 @@ from safetensors import SafetensorError, safe_open
 
 from adapters_tf.errors import WeightsError
 from adapters_tf.files.adapter_files import ADAPTERS_FOLDER, WEIGHTS_FILE
-from adapters_tf.runs.config import read_config
+from adapters_tf.runs.config import read_config, read_provenance
 
 
 def describe_run(run: str | Path) -> list[str]:
@@ -19,7 +19,8 @@ def describe_run(run: str | Path) -> list[str]:
         run: The run folder.
 
     Returns:
-        Lines of text: the model, then each task with the size of its folder.
+        Lines of text: the model, each task with the size of its folder, and to which formats the
+        adapters can go, where that was noted.
 
     Raises:
         WeightsError: No run folder, or a torn file in it.
@@ -30,7 +31,8 @@ def describe_run(run: str | Path) -> list[str]:
     width = max(map(len, settings.tasks))
     for task in settings.tasks:
         lines.append(f"  {task:<{width}}  {_describe_task(folder / ADAPTERS_FOLDER / task)}")
-    return lines
+    exports = read_provenance(folder).get("exports")
+    return [*lines, f"  {exports}"] if exports else lines
 
 
 def describe_checkpoint(folder: str | Path) -> list[str]:

@@ -70,9 +70,9 @@ class DataConfig:
     Attributes:
         batch_size: Rows per global batch, over all replicas: examples, or in a packed dataset
             records of several examples.
-        input_length: Static length of inputs in tokens; 0 takes the dataset's maximum, or the
-            length of its packed rows.
-        target_length: Static length of targets in tokens; 0 takes the dataset's.
+        input_length: Static length of inputs in tokens; 0 takes the longest input there is, rounded
+            up to a multiple of 8, or the length of packed rows.
+        target_length: Static length of targets in tokens; 0 takes the longest likewise.
         temperature: Of the mixture: p proportional to min(size, cap)^(1 / temperature).
         cap: The largest size a task counts with, in examples; 0 for no cap.
         train_split: What is trained on.

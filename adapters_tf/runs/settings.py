@@ -25,7 +25,7 @@ from adapters_tf.runs.sections import (
 )
 
 # Written into config.yaml for the reader; not part of what makes two runs the same.
-PROVENANCE = ("commit", "versions")
+PROVENANCE = ("commit", "versions", "exports")
 
 # What every version has written: without it another run would be read, and not one word said.
 REQUIRED: Mapping[str, tuple[str, ...]] = {

@@ -300,6 +300,20 @@ CASES: dict[str, Case] = {
         {},
         Case("adapterhub", "ia3", {}, {}),
     ),
+    "peft-lora-norms": Case(
+        "peft",
+        "lora",
+        {"rank": 2, "alpha": 3.0},
+        trains_alike=False,  # T5's norms train on our side alone
+        train_layer_norms=True,
+    ),
+    "adapterhub-bottleneck-norms": Case(
+        "adapterhub",
+        "bottleneck",
+        {"reduction_factor": 4},
+        trains_alike=False,
+        train_layer_norms=True,
+    ),
     "hf-none": Case("hf", "none", {}, decodes=True),
     "hf-lora": Case(
         "hf",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from adapters_tf.files.adapter_files import ADAPTERS_FOLDER
 from adapters_tf.runs.checkpoints import list_checkpoints
@@ -16,6 +17,7 @@ from adapters_tf.runs.config import (
     read_provenance,
 )
 from adapters_tf.runs.provenance import find_commit, list_versions
+from adapters_tf.runs.sections import DataConfig
 from adapters_tf.runs.settings import ResolvedRun
 from adapters_tf.runs.sources import FROZEN_FOLDER
 from prep import UsageError
@@ -51,13 +53,38 @@ def check_run_folder(settings: ResolvedRun) -> None:
             )
 
 
-def create_run(settings: ResolvedRun) -> Path:
+def keep_lengths(settings: ResolvedRun, asked: DataConfig) -> ResolvedRun:
+    """Let a run go on with the lengths it has, where none are asked for.
+
+    Args:
+        settings: Of the run, resolved by what the dataset holds now.
+        asked: What the user wrote; a length of 0 asks for none.
+
+    Returns:
+        A copy.
+
+    Raises:
+        WeightsError: The run folder's config.yaml cannot be read.
+    """
+    if not has_begun(settings) or not (Path(settings.run) / CONFIG_FILE).exists():
+        return settings
+    old = read_config(settings.run).data
+    lengths = {
+        name: getattr(old, name)
+        for name in ("input_length", "target_length")
+        if not getattr(asked, name) and getattr(old, name)
+    }
+    return replace(settings, data=replace(settings.data, **lengths))
+
+
+def create_run(settings: ResolvedRun, exports: str = "") -> Path:
     """Create the run folder with its config.yaml, unless it is there with a checkpoint.
 
     Then the file stays, but for where things lie now, and how many steps there are in all.
 
     Args:
         settings: Of the run.
+        exports: To which formats its adapters can go, for the reader.
 
     Returns:
         The run folder.
@@ -66,7 +93,9 @@ def create_run(settings: ResolvedRun) -> Path:
     if not (folder / CONFIG_FILE).exists() or _is_empty_try(folder):
         shutil.rmtree(folder / FROZEN_FOLDER, ignore_errors=True)  # of other settings, perhaps
         folder.mkdir(parents=True, exist_ok=True)
-        provenance = {"commit": find_commit(), "versions": list_versions()}
+        provenance: dict[str, Any] = {"commit": find_commit(), "versions": list_versions()}
+        if exports:
+            provenance["exports"] = exports
         write_atomically(folder / CONFIG_FILE, config_text(settings, provenance).encode())
         return folder
     old = read_config(folder)

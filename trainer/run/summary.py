@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -70,14 +71,15 @@ def describe(
         first: Steps done before.
 
     Returns:
-        A line per task, and what trains.
+        The shapes of a batch and what they cost, a line per task, and what trains.
     """
     steps = settings.training.steps
     counts = np.bincount(batches.schedule, minlength=len(batches.names))
     what = "batches" if batches.draws == 1 else "rows"
-    lines = [
+    lines = [describe_shapes(model.backbone.config, batches)]
+    lines += [
         f"{name}: {_describe_size(table)}, {count} of {steps * batches.draws} {what}, "
-        f"{count * batches.draw_rows / table.rows:.2f} epochs"
+        f"{count * batches.draw_rows / table.rows:.2f} epochs" + _describe_cuts(table, batches)
         for name, table, count in zip(batches.names, batches.tables, counts, strict=True)
     ]
     total = sum(int(weight.shape.num_elements()) for weight in model.backbone.weights)
@@ -89,6 +91,54 @@ def describe(
     if first:
         lines.append(f"going on from step {first}")
     return "\n".join(lines)
+
+
+def describe_shapes(config: Any, batches: MixtureBatches) -> str:
+    """Say how large a batch is, how much of it is padding, and what that takes.
+
+    Args:
+        config: Of the T5.
+        batches: Of the whole run.
+
+    Returns:
+        A line.
+    """
+    B, S, T = batches.batch_size, batches.input_length, batches.target_length
+    tables = batches.tables
+    tokens = sum(len(table.inputs) + len(table.targets) for table in tables)
+    rows = sum(table.rows for table in tables)
+    longest_input = max(int(_lengths(table.input_offsets).max(initial=0)) for table in tables)
+    longest_target = max(int(_lengths(table.target_offsets).max(initial=0)) for table in tables)
+    gigabytes = _step_bytes(config, B, S, T) / 1e9
+    size = f"{gigabytes:.1f} GB" if gigabytes >= 0.1 else f"{1e3 * gigabytes:.1f} MB"
+    share = min(tokens / max(rows * (S + T), 1), 1.0)
+    return (
+        f"batches of {B} × {S} input and {T} target tokens, {1 - share:.0%} padding (the longest "
+        f"example has {longest_input} and {longest_target}); a step holds at least "
+        f"{size} of activations"
+    )
+
+
+def _step_bytes(config: Any, B: int, S: int, T: int) -> int:
+    """Count the bytes of what grows fastest: attention scores of all layers, and the logits."""
+    scores = config.num_layers * S * S + config.num_decoder_layers * T * (T + S)
+    return 4 * B * (config.num_heads * scores + T * config.vocab_size)
+
+
+def _lengths(offsets: np.ndarray) -> np.ndarray:
+    return np.diff(offsets)
+
+
+def _describe_cuts(table: TokenTable, batches: MixtureBatches) -> str:
+    """Say how many examples are longer than a batch has room for; packed rows never are."""
+    if table.pack_offsets is not None:
+        return ""
+    inputs = int((_lengths(table.input_offsets) > batches.input_length).sum())
+    targets = int((_lengths(table.target_offsets) > batches.target_length).sum())
+    said = f", {inputs} inputs cut to {batches.input_length} tokens" if inputs else ""
+    if targets:
+        said += f", {targets} targets cut to {batches.target_length} tokens"
+    return said
 
 
 def _describe_size(table: TokenTable) -> str:

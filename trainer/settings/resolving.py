@@ -13,6 +13,8 @@ from adapters_tf.runs.sources import list_sources, with_sources
 from prep import Manifest, UsageError
 from trainer.settings.config import RunConfig
 
+LENGTH_MULTIPLE = 8  # of the lengths that are chosen here, in tokens
+
 
 def resolve(config: RunConfig, manifest: Manifest) -> ResolvedRun:
     """Fill in what the user left to the dataset.
@@ -95,12 +97,35 @@ def _resolve_model(model: ModelConfig, manifest: Manifest) -> ResolvedModel:
 
 def _resolve_data(data: DataConfig, tasks: tuple[str, ...], manifest: Manifest) -> DataConfig:
     packed = packed_lengths(manifest, tasks, data.train_split)
-    input_length, target_length = packed or (manifest.max_input_length, manifest.max_target_length)
+    input_length, target_length = packed or longest_lengths(manifest, tasks)
     return replace(
         data,
         input_length=data.input_length or input_length,
         target_length=data.target_length or target_length,
     )
+
+
+def longest_lengths(manifest: Manifest, tasks: Iterable[str]) -> tuple[int, int]:
+    """Find the lengths that cut no example of some tasks, in any split.
+
+    Args:
+        manifest: Of the dataset.
+        tasks: The run's tasks.
+
+    Returns:
+        Input and target tokens, rounded up to what devices like; at most what the build cut to.
+    """
+    splits = [split for task in tasks for split in manifest.task(task).splits.values()]
+    caps = manifest.max_input_length, manifest.max_target_length
+    longest = (
+        max((split.longest_input for split in splits), default=0),
+        max((split.longest_target for split in splits), default=0),
+    )
+    input_length, target_length = (
+        min(-(-length // LENGTH_MULTIPLE) * LENGTH_MULTIPLE or cap, cap)
+        for length, cap in zip(longest, caps, strict=True)
+    )
+    return input_length, target_length
 
 
 def _resolve_adapters(adapters: AdapterConfig) -> AdapterConfig:

@@ -1,7 +1,7 @@
 """What can be typed is what there is: names stand apart from the registries they name."""
 
 from adapters_tf.commands import parsers
-from adapters_tf.interop import LIBRARIES
+from adapters_tf.interop import FOLDED, LIBRARIES
 from adapters_tf.runs.config import CHECKPOINTS
 from adapters_tf.task_adapters.embedding import POOLINGS
 from adapters_tf.task_adapters.merging import MERGERS
@@ -9,6 +9,7 @@ from adapters_tf.task_adapters.merging import MERGERS
 
 def test_the_choices_are_the_registries():
     assert tuple(LIBRARIES) == parsers.LIBRARIES
+    assert parsers.FOLDED == FOLDED
     assert parsers.MERGERS == MERGERS
     assert tuple(POOLINGS) == parsers.POOLINGS
     assert (*CHECKPOINTS, "none") == parsers.CHECKPOINTS

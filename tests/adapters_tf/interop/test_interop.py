@@ -6,10 +6,18 @@ from functools import lru_cache
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from safetensors.numpy import load_file, save_file
 
-from adapters_tf import ConfigurationError, TaskModel, WeightsError, read_methods
-from adapters_tf.interop import LIBRARIES, export_task, import_task
+from adapters_tf import ConfigurationError, TaskModel, WeightsError, load_backbone, read_methods
+from adapters_tf.interop import (
+    LIBRARIES,
+    base_folder,
+    describe_formats,
+    export_formats,
+    export_task,
+    import_task,
+)
 from adapters_tf.task_adapters.folder import load_task, save_task, task_tensors
 from tests.adapters_tf.interop.golden_folders import (
     GOLDEN,
@@ -207,7 +215,6 @@ def test_layers_left_out_there_change_nothing_here(lora):
             "cannot hold the method 'bottleneck'; it holds lora, ia3, layer_norm, prompt, prefix",
         ),
         ("lora,ia3", False, "one adapter method to a folder"),
-        ("lora", True, "no place for T5's trained layer norms"),
         ("prefix", False, "alone, and the task has them at encoder, decoder, cross; train with pl"),
         ("prefix_flat", False, "have positions: none; train with positions: before"),
     ],
@@ -220,3 +227,44 @@ def test_what_they_cannot_hold_is_refused(make_backbone, tmp_path, methods, norm
     with pytest.raises(ConfigurationError, match=message):
         export_task(model, "a", "peft", tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("methods", "library"), [("bottleneck", "adapterhub"), ("lora", "peft"), ("prompt", "peft")]
+)
+def test_trained_norms_leave_beside_the_adapter(
+    make_model, uneven_batch, tmp_path, methods, library
+):
+    """What the adapter belongs on is written too: a plain T5 with the trained norms."""
+    settings = {"bottleneck": {"reduction_factor": 8}} if methods == "bottleneck" else {}
+    model = make_model(read_methods(methods, settings), train_layer_norms=True)
+    assert export_formats(model)[library] == "a T5 with the trained layer norms"
+    batch = {key: tf.constant(value) for key, value in uneven_batch(task=1).items()}
+    expected = model(batch).numpy()
+    out = export_task(model, "second", library, tmp_path / "out", "t5-small")
+    base = base_folder(out)
+    assert base == tmp_path / "out-t5" and str(base) in (out / "adapter_config.json").read_text()
+    there = import_task(load_backbone(str(base)), "x", library, out).model
+    seen = there({**batch, "task": tf.zeros([8], tf.int32)}).numpy()
+    np.testing.assert_allclose(seen, expected, atol=1e-4)
+    export_task(model, "first", library, out)  # an earlier export is replaced, both parts
+    (base / "config.json").unlink()
+    with pytest.raises(ConfigurationError, match=r"out-t5, where the T5 .* holds something else"):
+        export_task(model, "first", library, tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("methods", "formats"),
+    [
+        ("lora", "export can write peft, adapterhub, hf"),
+        ("bottleneck", "export can write adapterhub"),
+        ("lora,layer_norm", "export can write hf"),
+        ("prompt", "export can write peft"),
+        ("lora,prompt", "no other library and no plain T5 can hold these adapters"),
+    ],
+)
+def test_to_which_formats_adapters_can_go(make_backbone, methods, formats):
+    settings = {"bottleneck": {"reduction_factor": 8}}
+    chosen = read_methods(methods, settings if methods == "bottleneck" else {})
+    model = TaskModel(make_backbone(), ("a",), chosen)
+    assert describe_formats(export_formats(model)) == formats

@@ -54,3 +54,9 @@ def test_a_torn_file_is_named(run):
 def test_no_run_folder(tmp_path):
     with pytest.raises(WeightsError, match="is no run folder"):
         describe_run(tmp_path)
+
+
+def test_where_the_adapters_can_go_is_said_where_it_was_noted(run):
+    with (run / "config.yaml").open("a") as file:
+        file.write("exports: export can write peft, hf\n")
+    assert describe_run(run)[-1] == "  export can write peft, hf"

@@ -97,7 +97,7 @@ def test_a_home_folder_is_found_and_other_addresses_are_refused(tmp_path, monkey
     for address in ("s3://bucket/data", "gs:/bucket", "hdfs://x/y", "file:///tmp/x", "GS://b/c"):
         with pytest.raises(UsageError, match="cannot be read; expected a local place or gs://"):
             place_of(address)
-    with pytest.raises(UsageError, match="~nobody-of-that-name/x.*no such user"):
+    with pytest.raises(UsageError, match=r"~nobody-of-that-name/x.*no such user"):
         place_of("~nobody-of-that-name/x")
     assert str(place_of("C:/data")) == "C:/data"
 

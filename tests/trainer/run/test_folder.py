@@ -7,10 +7,10 @@ import yaml
 
 from adapters_tf import WeightsError
 from adapters_tf.runs.config import read_config
-from adapters_tf.runs.sections import AdapterConfig, OptimizerConfig, TrainingConfig
+from adapters_tf.runs.sections import AdapterConfig, DataConfig, OptimizerConfig, TrainingConfig
 from adapters_tf.runs.settings import ResolvedModel, ResolvedRun
 from prep import UsageError
-from trainer.run.folder import check_run_folder, create_run, has_begun
+from trainer.run.folder import check_run_folder, create_run, has_begun, keep_lengths
 
 
 @pytest.fixture
@@ -141,6 +141,17 @@ def test_where_things_lie_is_kept_up_to_date(settings):
     assert {name: after[name] for name in ("commit", "versions")} == {
         name: before[name] for name in ("commit", "versions")
     }
+
+
+def test_a_run_keeps_its_lengths_where_none_are_asked_for(settings):
+    old = dataclasses.replace(settings, data=DataConfig(input_length=512, target_length=512))
+    now = dataclasses.replace(settings, data=DataConfig(input_length=48, target_length=8))
+    assert keep_lengths(now, DataConfig()) == now
+    begin(old)
+    assert keep_lengths(now, DataConfig()) == old
+    assert keep_lengths(now, DataConfig(input_length=48)).data == DataConfig(
+        input_length=48, target_length=512
+    )
 
 
 def test_a_run_of_an_earlier_version_learns_what_it_reads(settings):

@@ -29,7 +29,10 @@ class Model:
 
     shapes = (tf.TensorShape([10, 9]), tf.TensorShape([10]))
     backbone = types.SimpleNamespace(
-        weights=[types.SimpleNamespace(shape=shape) for shape in shapes]
+        weights=[types.SimpleNamespace(shape=shape) for shape in shapes],
+        config=types.SimpleNamespace(
+            num_layers=2, num_decoder_layers=1, num_heads=4, vocab_size=1000
+        ),
     )
 
     def count_trainable(self):
@@ -68,6 +71,8 @@ def lines(batches, first=0):
 def test_tasks_with_their_share_of_the_batches():
     batches = batches_of({"a": table_of(12), "b": table_of(32)}, [0, 0, 0, 1])
     assert lines(batches) == [
+        "batches of 8 × 4 input and 4 target tokens, 75% padding (the longest example has 1 and "
+        "1); a step holds at least 0.1 MB of activations",
         "a: 12 examples, 3 of 4 batches, 2.00 epochs",
         "b: 32 examples, 1 of 4 batches, 0.25 epochs",
         "10 of 100 parameters train (10.00%), 1 replica(s) of _DefaultDistributionStrategy",
@@ -76,18 +81,26 @@ def test_tasks_with_their_share_of_the_batches():
 
 def test_a_task_that_never_comes_up_is_listed():
     batches = batches_of({"a": table_of(12), "b": table_of(32)}, [0, 0, 0, 0])
-    assert lines(batches)[1] == "b: 32 examples, 0 of 4 batches, 0.00 epochs"
+    assert lines(batches)[2] == "b: 32 examples, 0 of 4 batches, 0.00 epochs"
 
 
 def test_where_batches_mix_tasks_rows_are_counted():
     batches = batches_of({"a": table_of(16), "b": table_of(16)}, [0, 1] * 16, draws=8)
-    assert lines(batches)[0] == "a: 16 examples, 16 of 32 rows, 1.00 epochs"
+    assert lines(batches)[1] == "a: 16 examples, 16 of 32 rows, 1.00 epochs"
 
 
 def test_packed_rows_are_counted_beside_their_examples():
     packs = np.array([0, 3, 6])
     batches = batches_of({"a": table_of(6, packs)}, [0, 0, 0, 0])
-    assert lines(batches)[0] == "a: 6 examples in 2 packed rows, 4 of 4 batches, 16.00 epochs"
+    assert lines(batches)[1] == "a: 6 examples in 2 packed rows, 4 of 4 batches, 16.00 epochs"
+
+
+def test_examples_that_are_cut_are_counted():
+    offsets = np.array([0, 3, 8, 13])
+    long = dataclasses.replace(table_of(3), inputs=np.ones(13, np.uint16), input_offsets=offsets)
+    assert lines(batches_of({"a": long}, [0, 0, 0, 0]))[1] == (
+        "a: 3 examples, 4 of 4 batches, 10.67 epochs, 2 inputs cut to 4 tokens"
+    )
 
 
 def test_where_it_goes_on_from_is_said():

@@ -1,5 +1,6 @@
 """What the user left to the dataset, filled in."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -39,7 +40,7 @@ def test_nothing_is_left_open(manifest, tmp_path, monkeypatch):
     settings = resolve(config_of(seed=3), manifest)
     assert (settings.dataset, settings.run) == (f"{tmp_path}/data", f"{tmp_path}/runs/mine")
     assert (settings.tasks, settings.seed) == (("rte", "cola"), 3)
-    assert (settings.data.input_length, settings.data.target_length) == (128, 16)
+    assert (settings.data.input_length, settings.data.target_length) == (16, 8)
     assert (settings.model.vocabulary_size, settings.vocabulary_sha256) == (320, "abc")
     # Resolved again from anywhere, it stays what it is.
     monkeypatch.chdir("/")
@@ -47,11 +48,25 @@ def test_nothing_is_left_open(manifest, tmp_path, monkeypatch):
     assert again == settings
 
 
+def test_lengths_are_those_of_the_longest_example_of_any_split(manifest):
+    def lengths(**splits):
+        data = resolve(config_of(), manifest_of(rte=splits)).data
+        return data.input_length, data.target_length
+
+    def longest(inputs, targets):
+        return dataclasses.replace(split_of(), longest_input=inputs, longest_target=targets)
+
+    assert lengths(train=longest(44, 8)) == (48, 8)
+    assert lengths(train=longest(44, 2), test=longest(57, 9)) == (64, 16)
+    assert lengths(train=longest(127, 15)) == (128, 16)  # what the build cuts to
+    assert lengths(train=longest(0, 0)) == (128, 16)  # an early build did not count
+
+
 def test_what_the_user_says_stays(manifest):
     data = DataConfig(batch_size=4, input_length=64, routing="example")
     settings = resolve(config_of(tasks="cola, rte", data=data), manifest)
     assert settings.tasks == ("cola", "rte")  # the order of the bank's rows
-    assert (settings.data.input_length, settings.data.target_length) == (64, 16)
+    assert (settings.data.input_length, settings.data.target_length) == (64, 8)
     assert (settings.data.batch_size, settings.data.routing) == (4, "example")
 
 
