@@ -11,6 +11,8 @@ from eval.metrics.labels import accuracy, f1, group_exact_match, matthews
 from eval.metrics.numbers import pearson, spearman
 from eval.metrics.texts import bleu, bleu_words, rouge_l, rouge_words, squad_em, squad_f1
 from prep import TaskEntry, UsageError, nearest
+from prep.tasks.metrics import answer_form
+from prep.tasks.metrics import check_metrics as check_forms
 
 METRICS: Mapping[str, Metric] = {
     "accuracy": accuracy,
@@ -42,6 +44,8 @@ def check_metrics(entries: Iterable[TaskEntry]) -> None:
     """
     for entry in entries:
         check_names(entry.metrics, f"task {entry.name!r}: ")
+        form = answer_form(entry.kind, bool(entry.label_words))
+        check_forms(entry.metrics, form, None, f"task {entry.name!r}")
 
 
 def check_names(names: Iterable[str], where: str = "") -> None:

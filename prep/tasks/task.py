@@ -15,6 +15,7 @@ from prep.sources.declarations import (
     TfdsSource,
 )
 from prep.sources.row import Row
+from prep.tasks.metrics import answer_form, check_metrics
 from prep.tokens.objectives import OBJECTIVES
 from prep.tokens.truncation import MIN_LENGTH, check_truncation
 
@@ -126,6 +127,8 @@ class Task:
             raise UsageError(f"task {self.name!r}: no_answer is for a task with answers")
         if self.objective:
             self._check_objective()
+        form = answer_form(self.kind, bool(self.labels))
+        check_metrics(self.metrics, form, bool(self.group), f"task {self.name!r}")
 
     def _check_objective(self) -> None:
         if self.objective not in OBJECTIVES:

@@ -1,0 +1,35 @@
+"""Metrics that a task cannot have are refused before anything is built."""
+
+import pytest
+
+from eval import METRICS as COMPUTED
+from prep import UsageError
+from prep.tasks import ALL_TASKS
+from prep.tasks.metrics import METRICS, check_metrics
+
+
+def test_they_are_those_that_eval_computes():
+    assert set(METRICS) == set(COMPUTED)
+
+
+@pytest.mark.parametrize(
+    ("names", "form", "has_groups", "message"),
+    [
+        (["acuracy"], "labels", False, "no metric 'acuracy'; did you mean 'accuracy'?"),
+        (["Rouge-L"], "texts", False, "no metric 'Rouge-L'; did you mean 'rouge_l'?"),
+        (["pearson"], "labels", False, "'pearson' is of numbers, and the answers are labels"),
+        (["bleu"], "numbers", False, "metrics of numbers: accuracy, exact_match, .*pearson"),
+        (["f1"], "texts", False, "'f1' is of labels, and the answers are texts"),
+        (["f1", "f1"], "labels", False, "metric 'f1' is named twice"),
+        (["group_exact_match"], "labels", False, "needs a key group"),
+    ],
+)
+def test_what_cannot_be(names, form, has_groups, message):
+    with pytest.raises(UsageError, match=f"^task 'x': .*{message}"):
+        check_metrics(names, form, has_groups, "task 'x'")
+
+
+def test_what_can_be():
+    check_metrics(["f1", "group_exact_match", "accuracy"], "labels", True, "")
+    check_metrics(["my_own_distance"], "numbers", False, "")  # registered by whoever scores it
+    assert all(task.metrics for task in ALL_TASKS)
