@@ -89,7 +89,7 @@ def build_dataset(options: BuildOptions, report: Callable[[str], None] = print) 
 def _build_owned(options: BuildOptions, target: Target, report: Callable[[str], None]) -> Manifest:
     out = target.out
     run_jobs = choose_runner(options.runner, options.beam_options, out, options.workers, report)
-    vocabulary = Vocabulary(options.vocabulary)
+    vocabulary = Vocabulary(options.vocabulary, blank_after_sentinels=options.blank_after_sentinels)
     existing = _existing_manifest(out)
     plans, planned = _plan_tasks(options, vocabulary)
     finished: dict[str, TaskEntry] = {}
@@ -212,6 +212,7 @@ def _encoding_settings(folder: Path, build: _Build) -> EncodingSettings:
         tuple(map(str, options.modules)),
         options.pack,
         options.pack_target_length,
+        options.blank_after_sentinels,
     )
 
 

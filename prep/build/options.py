@@ -35,6 +35,8 @@ class BuildOptions:
         runner: What runs the workers: "local" processes, or an Apache "beam" pipeline.
         beam_options: Options of Beam and its runner, such as --runner=DataflowRunner.
         pack: Whether to put several training examples into a record of `max_input_length` tokens.
+        blank_after_sentinels: Whether what follows a sentinel always begins with a "▁", as in
+            T5's own code.
         accept_rejects: Whether a split may lose half of its rows or more.
         pack_target_length: Target tokens that such a record may have; 0: as few as cost none.
     """
@@ -59,6 +61,7 @@ class BuildOptions:
     pack: bool = False
     pack_target_length: int = 0
     accept_rejects: bool = False
+    blank_after_sentinels: bool = True
 
     def __post_init__(self) -> None:
         if not self.tasks:

@@ -74,7 +74,11 @@ def plan_manifest(
     return Manifest(
         schema_version=SCHEMA_VERSION,
         vocabulary=VocabularyEntry(
-            VOCABULARY_FILE, vocabulary.sha256, vocabulary.size, vocabulary.extra_ids
+            VOCABULARY_FILE,
+            vocabulary.sha256,
+            vocabulary.size,
+            vocabulary.extra_ids,
+            vocabulary.blank_after_sentinels,
         ),
         max_input_length=options.max_input_length,
         max_target_length=options.max_target_length,

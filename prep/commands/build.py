@@ -44,6 +44,7 @@ def run(arguments: argparse.Namespace) -> None:
         workers=arguments.workers,
         force=arguments.force,
         accept_rejects=arguments.accept_rejects,
+        blank_after_sentinels=not arguments.no_blank_after_sentinels,
         truncation=arguments.truncation,
         pack=arguments.pack,
         pack_target_length=arguments.pack_target_length,
@@ -139,7 +140,13 @@ def add_parser(commands: Any) -> None:
         type=parse_folder,
         required=True,
         metavar="FILE",
-        help="SentencePiece model; the 100 sentinels are added to it",
+        help="SentencePiece model; the 100 sentinels are added to it, unless it holds its own",
+    )
+    parser.add_argument(
+        "--no-blank-after-sentinels",
+        action="store_true",
+        help="encode '<extra_id_0>. Hello' without a lone '▁' after the sentinel, as newer"
+        " tokenizers do (legacy=False); by default with it, as T5's own code does",
     )
     parser.add_argument(
         "--out",

@@ -17,7 +17,11 @@ _OPTIONS = {
     field.name: f"--{field.name.replace('_', '-')}"
     for kind in (BuildOptions, Mixture)
     for field in dataclasses.fields(kind)
-} | {"limits": "--limit", "has_name_in_front": "--task-name-in-front"}
+} | {
+    "limits": "--limit",
+    "has_name_in_front": "--task-name-in-front",
+    "give_up_after": "--give-up-after",
+}
 _NAMED_FIELD = re.compile(r"`(\w+)(?:=([^`]+))?`")
 
 

@@ -51,7 +51,10 @@ def _parse_carve(text: str, seed: int) -> CarveRequest:
             " number without a point)"
         )
     rows = int(amount)
-    carve = Carve(match["new"], match["old"], amount if not rows else 0.0, seed, rows)
+    try:
+        carve = Carve(match["new"], match["old"], amount if not rows else 0.0, seed, rows)
+    except UsageError as error:
+        raise UsageError(f"--carve {text}: {error}") from error
     return CarveRequest(carve, match["task"] or "")
 
 

@@ -14,7 +14,9 @@ def run(arguments: argparse.Namespace) -> None:
     """
     from prep.dataset.staging import describe_staging, stage_dataset  # loads Google's client
 
-    summary = stage_dataset(arguments.directory, arguments.address, arguments.workers)
+    summary = stage_dataset(
+        arguments.directory, arguments.address, arguments.workers, arguments.give_up_after
+    )
     for line in describe_staging(summary, arguments.address):
         print(line)
 
@@ -41,5 +43,12 @@ def add_parser(commands: Any) -> None:
         default=8,
         metavar="N",
         help="uploads at a time (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--give-up-after",
+        type=float,
+        default=300.0,
+        metavar="SECONDS",
+        help="without progress; what is missing is told then (default: %(default)g)",
     )
     parser.set_defaults(run=run)

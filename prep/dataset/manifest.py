@@ -33,12 +33,14 @@ class VocabularyEntry:
         sha256: Of the model file.
         size: Token ids, sentinels included.
         sentinels: How many of them are `<extra_id_n>`.
+        blank_after_sentinels: Whether what follows a sentinel always begins with a "▁".
     """
 
     file: str
     sha256: str
     size: int
     sentinels: int
+    blank_after_sentinels: bool = True
 
 
 @dataclass(frozen=True)

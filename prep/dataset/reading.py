@@ -149,7 +149,15 @@ def read_vocabulary(directory: StoragePath, manifest: Manifest) -> Vocabulary:
     for _ in range(file.readings):
         found = hashlib.sha256(file.read_bytes()).hexdigest()
         if found == manifest.vocabulary.sha256:
-            return Vocabulary(file, manifest.vocabulary.sentinels)
+            entry = manifest.vocabulary
+            vocabulary = Vocabulary(file, entry.sentinels, entry.blank_after_sentinels)
+            if vocabulary.size != entry.size:
+                raise DataError(
+                    f"{file} has {vocabulary.size:,} ids, and its records were written with"
+                    f" {entry.size:,}, by an earlier version that added sentinels to its own; build"
+                    " the dataset again"
+                )
+            return vocabulary
     raise DataError(
         f"vocabulary {file} is not the one the dataset was built with: sha256 {found[:12]}…,"
         f" the manifest says {manifest.vocabulary.sha256[:12]}…"

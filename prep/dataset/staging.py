@@ -7,8 +7,9 @@ which no reader accepts; staging again uploads only what is missing or differs.
 """
 
 import hashlib
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from prep.storage.bucket_errors import changed_meanwhile
 
 DEFAULT_WORKERS = 8  # uploads at a time: they wait for the network, not for a processor
 _READ_BYTES = 1 << 20
+_NAMES_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,10 @@ class StagingSummary:
 
 
 def stage_dataset(
-    directory: StoragePath, address: str, workers: int = DEFAULT_WORKERS
+    directory: StoragePath,
+    address: str,
+    workers: int = DEFAULT_WORKERS,
+    give_up_after: float | None = None,
 ) -> StagingSummary:
     """Make a folder of a bucket equal to a local dataset folder.
 
@@ -79,13 +84,15 @@ def stage_dataset(
         directory: The local dataset folder.
         address: Where it shall be, such as gs://bucket/prefix.
         workers: Uploads at a time.
+        give_up_after: Seconds without progress; None: five minutes for each request.
 
     Returns:
         What was done.
 
     Raises:
         UsageError: If the address is none, or the folder is not local.
-        DataError: If the folder is not a sound dataset, or the bucket refuses.
+        DataError: If the folder is not a sound dataset, or the bucket refuses or does not answer;
+            it tells what was sent and what is missing.
         OSError: If a file cannot be read.
     """
     place = place_of(directory)
@@ -93,7 +100,9 @@ def stage_dataset(
         raise UsageError(f"only a local folder can be staged, not {directory}")
     if workers < 1:
         raise UsageError(f"`workers` is {workers}; it must be >= 1")
-    with BucketFolder(address) as folder, ThreadPoolExecutor(workers) as pool:
+    if give_up_after is not None and not 0 < give_up_after < math.inf:
+        raise UsageError(f"`give_up_after` is {give_up_after:g}; it must be > 0, in seconds")
+    with BucketFolder(address, give_up_after) as folder, ThreadPoolExecutor(workers) as pool:
         *files, manifest = _describe_files(place.path, pool)
         present = folder.list_objects()
         changed = [file for file in files if not file.is_same(present.get(file.name))]
@@ -190,9 +199,31 @@ def _upload(
             for upload in as_completed(uploads):
                 upload.result()
                 progress.update(uploads[upload].bytes)
+        except DataError as error:
+            _cancel(uploads)
+            raise DataError(f"{error}; {_describe_missing(uploads)}") from error
         finally:
-            for upload in uploads:
-                upload.cancel()
+            _cancel(uploads)
+
+
+def _cancel(uploads: Mapping[Future[None], LocalFile]) -> None:
+    """Begin no further upload, and wait for those under way."""
+    for upload in uploads:
+        upload.cancel()
+    wait(uploads)
+
+
+def _describe_missing(uploads: Mapping[Future[None], LocalFile]) -> str:
+    missing = [
+        file.name
+        for upload, file in uploads.items()
+        if upload.cancelled() or upload.exception() is not None
+    ]
+    names = ", ".join(missing[:_NAMES_SHOWN]) + " …" * (len(missing) > _NAMES_SHOWN)
+    return (
+        f"{len(uploads) - len(missing):,} of {len(uploads):,} files were sent; missing, besides the"
+        f" manifest: {names}; the same command goes on"
+    )
 
 
 def _check_all_there(folder: BucketFolder, files: Iterable[LocalFile]) -> None:

@@ -25,6 +25,7 @@ class EncodingSettings:
         modules: Python files that define tasks; a worker must import them to know their functions.
         is_packed: Whether the records of training splits hold several examples.
         pack_target_length: Target positions of a packed record; 0: as few as cost no record.
+        blank_after_sentinels: Whether what follows a sentinel always begins with a "▁".
     """
 
     vocabulary: str
@@ -33,6 +34,7 @@ class EncodingSettings:
     modules: tuple[str, ...] = ()
     is_packed: bool = False
     pack_target_length: int = 0
+    blank_after_sentinels: bool = True
 
 
 @dataclass(frozen=True)

@@ -85,7 +85,9 @@ class ShardWriter:
 
     def __init__(self, settings: EncodingSettings):
         self._settings = settings
-        self._vocabulary = Vocabulary(settings.vocabulary)
+        self._vocabulary = Vocabulary(
+            settings.vocabulary, blank_after_sentinels=settings.blank_after_sentinels
+        )
         self._records = RecordEncoder(self._vocabulary.size)
 
     def write(self, job: ShardJob) -> ShardResult:

@@ -4,6 +4,7 @@ A task names one or several layouts in which its files are found in the wild; th
 whose files are all there is used.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, get_args
@@ -16,6 +17,40 @@ RowFunction = Callable[[Row], Row | Iterable[Row] | None]
 FileFormat = Literal["csv", "tsv", "jsonl", "lines", "json", "parquet", "folder"]
 FILE_FORMATS: tuple[str, ...] = get_args(FileFormat)
 SOURCES = ("files", "tfds", "hf")
+
+_NAME = re.compile(r"\w[\w-]*")
+_MEANT = {"training": "train", "val": "validation", "valid": "validation", "testing": "test"}
+_USUAL_SPLITS = ("train", "validation", "test")
+
+
+def check_name(name: str, what: str) -> None:
+    """Refuse a name that cannot be part of a file's name.
+
+    Args:
+        name: As it was given.
+        what: What it is the name of.
+
+    Raises:
+        UsageError: If there is more in it than letters, digits, "_" and "-".
+    """
+    if not _NAME.fullmatch(name):
+        raise UsageError(f"{what} {name!r}: expected letters, digits, '_' and '-' only")
+
+
+def check_split(name: str) -> None:
+    """Refuse a split name that leads out of the dataset, or that nobody would look for.
+
+    Args:
+        name: As it was given.
+
+    Raises:
+        UsageError: It tells what was meant, for "Train" and "valid".
+    """
+    check_name(name, "split")
+    folded = name.casefold()
+    meant = _MEANT.get(folded, folded)
+    if meant != name and meant in _USUAL_SPLITS:
+        raise UsageError(f"split {name!r}: trainer and evaluation know it as {meant!r}")
 
 
 @dataclass(frozen=True)
@@ -92,6 +127,7 @@ class Carve:
     rows: int = 0
 
     def __post_init__(self) -> None:
+        check_split(self.split)
         if self.split == self.source:
             raise UsageError(f"the split {self.split!r} cannot be carved out of itself")
         if self.seed < 0:
@@ -113,6 +149,10 @@ class Layout:
     files: Mapping[str, FileSpec]
     carve: Carve | None = None
     note: str = ""
+
+    def __post_init__(self) -> None:
+        for split in self.files:
+            check_split(split)
 
     @property
     def splits(self) -> tuple[str, ...]:
@@ -157,6 +197,10 @@ class _NamedSource:
     rename: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     row_functions: tuple[RowFunction, ...] = ()
+
+    def __post_init__(self) -> None:
+        for split in self.splits:
+            check_split(split)
 
     @property
     def full_name(self) -> str:

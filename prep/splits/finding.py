@@ -24,6 +24,7 @@ from prep.sources.declarations import (
     HubSource,
     Layout,
     TfdsSource,
+    check_split,
 )
 from prep.sources.formats import describe_separator, text_files
 from prep.sources.libraries import as_one_line, open_splits
@@ -169,6 +170,10 @@ def _plan_generated(task: Task, source: GeneratedSource, shard_records: int) -> 
     splits = []
     sources = []
     for split, given in rows.items():
+        try:
+            check_split(split)
+        except UsageError as error:  # of the task's code, not of what was asked for
+            raise DataError(str(error)) from error
         if isinstance(given, Sequence):
             count, digest = len(given), _rows_sha256(given)
             reopen: Callable[[], Iterable[Row]] = functools.partial(_return, given)

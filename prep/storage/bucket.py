@@ -9,6 +9,7 @@ https://cloud.google.com/storage/docs/request-preconditions
 import base64
 import contextlib
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from pathlib import Path
 import google.auth.exceptions
 import requests
 from google.api_core import exceptions as api
+from google.api_core.retry import Retry
 from google.cloud import storage as cloud_storage
 from google.cloud.storage.exceptions import DataCorruption
 from google.cloud.storage.retry import DEFAULT_RETRY
@@ -52,17 +54,21 @@ class BucketFolder:
 
     Args:
         address: Such as gs://bucket/prefix.
+        give_up_after: Seconds without progress after which no request is repeated any more; None:
+            those of `RETRY`, for each request anew.
 
     Raises:
         UsageError: If it is no such address.
         DataError: If there are no credentials, or the key file is wrong.
     """
 
-    def __init__(self, address: str):
+    def __init__(self, address: str, give_up_after: float | None = None):
         matched = _ADDRESS.fullmatch(address)
         if matched is None:
             raise UsageError(f"expected an address such as gs://bucket/prefix, got {address!r}")
         self.address = address.rstrip("/")
+        self._patience = give_up_after
+        self._progressed = time.monotonic()
         self._prefix = "".join(
             f"{part}/" for part in [(matched["prefix"] or "").strip("/")] if part
         )
@@ -84,8 +90,8 @@ class BucketFolder:
         Raises:
             DataError: If there is no such bucket or no permission to list it.
         """
-        with _explained(self.address):
-            blobs = self._client.list_blobs(self._bucket, prefix=self._prefix, retry=RETRY)
+        with self._asking(self.address):
+            blobs = self._client.list_blobs(self._bucket, prefix=self._prefix, retry=self._retry())
             found = (self._describe(blob) for blob in blobs)
             return {described.name: described for described in found}
 
@@ -102,10 +108,12 @@ class BucketFolder:
             DataError: If there is no such bucket or no permission, or it keeps arriving damaged.
         """
         address = f"{self.address}/{name}"
-        with _explained(address):
+        with self._asking(address):
             for _ in range(_SENDINGS):
                 try:
-                    return self._blob(name).download_as_bytes(checksum="crc32c", retry=RETRY)
+                    return self._blob(name).download_as_bytes(
+                        checksum="crc32c", retry=self._retry()
+                    )
                 except DataCorruption:
                     continue
                 except api.NotFound as error:
@@ -128,11 +136,11 @@ class BucketFolder:
         address = f"{self.address}/{name}"
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(f".{path.name}.partial")
-        with _explained(address):
+        with self._asking(address):
             for _ in range(_SENDINGS):
                 try:
                     self._blob(name).download_to_filename(
-                        str(partial), checksum="crc32c", retry=RETRY
+                        str(partial), checksum="crc32c", retry=self._retry()
                     )
                 except DataCorruption:
                     continue
@@ -155,7 +163,7 @@ class BucketFolder:
         """
         address = f"{self.address}/{name}"
         generation = replaced.generation if replaced else 0
-        with _explained(address):
+        with self._asking(address):
             for _ in range(_SENDINGS):
                 failure = self._send(name, path, crc32c, generation)
                 if failure is None:
@@ -180,14 +188,14 @@ class BucketFolder:
             DataError: If there is no such bucket or no permission, or it keeps arriving damaged.
         """
         address = f"{self.address}/{name}"
-        with _explained(address):
+        with self._asking(address):
             for _ in range(_SENDINGS):
                 with contextlib.suppress(DataCorruption):
                     self._blob(name).upload_from_string(
                         content,
                         content_type="application/octet-stream",
                         checksum="crc32c",
-                        retry=RETRY,
+                        retry=self._retry(),
                     )
                     return
         raise DataError(f"{address} arrived damaged {_SENDINGS} times")
@@ -202,13 +210,29 @@ class BucketFolder:
             DataError: If another content has appeared there meanwhile, or the bucket refuses.
         """
         address = f"{self.address}/{removed.name}"
-        with _explained(address):
+        with self._asking(address):
             try:
-                self._blob(removed.name).delete(if_generation_match=removed.generation, retry=RETRY)
+                self._blob(removed.name).delete(
+                    if_generation_match=removed.generation, retry=self._retry()
+                )
             except (api.NotFound, api.PreconditionFailed):
                 # After a lost answer the object is gone: that is what was asked.
                 if self._find(removed.name) is not None:
                     raise changed_meanwhile(address) from None
+
+    def _retry(self) -> Retry:
+        """Say how long to repeat a request: until there was no progress for too long."""
+        if self._patience is None:
+            return RETRY
+        left = self._progressed + self._patience - time.monotonic()
+        return RETRY.with_timeout(max(left, 0.0))
+
+    @contextlib.contextmanager
+    def _asking(self, address: str) -> Iterator[None]:
+        """Turn whatever the client raises into one line; what succeeds is progress."""
+        with _explained(address):
+            yield
+        self._progressed = time.monotonic()
 
     def _send(self, name: str, path: Path, crc32c: str, generation: int) -> Exception | None:
         """Upload once; return the refusals that call for a second look."""
@@ -220,7 +244,7 @@ class BucketFolder:
                 content_type="application/octet-stream",
                 if_generation_match=generation,
                 checksum="crc32c",
-                retry=RETRY,
+                retry=self._retry(),
             )
         except (api.PreconditionFailed, DataCorruption) as error:
             return error
@@ -233,7 +257,7 @@ class BucketFolder:
         return None
 
     def _find(self, name: str) -> RemoteObject | None:
-        blob = self._bucket.get_blob(self._prefix + name, retry=RETRY)
+        blob = self._bucket.get_blob(self._prefix + name, retry=self._retry())
         return None if blob is None else self._describe(blob)
 
     def _blob(self, name: str) -> cloud_storage.Blob:

@@ -13,6 +13,7 @@ from prep.sources.declarations import (
     RowFunction,
     Source,
     TfdsSource,
+    check_name,
 )
 from prep.sources.row import Row
 from prep.tasks.metrics import answer_form, check_metrics
@@ -108,6 +109,7 @@ class Task:
     no_answer: str = ""
 
     def __post_init__(self) -> None:
+        check_name(self.name, "task")
         check_truncation(self.truncation, f"task {self.name!r}")
         for name in ("max_input_length", "max_target_length"):
             length = getattr(self, name)

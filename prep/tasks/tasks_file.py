@@ -132,8 +132,6 @@ class _TasksFile:
             if key not in keys and not is_made_elsewhere:
                 reader.fail(entry.line, f"the task has no {key!r}")
         name = reader.text(keys["name"])
-        if not name.replace("_", "a").replace("-", "a").isalnum():
-            reader.fail(keys["name"].line, f"{name!r}: expected letters, digits, '_' and '-' only")
         given = {
             **self._what_it_says(keys),
             "source": read_files(reader, name, keys),

@@ -15,6 +15,7 @@ from prep.sources.declarations import (
     HubSource,
     Layout,
     TfdsSource,
+    check_split,
 )
 from prep.tasks.yaml_values import Value, YamlReader, line_about
 
@@ -36,6 +37,8 @@ def _named(reader: YamlReader, value: Value, extra: str) -> dict[str, Any]:
     keys = reader.mapping(value, ("name", "config", "splits", "rename", "labels", extra))
     if "name" not in keys:
         reader.fail(value.line, "expected the 'name' of the dataset")
+    if "splits" in keys:
+        _check_splits(reader, reader.mapping(keys["splits"]))
     is_mapping = ("splits", "rename", "labels")
     return {
         key: reader.text_of_text(inner) if key in is_mapping else reader.text(inner)
@@ -57,13 +60,23 @@ def read_files(reader: YamlReader, name: str, keys: Mapping[str, Value]) -> File
     Raises:
         UsageError: If something is not as expected.
     """
-    files = {split: _file(reader, value) for split, value in reader.mapping(keys["files"]).items()}
+    splits = reader.mapping(keys["files"])
+    _check_splits(reader, splits)
+    files = {split: _file(reader, value) for split, value in splits.items()}
     if not files:
         reader.fail(keys["files"].line, "expected a file per split")
     carve = _carve(reader, keys["carve"], files) if "carve" in keys else None
     note = reader.text(keys["note"]) if "note" in keys else ""
     folder = reader.text(keys["folder"]) if "folder" in keys else name
     return FileSource((folder,), (Layout(files, carve, note),))
+
+
+def _check_splits(reader: YamlReader, splits: Mapping[str, Value]) -> None:
+    for split, value in splits.items():
+        try:
+            check_split(split)
+        except UsageError as error:
+            reader.fail(value.line, str(error))
 
 
 def _file(reader: YamlReader, value: Value) -> FileSpec:

@@ -1,8 +1,13 @@
 """SentencePiece as T5 uses it: the pieces of the model file plus sentinels added by us.
 
 T5's published model has 32,000 pieces and none of the `<extra_id_n>` sentinels; they take the ids
-after the last piece, counted backwards (`<extra_id_0>` is the highest), as in the T5 code
-(Raffel et al. 2020, section 3.1.4).
+after the last piece, counted backwards (`<extra_id_0>` is the highest), as in the T5 code (Raffel
+et al. 2020, section 3.1.4). A model that holds them as pieces, as mT5's does (spelled
+`▁<extra_id_n>`), keeps its own ids, and none are added.
+
+What follows a sentinel begins with a "▁", as a text does: "<extra_id_0>. Hello" has a piece "▁"
+before the full stop. So do T5's own code and the published tokenizers of its time (`legacy=True` of
+transformers); newer ones have no such piece, and that is `blank_after_sentinels=False`.
 """
 
 import hashlib
@@ -20,6 +25,9 @@ SENTINEL_MARK = "<extra_id_"
 EOS_MARK = "</s>"  # in a text: a separator, as Hugging Face's T5 tokenizers have it
 
 # Blanks beside a sentinel belong to it: T5 writes "The <extra_id_0> walks" without a lone "▁".
+_PIECE = re.compile(r"▁?<extra_id_(0|[1-9][0-9]{0,8})>")
+_LEAST_SENTINELS = 2  # the marker of "head_tail" is the second
+_ANCHOR = "<unk>"  # put in front of what shall have no blank; any text that ends a word would do
 _SPECIAL = re.compile(r"\s*<extra_id_(0|[1-9][0-9]{0,8})>\s*|\s*</s>\s*")
 
 
@@ -28,10 +36,14 @@ class Vocabulary:
 
     Args:
         path: The `.model` file, local or gs://.
-        extra_ids: Number of `<extra_id_n>` sentinels added after the last piece.
+        extra_ids: Number of `<extra_id_n>` sentinels added after the last piece, unless the model
+            holds its own.
+        blank_after_sentinels: Whether what follows a sentinel, or `</s>`, begins with a "▁" even
+            where the text has no blank there.
 
     Raises:
-        DataError: If the file is no SentencePiece model, or its special ids are not T5's.
+        DataError: If the file is no SentencePiece model, its special ids are not T5's, or it holds
+            a single sentinel.
         OSError: If the file cannot be read.
     """
 
@@ -39,19 +51,21 @@ class Vocabulary:
     eos_id = 1
     unk_id = 2
 
-    def __init__(self, path: StoragePath, extra_ids: int = EXTRA_IDS):
+    def __init__(
+        self, path: StoragePath, extra_ids: int = EXTRA_IDS, blank_after_sentinels: bool = True
+    ):
         self.place = place_of(path)
         self.path = str(self.place)
-        self.extra_ids = extra_ids
+        self.blank_after_sentinels = blank_after_sentinels
         model = self.place.read_bytes()
         self.sha256 = hashlib.sha256(model).hexdigest()
         self._processor = _load_processor(model, self.path)
         self.pieces: int = self._processor.vocab_size()
-
-    @property
-    def size(self) -> int:
-        """Number of token ids: pieces and sentinels."""
-        return self.pieces + self.extra_ids
+        own = _own_sentinels(self._processor, self.path)
+        self.extra_ids = len(own) or extra_ids
+        self.size = self.pieces + (0 if own else extra_ids)  # token ids, sentinels included
+        self._sentinels = own or tuple(self.size - 1 - number for number in range(extra_ids))
+        self._number_of = {token: number for number, token in enumerate(self._sentinels)}
 
     def sentinel_id(self, number: int) -> int:
         """Return the token id of `<extra_id_number>`.
@@ -60,9 +74,9 @@ class Vocabulary:
             number: From 0 up to the number of sentinels.
 
         Returns:
-            The token id; `<extra_id_0>` is the highest.
+            The token id; of sentinels that were added, `<extra_id_0>` is the highest.
         """
-        return self.size - 1 - number
+        return self._sentinels[number]
 
     def encode(self, text: str) -> list[int]:
         """Turn a text into token ids, without EOS.
@@ -110,8 +124,8 @@ class Vocabulary:
                 break
             if token == self.pad_id:
                 continue
-            if self.pieces <= token < self.size:
-                parts += [self._decode_pieces(segment), f"<extra_id_{self.size - 1 - token}>"]
+            if token in self._number_of:
+                parts += [self._decode_pieces(segment), f"<extra_id_{self._number_of[token]}>"]
                 segment = []
             else:
                 segment.append(token if 0 < token < self.pieces else self.unk_id)
@@ -133,8 +147,8 @@ class Vocabulary:
     def tokens(self) -> tuple[str, ...]:
         """Every token as text, by id: pieces, then sentinels."""
         pieces = [self._processor.id_to_piece(index) for index in range(self.pieces)]
-        sentinels = [f"<extra_id_{number}>" for number in reversed(range(self.extra_ids))]
-        return (*pieces, *sentinels)
+        added = range(self.size - self.pieces)
+        return (*pieces, *(f"<extra_id_{number}>" for number in reversed(added)))
 
     def _decode_pieces(self, ids: list[int]) -> str:
         return self._processor.decode(ids) if ids else ""
@@ -146,10 +160,31 @@ class Vocabulary:
             number = match[1]
             if number and int(number) >= self.extra_ids:
                 continue  # no such sentinel: it stays ordinary text
-            ids += self._processor.encode(text[pending : match.start()])
+            ids += self._encode_part(text, pending, match.start())
             ids.append(self.sentinel_id(int(number)) if number else self.eos_id)
             pending = match.end()
-        return ids + self._processor.encode(text[pending:])
+        return ids + self._encode_part(text, pending, len(text))
+
+    def _encode_part(self, text: str, start: int, stop: int) -> list[int]:
+        """Encode what lies between special tokens."""
+        part = text[start:stop]
+        if self.blank_after_sentinels or not start or not part or text[start - 1].isspace():
+            return self._processor.encode(part)
+        return self._processor.encode(_ANCHOR + part)[len(self._processor.encode(_ANCHOR)) :]
+
+
+def _own_sentinels(processor: sentencepiece.SentencePieceProcessor, path: str) -> tuple[int, ...]:
+    """Find the sentinels that a model holds as pieces, by their numbers; empty: none."""
+    pieces = (processor.id_to_piece(token) for token in range(processor.vocab_size()))
+    matches = ((token, _PIECE.fullmatch(piece)) for token, piece in enumerate(pieces))
+    found = {int(match[1]): token for token, match in matches if match}
+    own = tuple(found[number] for number in range(len(found)) if number in found)
+    if found and (len(own) < max(len(found), _LEAST_SENTINELS)):
+        raise DataError(
+            f"{path} holds sentinels of its own, and not all of them: expected <extra_id_0>,"
+            f" <extra_id_1> and so on, found the numbers {sorted(found)}"
+        )
+    return own
 
 
 def _load_processor(model: bytes, path: str) -> sentencepiece.SentencePieceProcessor:

@@ -322,3 +322,30 @@ def test_the_command_says_what_it_did(dataset, address, capsys):
     assert capsys.readouterr().out == (
         f"{address} already holds this dataset (8 files); nothing to do\n"
     )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("match", "skip", "sent"),
+    [("GET /storage", 0, ""), ("POST /upload", 2, "2 of "), ("POST /upload", 0, "0 of ")],
+)
+def test_a_service_that_never_gets_well_is_given_up(
+    dataset, address, emulator, capsys, match, skip, sent
+):
+    emulator.faults.add(match, status=500, count=10**6, skip=skip)
+    started = time.monotonic()
+    arguments = ["stage", str(dataset), address, "--workers", "2", "--give-up-after", "0.6"]
+    assert run_command(main, arguments) == 1
+    assert time.monotonic() - started < 5
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and "500" in error
+    if sent:
+        assert f"{sent}" in error and "files were sent; missing, besides the manifest: " in error
+    emulator.faults.clear()
+    assert run_command(main, arguments) == 0
+
+
+@pytest.mark.parametrize("seconds", ["0", "-1", "nan", "inf"])
+def test_giving_up_takes_a_while(dataset, address, seconds, capsys):
+    assert run_command(main, ["stage", str(dataset), address, f"--give-up-after={seconds}"]) == 2
+    assert "--give-up-after" in capsys.readouterr().err

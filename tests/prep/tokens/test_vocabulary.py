@@ -1,11 +1,16 @@
+import dataclasses
 import io
 
 import numpy as np
 import pytest
 import sentencepiece
 
+from prep.build.dataset import build_dataset
 from prep.build.vocabulary_training import train_vocabulary
+from prep.dataset.manifest import load_manifest
+from prep.dataset.reading import read_vocabulary
 from prep.errors import DataError, UsageError
+from prep.tasks import get_task
 from prep.tokens.vocabulary import Vocabulary
 
 
@@ -103,3 +108,86 @@ def test_eos_in_a_text_is_a_separator(small_vocabulary):
     assert vocabulary.encode("a man</s>the cat") == expected
     assert vocabulary.encode("a man </s> the cat") == expected
     assert vocabulary.encode_batch(["a man", "a man</s>the cat"]) == [parts[0], expected]
+
+
+def model_with(path, symbols):
+    """A model that holds some symbols as pieces, its last ones, as mT5's holds its sentinels."""
+    model = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(["the cat walks in the park . , hello"] * 10),
+        model_writer=model,
+        model_type="bpe",
+        vocab_size=60,
+        hard_vocab_limit=False,
+        pad_id=0,
+        eos_id=1,
+        unk_id=2,
+        bos_id=-1,
+        user_defined_symbols=symbols,
+        minloglevel=2,
+    )
+    path.write_bytes(model.getvalue())
+    return path
+
+
+@pytest.mark.parametrize("spelling", ["▁<extra_id_{}>", "<extra_id_{}>"])
+def test_a_model_that_holds_the_sentinels_keeps_their_ids(tmp_path, spelling):
+    symbols = [spelling.format(number) for number in reversed(range(5))]
+    path = model_with(tmp_path / "own.model", symbols)
+    own = sentencepiece.SentencePieceProcessor(model_file=str(path))
+    vocabulary = Vocabulary(path)
+    assert vocabulary.size == vocabulary.pieces == own.vocab_size() == len(vocabulary.tokens)
+    assert vocabulary.extra_ids == 5
+    for number in range(5):
+        assert vocabulary.sentinel_id(number) == own.piece_to_id(spelling.format(number))
+    text = "the <extra_id_0> cat <extra_id_1>"
+    ids = vocabulary.encode(text)
+    assert [one for one in ids if one in own.encode(text)] == ids
+    assert vocabulary.decode(ids) == text
+    assert vocabulary.sentinel_id(3) not in vocabulary.encode("<extra_id_7>")
+
+
+@pytest.mark.parametrize("numbers", [(0,), (0, 2), (1, 2)])
+def test_some_sentinels_without_the_others_are_refused(tmp_path, numbers):
+    path = model_with(tmp_path / "own.model", [f"<extra_id_{number}>" for number in numbers])
+    with pytest.raises(DataError, match="holds sentinels of its own, and not all of them"):
+        Vocabulary(path)
+
+
+def test_what_follows_a_sentinel_has_a_blank_or_not(t5, real_data):
+    newer = Vocabulary(real_data / "t5_vocab" / "spiece.model", blank_after_sentinels=False)
+
+    def tokens(vocabulary, text):
+        return [vocabulary.tokens[token] for token in vocabulary.encode(text)]
+
+    text = "<extra_id_0>. Hello<extra_id_1> you</s>and"
+    middle = [".", "▁Hello", "<extra_id_1>", "▁you", "</s>"]
+    assert tokens(t5, text) == ["<extra_id_0>", "▁", *middle, "▁and"]
+    assert tokens(newer, text) == ["<extra_id_0>", *middle, "and"]
+    for plain in ("a b", "a <extra_id_0> b", "<extra_id_0>", "<extra_id_0><extra_id_1>"):
+        assert newer.encode(plain) == t5.encode(plain)
+
+
+@pytest.mark.slow
+def test_the_blank_is_that_of_the_published_tokenizers(real_data):
+    """The other way needs a protobuf that transformers can read the model with."""
+    transformers = pytest.importorskip("transformers")
+    path = real_data / "t5_vocab" / "spiece.model"
+    theirs = transformers.T5Tokenizer(str(path), extra_ids=100, legacy=True)
+    for text in ("<extra_id_0>. Hello", "The <extra_id_0>, walks<extra_id_1>ing in."):
+        assert Vocabulary(path).encode(text) == theirs.encode(text, add_special_tokens=False)
+
+
+def test_a_dataset_remembers_which_way_it_was_built(rte_options, tmp_path):
+    path = model_with(tmp_path / "own.model", ["<extra_id_0>", "<extra_id_1>", "entailment", "_"])
+    task = dataclasses.replace(get_task("rte"), labels={"entailment": "in", "x": "the"})
+    given = {"vocabulary": path, "tasks": (task,), "accept_rejects": True}
+    manifest = build_dataset(rte_options(**given, blank_after_sentinels=False), lambda line: None)
+    assert manifest.vocabulary.sentinels == 2
+    folder = rte_options().out
+    assert not read_vocabulary(folder, load_manifest(folder)).blank_after_sentinels
+    with pytest.raises(UsageError, match=r"other options \(vocabulary differ"):
+        build_dataset(rte_options(**given), lambda line: None)
+    older = dataclasses.replace(manifest.vocabulary, size=manifest.vocabulary.size + 100)
+    with pytest.raises(DataError, match="by an earlier version that added sentinels"):
+        read_vocabulary(folder, dataclasses.replace(manifest, vocabulary=older))
