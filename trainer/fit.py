@@ -41,7 +41,7 @@ from trainer.run.folder import check_run_folder, create_run, has_begun, keep_len
 from trainer.run.lock import owned_folder
 from trainer.run.metrics_log import MetricsLog
 from trainer.run.summary import describe, report_left_out, report_unused
-from trainer.settings.checks import check_config, check_run, check_trained_adapters
+from trainer.settings.checks import check_config, check_run, check_start, check_trained_adapters
 from trainer.settings.config import RunConfig
 from trainer.settings.inputs import with_fingerprints
 from trainer.settings.resolving import resolve
@@ -228,6 +228,7 @@ def make_model(
         model = build_model(
             settings.without_files() if kept else settings, settings.data.routing, kept
         )
+        check_start(model.backbone.config.decoder_start_token_id, settings.model.backbone)
         is_compiled = training.jit_compile or isinstance(strategy, tf.distribute.TPUStrategy)
         optimizer = make_optimizer(settings, model, is_compiled)
         fit_model = FitModel(model)

@@ -20,7 +20,7 @@ from adapters_tf.backbone.sites import unwrap
 from adapters_tf.backbone.tying import HEAD, SHARED, Tying, read_tying
 from adapters_tf.errors import WeightsError
 from adapters_tf.files.local_paths import local_path
-from adapters_tf.files.tensors import write_tensors
+from adapters_tf.files.tensors import write_tensors, write_text
 
 # A table that early conversions from Mesh TensorFlow wrote though no model ever had it.
 _IGNORED = re.compile(
@@ -213,13 +213,16 @@ def save_backbone(
         "model.safetensors": lambda path: write_tensors(
             tensors or export_tensors(model), path, {"format": "pt"}
         ),
-        "generation_config.json": lambda path: path.write_text(
-            model.generation_config.to_json_string(), encoding="utf-8"
+        "generation_config.json": lambda path: write_text(
+            path, model.generation_config.to_json_string()
         ),
-        "config.json": lambda path: path.write_text(
-            json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8"
+        "config.json": lambda path: write_text(
+            path, json.dumps(config, indent=2, sort_keys=True) + "\n"
         ),
     }
+    for name in contents:  # of a program that was killed
+        for leftover in folder.glob(f".{name}.*.tmp"):
+            leftover.unlink(missing_ok=True)
     unfinished = {name: folder / f".{name}.{os.getpid()}.tmp" for name in contents}
     try:
         for name, write in contents.items():

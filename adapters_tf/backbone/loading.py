@@ -17,6 +17,7 @@ from safetensors import SafetensorError, safe_open
 from transformers import GenerationConfig, T5Config
 from transformers.models.t5.modeling_tf_t5 import TFT5ForConditionalGeneration
 
+from adapters_tf.backbone.generation import GENERATION_FILE, read_generation
 from adapters_tf.backbone.huggingface import import_tensors, tensor_table
 from adapters_tf.backbone.model_config import make_config, read_model_config
 from adapters_tf.backbone.presets import PRESETS, check_overrides, embedding_rows, preset_config
@@ -65,7 +66,7 @@ def load_backbone(
     check_overrides(overrides)
     folder = local_folder(name_or_path)
     model, _ = _load_folder(folder, overrides, vocabulary_size)
-    if (folder / "generation_config.json").is_file():
+    if (folder / GENERATION_FILE).is_file():
         model.generation_config = GenerationConfig.from_pretrained(folder)
     return model
 
@@ -94,7 +95,8 @@ def _load_folder(
         with _named(folder):
             tying = read_tying(fields, tensors)
         _check_tying(tying, overrides, folder)
-        changes = {"tie_word_embeddings": tying.is_tied, **overrides}
+        generation = read_generation(folder, fields)
+        changes = {"tie_word_embeddings": tying.is_tied, **generation, **overrides}
         model = _build(make_config(folder, fields, changes))
         _check_vocabulary(model, vocabulary_size, str(folder))
         with _named(folder):
@@ -206,7 +208,7 @@ def _download(repository: str) -> Path:
                 raise _no_safetensors(repository)
             for shard in _shard_names(index):
                 fetch(shard)
-        fetch("generation_config.json", is_optional=True)
+        fetch(GENERATION_FILE, is_optional=True)
     except RepositoryNotFoundError:
         raise ConfigurationError(
             f"the hub has no model '{repository}' (or it is private: set HF_TOKEN); "

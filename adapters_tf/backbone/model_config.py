@@ -14,7 +14,7 @@ from adapters_tf.files.json_objects import read_json_object
 
 CONFIG_FILE = "config.json"
 # mT5 is T5 v1.1 with another vocabulary: the same layers and the same tensor names.
-_MODEL_TYPES = ("t5", "mt5")
+MODEL_TYPES = ("t5", "mt5")
 # What another value than this of makes a model that is not built here.
 _NEEDED: Mapping[str, tuple[Any, ...]] = {
     "is_encoder_decoder": (True, None),
@@ -54,9 +54,9 @@ def read_model_config(folder: Path) -> dict[str, Any]:
         raise WeightsError(f"{folder} has no {CONFIG_FILE}: not a Hugging Face model folder")
     fields = read_json_object(path)
     model_type = fields.get("model_type")
-    if model_type not in _MODEL_TYPES:
+    if model_type not in MODEL_TYPES:
         raise WeightsError(
-            f"{path}: model_type is {model_type!r}; expected one of {', '.join(_MODEL_TYPES)}"
+            f"{path}: model_type is {model_type!r}; expected one of {', '.join(MODEL_TYPES)}"
         )
     for name, valid in _NEEDED.items():
         if name in fields and fields[name] not in valid:

@@ -1,10 +1,11 @@
-"""Tensors by name: written to a file, and held against what there should be."""
+"""Tensors and texts written to a file; tensors held against what there should be."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,31 @@ from safetensors.numpy import save_file
 from adapters_tf.errors import WeightsError
 
 SHOWN = 6  # misfits that a message names
+
+
+def write_text(file: Path, text: str) -> None:
+    """Write a text file; what the disk refuses names it.
+
+    Args:
+        file: To write.
+        text: Its content.
+
+    Raises:
+        OSError: The disk refuses; it names the file.
+    """
+    with naming(file):
+        file.write_text(text, encoding="utf-8")
+
+
+@contextlib.contextmanager
+def naming(file: Path) -> Iterator[None]:
+    """Name a file in what the system refuses: a write that fails does not know its name."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is not None or error.errno is None:
+            raise
+        raise OSError(error.errno, error.strerror, str(file)) from error
 
 
 def write_tensors(

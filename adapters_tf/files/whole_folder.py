@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from adapters_tf.files.local_paths import local_path
+from adapters_tf.files.tensors import naming
 
 
 @contextlib.contextmanager
@@ -70,6 +71,7 @@ def _put_in_place(partial: Path, folder: Path) -> None:
 def _sync(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
+        with naming(path):
+            os.fsync(descriptor)
     finally:
         os.close(descriptor)

@@ -12,11 +12,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import tf_keras
 
 from adapters_tf.backbone.huggingface import save_backbone
 from adapters_tf.backbone.model_config import CONFIG_FILE as MODEL_CONFIG
+from adapters_tf.backbone.model_config import MODEL_TYPES
 from adapters_tf.errors import ConfigurationError, WeightsError, suggest
 from adapters_tf.files.adapter_files import read_adapter_config
 from adapters_tf.interop import adapterhub, exchange, peft
@@ -176,6 +178,7 @@ def import_task(
     config = read_adapter_config(source)
     with _named(source):
         mapping = module.mapping_to_read(config)
+        _check_base(config, backbone)
     tensors = exchange.read_weights(source, module.WEIGHTS_FILE, module.PICKLE_FILE)
     with _named(source):
         reading = mapping.read(config, backbone, tensors)
@@ -187,6 +190,20 @@ def import_task(
             table = slot_table(mapping.places, model, module.namer(config, tensors), paths)
             assign_tensors(table, model, tensors)
     return ImportedTask(model, (*reading.notes, *_notes(model, paths)))
+
+
+def _check_base(config: Mapping[str, Any], backbone: tf_keras.Model) -> None:
+    """Refuse an adapter that says it was made for another kind or width of model."""
+    kind = config.get("model_type")
+    if kind is not None and kind not in MODEL_TYPES:
+        raise WeightsError(
+            f"made for a model of the type {kind!r}; expected one of {', '.join(MODEL_TYPES)}"
+        )
+    made_for, width = config.get("hidden_size"), backbone.config.d_model
+    if made_for is not None and made_for != width:
+        raise WeightsError(
+            f"made for a model of the width {made_for} (hidden_size); this one is {width} wide"
+        )
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import numpy as np
 
 from adapters_tf.errors import ConfigurationError, WeightsError
 from adapters_tf.files.adapter_files import CONFIG_FILE, read_adapter_config, read_tensors
-from adapters_tf.files.tensors import write_tensors
+from adapters_tf.files.tensors import write_tensors, write_text
 from adapters_tf.files.whole_folder import replaced_folder
 from adapters_tf.interop.slots import Places
 from adapters_tf.model.task_model import TaskModel
@@ -168,5 +168,5 @@ def write_folder(
     # safetensors writes an array's memory as it lies, whatever its strides.
     contiguous = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
     with replaced_folder(folder) as partial:
-        (partial / CONFIG_FILE).write_text(text + "\n", encoding="utf-8")
+        write_text(partial / CONFIG_FILE, text + "\n")
         write_tensors(contiguous, partial / weights_file, {"format": "pt"})

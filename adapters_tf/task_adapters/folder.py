@@ -16,7 +16,7 @@ import numpy as np
 
 from adapters_tf.errors import WeightsError, suggest
 from adapters_tf.files.adapter_files import CONFIG_FILE, WEIGHTS_FILE, read_settings, read_task
-from adapters_tf.files.tensors import check_tensors, write_tensors
+from adapters_tf.files.tensors import check_tensors, write_tensors, write_text
 from adapters_tf.files.whole_folder import replaced_folder
 from adapters_tf.methods import METHODS, method_name, training_only_fields
 from adapters_tf.methods.trained.frozen import frozen_digest
@@ -65,7 +65,7 @@ def save_task(
     """
     config = {"task": task, **_describe(model)}
     with replaced_folder(folder) as partial:
-        (partial / CONFIG_FILE).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+        write_text(partial / CONFIG_FILE, json.dumps(config, indent=2) + "\n")
         write_tensors(tensors or task_tensors(model, task), partial / WEIGHTS_FILE)
     return Path(folder)
 

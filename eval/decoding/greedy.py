@@ -14,7 +14,9 @@ import tensorflow as tf
 import tf_keras
 
 from adapters_tf import TaskModel, encode, project_logits
+from adapters_tf.backbone.generation import end_ids
 from adapters_tf.model.decoder_step import KeyValue, decode_step, empty_caches, prepare_decoder
+from prep.dataset.batches import PAD_ID
 
 
 class GreedyModel(tf_keras.Model):
@@ -66,6 +68,7 @@ def decode_greedily(
         int32 [B, T].
     """
     config = backbone.config
+    ends = tf.constant(end_ids(config), tf.int32)
     context = prepare_decoder(backbone, states_BSD, is_input_BS, length)
     B = tf.shape(states_BSD)[0]
 
@@ -88,9 +91,9 @@ def decode_greedily(
         hidden_B1D, caches = decode_step(backbone, context, step, token_B, caches, length)
         logits_BV = project_logits(backbone, hidden_B1D)[:, 0]
         best_B = tf.argmax(logits_BV, axis=-1, output_type=tf.int32)
-        token_B = tf.where(has_ended_B, config.pad_token_id, best_B)
+        token_B = tf.where(has_ended_B, PAD_ID, best_B)
         output_BT = tf.where(tf.range(length) == step, token_B[:, None], output_BT)
-        has_ended_B = has_ended_B | (token_B == config.eos_token_id)
+        has_ended_B |= tf.reduce_any(token_B[:, None] == ends, axis=1)
         return step + 1, token_B, has_ended_B, output_BT, caches
 
     start = (
@@ -98,7 +101,7 @@ def decode_greedily(
         tf.fill([B], config.decoder_start_token_id),
         # A row of padding has no answer, and must not keep the loop going.
         tf.logical_not(tf.reduce_any(is_input_BS, axis=1)),
-        tf.fill([B, length], config.pad_token_id),
+        tf.fill([B, length], PAD_ID),
         empty_caches(backbone, B, length - 1),
     )
     return tf.while_loop(is_unfinished, decode_one, start)[3]

@@ -6,7 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from adapters_tf import TaskModel, save_backbone, save_task
+from adapters_tf.errors import describe_os_error
 from adapters_tf.files.adapter_files import ADAPTERS_FOLDER
+from prep import DataError
 from trainer.run.checkpoints import RunCheckpoints
 
 BACKBONE_FOLDER = "backbone"
@@ -22,15 +24,24 @@ def export(
         model: It has the best weights afterwards.
         checkpoints: Of the run.
         report: Called with what was written.
+
+    Raises:
+        DataError: The disk refuses; the run can be gone on with.
     """
     step = checkpoints.restore_best()
+    try:
+        report(f"{_write(folder, model)} (weights of step {step})")
+    except OSError as error:
+        raise DataError(
+            f"{describe_os_error(error)}; the adapters or the backbone could not be exported, all "
+            "checkpoints are whole, and the same command writes the export"
+        ) from error
+
+
+def _write(folder: Path, model: TaskModel) -> str:
     if not model.banks:
         save_backbone(model.backbone, folder / BACKBONE_FOLDER)
-        report(f"wrote {folder / BACKBONE_FOLDER} (weights of step {step})")
-        return
+        return f"wrote {folder / BACKBONE_FOLDER}"
     for task in model.task_names:
         save_task(model, task, folder / ADAPTERS_FOLDER / task)
-    report(
-        f"wrote {len(model.task_names)} adapters under {folder / ADAPTERS_FOLDER} "
-        f"(weights of step {step})"
-    )
+    return f"wrote {len(model.task_names)} adapters under {folder / ADAPTERS_FOLDER}"

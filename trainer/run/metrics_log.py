@@ -10,9 +10,12 @@ from typing import Any
 
 import tensorflow as tf
 
+from adapters_tf.files.tensors import naming
+from prep import DataError
 from prep.storage.durable_files import write_atomically
 
 METRICS_FILE = "metrics.jsonl"
+LOGS_FOLDER = "logs"
 NOT_FINITE = "not_finite"  # the key that says why figures of a line are null
 
 
@@ -31,7 +34,8 @@ class MetricsLog:
     def __init__(self, folder: Path, first_step: int):
         self.file = folder / METRICS_FILE
         self._keep_until(first_step)
-        self.summaries = tf.summary.create_file_writer(str(folder / "logs"))
+        self.folder = folder / LOGS_FOLDER
+        self.summaries = tf.summary.create_file_writer(str(self.folder))
 
     def _keep_until(self, step: int) -> None:
         if self.file.exists():
@@ -61,13 +65,24 @@ class MetricsLog:
             kind: `train` or `validation`.
             step: Steps done.
             figures: By name, such as `rte/loss`.
+
+        Raises:
+            OSError: The disk refuses the line.
+            DataError: It refuses the curves.
         """
-        with self.file.open("a", encoding="utf-8") as stream:
+        with naming(self.file), self.file.open("a", encoding="utf-8") as stream:
             stream.write(_as_json({"kind": kind, "step": step, **figures}) + "\n")
-        with self.summaries.as_default(step):
-            for name, value in figures.items():
-                tf.summary.scalar(f"{kind}/{name}", value)
-        self.summaries.flush()
+        try:
+            with self.summaries.as_default(step):
+                for name, value in figures.items():
+                    tf.summary.scalar(f"{kind}/{name}", value)
+            self.summaries.flush()
+        except tf.errors.OpError as error:
+            reason = "disk full" if "No space left" in error.message else error.message
+            raise DataError(
+                f"{reason.splitlines()[0]}: the curves of step {step} could not be written to "
+                f"{self.folder}; the same command goes on from the last checkpoint"
+            ) from error
 
 
 def _as_json(line: Mapping[str, Any]) -> str:

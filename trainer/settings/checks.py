@@ -14,6 +14,7 @@ from adapters_tf.runs.sources import check_sources
 from adapters_tf.task_adapters.starting import choose_starts
 from eval.metrics.registry import check_metrics
 from prep import Manifest, UsageError, nearest
+from prep.dataset.batches import DECODER_START_ID
 from trainer.optimizers.learning_rate import OPEN_ENDED, SCHEDULES
 from trainer.optimizers.registry import OPTIMIZERS
 from trainer.settings.config import DataConfig, RunConfig
@@ -176,6 +177,23 @@ def check_validation(settings: ResolvedRun, manifest: Manifest) -> None:
         f"{entry.name}/{metric}" for entry in validated for metric in (*entry.metrics, "loss")
     ]
     _check_choice("training.best_metric", best, valid)
+
+
+def check_start(start: int, backbone: str) -> None:
+    """Refuse a backbone whose answers begin with another token than the batches' targets do.
+
+    Args:
+        start: The id its answers begin with.
+        backbone: Its name.
+
+    Raises:
+        UsageError: It is not the padding's.
+    """
+    if start != DECODER_START_ID:
+        raise UsageError(
+            f"the answers of {backbone} begin with token {start} (decoder_start_token_id), and "
+            f"those of a dataset with {DECODER_START_ID}: it cannot be trained on one"
+        )
 
 
 def check_trained_adapters(settings: ResolvedRun) -> None:

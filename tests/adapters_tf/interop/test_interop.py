@@ -268,3 +268,19 @@ def test_to_which_formats_adapters_can_go(make_backbone, methods, formats):
     chosen = read_methods(methods, settings if methods == "bottleneck" else {})
     model = TaskModel(make_backbone(), ("a",), chosen)
     assert describe_formats(export_formats(model)) == formats
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "message"),
+    [
+        ("adapterhub-lora", {"model_type": "bert"}, "made for a model of the type 'bert'; exp"),
+        ("adapterhub-ia3", {"hidden_size": 768}, "made for a model of the width 768"),
+    ],
+)
+def test_what_was_made_for_another_model_is_refused(tmp_path, name, fields, message):
+    folder = shutil.copytree(GOLDEN / "interop" / "t5" / name, tmp_path / name)
+    file = folder / "adapter_config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), **fields}))
+    backbone = load_backbone(str(GOLDEN / "t5"))
+    with pytest.raises(WeightsError, match=f"{name}: {message}"):
+        import_task(backbone, "a", name.split("-")[0], folder)

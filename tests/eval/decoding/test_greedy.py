@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -10,7 +12,9 @@ from adapters_tf import (
     PrefixConfig,
     PromptConfig,
     TaskModel,
+    WeightsError,
     load_backbone,
+    save_backbone,
 )
 from eval import ArgmaxModel, GreedyModel
 
@@ -187,3 +191,54 @@ def test_a_mixed_batch_is_refused_where_routing_is_by_batch(adapted_model):
         batch = {**mixed, "decoder_input_tokens": tf.zeros([9, 1], tf.int32)}
         with pytest.raises(ConfigurationError, match="a batch mixes the tasks of rows 0, 1"):
             model(batch)
+
+
+def test_ids_of_a_checkpoint_start_and_end_answers(golden, tmp_path, capsys):
+    """Against `generate`, which reads them too; generation_config.json goes before config.json."""
+    backbone, expected = golden()
+    save_backbone(backbone, tmp_path)
+    counts = np.bincount(expected["greedy"].ravel(), minlength=96)
+    often = int(counts[2:].argmax()) + 2
+    _change(tmp_path / "config.json", eos_token_id=7, decoder_start_token_id=0)
+    ids = {"eos_token_id": [1, often], "decoder_start_token_id": 5}
+    _change(tmp_path / "generation_config.json", **ids)
+    changed = load_backbone(str(tmp_path))
+    assert capsys.readouterr().err == ""
+    batch = {
+        "encoder_input_tokens": tf.constant(expected["input_ids"]),
+        "task": tf.zeros(len(expected["input_ids"]), tf.int32),
+    }
+    length = expected["greedy"].shape[1]
+    tokens = GreedyModel(TaskModel(changed, ("only",)), length=length)(batch).numpy()
+    theirs = changed.generate(
+        expected["input_ids"], attention_mask=expected["attention_mask"], max_new_tokens=length
+    ).numpy()
+    assert (theirs[:, 0] == 5).all()
+    theirs = theirs[:, 1:]
+    np.testing.assert_array_equal(tokens[:, : theirs.shape[1]], theirs)
+    assert not tokens[:, theirs.shape[1] :].any()
+    assert (tokens != expected["greedy"]).any()
+
+
+def test_generation_settings_that_are_not_honoured_are_named(golden, tmp_path, capsys):
+    backbone, _ = golden()
+    save_backbone(backbone, tmp_path)
+    _change(tmp_path / "config.json", num_beams=4)
+    settings = {"suppress_tokens": [3], "min_length": 5, "forced_eos_token_id": 1, "top_k": 7}
+    _change(tmp_path / "generation_config.json", **settings)
+    load_backbone(str(tmp_path))
+    lines = capsys.readouterr().err.splitlines()
+    ends = "of its generation settings is not honoured"
+    assert sorted(line.removeprefix(f"note: {tmp_path}: ") for line in lines) == [
+        f"forced_eos_token_id = 1 {ends}",
+        f"min_length = 5 {ends}",
+        f"num_beams = 4 {ends}",
+        f"suppress_tokens = [3] {ends}",
+    ]
+    _change(tmp_path / "generation_config.json", eos_token_id=["</s>"])
+    with pytest.raises(WeightsError, match=r"eos_token_id is \['</s>'\], expected a token id"):
+        load_backbone(str(tmp_path))
+
+
+def _change(file, **fields):
+    file.write_text(json.dumps({**json.loads(file.read_text()), **fields}))

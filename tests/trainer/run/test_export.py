@@ -1,11 +1,13 @@
 """What a finished run leaves: a folder per task's adapter, or the whole backbone."""
 
 import types
+from pathlib import Path
 
 import pytest
 from safetensors.numpy import load_file
 
 from adapters_tf import load_backbone, load_task, task_tensors
+from prep import DataError
 from trainer.run.export import export
 
 pytestmark = pytest.mark.slow
@@ -51,3 +53,21 @@ def test_the_weights_are_those_of_the_best_checkpoint(make_model, tmp_path):
     export(tmp_path, model, checkpoints, lambda line: None)
     tensors = load_file(str(tmp_path / "adapters" / "a" / "adapter_model.safetensors"))
     assert all((tensor == 0.25).all() for tensor in tensors.values())
+
+
+@pytest.mark.parametrize("has_adapters", [True, False])
+def test_what_the_disk_refuses_is_said_and_can_be_written_later(
+    make_model, checkpoints, tmp_path, monkeypatch, has_adapters
+):
+    model = make_model(adapters=has_adapters)
+
+    def refuse(self, *args, **keywords):
+        raise OSError(28, "No space left on device")  # as a write does: without a name
+
+    monkeypatch.setattr(Path, "write_text", refuse)
+    with pytest.raises(DataError, match=r"^disk full: .*config.json.*; .* same command writes the"):
+        export(tmp_path, model, checkpoints, lambda line: None)
+    monkeypatch.undo()
+    written = [file for file in tmp_path.rglob("*") if file.is_file()]
+    assert written == []
+    export(tmp_path, model, checkpoints, lambda line: None)

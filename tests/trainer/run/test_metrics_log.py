@@ -2,8 +2,10 @@
 
 import json
 
+import pytest
 import tensorflow as tf
 
+from prep import DataError
 from trainer.run.metrics_log import MetricsLog
 
 
@@ -77,3 +79,20 @@ def test_the_last_step_of_a_kind(tmp_path):
     log.write("validation", 5, {"mean": 0.5})
     log.write("train", 8, {"loss": 0.5})
     assert (log.last_step("validation"), log.last_step("train")) == (5, 8)
+
+
+def test_a_full_disk_is_one_line_that_names_the_file(tmp_path, monkeypatch):
+    (tmp_path / "metrics.jsonl").symlink_to("/dev/full")
+    log = MetricsLog.__new__(MetricsLog)
+    log.file = tmp_path / "metrics.jsonl"
+    with pytest.raises(OSError, match=r"No space left on device: '.*metrics.jsonl'"):
+        log.write("train", 5, {"loss": 0.5})
+    (tmp_path / "metrics.jsonl").unlink()
+    log = MetricsLog(tmp_path, 0)
+
+    def flush():
+        raise tf.errors.UnknownError(None, None, "logs/events; No space left on device")
+
+    monkeypatch.setattr(log.summaries, "flush", flush)
+    with pytest.raises(DataError, match=r"^disk full: the curves of step 5 could .*logs; the"):
+        log.write("train", 5, {"loss": 0.5})

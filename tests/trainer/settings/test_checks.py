@@ -9,7 +9,7 @@ from adapters_tf import ConfigurationError, WeightsError
 from prep import UsageError, load_manifest
 from trainer.fit import train
 from trainer.run.folder import check_run_folder, create_run, has_begun
-from trainer.settings.checks import check_config, check_run
+from trainer.settings.checks import check_config, check_run, check_start
 from trainer.settings.config import (
     AdapterConfig,
     DataConfig,
@@ -55,6 +55,12 @@ def test_several_workers_are_refused(config, monkeypatch):
     monkeypatch.setenv("TF_CONFIG", '{"cluster": {"worker": ["a:1", "b:1"]}}')
     with pytest.raises(UsageError, match="TF_CONFIG is set: training by several workers is not"):
         check_config(config)
+
+
+def test_a_backbone_that_starts_otherwise_is_not_trained_on():
+    check_start(0, "t5")
+    with pytest.raises(UsageError, match=r"answers of t5 begin with token 3 .* with 0: it cannot"):
+        check_start(3, "t5")
 
 
 def test_settings_and_dataset(config, small_dataset):
