@@ -141,7 +141,7 @@ def export_tokenizer(dataset: str, sha256: str, folder: str | Path) -> tuple[str
     content = tf.io.gfile.GFile(os.path.join(dataset, entry["file"]), "rb").read()  # noqa: PTH118
     if hashlib.sha256(content).hexdigest() != sha256:
         raise WeightsError(f"the vocabulary of {dataset} is not the one the run was trained with")
-    _write_tokenizer(content, entry, Path(folder))
+    _write_tokenizer(content, entry["sentinels"], Path(folder))
     return () if _is_unigram(content) else (NOT_UNIGRAM,)
 
 
@@ -154,12 +154,13 @@ def _is_unigram(content: bytes) -> bool:
     return any(score != int(score) for score in scores)
 
 
-def _write_tokenizer(content: bytes, entry: Mapping[str, Any], folder: Path) -> None:
+def _write_tokenizer(content: bytes, sentinels: int, folder: Path) -> None:
     from sentencepiece import SentencePieceProcessor
     from transformers import T5Tokenizer
 
-    added = entry["size"] - SentencePieceProcessor(model_proto=content).get_piece_size()
-
+    vocabulary = SentencePieceProcessor(model_proto=content)
+    first = map(vocabulary.piece_to_id, ("<extra_id_0>", "▁<extra_id_0>"))
+    added = sentinels if set(first) == {vocabulary.unk_id()} else 0  # mT5's holds its own
     with tempfile.TemporaryDirectory() as place:
         file = Path(place) / "spiece.model"
         file.write_bytes(content)

@@ -143,12 +143,6 @@ def add_parser(commands: Any) -> None:
         help="SentencePiece model; the 100 sentinels are added to it, unless it holds its own",
     )
     parser.add_argument(
-        "--no-blank-after-sentinels",
-        action="store_true",
-        help="encode '<extra_id_0>. Hello' without a lone '▁' after the sentinel, as newer"
-        " tokenizers do (legacy=False); by default with it, as T5's own code does",
-    )
-    parser.add_argument(
         "--out",
         type=parse_folder,
         required=True,
@@ -245,6 +239,12 @@ def _add_packing_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_wording_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--no-blank-after-sentinels",
+        action="store_true",
+        help="encode '<extra_id_0>. Hello' without a lone '▁' after the sentinel, as newer"
+        " tokenizers do (legacy=False); by default with it, as T5's own code does",
+    )
     parser.add_argument(
         "--format",
         default="t5",

@@ -6,6 +6,7 @@ than three downloads; its size and crc32c are compared with the bucket's at ever
 
 from __future__ import annotations
 
+import fnmatch
 import itertools
 import os
 from collections.abc import Mapping
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING
 import google_crc32c
 
 from prep.errors import DataError
-from prep.sources.declarations import FileSource
+from prep.sources.declarations import FileSource, is_pattern
 
 if TYPE_CHECKING:
     from prep.storage.bucket import RemoteObject
@@ -53,6 +54,7 @@ def fetch_sources(task: str, source: FileSource, address: str) -> Path:
             for name in (spec.name, *spec.parts)
         ]
         if all(wanted):
+            _forget_removed(cache / folder, present[folder])
             with BucketFolder(f"{address.rstrip('/')}/{folder}") as bucket:
                 for found in itertools.chain.from_iterable(wanted):
                     target = cache / folder / found.name
@@ -85,10 +87,25 @@ def cache_folder(address: str) -> Path:
 
 def _objects_of(name: str, present: Mapping[str, RemoteObject]) -> list[RemoteObject]:
     """Pick the object of a file, compressed or not, or all objects of a folder."""
+    if is_pattern(name) and name not in present:
+        depth = name.count("/")  # which no "*" goes beyond
+        return [
+            present[key]
+            for key in sorted(present)
+            if key.count("/") == depth and fnmatch.fnmatchcase(key, name)
+        ]
     for candidate in (name, f"{name}.gz"):
         if candidate in present:
             return [present[candidate]]
     return [found for key, found in present.items() if key.startswith(f"{name}/")]
+
+
+def _forget_removed(folder: Path, present: Mapping[str, RemoteObject]) -> None:
+    """Delete copies of what the bucket no longer has, or a pattern would still find them."""
+    for path in folder.rglob("*"):
+        is_copy = path.is_file() and not path.name.startswith(".")
+        if is_copy and path.relative_to(folder).as_posix() not in present:
+            path.unlink()
 
 
 def _is_same(path: Path, found: RemoteObject) -> bool:

@@ -37,6 +37,11 @@ def check_name(name: str, what: str) -> None:
         raise UsageError(f"{what} {name!r}: expected letters, digits, '_' and '-' only")
 
 
+def is_pattern(name: str) -> bool:
+    """Tell whether a file's name stands for several, as "part-*.csv" does."""
+    return any(mark in name for mark in "*?[")
+
+
 def check_split(name: str) -> None:
     """Refuse a split name that leads out of the dataset, or that nobody would look for.
 
@@ -58,7 +63,8 @@ class FileSpec:
     """How one file is laid out.
 
     Attributes:
-        name: Relative to the task's folder; `name` + ".gz" is found as well.
+        name: Relative to the task's folder; `name` + ".gz" is found as well. With "*", "?" or
+            "[…]" in it, all files whose names match, in the order of their names.
         format: "csv" honours quotes, "tsv" takes every quote literally, "jsonl" has one object per
             line, "lines" gives rows with the single field "line", "json" is one document (read
             whole), "parquet" a table, "folder" a folder of .txt files, which are rows with the

@@ -25,6 +25,7 @@ from prep.sources.declarations import (
     Layout,
     TfdsSource,
     check_split,
+    is_pattern,
 )
 from prep.sources.formats import describe_separator, text_files
 from prep.sources.libraries import as_one_line, open_splits
@@ -102,14 +103,14 @@ def find_layout(task: Task, source: FileSource, data_dir: Path) -> FoundLayout:
     missing = []
     for layout, folder in itertools.product(source.layouts, source.folders):
         paths = {
-            name: _existing(data_dir / folder / name)
+            name: _existing(data_dir / folder, name)
             for spec in layout.files.values()
             for name in (spec.name, *spec.parts)
         }
-        found = {name: path for name, path in paths.items() if path}
+        found = {name: some for name, some in paths.items() if some}
         if len(found) == len(paths):
             of_split = {
-                split: tuple(found[name] for name in (spec.name, *spec.parts))
+                split: tuple(path for name in (spec.name, *spec.parts) for path in found[name])
                 for split, spec in layout.files.items()
             }
             return FoundLayout(layout, folder, of_split)
@@ -120,9 +121,13 @@ def find_layout(task: Task, source: FileSource, data_dir: Path) -> FoundLayout:
     )
 
 
-def _existing(path: Path) -> Path | None:
+def _existing(folder: Path, name: str) -> list[Path]:
+    """Find a file, compressed or not, or all files that a pattern such as "part-*.csv" names."""
+    if is_pattern(name) and not (folder / name).exists():
+        return sorted(path for path in folder.glob(name) if path.is_file())
+    path = folder / name
     compressed = path.with_name(path.name + ".gz")
-    return next((file for file in (path, compressed) if file.exists()), None)
+    return [file for file in (path, compressed) if file.exists()][:1]
 
 
 def _plan_files(task: Task, found: FoundLayout, shard_records: int) -> TaskPlan:

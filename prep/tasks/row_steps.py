@@ -3,6 +3,8 @@
 Their source is part of the digest of every task that uses them, as that of any row function is.
 """
 
+import decimal
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -57,3 +59,109 @@ def join_fields(separators: Mapping[str, str], row: Row) -> Row:
             raise RowError("unusable field", f"{name!r} is to be joined and is no list: {value!r}")
         joined[name] = separator.join(as_text(item, name) for item in value)
     return {**row, **joined}
+
+
+def add_constants(values: Mapping[str, str], row: Row) -> Row:
+    """Give every row the same fields.
+
+    Args:
+        values: By field.
+        row: The row.
+
+    Returns:
+        The row with these fields.
+    """
+    return {**row, **values}
+
+
+def fill_defaults(values: Mapping[str, str], row: Row) -> Row:
+    """Fill fields that a row lacks, or that are empty.
+
+    Args:
+        values: By field.
+        row: The row.
+
+    Returns:
+        The row with these fields.
+    """
+    absent = {name: text for name, text in values.items() if row.get(name) in (None, "")}
+    return {**row, **absent}
+
+
+def keep_matching(patterns: Mapping[str, str], row: Row) -> Row | None:
+    """Leave out rows of which a field is not as it should be.
+
+    Args:
+        patterns: By field, the regular expression that its whole text must match.
+        row: The row.
+
+    Returns:
+        The row, None if one does not match.
+    """
+    for name, pattern in patterns.items():
+        if not re.fullmatch(pattern, as_text(row.get(name), name), re.DOTALL):
+            return None
+    return row
+
+
+def skip_matching(patterns: Mapping[str, str], row: Row) -> Row | None:
+    """Leave out rows of which a field is of a kind that is not wanted, such as a comment.
+
+    Args:
+        patterns: By field, the regular expression that its whole text must not match.
+        row: The row.
+
+    Returns:
+        The row, None if one matches.
+    """
+    for name, pattern in patterns.items():
+        if re.fullmatch(pattern, as_text(row.get(name), name), re.DOTALL):
+            return None
+    return row
+
+
+def extract_fields(patterns: Mapping[str, tuple[str, str]], row: Row) -> Row:
+    """Make fields of what a regular expression finds in others.
+
+    Args:
+        patterns: By new field, the field to look in and the regular expression.
+        row: The row.
+
+    Returns:
+        The row with what the first group found, or the whole expression where it has no group.
+
+    Raises:
+        RowError: If it finds nothing.
+    """
+    made = {}
+    for name, (source, pattern) in patterns.items():
+        found = re.search(pattern, as_text(row.get(source), source), re.DOTALL)
+        if found is None:
+            raise RowError("nothing to extract", f"{source!r} has no {pattern!r}")
+        made[name] = (found[found.re.groups and 1] or "").strip()
+    return {**row, **made}
+
+
+def round_fields(steps: Mapping[str, str], row: Row) -> Row:
+    """Round numbers to the nearest multiple, as T5 does with the scores of STS-B.
+
+    Args:
+        steps: By field, the multiple, such as "0.2"; its decimals are those of the result.
+        row: The row.
+
+    Returns:
+        The row with these numbers as texts.
+
+    Raises:
+        RowError: If a field is no number.
+    """
+    rounded = {}
+    for name, step in steps.items():
+        try:
+            number = decimal.Decimal(as_text(row.get(name), name).strip())
+            multiple = decimal.Decimal(step)
+            count = (number / multiple).quantize(decimal.Decimal(1), decimal.ROUND_HALF_UP)
+        except decimal.InvalidOperation as error:
+            raise RowError("not a number", f"{name!r} is {row.get(name)!r}") from error
+        rounded[name] = str((count * multiple).quantize(multiple))
+    return {**row, **rounded}

@@ -11,18 +11,20 @@ from typing import Any
 
 from prep.errors import UsageError
 from prep.sources.row import Row, RowError
-from prep.tasks.row_steps import join_fields, value_at
+from prep.tasks.row_steps import value_at
 from prep.tasks.task import Rewording, Task
 from prep.tasks.tasks_module import tasks_of_module
 from prep.tasks.templates import fields_of
 from prep.tasks.yaml_sources import read_files, read_hub, read_tfds
-from prep.tasks.yaml_values import Value, YamlReader, line_about, shown
+from prep.tasks.yaml_steps import STEPS, columns_needed, read_steps
+from prep.tasks.yaml_values import Value, YamlReader, line_about
 
 _TASK_KEYS = (
     *("name", "kind", "description", "folder", "files", "carve", "fields", "inputs", "targets"),
     *("labels", "metrics", "truncation", "max_input_length", "max_target_length", "tfds", "hf"),
-    *("hyperformer", "whole_words", "note", "objective", "answers", "group", "join"),
+    *("hyperformer", "whole_words", "note", "objective", "answers", "group"),
     *("no_answer", "language"),
+    *STEPS,
 )
 _REQUIRED_KEYS = ("name", "kind", "files", "inputs", "targets", "metrics")
 
@@ -171,10 +173,9 @@ class _TasksFile:
             named += [] if "no_answer" in keys else [path.split(".")[0]]
         fields = tuple(dict.fromkeys(named))
         given["fields"] = reader.texts(keys["fields"]) if "fields" in keys else fields
-        if "join" in keys:
-            separators = self._separators(keys["join"])
-            given["row_functions"] = (functools.partial(join_fields, separators),)
-            given["columns"] = fields
+        if steps := read_steps(reader, keys):
+            given["row_functions"] = steps
+            given["columns"] = columns_needed(reader, keys, fields)
         return given
 
     def _answers(self, path: str, keys: Mapping[str, Value]) -> Callable[[Row], list[str]]:
@@ -194,15 +195,6 @@ class _TasksFile:
         if not fields:
             self._reader.fail(value.line, f"the template {template!r} names no {{field}}")
         return template
-
-    def _separators(self, value: Value) -> dict[str, str]:
-        separators = self._reader.mapping(value)
-        for separator in separators.values():
-            if not isinstance(separator.content, str):
-                self._reader.fail(
-                    separator.line, f"expected what to put between, found {shown(separator)}"
-                )
-        return {name: separator.content for name, separator in separators.items()}
 
     def _rewording(self, value: Value) -> Rewording:
         keys = self._reader.mapping(value, ("inputs", "name", "targets", "labels"))

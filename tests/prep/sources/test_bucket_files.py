@@ -1,5 +1,8 @@
 """Raw files in a bucket."""
 
+import dataclasses
+import gzip
+
 import google_crc32c
 import pytest
 
@@ -77,3 +80,27 @@ def test_a_bucket_that_is_not_there(bucket, rte_options):
     options = rte_options(data_dir="gs://no-such-bucket/raw")
     with pytest.raises(DataError, match="no such bucket: gs://no-such-bucket"):
         build_dataset(options, report=silent)
+
+
+def test_copies_of_what_was_removed_or_packed_are_forgotten(
+    raw, rte_options, rte_data, tmp_path, emulator
+):
+    layout = get_task("rte").source.layouts[0]
+    files = {**layout.files, "train": dataclasses.replace(layout.files["train"], name="tra*.tsv")}
+    source = dataclasses.replace(
+        get_task("rte").source, layouts=(dataclasses.replace(layout, files=files),)
+    )
+    task = dataclasses.replace(get_task("rte"), source=source)
+    more = (rte_data / "rte" / "train.tsv").read_bytes()
+    put(f"{raw}/rte", "train-2.tsv", more, tmp_path)
+    options = {"data_dir": raw, "tasks": (task,)}
+    manifest = build_dataset(rte_options(out=tmp_path / "first", **options), report=silent)
+    assert manifest.task("rte").split("train").examples == 60
+    with BucketFolder(f"{raw}/rte") as bucket:
+        bucket.remove(bucket.list_objects()["train-2.tsv"])
+        bucket.remove(bucket.list_objects()["dev.tsv"])
+    changed = (rte_data / "rte" / "dev.tsv").read_bytes().replace(b"cat", b"dog")
+    put(f"{raw}/rte", "dev.tsv.gz", gzip.compress(changed), tmp_path)
+    manifest = build_dataset(rte_options(out=tmp_path / "second", **options), report=silent)
+    assert manifest.task("rte").split("train").examples == 30
+    assert manifest.task("rte").sources[-1].file == "rte/dev.tsv.gz"

@@ -95,3 +95,23 @@ def test_carving_depends_on_the_seed_alone():
     assert (first == again).all()
     assert (first != other).any()
     assert first.sum() == other.sum() == 80
+
+
+def test_a_pattern_stands_for_all_files_that_match_in_the_order_of_their_names(tmp_path):
+    folder = tmp_path / "rte"
+    folder.mkdir()
+    for name in ("part-2.tsv", "part-1.tsv", "part-10.tsv", "other.tsv"):
+        row = f"{name}\ta\tb\tentailment\n"
+        (folder / name).write_text("index\tsentence1\tsentence2\tlabel\n" + row)
+    layout = Layout({"train": FileSpec("part-*.tsv", "tsv")})
+    task = dataclasses.replace(RTE, source=FileSource(("rte",), (layout,)))
+    plan = plan_task(task, tmp_path, 8)
+    names = [source.file for source in plan.sources]
+    assert names == ["rte/part-1.tsv", "rte/part-10.tsv", "rte/part-2.tsv"]
+    assert plan.splits[0].rows == 3
+    for file in folder.glob("part-*"):
+        file.unlink()
+    with pytest.raises(DataError, match=r"missing rte/part-\*\.tsv"):
+        plan_task(task, tmp_path, 8)
+    (folder / "part-*.tsv").write_text("index\tsentence1\tsentence2\tlabel\n1\ta\tb\tentailment\n")
+    assert plan_task(task, tmp_path, 8).splits[0].rows == 1  # a file may be called so
