@@ -127,9 +127,10 @@ def train_owned(
         report_left_out(settings, manifest, report)
     report(describe(settings, model, batches, strategy, first))
     report(exports)
-    validator = make_validator(settings, manifest, model, strategy)
-    report_unused(settings, validator, report)
     log = MetricsLog(folder, first)
+    is_validated = first == last == log.last_step("validation")
+    validator = None if is_validated else make_validator(settings, manifest, model, strategy)
+    report_unused(settings, is_validated or validator is not None, report)
     callbacks = make_callbacks(settings, checkpoints, validator, log, report, first)
     if first < last:
         fit_model.fit(

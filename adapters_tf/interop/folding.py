@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 import warnings
 from collections.abc import Callable, Mapping
@@ -30,6 +31,7 @@ from adapters_tf.task_adapters.composing import refuse_frozen
 from adapters_tf.task_adapters.folder import row_of
 
 MANIFEST_FILE = "dataset.json"
+_UNFINISHED = ".tokenizer-"  # the folder where its files are made
 NOT_UNIGRAM = (
     "the vocabulary is not a unigram model as T5's own is; transformers 5 would take it for one and"
     " split words otherwise: read its tokenizer with transformers 4, or spiece.model itself"
@@ -161,11 +163,16 @@ def _write_tokenizer(content: bytes, sentinels: int, folder: Path) -> None:
     vocabulary = SentencePieceProcessor(model_proto=content)
     first = map(vocabulary.piece_to_id, ("<extra_id_0>", "▁<extra_id_0>"))
     added = sentinels if set(first) == {vocabulary.unk_id()} else 0  # mT5's holds its own
-    with tempfile.TemporaryDirectory() as place:
+    folder.mkdir(parents=True, exist_ok=True)
+    for leftover in folder.glob(f"{_UNFINISHED}*"):  # of a program that was killed
+        shutil.rmtree(leftover, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=_UNFINISHED, dir=folder) as place:
         file = Path(place) / "spiece.model"
         file.write_bytes(content)
         # As the published T5 tokenizers; the other way needs protobuf to load.
         tokenizer = T5Tokenizer(str(file), extra_ids=added, legacy=True)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            tokenizer.save_pretrained(folder)
+            written = tokenizer.save_pretrained(Path(place) / "whole")
+        for name in sorted({Path(one).name for one in written if Path(one).is_file()}):
+            (Path(place) / "whole" / name).replace(folder / name)

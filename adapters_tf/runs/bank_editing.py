@@ -10,6 +10,8 @@ import tensorflow as tf
 
 from adapters_tf.errors import ConfigurationError, suggest
 from adapters_tf.files.adapter_files import ADAPTERS_FOLDER, read_task
+from adapters_tf.files.tensors import write_text
+from adapters_tf.files.whole_folder import replaced_folder
 from adapters_tf.model.task_model import TaskModel
 from adapters_tf.runs.config import CHECKPOINTS, CONFIG_FILE, config_text
 from adapters_tf.runs.loading import LoadedRun, build_model, trainable_checkpoint
@@ -97,14 +99,15 @@ def write_run(model: TaskModel, settings: ResolvedRun, origin: Path, step: int, 
 
     Raises:
         ConfigurationError: Something is there.
+        OSError: The disk refuses; nothing is there then.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ConfigurationError(f"{out} holds something already; choose a new folder")
-    out.mkdir(parents=True, exist_ok=True)
-    for task in model.task_names:
-        save_task(model, task, out / ADAPTERS_FOLDER / task)
-    hand_on_sources(origin, out)
-    checkpoint = trainable_checkpoint(model, step=tf.Variable(step, dtype=tf.int64))
-    tf.train.CheckpointManager(checkpoint, str(out / CHECKPOINTS["best"]), 1).save(step)
     described = replace(settings, run=str(out.resolve()), bank_of=str(origin.resolve()))
-    (out / CONFIG_FILE).write_text(config_text(described), encoding="utf-8")
+    checkpoint = trainable_checkpoint(model, step=tf.Variable(step, dtype=tf.int64))
+    with replaced_folder(out) as partial:
+        for task in model.task_names:
+            save_task(model, task, partial / ADAPTERS_FOLDER / task)
+        hand_on_sources(origin, partial)
+        tf.train.CheckpointManager(checkpoint, str(partial / CHECKPOINTS["best"]), 1).save(step)
+        write_text(partial / CONFIG_FILE, config_text(described))

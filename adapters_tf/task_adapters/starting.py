@@ -8,7 +8,7 @@ from pathlib import Path
 from adapters_tf.errors import ConfigurationError, WeightsError, suggest
 from adapters_tf.files.adapter_files import WEIGHTS_FILE, read_task
 from adapters_tf.files.embeddings_file import find_embeddings, read_embeddings
-from adapters_tf.methods.trained.folders import find_task_folders
+from adapters_tf.methods.trained.folders import find_task_folders, refuse_cut_off
 from adapters_tf.model.task_model import TaskModel
 from adapters_tf.task_adapters.embedding import cosine_matrix
 from adapters_tf.task_adapters.folder import assign_tasks, check_settings, is_task_folder
@@ -79,6 +79,7 @@ def _find_folders(folder: str, tasks: Sequence[str], nearest_by: str) -> dict[st
     if is_task_folder(folder):
         return dict.fromkeys(tasks, folder)
     present = find_task_folders((folder,))
+    refuse_cut_off(Path(folder), tasks)
     chosen = {task: task for task in tasks if task in present}
     if nearest_by:
         new = [task for task in tasks if task not in present]

@@ -170,12 +170,12 @@ def _open(
     paths = [Path(found.path) for found in whole_checkpoints(folder, report)][::-1]
     (folder / INDEX).unlink(missing_ok=True)
     if paths:
+        lines = [f'model_checkpoint_path: "{paths[-1].name}"']
+        lines += [f'all_model_checkpoint_paths: "{path.name}"' for path in paths]
+        lines += [
+            f"all_model_checkpoint_timestamps: {number + 1}.0" for number in range(len(paths))
+        ]
         # A manager deletes none but those that are newer than what it says it keeps for good.
-        tf.compat.v1.train.update_checkpoint_state(
-            str(folder),
-            paths[-1].name,
-            [path.name for path in paths],
-            all_model_checkpoint_timestamps=[float(number) for number in range(1, len(paths) + 1)],
-            last_preserved_timestamp=0.5,
-        )
+        lines.append("last_preserved_timestamp: 0.5")
+        write_atomically(folder / INDEX, "\n".join([*lines, ""]).encode())
     return tf.train.CheckpointManager(checkpoint, str(folder), max_to_keep=keep)

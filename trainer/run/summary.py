@@ -30,14 +30,12 @@ def report_left_out(
         report(f"without a split {settings.data.train_split!r}: {', '.join(others)}")
 
 
-def report_unused(
-    settings: ResolvedRun, validator: object | None, report: Callable[[str], None]
-) -> None:
+def report_unused(settings: ResolvedRun, is_validated: bool, report: Callable[[str], None]) -> None:
     """Say what was asked for and has no effect in this run.
 
     Args:
         settings: Of the run.
-        validator: What validates the tasks; None where nothing does.
+        is_validated: Whether a task has the split for it.
         report: Called with a line for each.
     """
     chosen = split_methods(settings.adapters.method)
@@ -47,7 +45,7 @@ def report_unused(
             f"note: adapters.settings of {', '.join(others)} are not used: adapters.method is "
             f"{settings.adapters.method!r}"
         )
-    if validator is None:
+    if not is_validated:
         report(
             f"note: no task has a split {settings.data.validation_split!r}: nothing is validated, "
             "and the last step's weights are taken"

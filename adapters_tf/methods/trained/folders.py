@@ -7,6 +7,8 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from adapters_tf.errors import ConfigurationError, WeightsError, suggest
 from adapters_tf.files.adapter_files import ADAPTERS_FOLDER, CONFIG_FILE, read_settings, read_task
 from adapters_tf.methods.bottleneck import BottleneckConfig
@@ -15,6 +17,7 @@ from adapters_tf.methods.method import training_only_fields
 from adapters_tf.methods.trained.adapters import TrainedAdapters
 from adapters_tf.methods.trained.dense_compacter import dense_settings, dense_tensors
 
+RUN_CONFIG = "config.yaml"  # of a run folder
 COMPOSABLE: Mapping[str, type] = {"bottleneck": BottleneckConfig, "compacter": CompacterConfig}
 
 
@@ -64,7 +67,10 @@ def choose_task_folders(of: str | Sequence[str], tasks: Sequence[str] = ()) -> d
         ConfigurationError: Nothing was named, no such task, or one name twice.
         WeightsError: There is no adapter in a folder.
     """
-    found = find_task_folders((of,) if isinstance(of, str) else of)
+    places = (of,) if isinstance(of, str) else of
+    found = find_task_folders(places)
+    for folder in map(Path, places):
+        refuse_cut_off(folder, tasks)
     for task in tasks:
         if task not in found:
             raise ConfigurationError(f"{of} has no adapter {task!r}; {suggest(task, found)}")
@@ -101,6 +107,35 @@ def find_task_folders(of: Sequence[str]) -> dict[str, Path]:
                 )
             found[task_folder.name] = task_folder
     return found
+
+
+def refuse_cut_off(run: Path, tasks: Sequence[str] = ()) -> None:
+    """Refuse a run whose adapters were not all written, where those that lack are wanted.
+
+    Args:
+        run: A run folder; any other is left alone.
+        tasks: Those that are wanted; none for all that the run has.
+
+    Raises:
+        WeightsError: Adapters lack.
+    """
+    file = run / RUN_CONFIG
+    if not file.is_file():
+        return
+    try:
+        tree = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError):
+        return  # whoever reads the run says so
+    own = tree.get("tasks") if isinstance(tree, dict) else None
+    present = {path.parent.name for path in (run / ADAPTERS_FOLDER).glob(f"[!.]*/{CONFIG_FILE}")}
+    missing = [
+        str(task) for task in own or () if task not in present and (not tasks or task in tasks)
+    ]
+    if missing:
+        raise WeightsError(
+            f"{run} holds no adapters of {', '.join(missing)}: its training or export was cut off; "
+            "the same command of the trainer writes them"
+        )
 
 
 def _check_alike(settings: Mapping[str, Any]) -> None:

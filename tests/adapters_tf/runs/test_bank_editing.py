@@ -18,6 +18,7 @@ from adapters_tf import (
 from adapters_tf.__main__ import main as adapters_command
 from adapters_tf.errors import run_command
 from adapters_tf.files.embeddings_file import save_embeddings
+from adapters_tf.runs import bank_editing
 from adapters_tf.runs.bank_editing import edit_names
 from adapters_tf.runs.config import read_config
 from adapters_tf.runs.loading import build_model
@@ -198,3 +199,21 @@ def test_tasks_start_on_every_replica(lora_run, four_replicas):
         assert len(copies) == 4
         for values in copies:
             np.testing.assert_array_equal(values[1], expected[path])
+
+
+def test_a_bank_that_was_cut_off_leaves_no_folder(lora_run, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    run = load_run(lora_run)
+    settings = run.settings
+
+    def end(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(bank_editing, "write_text", end)
+    with pytest.raises(KeyboardInterrupt):
+        bank_editing.write_run(run.model, settings, lora_run, 7, out)
+    assert not out.exists()
+    monkeypatch.undo()
+    bank_editing.write_run(run.model, settings, lora_run, 7, out)
+    again = load_run(out)
+    assert (again.step, again.settings.bank_of) == (7, str(lora_run))

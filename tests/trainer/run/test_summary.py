@@ -119,10 +119,10 @@ def test_tasks_that_are_left_out_are_named():
 
 def test_what_has_no_effect_is_said():
     said = []
-    report_unused(SETTINGS, object(), said.append)
+    report_unused(SETTINGS, True, said.append)
     assert said == []
     adapters = AdapterConfig("lora", {"lora": {"rank": 2}, "houlsby": {}, "prompt": {}})
-    report_unused(dataclasses.replace(SETTINGS, adapters=adapters), None, said.append)
+    report_unused(dataclasses.replace(SETTINGS, adapters=adapters), False, said.append)
     assert said == [
         "note: adapters.settings of houlsby, prompt are not used: adapters.method is 'lora'",
         "note: no task has a split 'validation': nothing is validated, and the last step's weights"
