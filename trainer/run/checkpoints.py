@@ -151,6 +151,11 @@ class RunCheckpoints:
             return None
         return value if isinstance(value, float | int) and math.isfinite(value) else None
 
+    def has_lost_best(self) -> bool:
+        """Tell whether there was a best checkpoint and none of it is whole."""
+        is_whole = self.best.latest_checkpoint is not None
+        return not is_whole and bool(list_checkpoints(Path(self.best.directory)))
+
     def restore_best(self) -> int:
         """Read the best checkpoint's weights; the last ones stay where there is no whole best.
 

@@ -28,6 +28,11 @@ def export(
     Raises:
         DataError: The disk refuses; the run can be gone on with.
     """
+    if checkpoints.has_lost_best():
+        exported = [one for one in (ADAPTERS_FOLDER, BACKBONE_FOLDER) if (folder / one).exists()]
+        if exported:
+            report(f"{folder / exported[0]} stays as it is: the best checkpoint is damaged")
+            return
     step = checkpoints.restore_best()
     try:
         report(f"{_write(folder, model)} (weights of step {step})")

@@ -211,7 +211,7 @@ def test_a_best_that_is_damaged_is_none(run, tmp_path):
     said = []
     _, again = run(report=said.append)
     assert again.restore() == 10 and again.restore_best() == 10 and again.best_value() is None
-    assert len(said) == 1 and "best/ckpt-5 is damaged" in said[0]
+    assert len(said) == 1 and "best/ckpt-5 is damaged" in said[0] and again.has_lost_best()
     assert again.save_if_best(15, "mean", 0.25)
     (tmp_path / "best.json").write_text("{")
     assert again.best_value() is None and "best.json is damaged" in said[-1]

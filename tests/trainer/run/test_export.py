@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture
 def checkpoints():
     """Checkpoints whose best one is step 7; its weights are the model's already."""
-    return types.SimpleNamespace(restore_best=lambda: 7)
+    return types.SimpleNamespace(restore_best=lambda: 7, has_lost_best=lambda: False)
 
 
 def test_each_task_gets_a_folder(make_model, checkpoints, tmp_path):
@@ -49,7 +49,7 @@ def test_the_weights_are_those_of_the_best_checkpoint(make_model, tmp_path):
             variable.assign(variable * 0.0 + 0.25)
         return 3
 
-    checkpoints = types.SimpleNamespace(restore_best=restore_best)
+    checkpoints = types.SimpleNamespace(restore_best=restore_best, has_lost_best=lambda: False)
     export(tmp_path, model, checkpoints, lambda line: None)
     tensors = load_file(str(tmp_path / "adapters" / "a" / "adapter_model.safetensors"))
     assert all((tensor == 0.25).all() for tensor in tensors.values())
@@ -71,3 +71,12 @@ def test_what_the_disk_refuses_is_said_and_can_be_written_later(
     written = [file for file in tmp_path.rglob("*") if file.is_file()]
     assert written == []
     export(tmp_path, model, checkpoints, lambda line: None)
+
+
+def test_what_was_exported_stays_where_the_best_checkpoint_is_damaged(make_model, tmp_path):
+    said = []
+    lost = types.SimpleNamespace(has_lost_best=lambda: True)
+    (tmp_path / "adapters").mkdir()
+    export(tmp_path, make_model(), lost, said.append)
+    assert said == [f"{tmp_path / 'adapters'} stays as it is: the best checkpoint is damaged"]
+    assert not list((tmp_path / "adapters").iterdir())
