@@ -7,12 +7,11 @@ a quoted field may hold line feeds, is parsed on the reading side.
 
 import contextlib
 import dataclasses
-import gzip
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import IO, Any, cast
 
 from prep.errors import DataError
 from prep.sources.declarations import FileSpec
@@ -28,8 +27,9 @@ from prep.sources.formats import (
     row_of_columns,
     row_units,
 )
-from prep.sources.opening import as_data_errors, open_binary
+from prep.sources.opening import as_data_errors, is_plain, open_binary
 from prep.sources.row import BlankLineError, Row, RowError, shown_row
+from prep.sources.whole_rows import excel_rows, paragraph_rows, parallel_rows
 
 _LINE_FORMATS = ("tsv", "jsonl", "lines")
 _ROWS_TO_KNOW = 100  # first rows of a file, whose fields are its fields
@@ -95,15 +95,15 @@ def read_blocks(path: Path, spec: FileSpec, rows_per_block: int) -> Iterator[Blo
             yield dataclasses.replace(block, columns=columns, spec=spec)
         return
     with as_data_errors(path), open_binary(path) as opened, contextlib.ExitStack() as stack:
-        file, is_plain = opened, not isinstance(opened, gzip.GzipFile)
+        file, is_on_disk = opened, is_plain(opened)
         if spec.format in _LINE_FORMATS and has_wide_line_feeds(spec.encoding):
-            file, is_plain = stack.enter_context(as_utf8(opened, spec.encoding)), False
+            file, is_on_disk = stack.enter_context(as_utf8(opened, spec.encoding)), False
             spec = dataclasses.replace(spec, encoding="utf-8")
-        units = row_units(file, spec, path)
+        units = _open_units(file, spec, path)
         columns = _take_columns(units, spec, path)
         header_rows = int(spec.has_columns and not spec.columns)
         parts: Iterator[tuple[Any, int]] = _cut(units, rows_per_block)
-        if spec.format in _LINE_FORMATS and is_plain:
+        if spec.format in _LINE_FORMATS and is_on_disk:
             parts = find_lines(path, file.tell(), rows_per_block)
         index = 0
         for payload, count in parts:
@@ -205,12 +205,23 @@ def columns_of(path: Path, spec: FileSpec) -> tuple[str, ...]:
 
 def _check_wide_encoding(path: Path, spec: FileSpec) -> None:
     """Refuse a text file in UTF-16 that is not said to be so: half of its bytes are NULs."""
-    if spec.format in ("folder", "parquet", "json") or has_wide_line_feeds(spec.encoding):
+    if spec.format in ("folder", "parquet", "json", "excel") or has_wide_line_feeds(spec.encoding):
         return
     with as_data_errors(path), open_binary(path) as file:
         found = find_wide_encoding(file.read(_SAMPLE_BYTES))
     if found:
         raise DataError(f"{path} is no {spec.encoding}; `encoding: {found}` would read it")
+
+
+def _open_units(file: IO[bytes], spec: FileSpec, path: Path) -> Iterator[Any]:
+    """Cut a file into pieces of one row each, or make its rows."""
+    if spec.format == "paragraphs":
+        return paragraph_rows(file, spec)
+    if spec.format == "parallel":
+        return parallel_rows(file, spec, path)
+    if spec.format == "excel":
+        return excel_rows(file, spec, path)
+    return row_units(file, spec, path)
 
 
 def _cut(units: Iterator[Any], rows_per_block: int) -> Iterator[tuple[Any, int]]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import google_crc32c
 
 from prep.errors import DataError
-from prep.sources.declarations import FileSource, is_pattern
+from prep.sources.declarations import COMPRESSIONS, FileSource, is_pattern
 
 if TYPE_CHECKING:
     from prep.storage.bucket import RemoteObject
@@ -51,7 +51,7 @@ def fetch_sources(task: str, source: FileSource, address: str) -> Path:
         wanted = [
             _objects_of(name, present[folder])
             for spec in layout.files.values()
-            for name in (spec.name, *spec.parts)
+            for name in spec.names
         ]
         if all(wanted):
             _forget_removed(cache / folder, present[folder])
@@ -94,7 +94,7 @@ def _objects_of(name: str, present: Mapping[str, RemoteObject]) -> list[RemoteOb
             for key in sorted(present)
             if key.count("/") == depth and fnmatch.fnmatchcase(key, name)
         ]
-    for candidate in (name, f"{name}.gz"):
+    for candidate in (name, *(f"{name}{suffix}" for suffix in COMPRESSIONS)):
         if candidate in present:
             return [present[candidate]]
     return [found for key, found in present.items() if key.startswith(f"{name}/")]

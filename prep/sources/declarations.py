@@ -14,9 +14,21 @@ from prep.sources.encodings import check_encoding
 from prep.sources.row import Row
 
 RowFunction = Callable[[Row], Row | Iterable[Row] | None]
-FileFormat = Literal["csv", "tsv", "jsonl", "lines", "json", "parquet", "folder"]
+FileFormat = Literal[
+    "csv",
+    "tsv",
+    "jsonl",
+    "lines",
+    "paragraphs",
+    "parallel",
+    "json",
+    "parquet",
+    "excel",
+    "folder",
+]
 FILE_FORMATS: tuple[str, ...] = get_args(FileFormat)
 SOURCES = ("files", "tfds", "hf")
+COMPRESSIONS = (".gz", ".zst")  # a file is found with these behind its name as well
 
 _NAME = re.compile(r"\w[\w-]*")
 _MEANT = {"training": "train", "val": "validation", "valid": "validation", "testing": "test"}
@@ -63,12 +75,14 @@ class FileSpec:
     """How one file is laid out.
 
     Attributes:
-        name: Relative to the task's folder; `name` + ".gz" is found as well. With "*", "?" or
+        name: Relative to the task's folder; also with ".gz" or ".zst" behind. With "*", "?" or
             "[…]" in it, all files whose names match, in the order of their names.
         format: "csv" honours quotes, "tsv" takes every quote literally, "jsonl" has one object per
-            line, "lines" gives rows with the single field "line", "json" is one document (read
-            whole), "parquet" a table, "folder" a folder of .txt files, which are rows with the
-            fields "text", "file" and "folder" (their names).
+            line, "lines" gives rows with the single field "line", "paragraphs" rows with the field
+            "text" of what lies between blank lines, "parallel" takes the lines of several files
+            together, "json" is one document (read whole), "parquet" a table, "excel" a sheet of a
+            workbook (.xlsx), "folder" a folder of .txt files, which are rows with the fields
+            "text", "file" and "folder" (their names).
         columns: Names of the columns of a file without header; empty if its first row is one.
         encoding: A Python codec.
         delimiter: Between columns; empty for the format's own (comma or tab).
@@ -78,6 +92,8 @@ class FileSpec:
         records: The way to the rows of a "json" document, one key per level of nesting, each
             naming a list; a row has the other fields of every level it lies in.
         parts: Further files of the same kind, read after the first.
+        beside: Of "parallel", the other files; `columns` names a field for the lines of each.
+        sheet: Of "excel", the sheet; empty for the first.
     """
 
     name: str
@@ -89,6 +105,8 @@ class FileSpec:
     records: tuple[str, ...] = ()
     parts: tuple[str, ...] = ()
     escape: str = ""
+    beside: tuple[str, ...] = ()
+    sheet: str = ""
 
     def __post_init__(self) -> None:
         check_encoding(self.encoding)
@@ -96,10 +114,24 @@ class FileSpec:
             given = getattr(self, name)
             if self.format == "csv" and (len(given) > 1 or given in ('"', "\r", "\n")):
                 raise UsageError(f"{name} {given!r}: in CSV it is one character, and no quote")
+        is_parallel = self.format == "parallel"
+        if is_parallel != bool(self.beside) or (
+            is_parallel and (len(self.columns) != len(self.beside) + 1 or self.parts)
+        ):
+            raise UsageError(f"{self.name}: parallel files have a column each, and no parts")
+        if is_parallel and any(map(is_pattern, self.names)):
+            raise UsageError(f"{self.name}: parallel files are named one by one")
+        if self.sheet and self.format != "excel":
+            raise UsageError(f"sheet is for Excel, not for {self.format}")
         if self.escape and self.format != "csv":
             raise UsageError(f"escape is for CSV, not for {self.format}")
         if self.has_columns and not self.separator.strip("\r\n"):
             raise UsageError(f"delimiter {self.delimiter!r}: lines end there")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every file: the first, those after it, and those beside it."""
+        return (self.name, *self.parts, *self.beside)
 
     @property
     def has_columns(self) -> bool:

@@ -292,6 +292,19 @@ def _has_lone_surrogate(text: str) -> bool:
     return not text.isascii() and any(ord(character) in _LONE_SURROGATES for character in text)
 
 
+def undecodable(text: str, encoding: str) -> RowError | None:
+    """Tell what could not be decoded.
+
+    Args:
+        text: As "surrogateescape" decoded it.
+        encoding: What it was taken for.
+
+    Returns:
+        What is wrong with the row; None where all is well.
+    """
+    return _undecodable(text, encoding) if _has_lone_surrogate(text) else None
+
+
 def _undecodable(line: str, encoding: str) -> RowError:
     place, byte = next(
         (place, ord(character) - 0xDC00)

@@ -2,18 +2,21 @@
 
 import contextlib
 import gzip
+import io
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Any, cast
 
 from prep.errors import DataError
 
 _GZIP_MAGIC = b"\x1f\x8b"
+_ZSTD_BUFFER = 1 << 20
+_ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 
 
 def open_binary(path: Path) -> IO[bytes]:
-    """Open a file for reading bytes, through gzip if its content is gzipped, whatever its name.
+    """Open a file for reading bytes, through gzip or zstd where its content is such.
 
     Args:
         path: The file.
@@ -25,12 +28,44 @@ def open_binary(path: Path) -> IO[bytes]:
         OSError: If it cannot be opened.
     """
     file = path.open("rb")
-    is_compressed = file.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
+    start = file.read(len(_ZSTD_MAGIC))
     file.seek(0)
-    if is_compressed:
+    if start.startswith(_GZIP_MAGIC):
         file.close()
         return cast("IO[bytes]", gzip.open(path, "rb"))
+    if start == _ZSTD_MAGIC:
+        file.close()
+        return _open_zstd(path)
     return file
+
+
+def is_plain(file: IO[bytes]) -> bool:
+    """Tell whether a file that `open_binary` opened is read as it lies on the disk."""
+    raw = getattr(file, "raw", None)
+    return isinstance(file, io.BufferedReader) and isinstance(raw, io.FileIO)
+
+
+def _open_zstd(path: Path) -> IO[bytes]:
+    import pyarrow  # Parquet needs it as well
+
+    class Stream(io.RawIOBase):
+        """Arrow's stream, whose end in the middle is an error of the data."""
+
+        def __init__(self) -> None:
+            self._stream = pyarrow.CompressedInputStream(pyarrow.OSFile(str(path)), "zstd")
+
+        def readable(self) -> bool:
+            return True
+
+        def readinto(self, buffer: Any) -> int:
+            try:
+                content = self._stream.read(len(buffer))
+            except OSError as error:
+                raise DataError(f"{path} is a corrupt or truncated zstd file: {error}") from error
+            buffer[: len(content)] = content
+            return len(content)
+
+    return io.BufferedReader(Stream(), _ZSTD_BUFFER)
 
 
 @contextlib.contextmanager

@@ -18,6 +18,7 @@ from prep.errors import DataError, UsageError, nearest
 from prep.sources.blocks import Block, columns_of, read_blocks, rows_as_blocks
 from prep.sources.bucket_files import fetch_sources
 from prep.sources.declarations import (
+    COMPRESSIONS,
     FileSource,
     FileSpec,
     GeneratedSource,
@@ -105,7 +106,7 @@ def find_layout(task: Task, source: FileSource, data_dir: Path) -> FoundLayout:
         paths = {
             name: _existing(data_dir / folder, name)
             for spec in layout.files.values()
-            for name in (spec.name, *spec.parts)
+            for name in spec.names
         }
         found = {name: some for name, some in paths.items() if some}
         if len(found) == len(paths):
@@ -113,7 +114,7 @@ def find_layout(task: Task, source: FileSource, data_dir: Path) -> FoundLayout:
                 split: tuple(path for name in (spec.name, *spec.parts) for path in found[name])
                 for split, spec in layout.files.items()
             }
-            return FoundLayout(layout, folder, of_split)
+            return FoundLayout(_with_places(layout, found), folder, of_split)
         missing.append(" and ".join(f"{folder}/{name}" for name in paths if name not in found))
     raise DataError(
         f"task {task.name!r}: its files are not below {data_dir}; missing "
@@ -121,13 +122,24 @@ def find_layout(task: Task, source: FileSource, data_dir: Path) -> FoundLayout:
     )
 
 
+def _with_places(layout: Layout, found: Mapping[str, list[Path]]) -> Layout:
+    """Say where the files are that are read beside others."""
+    files = {
+        split: dataclasses.replace(spec, beside=tuple(str(found[name][0]) for name in spec.beside))
+        if spec.beside
+        else spec
+        for split, spec in layout.files.items()
+    }
+    return dataclasses.replace(layout, files=files)
+
+
 def _existing(folder: Path, name: str) -> list[Path]:
     """Find a file, compressed or not, or all files that a pattern such as "part-*.csv" names."""
     if is_pattern(name) and not (folder / name).exists():
         return sorted(path for path in folder.glob(name) if path.is_file())
     path = folder / name
-    compressed = path.with_name(path.name + ".gz")
-    return [file for file in (path, compressed) if file.exists()][:1]
+    compressed = (path.with_name(path.name + suffix) for suffix in COMPRESSIONS)
+    return [file for file in (path, *compressed) if file.exists()][:1]
 
 
 def _plan_files(task: Task, found: FoundLayout, shard_records: int) -> TaskPlan:
@@ -155,6 +167,12 @@ def _plan_files(task: Task, found: FoundLayout, shard_records: int) -> TaskPlan:
         sources += [
             SourceEntry(f"{found.folder}/{path.name}", _file_sha256(path), count, names)
             for path, count in zip(paths, rows, strict=True)
+        ]
+        sources += [
+            SourceEntry(
+                f"{found.folder}/{Path(path).name}", _file_sha256(Path(path)), rows[0], names
+            )
+            for path in spec.beside
         ]
     return TaskPlan(task, order_splits(splits), tuple(sources), tuple(notes))
 

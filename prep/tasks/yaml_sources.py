@@ -7,6 +7,7 @@ from typing import Any, get_args
 
 from prep.errors import UsageError, nearest
 from prep.sources.declarations import (
+    COMPRESSIONS,
     FILE_FORMATS,
     Carve,
     FileFormat,
@@ -20,7 +21,9 @@ from prep.sources.declarations import (
 from prep.tasks.yaml_values import Value, YamlReader, line_about
 
 _SUFFIX_FORMATS = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".json": "json"}
-_SUFFIX_FORMATS |= {".parquet": "parquet", ".txt": "lines"}
+_SUFFIX_FORMATS |= {".parquet": "parquet", ".txt": "lines", ".xlsx": "excel"}
+
+_FILE_KEYS = tuple(one.name for one in dataclasses.fields(FileSpec) if one.name != "beside")
 
 
 def read_tfds(reader: YamlReader, value: Value) -> TfdsSource:
@@ -79,11 +82,27 @@ def _check_splits(reader: YamlReader, splits: Mapping[str, Value]) -> None:
             reader.fail(value.line, str(error))
 
 
+def _parallel(reader: YamlReader, value: Value) -> FileSpec:
+    """Read files side by side: a field for the lines of each."""
+    keys = reader.mapping(value, ("parallel", "encoding"))
+    names = reader.text_of_text(keys["parallel"])
+    if len(names) < 2:
+        reader.fail(value.line, "parallel: expected a field and its file, for two files or more")
+    first, *beside = names.values()
+    encoding = reader.text(keys["encoding"]) if "encoding" in keys else "utf-8"
+    try:
+        return FileSpec(first, "parallel", tuple(names), encoding, beside=tuple(beside))
+    except UsageError as error:
+        reader.fail(line_about(str(error), keys, value.line), str(error))
+
+
 def _file(reader: YamlReader, value: Value) -> FileSpec:
+    if isinstance(value.content, dict) and "parallel" in value.content:
+        return _parallel(reader, value)
     keys = (
         {"name": value}
         if isinstance(value.content, str)
-        else reader.mapping(value, tuple(field.name for field in dataclasses.fields(FileSpec)))
+        else reader.mapping(value, ("parallel", *_FILE_KEYS))
     )
     if "name" not in keys:
         reader.fail(value.line, "expected the 'name' of a file")
@@ -95,6 +114,7 @@ def _file(reader: YamlReader, value: Value) -> FileSpec:
             ("encoding", reader.text),
             ("delimiter", reader.text),
             ("escape", reader.text),
+            ("sheet", reader.text),
             ("rename", reader.text_of_text),
             ("records", reader.texts),
             ("parts", reader.texts),
@@ -109,7 +129,9 @@ def _file(reader: YamlReader, value: Value) -> FileSpec:
 
 
 def _format(reader: YamlReader, name: str, given: Value | None, line: int) -> FileFormat:
-    suffix = Path(name.removesuffix(".gz")).suffix
+    for compression in COMPRESSIONS:
+        name = name.removesuffix(compression)
+    suffix = Path(name).suffix
     chosen = reader.text(given) if given else _SUFFIX_FORMATS.get(suffix, "")
     for known in get_args(FileFormat):
         if chosen == known:
