@@ -83,16 +83,18 @@ def _summarize(manifest: Manifest) -> list[str]:
             lines.append(
                 f"{task.name:<22} {name:<12} {split.examples:>9,} {tokens:>11,}"
                 f" {split.truncated:>9,} {split.rejected:>8,}"
-                + (f" ({reasons}; see {task.name}/rejected.jsonl)" if reasons else "")
             )
+            if reasons:
+                lines.append(f"  rejected: {reasons}; see {task.name}/rejected.jsonl")
             lines += [f"  {note}" for note in _describe_odd_rows(split)]
     if manifest.packing and manifest.packing.rows:
         lines += [*describe_packing(manifest.packing), describe_target_lengths(manifest)]
     lines += [
-        f"note: {task.name}, {name}: {describe_unknown(split)}"
+        f"note: {task.name}, {name}: {line}"
         for task in manifest.tasks.values()
         for name, split in task.splits.items()
         if loses_much(split)
+        for line in describe_unknown(split)
     ]
     lines += [f"failed: {name}: {reason}" for name, reason in manifest.failed.items()]
     return lines

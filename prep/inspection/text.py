@@ -146,7 +146,7 @@ def describe_losses(entry: SplitEntry) -> Iterator[str]:
         f"truncated: {entry.truncated:,} ({share:.1%}), targets among them:"
         f" {entry.truncated_targets:,}"
     )
-    yield describe_unknown(entry)
+    yield from describe_unknown(entry)
     reasons = ", ".join(f"{count:,} × {why}" for why, count in entry.rejected_reasons.items())
     yield f"rejected: {entry.rejected:,}" + (f" ({reasons})" if reasons else "")
     if entry.dropped or entry.expanded:
@@ -155,24 +155,25 @@ def describe_losses(entry: SplitEntry) -> Iterator[str]:
         yield f"duplicates: {count:,} examples have the inputs of one in {other}"
 
 
-def describe_unknown(entry: SplitEntry) -> str:
+def describe_unknown(entry: SplitEntry) -> list[str]:
     """Say how much of the texts the vocabulary does not know.
 
     Args:
         entry: The split.
 
     Returns:
-        One line.
+        A line for each side that has something of the kind.
     """
     sides = (
         ("input", entry.unknown_input_tokens, entry.input_tokens, entry.lossy_inputs),
         ("target", entry.unknown_target_tokens, entry.target_tokens, entry.lossy_targets),
     )
-    return "unknown to the vocabulary: " + "; ".join(
-        f"{unknown:,} {side} tokens ({unknown / max(tokens, 1):.1%}), {lossy:,} {side}s do not"
-        " decode back"
+    return [
+        f"unknown {side} tokens: {unknown:,} ({unknown / max(tokens, 1):.1%});"
+        f" {side}s that do not decode back: {lossy:,}"
         for side, unknown, tokens, lossy in sides
-    )
+        if unknown or lossy
+    ]
 
 
 def loses_much(entry: SplitEntry) -> bool:
@@ -222,7 +223,8 @@ def describe_mixture_rule(mixture: Mixture) -> str:
 def _describe_lengths(split: SplitSurvey) -> Iterator[str]:
     for name, counts in (("input", split.input_lengths), ("target", split.target_lengths)):
         drawn = f"{_sparkline(counts):<{_SPARK_BINS}}"
-        yield f"{f'{name} lengths:':<15} {drawn} {describe_lengths(counts)}"
+        yield f"{name} lengths: {describe_lengths(counts)}"
+        yield f"  {drawn}".rstrip()
 
 
 def _sparkline(counts: np.ndarray) -> str:

@@ -94,7 +94,8 @@ def test_unknown_tokens_are_counted_by_split_and_side(
     assert split.unknown_input_tokens == unknown > 0
     assert (split.lossy_inputs, split.unknown_target_tokens, split.lossy_targets) == (1, 1, 2)
     printed = capsys.readouterr().out
-    assert "note: own, train: unknown to the vocabulary: 1 input tokens (" in printed
-    assert "1 inputs do not decode back; 1 target tokens (" in printed
+    assert "note: own, train: unknown input tokens: 1 (" in printed
+    assert "inputs that do not decode back: 1\n" in printed
+    assert "unknown target tokens: 1 (" in printed
     assert "note: rte, " not in printed
-    assert "unknown to the vocabulary: 1 input" in "\n".join(describe_dataset(survey))
+    assert "unknown input tokens: 1 (" in "\n".join(describe_dataset(survey))
