@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from adapters_tf.errors import say_note
 from adapters_tf.runs.settings import ResolvedRun
 from prep import Manifest, TaskEntry, UsageError, nearest
 
@@ -31,6 +32,11 @@ def choose_tasks(
         return [manifest.task(name) for name in names]
     present = [manifest.tasks[name] for name in settings.tasks if name in manifest.tasks]
     chosen = [entry for entry in present if split in entry.splits]
+    left_out = [name for name in settings.tasks if name not in {entry.name for entry in chosen}]
+    if chosen and left_out:
+        say_note(
+            f"not scored, for the dataset has no split {split!r} of them: {', '.join(left_out)}"
+        )
     if not chosen:
         splits = {name for entry in present for name in entry.splits}
         raise UsageError(f"no task of the run has a split {split!r}; {nearest(split, splits)}")

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from adapters_tf.commands.arguments import read_weights, split_names
+from adapters_tf.errors import ConfigurationError
 from adapters_tf.interop.exchange import check_target
 from adapters_tf.model.task_model import TaskModel
 from adapters_tf.runs.loading import load_run, restore_run
@@ -26,8 +27,10 @@ def merge_command(options: argparse.Namespace) -> None:
         ConfigurationError: The weights are no numbers, or the folder to write holds something
             else.
     """
-    check_target(Path(options.out), OWN_MARK)
     tasks = split_names(options.tasks)
+    if len(set(tasks)) < 2 or len(set(tasks)) < len(tasks):
+        raise ConfigurationError(f"--tasks {options.tasks!r}: expected two or more different tasks")
+    check_target(Path(options.out), OWN_MARK)
     run = load_run(options.run, "none", tasks=tasks)
     start = shared_start(run.model, tasks)
     model = restore_run(run).model

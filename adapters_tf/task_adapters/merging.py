@@ -56,7 +56,11 @@ def merge_tasks(
     start = start or {}
     shares = np.ones(len(adapters)) if weights is None else np.asarray(weights, np.float64)
     merged = {}
-    for path in next(iter(adapters.values())):
+    first, *others = adapters.values()
+    for path in first:
+        if others and all(np.array_equal(first[path], other[path]) for other in others):
+            merged[path] = np.asarray(first[path], np.float32)  # what tasks share is no change
+            continue
         base = np.asarray(start.get(path, 0.0), np.float64)
         changes = np.stack([tensors[path] - base for tensors in adapters.values()])
         if how.startswith("dare"):

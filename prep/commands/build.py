@@ -96,6 +96,13 @@ def _summarize(manifest: Manifest) -> list[str]:
         if loses_much(split)
         for line in describe_unknown(split)
     ]
+    lines += [
+        f"note: {task.name}, {name}: no example has the answer {word!r}"
+        for task in manifest.tasks.values()
+        for name, split in task.splits.items()
+        for word, count in zip(task.label_words, split.label_counts, strict=False)
+        if not count and name == "train"
+    ]
     lines += [f"failed: {name}: {reason}" for name, reason in manifest.failed.items()]
     return lines
 

@@ -282,7 +282,7 @@ def row_of_columns(
     if not values:
         return BlankLineError()
     if any(map(_has_lone_surrogate, values)):
-        return _undecodable("".join(values), encoding)
+        return _undecodable(",".join(values), encoding)
     if len(values) != len(columns):
         return _wrong_width(values, columns)
     return dict(zip(columns, values, strict=True))

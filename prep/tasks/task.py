@@ -3,6 +3,7 @@
 It says everything there is to know about a task before its data is seen, and does nothing.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -124,6 +125,15 @@ class Task:
             raise UsageError(
                 f"task {self.name!r}: with answers, kind is generation and there are neither"
                 " targets nor labels"
+            )
+        if self.kind == "regression" and self.labels:
+            raise UsageError(f"task {self.name!r}: a regression has numbers for answers, no labels")
+        if self.kind in ("classification", "multiple_choice") and not self.labels:
+            raise UsageError(f"task {self.name!r}: labels are missing, which {self.kind} needs")
+        if self.language and not re.fullmatch(r"[a-z]{2,3}([-_]\w+)?", self.language):
+            raise UsageError(
+                f"task {self.name!r}: language {self.language!r}: expected a code of ISO 639, such"
+                " as en, de or zh"
             )
         if self.no_answer and not self.answers:
             raise UsageError(f"task {self.name!r}: no_answer is for a task with answers")

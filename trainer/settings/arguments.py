@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
 
+import yaml
 from jsonargparse import ArgumentParser, get_loader, set_loader
 
 from adapters_tf.runs.sections import RENAMED, renamed
@@ -63,7 +64,12 @@ def read_arguments(argv: Sequence[str] | None) -> RunConfig:
     for file in _config_files(words):
         check_config_file(file)
     with _renaming():
-        parsed = parser.parse_args([_rename_option(word) for word in words])
+        try:
+            parsed = parser.parse_args([_rename_option(word) for word in words])
+        except yaml.MarkedYAMLError as error:  # of an option's own text
+            line = str(error.problem_mark or "").splitlines()[1:2]
+            shown = f": {line[0].strip()}" if line else ""
+            raise UsageError(f"an option is not YAML{shown}: {error.problem}") from None
     del parsed["config"]
     return RunConfig(**vars(parser.instantiate(parsed)))
 

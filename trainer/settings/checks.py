@@ -15,6 +15,7 @@ from adapters_tf.task_adapters.starting import choose_starts
 from eval.metrics.registry import check_metrics
 from prep import Manifest, UsageError, nearest
 from prep.dataset.batches import DECODER_START_ID
+from prep.dataset.manifest import MANIFEST_FILE
 from trainer.optimizers.learning_rate import OPEN_ENDED, SCHEDULES
 from trainer.optimizers.registry import OPTIMIZERS
 from trainer.settings.config import DataConfig, RunConfig
@@ -47,7 +48,8 @@ def check_config(config: RunConfig) -> None:
     for option, value in (("--dataset", config.dataset), ("--run", config.run)):
         if not value:
             raise UsageError(f"{option} is missing: name the folder")
-    local_path(config.run, "--run")
+    if (local_path(config.run, "--run") / MANIFEST_FILE).exists():
+        raise UsageError(f"--run {config.run} is a dataset folder; name another one")
     if os.environ.get("TF_CONFIG"):
         raise UsageError(
             "TF_CONFIG is set: training by several workers is not supported, and each would train "
