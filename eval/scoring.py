@@ -1,5 +1,6 @@
 """Scoring a run on a split: figures on the screen, a report in the run folder."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -54,8 +55,19 @@ def score_run(
     folder = Path(run) / "eval"
     if average:
         folder /= "-".join(("average", *average))
+    _say_what_is_replaced(folder / f"{split}.json", session.dataset)
     for file in write_report(folder, split, scored, session.vocabulary, provenance):
         print(f"wrote {file}")
+
+
+def _say_what_is_replaced(file: Path, dataset: str) -> None:
+    """Tell a person whose earlier figures are of another dataset that they go."""
+    try:
+        earlier = json.loads(file.read_text(encoding="utf-8")).get("dataset")
+    except (OSError, ValueError, AttributeError):
+        return
+    if earlier and Path(str(earlier)).absolute() != Path(dataset).absolute():
+        say_note(f"the figures in {file}, of dataset {earlier}, are replaced")
 
 
 def score_task(session: Session, entry: TaskEntry, split: str) -> ScoredTask:

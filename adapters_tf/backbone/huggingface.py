@@ -133,6 +133,7 @@ def import_tensors(
     _check_shapes(table, sources, tensors)
     for name, slot in table.items():
         tensor = tensors[sources[name]]
+        _check_values(sources[name], tensor)
         if name == HEAD and tying.head_factor != 1:
             tensor = tensor.astype(np.float32) * np.float32(tying.head_factor)
         slot.write(tensor)
@@ -161,6 +162,14 @@ def _check_shapes(
             wrong.append(f"{name} is {list(shape)} and should be {list(slot.shape)}")
     if wrong:
         raise WeightsError(f"tensors of the wrong shape: {_listing(wrong)}")
+
+
+def _check_values(name: str, tensor: np.ndarray) -> None:
+    """Refuse what is no weight: whole numbers of a quantized model, NaN and infinity."""
+    if np.issubdtype(tensor.dtype, np.integer) or tensor.dtype == bool:
+        raise WeightsError(f"tensor {name} holds {tensor.dtype}, and weights are floats")
+    if not np.isfinite(tensor.astype(np.float32)).all():
+        raise WeightsError(f"tensor {name} holds values that are not finite (NaN or infinity)")
 
 
 def _shape_of(tensors: Mapping[str, np.ndarray], name: str) -> tuple[int, ...]:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import re
 import sys
 from collections.abc import Sequence
@@ -80,6 +81,9 @@ def read_weights(text: str | None) -> list[float] | None:
         ConfigurationError: One is none.
     """
     try:
-        return None if text is None else [float(part) for part in text.split(",")]
+        weights = None if text is None else [float(part) for part in text.split(",")]
     except ValueError:
         raise ConfigurationError(f"--weights {text!r}: expected numbers such as 1,1,2") from None
+    if weights and not all(map(math.isfinite, weights)):
+        raise ConfigurationError(f"--weights {text!r}: expected finite numbers such as 1,1,2")
+    return weights

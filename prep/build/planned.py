@@ -37,7 +37,8 @@ def plan_entry(task: Task, vocabulary: Vocabulary, max_target_length: int) -> Ta
         DataError: If label words cannot be told apart or written back.
     """
     words = task.label_words
-    check_label_words(words, vocabulary, min(max_target_length, task.max_target_length or 1 << 30))
+    length = min(max_target_length, task.max_target_length or 1 << 30)
+    check_label_words(words or tuple(filter(None, (task.no_answer,))), vocabulary, length)
     return TaskEntry(
         name=task.name,
         kind=task.kind,

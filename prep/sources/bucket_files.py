@@ -92,7 +92,9 @@ def _objects_of(name: str, present: Mapping[str, RemoteObject]) -> list[RemoteOb
         return [
             present[key]
             for key in sorted(present)
-            if key.count("/") == depth and fnmatch.fnmatchcase(key, name)
+            if key.count("/") == depth
+            and fnmatch.fnmatchcase(key, name)
+            and not key.rpartition("/")[2].startswith(".")
         ]
     for candidate in (name, *(f"{name}{suffix}" for suffix in COMPRESSIONS)):
         if candidate in present:

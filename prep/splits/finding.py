@@ -136,7 +136,9 @@ def _with_places(layout: Layout, found: Mapping[str, list[Path]]) -> Layout:
 def _existing(folder: Path, name: str) -> list[Path]:
     """Find a file, compressed or not, or all files that a pattern such as "part-*.csv" names."""
     if is_pattern(name) and not (folder / name).exists():
-        return sorted(path for path in folder.glob(name) if path.is_file())
+        return sorted(
+            path for path in folder.glob(name) if path.is_file() and not path.name.startswith(".")
+        )
     path = folder / name
     compressed = (path.with_name(path.name + suffix) for suffix in COMPRESSIONS)
     return [file for file in (path, *compressed) if file.exists()][:1]
@@ -148,11 +150,12 @@ def _plan_files(task: Task, found: FoundLayout, shard_records: int) -> TaskPlan:
     notes = [found.layout.note] if found.layout.note else []
     for split, spec in found.layout.files.items():
         paths = found.paths[split]
+        states = tuple(map(_state, (*paths, *map(Path, spec.beside))))
         rows = []
         for path in paths:
             _check_columns(task, path, spec)
             rows.append(sum(block.count for block in read_blocks(path, spec, shard_records)))
-        open_blocks = functools.partial(_blocks_of_files, paths, spec, shard_records)
+        open_blocks = functools.partial(_blocks_of_files, paths, spec, shard_records, states)
         made: tuple[SplitPlan, ...] = (SplitPlan(task, split, sum(rows), open_blocks),)
         carve = found.layout.carve
         if carve and carve.source == split:
@@ -177,7 +180,18 @@ def _plan_files(task: Task, found: FoundLayout, shard_records: int) -> TaskPlan:
     return TaskPlan(task, order_splits(splits), tuple(sources), tuple(notes))
 
 
-def _blocks_of_files(paths: Sequence[Path], spec: FileSpec, rows_per_block: int) -> Iterator[Block]:
+def _state(path: Path) -> tuple[int, int]:
+    """Tell whether a file is as it was, without reading it: its size and when it was written."""
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns
+
+
+def _blocks_of_files(
+    paths: Sequence[Path],
+    spec: FileSpec,
+    rows_per_block: int,
+    states: Sequence[tuple[int, int]],
+) -> Iterator[Block]:
     """Stream several files as if they were one; only a block's row number is its file's."""
     rows_before = 0
     for path in paths:
@@ -186,6 +200,9 @@ def _blocks_of_files(paths: Sequence[Path], spec: FileSpec, rows_per_block: int)
             rows += block.count
             yield dataclasses.replace(block, first_index=block.first_index + rows_before)
         rows_before += rows
+    for path, state in zip((*paths, *map(Path, spec.beside)), states, strict=True):
+        if _state(path) != state:
+            raise DataError(f"{path} has changed while it was read; build again")
 
 
 def _plan_generated(task: Task, source: GeneratedSource, shard_records: int) -> TaskPlan:

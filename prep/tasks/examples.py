@@ -2,17 +2,15 @@
 
 import functools
 import math
-import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from prep.sources.row import Row, RowError, as_row_error, check_text
 from prep.tasks.task import Task, Wording
-from prep.tasks.templates import compile_template
+from prep.tasks.templates import NUMBER, compile_template
 
 NO_LABEL = -1
 TRAIN_SPLIT = "train"
-_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _REFERENCES = "references of this example"  # a field of rows that no file can have by chance
 
 
@@ -164,7 +162,7 @@ def spellings(labels: Mapping[str, str]) -> dict[str, str]:
 
 def _check_number(text: str) -> None:
     """Refuse a target that is not written as a finite number: "n/a", "4,5", "inf", "1_000"."""
-    if not (_NUMBER.fullmatch(text.strip()) and math.isfinite(float(text))):
+    if not (NUMBER.fullmatch(text.strip()) and math.isfinite(float(text))):
         raise RowError("not a number", repr(text))
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from prep.sources.row import Row, RowError
-from prep.tasks.templates import as_text
+from prep.tasks.templates import NUMBER, as_text
 
 
 def value_at(row: Row, path: str) -> Any:
@@ -157,11 +157,18 @@ def round_fields(steps: Mapping[str, str], row: Row) -> Row:
     """
     rounded = {}
     for name, step in steps.items():
+        text = as_text(row.get(name), name).strip()
+        if not NUMBER.fullmatch(text):
+            raise RowError("not a number", f"{name!r} is {row.get(name)!r}")
+        multiple = decimal.Decimal(step)
         try:
-            number = decimal.Decimal(as_text(row.get(name), name).strip())
-            multiple = decimal.Decimal(step)
-            count = (number / multiple).quantize(decimal.Decimal(1), decimal.ROUND_HALF_UP)
-        except decimal.InvalidOperation as error:
+            # Halves go to the even multiple, as numpy's rounding, which T5 uses, has them.
+            count = (decimal.Decimal(text) / multiple).quantize(
+                decimal.Decimal(1), decimal.ROUND_HALF_EVEN
+            )
+            places = max(0, -int(multiple.normalize().as_tuple().exponent))
+            value = round(count * multiple, places)
+        except (decimal.InvalidOperation, decimal.Overflow) as error:
             raise RowError("not a number", f"{name!r} is {row.get(name)!r}") from error
-        rounded[name] = str((count * multiple).quantize(multiple))
+        rounded[name] = f"{value + 0 if value else abs(value):.{places}f}"
     return {**row, **rounded}

@@ -128,8 +128,6 @@ class Task:
             )
         if self.kind == "regression" and self.labels:
             raise UsageError(f"task {self.name!r}: a regression has numbers for answers, no labels")
-        if self.kind in ("classification", "multiple_choice") and not self.labels:
-            raise UsageError(f"task {self.name!r}: labels are missing, which {self.kind} needs")
         if self.language and not re.fullmatch(r"[a-z]{2,3}([-_]\w+)?", self.language):
             raise UsageError(
                 f"task {self.name!r}: language {self.language!r}: expected a code of ISO 639, such"
@@ -139,6 +137,8 @@ class Task:
             raise UsageError(f"task {self.name!r}: no_answer is for a task with answers")
         if self.objective:
             self._check_objective()
+        if self.kind in ("classification", "multiple_choice") and not self.labels:
+            raise UsageError(f"task {self.name!r}: labels are missing, which {self.kind} needs")
         form = answer_form(self.kind, bool(self.labels))
         check_metrics(self.metrics, form, bool(self.group), f"task {self.name!r}")
 

@@ -7,12 +7,16 @@ A list, bytes or "not a number" put into a template would become Python's text f
 import datetime
 import math
 import numbers
+import re
 import reprlib
 import string
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from prep.sources.row import Row, RowError
+
+# A number as a file writes it; float() also reads "inf", "1_000" and digits of other scripts.
+NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 
 _HOLE = "\0"  # where a template's only field goes
 _WRITABLE = (str, numbers.Number, datetime.date, datetime.time, datetime.timedelta)

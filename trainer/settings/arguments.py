@@ -67,11 +67,18 @@ def read_arguments(argv: Sequence[str] | None) -> RunConfig:
         try:
             parsed = parser.parse_args([_rename_option(word) for word in words])
         except yaml.MarkedYAMLError as error:  # of an option's own text
-            line = str(error.problem_mark or "").splitlines()[1:2]
-            shown = f": {line[0].strip()}" if line else ""
-            raise UsageError(f"an option is not YAML{shown}: {error.problem}") from None
+            wrong = next(filter(_is_no_yaml, words), "an option")
+            raise UsageError(f"{wrong!r} is not YAML: {error.problem}") from None
     del parsed["config"]
     return RunConfig(**vars(parser.instantiate(parsed)))
+
+
+def _is_no_yaml(word: str) -> bool:
+    try:
+        yaml.safe_load(word)
+    except yaml.YAMLError:
+        return True
+    return False
 
 
 def _config_files(words: Sequence[str]) -> Iterator[str]:

@@ -9,6 +9,7 @@ from safetensors.numpy import load_file
 from adapters_tf.backbone import huggingface
 from adapters_tf.backbone.huggingface import export_tensors, import_tensors, save_backbone
 from adapters_tf.backbone.loading import load_backbone
+from adapters_tf.errors import WeightsError
 
 pytestmark = pytest.mark.slow
 
@@ -80,3 +81,18 @@ def test_injected_adapters_are_looked_through():
     assert list(after) == list(before)
     for key, tensor in before.items():
         np.testing.assert_array_equal(after[key], tensor)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda tensor: np.full_like(tensor, np.nan), "values that are not finite"),
+        (lambda tensor: (tensor * 100).astype(np.int8), "holds int8, and weights are floats"),
+    ],
+)
+def test_what_is_no_weight_is_refused(spoil, message):
+    backbone = load_backbone(str(GOLDEN / "t5"))
+    tensors = export_tensors(backbone)
+    name = next(name for name in tensors if name.endswith("wo.weight"))
+    with pytest.raises(WeightsError, match=f"{name} {message}|{name} holds {message}"):
+        import_tensors(backbone, {**tensors, name: spoil(tensors[name])})

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from adapters_tf import ConfigurationError, WeightsError, merge_tasks
+from adapters_tf import MERGERS, ConfigurationError, WeightsError, merge_tasks
 
 
 def merge(rows, how, **options):
@@ -71,3 +71,15 @@ def test_adapters_that_differ_are_named():
     adapters = {"a": {"w": np.ones(2)}, "b": {"w": np.ones(3)}}
     with pytest.raises(WeightsError, match="'a' and 'b' differ in w"):
         merge_tasks(adapters)
+
+
+@pytest.mark.parametrize("how", MERGERS)
+def test_what_tasks_share_stays_as_it_is(how):
+    """Trained layer norms are the same in every task's folder: no change to trim or to drop."""
+    norm = np.array([1.02, 0.97, 1.3], np.float32)
+    adapters = {
+        name: {"norm": norm, "own": np.array([number, 2.0, 3.0], np.float32)}
+        for number, name in enumerate("ab")
+    }
+    start = {"norm": np.ones(3, np.float32)}
+    np.testing.assert_array_equal(merge_tasks(adapters, how, start=start)["norm"], norm)

@@ -115,3 +115,24 @@ def test_a_pattern_stands_for_all_files_that_match_in_the_order_of_their_names(t
         plan_task(task, tmp_path, 8)
     (folder / "part-*.tsv").write_text("index\tsentence1\tsentence2\tlabel\n1\ta\tb\tentailment\n")
     assert plan_task(task, tmp_path, 8).splits[0].rows == 1  # a file may be called so
+
+
+def test_a_file_that_changes_while_it_is_read_is_told(rte_data):
+    split = plan_task(RTE, rte_data, 8).splits[0]
+    blocks = split.open_blocks()
+    next(blocks)
+    path = rte_data / "rte" / "train.tsv"
+    path.write_text(path.read_text().replace("\tnot_entailment", "\tentailment"))
+    with pytest.raises(DataError, match=r"train\.tsv has changed while it was read"):
+        list(blocks)
+
+
+def test_a_pattern_takes_no_hidden_files(rte_data):
+    for name in ("a.tsv", "b.tsv", "._a.tsv"):
+        (rte_data / "rte" / name).write_bytes((rte_data / "rte" / "train.tsv").read_bytes())
+    files = {"train": FileSpec("[ab.]*.tsv", "tsv")}
+    task = dataclasses.replace(RTE, source=FileSource(("rte",), (Layout(files),)))
+    assert [source.file for source in plan_task(task, rte_data, 8).sources] == [
+        "rte/a.tsv",
+        "rte/b.tsv",
+    ]

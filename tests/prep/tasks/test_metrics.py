@@ -1,9 +1,11 @@
 """Metrics that a task cannot have are refused before anything is built."""
 
+import dataclasses
+
 import pytest
 
 from eval import METRICS as COMPUTED
-from prep import UsageError
+from prep import UsageError, get_task
 from prep.tasks import ALL_TASKS
 from prep.tasks.metrics import METRICS, check_metrics
 
@@ -33,3 +35,16 @@ def test_what_can_be():
     check_metrics(["f1", "group_exact_match", "accuracy"], "labels", True, "")
     check_metrics(["my_own_distance"], "numbers", False, "")  # registered by whoever scores it
     assert all(task.metrics for task in ALL_TASKS)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"kind": "regression", "metrics": ("accuracy",)}, "a regression has numbers"),
+        ({"labels": {}}, "labels are missing, which classification needs"),
+        ({"language": "deutsch"}, "language 'deutsch': expected a code of ISO 639"),
+    ],
+)
+def test_a_task_that_contradicts_itself(changes, message):
+    with pytest.raises(UsageError, match=message):
+        dataclasses.replace(get_task("rte"), **changes)

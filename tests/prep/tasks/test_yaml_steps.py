@@ -6,8 +6,10 @@ from prep.build.dataset import build_dataset
 from prep.dataset.reading import read_split, read_vocabulary
 from prep.errors import UsageError
 from prep.sources.row import RowError
+from prep.tasks.catalogue.glue import round_similarity
 from prep.tasks.digest import definition_digest
 from prep.tasks.examples import row_to_examples
+from prep.tasks.row_steps import round_fields
 from prep.tasks.tasks_file import load_tasks
 
 TASK = """
@@ -76,7 +78,7 @@ def test_defaults_and_constants(load):
 
 @pytest.mark.parametrize(
     ("step", "value", "expected"),
-    [("0.2", "3.5", "3.6"), ("0.2", 3.49, "3.4"), ("1", "2.5", "3"), ("0.05", -1.02, "-1.00")],
+    [("0.2", "3.5", "3.6"), ("0.2", 3.49, "3.4"), ("1", "2.5", "2"), ("0.05", -1.02, "-1.00")],
 )
 def test_numbers_are_rounded_to_the_nearest_multiple(load, step, value, expected):
     task = load([f"round: {{a: {step}}}"])
@@ -114,3 +116,25 @@ def test_steps_are_part_of_the_definition_and_reach_the_workers(
     manifest = build_dataset(options, lambda line: None)
     table = read_split(options.out, manifest, "own", "train")
     assert read_vocabulary(options.out, manifest).decode(table.target_ids(1)) == "cat"
+
+
+def test_rounding_is_what_t5_does_with_stsb():
+    """Halves go to the even multiple (`np.round`), as in the catalogue's own task."""
+    for hundredths in range(0, 501, 5):
+        score = str(hundredths / 100)
+        ours = round_fields({"score": "0.2"}, {"score": score})["score"]
+        assert ours == round_similarity({"score": score}), score
+
+
+@pytest.mark.parametrize(
+    ("step", "given", "rounded"),
+    [("1e2", "250", "200"), ("5", "12", "10"), ("0.25", "1.3", "1.25"), ("0.2", "-0.05", "0.0")],
+)
+def test_what_is_rounded_is_written_as_numbers_are(step, given, rounded):
+    assert round_fields({"s": step}, {"s": given}) == {"s": rounded}
+
+
+@pytest.mark.parametrize("text", ["NaN", "Infinity", "1_0", "٣", "1e999999", ""])
+def test_what_is_no_number_is_not_rounded(text):
+    with pytest.raises(RowError, match="not a number"):
+        round_fields({"s": "1"}, {"s": text})

@@ -8,6 +8,7 @@ import pytest
 
 from prep.__main__ import main
 from prep.build.dataset import build_dataset
+from prep.build.planned import plan_entry
 from prep.build.vocabulary_training import train_vocabulary
 from prep.dataset.reading import read_split
 from prep.errors import DataError
@@ -70,6 +71,12 @@ def test_such_a_task_fails_alone_before_it_is_read(rte_options):
     )
     manifest = build_dataset(rte_options(tasks=(cut, get_task("rte")), force=True), lambda line: 0)
     assert "cut from" in manifest.failed["cut"]
+
+
+def test_the_word_for_no_answer_must_be_writable_too(small_vocabulary):
+    task = dataclasses.replace(get_task("squad_v2"), no_answer="日")
+    with pytest.raises(DataError, match="word '日' cannot be answered"):
+        plan_entry(task, Vocabulary(small_vocabulary), 8)
 
 
 def test_unknown_tokens_are_counted_by_split_and_side(

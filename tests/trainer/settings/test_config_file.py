@@ -71,3 +71,8 @@ def test_what_is_right_passes(tmp_path):
 @pytest.mark.parametrize("file", sorted((ROOT / "configs").glob("*.yaml")), ids=lambda p: p.stem)
 def test_the_files_of_the_project_pass(file):
     check_config_file(str(file))
+
+
+def test_an_option_that_is_not_yaml_is_one_line():
+    with pytest.raises(UsageError, match=r"^'lora: rank: 4' is not YAML: mapping values"):
+        read_arguments(["--dataset=d", "--run=r", "--adapters.settings", "lora: rank: 4"])
