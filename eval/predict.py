@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from adapters_tf.commands.arguments import OneLineParser
+from adapters_tf.errors import say_note
 from adapters_tf.files.local_paths import typed_dataset, typed_path
 from adapters_tf.runs.config import read_config
 from prep import (
     Manifest,
+    TaskEntry,
     TokenTable,
     UsageError,
     Vocabulary,
@@ -63,10 +65,13 @@ def main(argv: list[str] | None = None) -> int:
             f"the run has no task {options.task!r}; {nearest(options.task, settings.tasks)}"
         )
     manifest = load_manifest(options.dataset or settings.dataset)
-    manifest.task(options.task)
     if not all(text.strip() for text in options.text):
         raise UsageError("--text is empty; give it the words to answer to")
-    warn_of_other_starts(options.text, options.dataset or settings.dataset, manifest, options.task)
+    dataset = options.dataset or settings.dataset
+    if options.task in manifest.tasks:
+        warn_of_other_starts(options.text, dataset, manifest, options.task)
+    else:  # added to the run's bank, say
+        say_note(f"{dataset} does not know {options.task}: its answers are decoded as free text")
     from eval.session import open_session
 
     session = open_session(
@@ -135,7 +140,7 @@ def answer_texts(session: Session, task: str, texts: Sequence[str]) -> list[str]
         One answer per text.
 
     Raises:
-        UsageError: A text is empty, or there is no such task.
+        UsageError: A text is empty, or the run has no such task.
     """
     table = table_of_texts(texts, session.vocabulary)
     limit = session.evaluator.input_length
@@ -143,7 +148,11 @@ def answer_texts(session: Session, task: str, texts: Sequence[str]) -> list[str]
         length = len(table.input_ids(row))
         if length > limit:
             print(f"warning: cut from {length} to {limit} tokens: {text[:60]!r}…", file=sys.stderr)
-    token_ids = session.evaluator.predict_tokens(session.manifest.task(task), table)
+    entry = session.manifest.tasks.get(task)
+    if entry is None:
+        length = session.run.settings.data.target_length
+        entry = TaskEntry(task, "generation", (), (), (), length, 1, {})
+    token_ids = session.evaluator.predict_tokens(entry, table)
     return [session.vocabulary.decode(ids) for ids in token_ids]
 
 

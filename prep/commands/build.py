@@ -97,6 +97,13 @@ def _summarize(manifest: Manifest) -> list[str]:
         for line in describe_unknown(split)
     ]
     lines += [
+        f"note: {task.name}, {name}: {reason}: {task.name}/rejected.jsonl names an encoding to try"
+        for task in manifest.tasks.values()
+        for name, split in task.splits.items()
+        for reason in split.rejected_reasons
+        if reason == "invalid UTF-8"
+    ]
+    lines += [
         f"note: {task.name}, {name}: no example has the answer {word!r}"
         for task in manifest.tasks.values()
         for name, split in task.splits.items()

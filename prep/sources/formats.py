@@ -102,11 +102,14 @@ def _document_rows(file: IO[bytes], spec: FileSpec, path: Path) -> Iterator[Row 
     content = file.read()
     try:
         document = json.loads(
-            content if spec.encoding == "utf-8" else content.decode(spec.encoding)
+            content if spec.encoding == "utf-8" else content.decode(spec.encoding),
+            object_pairs_hook=_distinct_names,
         )
     except UnicodeDecodeError as error:
         guessed = guess_encoding(content[: error.start + _NEARBY_BYTES])
         raise DataError(f"{path} is not {error.encoding}; {_other_encoding(guessed)}") from error
+    except _RepeatedNameError as error:
+        raise DataError(f"{path}: an object in it is ambiguous: {error}") from error
     except ValueError as error:
         if _is_json_lines(content) and not spec.records:  # a common misnomer
             return parse_lines(content, dataclasses.replace(spec, format="jsonl", rename={}), ())
@@ -117,6 +120,18 @@ def _document_rows(file: IO[bytes], spec: FileSpec, path: Path) -> Iterator[Row 
     for key in spec.records:
         rows = _descend(rows, key, path)
     return (row if isinstance(row, dict) else _not_an_object() for row in rows)
+
+
+class _RepeatedNameError(ValueError):
+    """Two values of one name in a JSON object, of which a reader keeps the last."""
+
+
+def _distinct_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        name = Counter(name for name, _ in pairs).most_common(1)[0][0]
+        raise _RepeatedNameError(f"{name!r} has two values")
+    return fields
 
 
 def _is_json_lines(content: bytes) -> bool:
@@ -356,4 +371,12 @@ def _parse_json(line: str) -> Row | RowError:
             return RowError("invalid JSON", str(error))
         except RecursionError:
             return RowError("invalid JSON", "nested too deeply")
-    return row if isinstance(row, dict) else _not_an_object()
+    if not isinstance(row, dict):
+        return _not_an_object()
+    # Two values of one name are looked for where there are more colons than names.
+    if line.count('":') != len(row):
+        try:
+            json.loads(line, object_pairs_hook=_distinct_names)
+        except _RepeatedNameError as error:
+            return RowError("repeated name", str(error))
+    return row

@@ -184,3 +184,24 @@ def test_a_text_without_the_tasks_start_is_told(
     said = capsys.readouterr().err.splitlines()
     assert len(said) == warned
     assert all("inputs of t begin with 'red blue', and this does not" in line for line in said)
+
+
+def test_a_task_that_the_dataset_does_not_know_is_answered_as_free_text(
+    run_folder, dataset, tmp_path, capsys
+):
+    folder = tmp_path / "dataset"
+    shutil.copytree(dataset, folder)
+    document = json.loads((folder / "dataset.json").read_text())
+    del document["tasks"]["copy"]
+    (folder / "dataset.json").write_text(json.dumps(document))
+    question = ["--run", run_folder, "--task", "copy", "--text", "red blue"]
+    assert run(predict, *question) == 0
+    known = capsys.readouterr().out
+    assert run(predict, *question, "--dataset", folder) == 0
+    captured = capsys.readouterr()
+    assert captured.out == known
+    assert "does not know copy: its answers are decoded as free text" in captured.err
+    assert run(evaluate, "--run", run_folder, "--dataset", folder, "--split", "validation") == 0
+    assert "not scored, for the dataset has no split 'validation' of them: copy" in (
+        capsys.readouterr().err
+    )

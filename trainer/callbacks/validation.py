@@ -46,8 +46,10 @@ class ValidationCallback(StepCallback):
         # In this order: a kill between the two repeats the validation, and no best one is missed.
         is_best = self.checkpoints.save_if_best(step, self.metric, value)
         self.log.write("validation", step, figures)
-        shown = "  ".join(f"{name} {value:.3f}" for name, value in figures.items())
-        self.report(f"validation at step {step}{' (best)' if is_best else ''}: {shown}")
+        first, *tasks = _lines_of(figures)
+        self.report(f"validation at step {step}{' (best)' if is_best else ''}: {first}")
+        for line in tasks:
+            self.report(f"  {line}")
         if not math.isfinite(value):
             self.report(f"{self.metric} is {value} at step {step}: no best checkpoint of it")
 
@@ -61,3 +63,13 @@ class ValidationCallback(StepCallback):
         done = self.log.last_step("validation")
         if first // every > done // every or (first == last and done < last):
             self.act(first)
+
+
+def _lines_of(figures: dict[str, float]) -> list[str]:
+    """Write figures down: those of all tasks on a line, then those of each on one of its own."""
+    by_task: dict[str, list[str]] = {"": []}
+    for name, value in figures.items():
+        task, _, metric = name.rpartition("/")
+        by_task.setdefault(task, []).append(f"{metric} {value:.3f}")
+    lines = {task: "  ".join(parts) for task, parts in by_task.items()}
+    return [f"{task}: {line}" if task else line for task, line in lines.items()]

@@ -38,6 +38,25 @@ def test_figures_are_logged_and_the_best_is_kept():
     ]
 
 
+def test_each_task_has_a_line_of_its_own():
+    said = []
+    figures = {"rte/loss": 1.0, "rte/accuracy": 0.5, "stsb/pearson": 0.25, "loss": 2.0, "mean": 0.4}
+    callback = ValidationCallback(
+        Span(0, 1, 1),
+        lambda: figures,
+        types.SimpleNamespace(save_if_best=lambda *found: False, save=lambda step: None),
+        metric="mean",
+        log=types.SimpleNamespace(write=lambda *line: None),
+        report=said.append,
+    )
+    callback.on_train_batch_end(0)
+    assert said == [
+        "validation at step 1: loss 2.000  mean 0.400",
+        "  rte: loss 1.000  accuracy 0.500",
+        "  stsb: pearson 0.250",
+    ]
+
+
 @pytest.mark.parametrize(
     ("span", "validated", "due"),
     [
