@@ -95,6 +95,6 @@ def score_task(session: Session, entry: TaskEntry, split: str) -> ScoredTask:
 
 
 def evaluate_with_progress(session: Session, entry: TaskEntry, table: TokenTable) -> TaskResult:
-    """Score one table, with a progress bar of its examples on standard error."""
-    with tqdm(total=len(table), desc=entry.name, unit=" examples") as bar:
+    """Score one table, with a progress bar of its examples on a terminal."""
+    with tqdm(total=len(table), desc=entry.name, unit=" examples", disable=None) as bar:
         return session.evaluator.evaluate(entry.name, table, lambda done: bar.update(done - bar.n))

@@ -82,9 +82,11 @@ def describe(
     ]
     total = sum(int(weight.shape.num_elements()) for weight in model.backbone.weights)
     trainable = model.count_trainable()
+    replicas, kind = strategy.num_replicas_in_sync, type(strategy).__name__
+    spread = "" if kind.startswith("_") else f" of {kind}"  # TensorFlow's default has no name
     lines.append(
         f"{trainable:,} of {total:,} parameters train ({trainable / total:.2%}), "
-        f"{strategy.num_replicas_in_sync} replica(s) of {type(strategy).__name__}"
+        f"{replicas} replica{'s' * (replicas != 1)}{spread}"
     )
     if first:
         lines.append(f"going on from step {first}")

@@ -75,7 +75,7 @@ def test_tasks_with_their_share_of_the_batches():
         "1); a step holds at least 0.1 MB of activations",
         "a: 12 examples, 3 of 4 batches, 2.00 epochs",
         "b: 32 examples, 1 of 4 batches, 0.25 epochs",
-        "10 of 100 parameters train (10.00%), 1 replica(s) of _DefaultDistributionStrategy",
+        "10 of 100 parameters train (10.00%), 1 replica",
     ]
 
 
