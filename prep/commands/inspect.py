@@ -18,6 +18,8 @@ def run(arguments: argparse.Namespace) -> None:
     """
     if arguments.records < 0:
         raise UsageError(f"--records is {arguments.records}; it must be >= 0")
+    if arguments.html and (arguments.html.is_dir() or not arguments.html.parent.is_dir()):
+        raise UsageError(f"--html {arguments.html}: expected a file in a folder that is there")
     mixture = Mixture(arguments.temperature, arguments.cap, arguments.steps, arguments.batch_size)
     survey = survey_dataset(arguments.directory, arguments.task, arguments.records, mixture)
     reasons = {name: spell_options(why) for name, why in survey.manifest.failed.items()}

@@ -18,6 +18,11 @@ from prep.errors import UsageError
 from trainer.settings.config import RunConfig
 from trainer.settings.config_file import check_config_file
 
+_EXPECTED = {"int": "a whole number", "float": "a number", "bool": "true or false"}
+
+# jsonargparse's words for a value of another type.
+_OF_ANOTHER_TYPE = re.compile(r"Parser key \"(.+?)\": Expected a <class '(\w+)'>\. Got value: (.*)")
+
 
 class SuggestingParser(ArgumentParser):
     """An argument parser whose errors are one line with the nearest valid option."""
@@ -25,6 +30,10 @@ class SuggestingParser(ArgumentParser):
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Raise what the user got wrong."""
         line = " ".join(str(message).split())
+        wrong = _OF_ANOTHER_TYPE.fullmatch(line)
+        if wrong:
+            expected = _EXPECTED.get(wrong[2], wrong[2])
+            raise UsageError(f"--{wrong[1]}: expected {expected}, found {wrong[3]!r}") from ex
         raise UsageError(line + self._suggestion(line)) from ex
 
     def _suggestion(self, message: str) -> str:

@@ -159,7 +159,11 @@ def test_a_dataset_in_a_bucket(dataset, bucket, rte_options, capsys):
         (["--steps", "-3"], 2, "--steps is -3; it must be >= 1"),
         (["--batch-size", "0"], 2, "--batch-size is 0; it must be >= 1"),
         (["--task", "ret"], 2, "the dataset has no task 'ret'; did you mean 'rte'?"),
-        (["--html", "nowhere/page.html"], 1, "no such file or folder: nowhere/"),
+        (
+            ["--html", "nowhere/page.html"],
+            2,
+            "--html nowhere/page.html: expected a file in a folder",
+        ),
     ],
 )
 def test_bad_input_is_one_line(dataset, capsys, arguments, code, message):
@@ -178,3 +182,10 @@ def test_an_unknown_folder_is_one_line(tmp_path, capsys):
 def test_a_mixture_is_checked_before_anything_is_read():
     with pytest.raises(UsageError, match=r"`temperature` is 0; it must be > 0"):
         Mixture(temperature=0)
+
+
+@pytest.mark.parametrize("place", ["nowhere/page.html", "."])
+def test_a_page_that_cannot_be_written_is_told_before_the_report(place, tmp_path, capsys):
+    code = run_command(main, ["inspect", str(tmp_path), "--html", str(tmp_path / place)])
+    captured = capsys.readouterr()
+    assert (code, captured.out) == (2, "") and "expected a file in a folder" in captured.err

@@ -76,3 +76,19 @@ def test_the_files_of_the_project_pass(file):
 def test_an_option_that_is_not_yaml_is_one_line():
     with pytest.raises(UsageError, match=r"^'lora: rank: 4' is not YAML: mapping values"):
         read_arguments(["--dataset=d", "--run=r", "--adapters.settings", "lora: rank: 4"])
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("--training.steps=sixty", "--training.steps: expected a whole number, found 'sixty'"),
+        (
+            "--training.jit_compile=maybe",
+            "--training.jit_compile: expected true or false, found 'm",
+        ),
+    ],
+)
+def test_an_option_of_another_type(option, message):
+    with pytest.raises(UsageError) as raised:
+        read_arguments(["--dataset=d", "--run=r", option])
+    assert str(raised.value).startswith(message)
