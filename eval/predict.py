@@ -96,8 +96,10 @@ def warn_of_other_starts(texts: Sequence[str], dataset: str, manifest: Manifest,
         manifest: Its manifest.
         task: The task.
     """
-    start = usual_start(dataset, manifest, task)
+    splits = manifest.task(task).splits
+    split = "train" if "train" in splits else next(iter(splits))
     vocabulary = read_vocabulary(dataset, manifest)
+    start = usual_start(read_split(dataset, manifest, task, split), vocabulary)
     for text in texts:
         if not vocabulary.normalize(text).startswith(start):
             print(
@@ -106,26 +108,22 @@ def warn_of_other_starts(texts: Sequence[str], dataset: str, manifest: Manifest,
             )
 
 
-def usual_start(dataset: str, manifest: Manifest, task: str) -> str:
+def usual_start(table: TokenTable, vocabulary: Vocabulary) -> str:
     """Find the words that all inputs of a task begin with.
 
     Args:
-        dataset: The dataset folder.
-        manifest: Its manifest.
-        task: The task.
+        table: Examples of the task.
+        vocabulary: Of their dataset.
 
     Returns:
         What up to a hundred examples have in common; empty if that is nothing, or if there is one
         example only.
     """
-    splits = manifest.task(task).splits
-    split = "train" if "train" in splits else next(iter(splits))
-    table = read_split(dataset, manifest, task, split)
     inputs = [table.input_ids(row).tolist() for row in range(min(len(table), START_EXAMPLES))]
     if len(inputs) < 2:
         return ""
     same = itertools.takewhile(lambda tokens: len(set(tokens)) == 1, zip(*inputs, strict=False))
-    return read_vocabulary(dataset, manifest).decode(tokens[0] for tokens in same)
+    return vocabulary.decode(tokens[0] for tokens in same)
 
 
 def answer_texts(session: Session, task: str, texts: Sequence[str]) -> list[str]:

@@ -50,8 +50,8 @@ def rouge_l(answers: Answers) -> float:
     scorer = rouge_scorer.RougeScorer(["rougeL"], tokenizer=tokenizer)
 
     def compare(right: str, given: str) -> float:
-        if not tokenizer.tokenize(right):
-            return float(right == given)
+        if right == given:  # also where neither has a word
+            return 1.0
         return scorer.score(right, given)["rougeL"].fmeasure
 
     return _mean_of_best(compare, answers)
