@@ -238,7 +238,8 @@ def make_model(
             jit_compile=training.jit_compile,
             steps_per_execution=training.steps_per_execution,
         )
-    make_dropout_stateless(model, settings.seed, optimizer.iterations)
+    dropout = settings.model.dropout
+    make_dropout_stateless(model, settings.seed, optimizer.iterations, dropout)
     return model, optimizer, fit_model
 
 

@@ -29,6 +29,8 @@ INTERNALS = {
     "tf_keras.callbacks.Callback": ("_supports_tf_logs",),
     "TFT5Attention": (
         "compute_bias",
+        "_relative_position_bucket",
+        "relative_attention_bias",
         "has_relative_attention_bias",
         "key_value_proj_dim",
         "n_heads",
@@ -77,6 +79,18 @@ def set_dropout_generator(layer: tf_keras.layers.Dropout, generator: Any) -> Non
     if not layer.built:
         layer.build(tf.TensorShape(None))  # or Keras would set up its own generator later
     layer._random_generator = generator
+
+
+def dropout_generator(layer: tf_keras.layers.Dropout) -> Any:
+    """Find what draws a dropout layer's masks.
+
+    Args:
+        layer: A Keras Dropout.
+
+    Returns:
+        Its generator, Keras's own or what `set_dropout_generator` put there.
+    """
+    return layer._random_generator
 
 
 def set_learning_rate(
@@ -155,3 +169,23 @@ def position_biases(attention: Any, queries: int | tf.Tensor, keys: int | tf.Ten
         [1, N, Q, S].
     """
     return attention.compute_bias(queries, keys)
+
+
+def position_buckets(attention: Any, queries: int | tf.Tensor, keys: int | tf.Tensor) -> tf.Tensor:
+    """Find the buckets of the distances from queries to keys, both counted from position 0.
+
+    Args:
+        attention: A TFT5Attention that has position biases.
+        queries: Q.
+        keys: S.
+
+    Returns:
+        int32 [Q, S].
+    """
+    distance_QS = tf.range(keys)[None, :] - tf.range(queries)[:, None]
+    return attention._relative_position_bucket(
+        distance_QS,
+        bidirectional=not attention.is_decoder,
+        num_buckets=attention.relative_attention_num_buckets,
+        max_distance=attention.relative_attention_max_distance,
+    )

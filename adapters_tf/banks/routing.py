@@ -18,6 +18,7 @@ import numpy as np
 import tensorflow as tf
 
 from adapters_tf.errors import ConfigurationError
+from adapters_tf.runtime.products import project
 
 # Replicas of a mirrored strategy trace in threads of their own, each with its own task tensor.
 _active = threading.local()
@@ -136,4 +137,23 @@ def multiply_routed(inputs_BSI: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     kernel = tf.cast(kernel, inputs_BSI.dtype)
     if is_routed_by_example():
         return tf.matmul(inputs_BSI, kernel)
-    return tf.tensordot(inputs_BSI, kernel, 1)
+    return project(inputs_BSI, kernel)
+
+
+def task_dense(inputs_BSI: tf.Tensor, kernel: tf.Variable, bias: tf.Variable) -> tf.Tensor:
+    """Multiply by the routed matrix and add the routed bias, in one product.
+
+    The bias is a row of the matrix that is multiplied with ones: its gradient is then part of the
+    matrix's, and costs no pass of its own over [B, S, O].
+
+    Args:
+        inputs_BSI: [B, S, I], with I far below O, as the inputs are copied.
+        kernel: [K, I, O].
+        bias: [K, O].
+
+    Returns:
+        [B, S, O], in the inputs' dtype.
+    """
+    rows = tf.concat([select_row(kernel), select_row(bias)[..., None, :]], -2)
+    ones_BS1 = tf.ones_like(inputs_BSI[..., :1])
+    return multiply_routed(tf.concat([inputs_BSI, ones_BS1], -1), rows)

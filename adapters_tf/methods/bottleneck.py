@@ -26,7 +26,7 @@ import tf_keras
 
 from adapters_tf.backbone.sites import STACKS, SUBLAYERS, Site, check_choices, sublayer_sites
 from adapters_tf.banks.injection import AdaptedSublayer, inject, tap_residual_stream
-from adapters_tf.banks.routing import task_matmul, task_vector
+from adapters_tf.banks.routing import task_dense, task_matmul, task_vector
 from adapters_tf.banks.task_bank import TaskBank, constant, normal
 from adapters_tf.errors import ConfigurationError
 from adapters_tf.methods.method import AdapterMethod, training_only
@@ -241,10 +241,8 @@ class BottleneckBank(TaskBank):
         return outputs + hidden if self.config.residual else hidden
 
     def _transform(self, hidden: tf.Tensor, training: bool | None) -> tf.Tensor:
-        down_bias, up_bias = (
-            task_vector(bank, hidden.dtype) for bank in (self.down_bias, self.up_bias)
-        )
+        down_bias = task_vector(self.down_bias, hidden.dtype)
         hidden = self.activation(task_matmul(hidden, self.down_kernel) + down_bias)
         if self.dropout is not None:
             hidden = self.dropout(hidden, training=training)
-        return task_matmul(hidden, self.up_kernel) + up_bias
+        return task_dense(hidden, self.up_kernel, self.up_bias)

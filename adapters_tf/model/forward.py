@@ -9,6 +9,7 @@ import tensorflow as tf
 import tf_keras
 
 from adapters_tf.banks.injection import AdaptedLayer
+from adapters_tf.runtime.products import score_rows
 
 Batch = Mapping[str, tf.Tensor]
 
@@ -118,4 +119,4 @@ def project_logits(backbone: tf_keras.Model, hidden_BTD: tf.Tensor) -> tf.Tensor
         return tf.cast(backbone.lm_head(hidden_BTD), tf.float32)
     embedding_VD = tf.cast(backbone.shared.embeddings, hidden_BTD.dtype)
     scaled_BTD = hidden_BTD * (backbone.config.d_model**-0.5)
-    return tf.cast(tf.tensordot(scaled_BTD, embedding_VD, [[2], [1]]), tf.float32)
+    return tf.cast(score_rows(scaled_BTD, embedding_VD), tf.float32)

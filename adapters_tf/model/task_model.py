@@ -18,6 +18,7 @@ from adapters_tf.banks.task_bank import TaskBank
 from adapters_tf.errors import ConfigurationError, suggest
 from adapters_tf.methods import AdapterMethod, method_name
 from adapters_tf.model.forward import Batch, decode, encode, is_packed, project_logits
+from adapters_tf.model.lean_layers import use_lean_layers
 
 ROUTINGS = ("batch", "example")
 
@@ -56,6 +57,7 @@ class TaskModel(tf_keras.Model):
                 f"routing {routing!r} is unknown; {suggest(routing, ROUTINGS)}"
             )
         self.backbone, self.task_names = backbone, tuple(task_names)
+        use_lean_layers(backbone)
         self.is_routed_by_example = routing == "example"
         given = adapters if isinstance(adapters, Sequence) else [adapters]
         self.methods = tuple(method for method in given if method is not None)

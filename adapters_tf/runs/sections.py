@@ -31,10 +31,13 @@ class ModelConfig:
     Attributes:
         backbone: A preset, a Hugging Face folder, or a hub name.
         overrides: Fields of the T5 configuration to replace, such as `dropout_rate`.
+        dropout: Which units fall together: `shared_along_length`, the same at all positions of a
+            row, as in T5X, the cheaper way; or `per_unit`, as in Hugging Face's T5.
     """
 
     backbone: str = "t5-small"
     overrides: dict[str, Any] = field(default_factory=dict)
+    dropout: str = "shared_along_length"
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 import tf_keras
+from tensorflow.compiler.tf2xla.python import xla
 
 from adapters_tf.backbone.keras_internals import (
     KeepsSparseGradients,
@@ -111,9 +112,9 @@ class TaskwiseOptimizer(KeepsSparseGradients, tf_keras.optimizers.Optimizer):
             value, *rest = self._read_rows([variable, *slots.values()], row)
             read = dict(zip(slots, rest, strict=True))
             new_value, new_slots = self._step(gradient.values[0], value, read, rate)
-            _write_row(variable, row, new_value)
+            self._write_row(variable, row, new_value)
             for name, slot in slots.items():
-                _write_row(slot, row, new_slots[name])
+                self._write_row(slot, row, new_slots[name])
         else:
             value = tf.convert_to_tensor(variable)
             read = {name: tf.convert_to_tensor(slot) for name, slot in slots.items()}
@@ -123,17 +124,20 @@ class TaskwiseOptimizer(KeepsSparseGradients, tf_keras.optimizers.Optimizer):
                 slot.assign(new_slots[name])
 
     def _read_rows(self, variables: list[tf.Variable], row: tf.Tensor) -> list[tf.Tensor]:
-        rows = [tf.gather(variable, row) for variable in variables]
         if not self.is_compiled:
-            return rows
+            return [tf.gather(variable, row) for variable in variables]
+        rows = [_slice_row(variable, row) for variable in variables]
         # XLA would fuse the reading of a row into everything that uses it, find that one bank is
         # written while another's update still reads it, and copy the whole bank to be safe. It
-        # fuses nothing across a conditional.
-        return tf.cond(
-            row >= 0,
-            lambda: [tf.identity(value) for value in rows],
-            lambda: [tf.zeros_like(value) for value in rows],
-        )
+        # fuses nothing across a barrier.
+        return list(xla.optimization_barrier(*rows))
+
+    def _write_row(self, variable: tf.Variable, row: tf.Tensor, value: tf.Tensor) -> None:
+        if self.is_compiled:
+            begin = _begin(variable, row)
+            variable.assign(xla.dynamic_update_slice(variable, value[None], begin))
+        else:
+            variable.scatter_update(tf.IndexedSlices(value[None], row[None]))
 
     def _update_present_rows(
         self,
@@ -167,5 +171,11 @@ class TaskwiseOptimizer(KeepsSparseGradients, tf_keras.optimizers.Optimizer):
         return value + change, {**slots, **new_slots}
 
 
-def _write_row(variable: tf.Variable, row: tf.Tensor, value: tf.Tensor) -> None:
-    variable.scatter_update(tf.IndexedSlices(value[None], row[None]))
+def _slice_row(variable: tf.Variable, row: tf.Tensor) -> tf.Tensor:
+    """Read a row; what `tf.gather` makes for XLA also asks whether there is such a row."""
+    shape = variable.shape[1:]
+    return tf.reshape(tf.slice(variable, _begin(variable, row), [1, *shape]), shape)
+
+
+def _begin(variable: tf.Variable, row: tf.Tensor) -> tf.Tensor:
+    return tf.stack([row, *[0] * (variable.shape.rank - 1)])

@@ -11,6 +11,7 @@ from adapters_tf import read_methods
 from adapters_tf.files.local_paths import local_path
 from adapters_tf.runs.settings import ResolvedRun
 from adapters_tf.runs.sources import check_sources
+from adapters_tf.runtime.dropout import DROPOUTS
 from adapters_tf.task_adapters.starting import choose_starts
 from eval.metrics.registry import check_metrics
 from prep import Manifest, UsageError, nearest
@@ -57,6 +58,7 @@ def check_config(config: RunConfig) -> None:
         )
     _check_choice("optimizer.name", config.optimizer.name, OPTIMIZERS)
     _check_choice("optimizer.schedule", config.optimizer.schedule, SCHEDULES)
+    _check_choice("model.dropout", config.model.dropout, DROPOUTS)
     positive = {
         "training.steps": config.training.steps,
         "training.log_every": config.training.log_every,

@@ -1,0 +1,150 @@
+"""TFT5's layers with arithmetic that compiles to fewer passes and copies.
+
+`use_lean_layers` gives the layers of a built TFT5 these classes; their weights, the weights' names
+and the layers' places stay, and so does what they compute. What is faster on a TPU alone is done
+there alone (`adapters_tf.runtime.target`).
+
+Shape letters: B batch, Q queries, S keys, D model width, N heads, H head width.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+import tf_keras
+from transformers.models.t5.modeling_tf_t5 import TFT5Attention, TFT5DenseActDense
+
+from adapters_tf.backbone.keras_internals import all_layers, head_shape, position_buckets
+from adapters_tf.model.attention import attend, relu
+from adapters_tf.runtime.dropout import axis_sizes, dropout_scale
+from adapters_tf.runtime.products import look_up, look_up_few, project
+from adapters_tf.runtime.target import is_for_tpu
+
+KeyValue = tuple[tf.Tensor, tf.Tensor]
+
+
+class LeanDense(tf_keras.layers.Dense):
+    """A Dense that is a product and nothing else."""
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        """Multiply [..., I] by [I, O]."""
+        dtype = self.compute_dtype
+        return project(tf.cast(inputs, dtype), tf.cast(self.kernel, dtype))
+
+
+class LeanEmbedding(tf_keras.layers.Embedding):
+    """An Embedding whose gradient is a product on a TPU."""
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        """Read the rows of tokens [B, S]; [B, S, D]."""
+        if not is_for_tpu():
+            return super().call(inputs)
+        return look_up(tf.convert_to_tensor(self.embeddings), inputs, self.compute_dtype)
+
+
+class LeanFeedForward(TFT5DenseActDense):
+    """A feed-forward layer with ReLU that keeps one tensor for its gradient on a TPU, not two."""
+
+    def call(self, hidden_states: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Transform every position, [B, S, D] to [B, S, D]."""
+        if not is_for_tpu():
+            return super().call(hidden_states, training=training)
+        inner = self.wi(hidden_states)
+        scale = dropout_scale(self.dropout, axis_sizes(inner)) if training else None
+        return self.wo(relu(inner, scale))
+
+
+class LeanAttention(TFT5Attention):
+    """An attention with fewer passes over its scores."""
+
+    def compute_bias(self, query_length: int | tf.Tensor, key_length: int | tf.Tensor) -> tf.Tensor:
+        """Look up the biases by distance.
+
+        Args:
+            query_length: Q.
+            key_length: S.
+
+        Returns:
+            [1, N, Q, S].
+        """
+        bucket_QS = position_buckets(self, query_length, key_length)
+        return look_up_few(tf.convert_to_tensor(self.relative_attention_bias), bucket_QS)[None]
+
+    def call(
+        self,
+        hidden_states: tf.Tensor,
+        mask: tf.Tensor | None = None,
+        key_value_states: tf.Tensor | None = None,
+        position_bias: tf.Tensor | None = None,
+        past_key_value: KeyValue | None = None,
+        layer_head_mask: tf.Tensor | None = None,
+        query_length: int | None = None,
+        use_cache: bool = False,
+        training: bool = False,
+        output_attentions: bool = False,
+    ) -> tuple[Any, ...]:
+        """Attend, as TFT5Attention does and with its arguments.
+
+        Whatever needs the attention's weights, or a cache, is left to TFT5's own code.
+
+        Returns:
+            Output [B, Q, D], None, and the position bias, mask included, of a shape that broadcasts
+            to [B, N, Q, S].
+        """
+        needs_weights = layer_head_mask is not None or output_attentions
+        if needs_weights or past_key_value is not None or use_cache:
+            return super().call(
+                hidden_states,
+                mask=mask,
+                key_value_states=key_value_states,
+                position_bias=position_bias,
+                past_key_value=past_key_value,
+                layer_head_mask=layer_head_mask,
+                query_length=query_length,
+                use_cache=use_cache,
+                training=training,
+                output_attentions=output_attentions,
+            )
+        sources = hidden_states if key_value_states is None else key_value_states
+        query_BQNH = self._split_heads(self.q(hidden_states))
+        key_BSNH = self._split_heads(self.k(sources))
+        value_BSNH = self._split_heads(self.v(sources))
+        B, Q, N, H = axis_sizes(query_BQNH)
+        S = axis_sizes(key_BSNH)[1]
+        if position_bias is None:
+            position_bias = self._own_bias(Q, S, mask, query_BQNH.dtype)
+        scale = dropout_scale(self.dropout, (B, N, Q, S)) if training else None
+        context_BQNH = attend(query_BQNH, key_BSNH, value_BSNH, position_bias, scale)
+        merged = tf.reshape(context_BQNH, tf.stack([B, Q, N * H]))
+        return self.o(merged), None, position_bias
+
+    def _split_heads(self, states: tf.Tensor) -> tf.Tensor:
+        B, S, _ = axis_sizes(states)
+        return tf.reshape(states, tf.stack([B, S, *head_shape(self)]))
+
+    def _own_bias(
+        self, Q: int | tf.Tensor, S: int | tf.Tensor, mask: tf.Tensor | None, dtype: tf.DType
+    ) -> tf.Tensor:
+        bias = tf.zeros((1, 1, 1, 1), dtype)
+        if self.has_relative_attention_bias:
+            bias = tf.cast(self.compute_bias(Q, S), dtype)
+        return bias if mask is None else bias + tf.cast(mask, dtype)
+
+
+def use_lean_layers(backbone: tf_keras.Model) -> None:
+    """Let a TFT5 compute the same in fewer passes.
+
+    Args:
+        backbone: A built TFT5; layers that are of other classes than TFT5's own are left alone.
+    """
+    for layer in all_layers(backbone):
+        kind = type(layer)
+        if kind is TFT5Attention:
+            layer.__class__ = LeanAttention
+        elif kind is TFT5DenseActDense and layer.config.dense_act_fn == "relu":
+            layer.__class__ = LeanFeedForward
+        elif kind is tf_keras.layers.Embedding:
+            layer.__class__ = LeanEmbedding
+        elif kind is tf_keras.layers.Dense and not layer.use_bias:
+            layer.__class__ = LeanDense

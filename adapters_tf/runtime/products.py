@@ -1,0 +1,90 @@
+"""Matrix products that are laid out for the device that they run on.
+
+Shape letters: I inputs, O outputs, V rows of a table, D their width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from adapters_tf.runtime.target import is_for_tpu
+
+
+def project(inputs: tf.Tensor, kernel_IO: tf.Tensor) -> tf.Tensor:
+    """Multiply the last axis by a matrix.
+
+    Merging the axes before it, as a CPU's product wants, makes a TPU's compiler lay them out side
+    by side, for which it moves whole activations.
+
+    Args:
+        inputs: [..., I].
+        kernel_IO: [I, O], of the same dtype.
+
+    Returns:
+        [..., O].
+    """
+    if is_for_tpu():
+        return tf.einsum("...i,io->...o", inputs, kernel_IO)
+    return tf.tensordot(inputs, kernel_IO, 1)
+
+
+def score_rows(inputs_BTD: tf.Tensor, table_VD: tf.Tensor) -> tf.Tensor:
+    """Multiply every position with every row of a table.
+
+    Args:
+        inputs_BTD: [B, T, D].
+        table_VD: [V, D], of the same dtype.
+
+    Returns:
+        [B, T, V].
+    """
+    if is_for_tpu():
+        return tf.einsum("btd,vd->btv", inputs_BTD, table_VD)
+    return tf.tensordot(inputs_BTD, table_VD, [[2], [1]])
+
+
+def look_up(table_VD: tf.Tensor, rows_BT: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
+    """Read rows of a large table, with a gradient that a TPU computes as a product.
+
+    The gradient of a gather is a scatter, which a TPU does row after row, and sorts the rows
+    before. T5X looks its embeddings up by products with one-hot rows in both directions.
+
+    Args:
+        table_VD: [V, D].
+        rows_BT: int32 [B, T].
+        dtype: Of the result, and of the product on a TPU.
+
+    Returns:
+        [B, T, D].
+    """
+
+    @tf.custom_gradient
+    def apply(table_VD: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
+        def gradient(upstream_BTD: tf.Tensor) -> tf.Tensor:
+            one_hot_BTV = tf.one_hot(rows_BT, table_VD.shape[0], dtype=dtype)
+            by_table = tf.einsum("btv,btd->vd", one_hot_BTV, upstream_BTD)
+            return tf.cast(by_table, table_VD.dtype)
+
+        return tf.cast(tf.gather(table_VD, rows_BT), dtype), gradient
+
+    if is_for_tpu():
+        return apply(table_VD)
+    return tf.cast(tf.gather(table_VD, rows_BT), dtype)
+
+
+def look_up_few(table_RN: tf.Tensor, rows_QS: tf.Tensor) -> tf.Tensor:
+    """Read rows of a small table very often; on a TPU by a product, in both directions.
+
+    Args:
+        table_RN: [R, N], with R some tens.
+        rows_QS: int32 [Q, S].
+
+    Returns:
+        [N, Q, S].
+    """
+    if not is_for_tpu():
+        return tf.transpose(tf.gather(table_RN, rows_QS), [2, 0, 1])
+    one_hot_QSR = tf.one_hot(rows_QS, table_RN.shape[0], dtype=table_RN.dtype)
+    return tf.einsum("qsr,rn->nqs", one_hot_QSR, table_RN)
