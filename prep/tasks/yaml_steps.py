@@ -4,6 +4,7 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 
+from prep.errors import nearest
 from prep.sources.declarations import RowFunction
 from prep.sources.row import Row
 from prep.tasks.patterns import check_pattern
@@ -87,6 +88,29 @@ def columns_needed(
                 made.add(field)
     needed += [field for field in named if field not in made]
     return tuple(dict.fromkeys(needed))
+
+
+def check_fields_made(reader: YamlReader, keys: Mapping[str, Value], named: Sequence[str]) -> None:
+    """Refuse a step whose field nothing reads: it would have no effect.
+
+    Args:
+        reader: Of the task file.
+        keys: Of the task, of which `read_steps` had nothing to say.
+        named: Fields that rows are worded by.
+
+    Raises:
+        UsageError: It tells the nearest field that is read.
+    """
+    read = set(named)
+    for step in reversed([step for step in STEPS if step in keys]):
+        for field, value in reversed(keys[step].content.items()):
+            if step in ("keep", "skip"):
+                read.add(field)
+            elif field not in read:
+                hint = nearest(field, read)
+                reader.fail(value.line, f"nothing reads {field!r}, which {step} makes; {hint}")
+            if step == "extract":
+                read.add(value.content["from"].content)
 
 
 def _texts(reader: YamlReader, value: Value) -> dict[str, str]:

@@ -129,11 +129,19 @@ def line_about(problem: str, keys: Mapping[str, Value], line: int) -> int:
     """Find the line of the key that a problem is about.
 
     Args:
-        problem: A message, in which the key is a word.
+        problem: A message, in which the key is a word, or that quotes an item of the key's list.
         keys: The keys there are.
         line: What to say if it is about none of them.
 
     Returns:
         The line.
     """
+    items = [
+        item
+        for value in keys.values()
+        for item in (value.content if isinstance(value.content, list) else ())
+        if isinstance(item.content, str) and repr(item.content) in problem
+    ]
+    if items:  # the last one of what is quoted first: hints come later, and so do repetitions
+        return min(reversed(items), key=lambda item: problem.index(repr(item.content))).line
     return next((value.line for key, value in keys.items() if f"{key} " in problem), line)

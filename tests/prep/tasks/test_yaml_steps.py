@@ -1,5 +1,6 @@
 """What a task file can have done with rows before they are worded."""
 
+import dataclasses
 import pickle
 
 import pytest
@@ -8,7 +9,9 @@ from prep.build.dataset import build_dataset
 from prep.dataset.reading import read_split, read_vocabulary
 from prep.errors import DataError, UsageError
 from prep.inspection.text import describe_left_out
+from prep.sources.declarations import FileSource, FileSpec, Layout
 from prep.sources.row import RowError
+from prep.splits.finding import plan_task
 from prep.tasks import patterns
 from prep.tasks.catalogue.glue import round_similarity
 from prep.tasks.digest import definition_digest
@@ -30,6 +33,7 @@ TASK = """
 def load(tmp_path):
     def run(steps, inputs="{q}", targets="{a}"):
         text = TASK.replace("INPUTS", inputs).replace("TARGETS", targets)
+        text = text.replace('  targets: ""\n', "")
         (tmp_path / "own.yaml").write_text(text + "".join(f"  {line}\n" for line in steps))
         (task,) = load_tasks(tmp_path / "own.yaml")
         return task
@@ -151,7 +155,7 @@ def impatient(monkeypatch):
 
 
 SLOW = {
-    "extract": "extract: {b: {from: q, pattern: '(a|aa)+$'}}",
+    "extract": "extract: {a: {from: q, pattern: '(a|aa)+$'}}",
     "keep": "keep: {q: '(a|aa)+'}",
     "skip": "skip: {q: '(.*a){20}'}",
 }
@@ -214,3 +218,58 @@ def test_what_is_to_be_joined_is_a_list(load, given):
     with pytest.raises(RowError, match="unusable field: 'q' is to be joined and is no list: "):
         worded(task, q=given, a="y")
     assert worded(task, q=["v", "w"], a="y") == [("v or w", "y")]
+
+
+@pytest.mark.parametrize(
+    ("steps", "inputs", "message"),
+    [
+        (["constants: {too: German}"], "to {to}: {q}", "8: nothing reads 'too', which constants"),
+        (["defaults: {hnt: none}"], "{q} ({hint})", "8: nothing reads 'hnt', which defaults makes"),
+        (["extract: {ans: {from: q, pattern: .}}"], "{q}", "8: nothing reads 'ans', which extract"),
+        (["round: {b: 1}", "join: {aa: x}"], "{q}", "8: nothing reads 'b', which round"),
+        (["join: {aa: x}"], "{q}", "8: nothing reads 'aa', which join makes; did you mean 'a'?"),
+    ],
+)
+def test_a_step_whose_field_nothing_reads_is_refused(load, steps, inputs, message):
+    with pytest.raises(UsageError) as caught:
+        load(steps, inputs=inputs)
+    assert f"own.yaml:{message}" in str(caught.value)
+
+
+def test_what_steps_make_may_be_read_by_other_steps(load):
+    task = load(
+        [
+            "defaults: {lang: de}",
+            "keep: {lang: de}",
+            "extract: {b: {from: text, pattern: .+}, a: {from: b, pattern: .+}}",
+        ]
+    )
+    assert worded(task, q="x", text="y") == [("x", "y")]
+
+
+@pytest.mark.parametrize(
+    ("steps", "name"),
+    [
+        (["skip: {lien: '#.*'}"], "lien"),
+        (["keep: {lien: .*}"], "lien"),
+        (["extract: {q: {from: lien, pattern: .}, a: {from: line, pattern: .}}"], "lien"),
+    ],
+)
+def test_a_field_that_lines_do_not_have_is_told_before_they_are_read(
+    load, rte_options, rte_data, steps, name
+):
+    (rte_data / "own").mkdir()
+    (rte_data / "own" / "a.txt").write_text("x y\n" * 3)
+    made = load(steps, *(() if "extract" in steps[0] else ("{line}", "{line}")))
+    files = {"train": FileSpec("a.txt", "lines"), "validation": FileSpec("a.txt", "lines")}
+    task = dataclasses.replace(made, source=FileSource(("own",), (Layout(files),)))
+    with pytest.raises(DataError, match=rf"needs the column '{name}'.*did you mean 'line'\?"):
+        plan_task(task, rte_data, 8)
+
+
+def test_groups_and_answers_are_columns_too(load, tmp_path, write_jsonl):
+    task = load(["group: '{passage}'", "no_answer: none", "answers: gold.text"], targets="")
+    assert task.columns == ("q", "gold", "passage")
+    write_jsonl(tmp_path / "own" / "a.jsonl", [{"q": "x", "golden": [], "passage": "p"}])
+    with pytest.raises(DataError, match=r"needs the column 'gold'.*did you mean 'golden'\?"):
+        plan_task(task, tmp_path, 8)
