@@ -12,10 +12,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from adapters_tf import ConfigurationError, WeightsError
-from adapters_tf.backbone.fingerprint import backbone_digest
+from adapters_tf.backbone.presets import PRESETS
 from adapters_tf.files.adapter_files import CONFIG_FILE, WEIGHTS_FILE
 from adapters_tf.methods import method_class
 from adapters_tf.methods.trained.folders import find_task_folders
+from adapters_tf.runs.loading import digest_of_backbone
 from adapters_tf.runs.settings import ResolvedRun
 from adapters_tf.runs.sources import STACK, list_sources
 from prep import Manifest
@@ -35,7 +36,7 @@ def with_fingerprints(settings: ResolvedRun, manifest: Manifest) -> ResolvedRun:
         A copy with `fingerprints`; what is not there has none, for others to refuse.
     """
     data = settings.data
-    prints = {BACKBONE: backbone_digest(settings.model.backbone)}
+    prints = {BACKBONE: digest_of_backbone(settings)}
     for task in settings.tasks:
         splits = (data.train_split, data.validation_split)
         prints[f"{DATASET}.{task}"] = task_digest(manifest.task(task), splits)
@@ -105,6 +106,8 @@ def changed_inputs(old: ResolvedRun, new: ResolvedRun) -> list[str]:
     for name, known in old.fingerprints.items():
         if name in was_at_start and read_at_start.get(name) == was_at_start[name]:
             continue  # it is in the run folder now, whatever became of the original
+        if name == BACKBONE and old.model.backbone == new.model.backbone in PRESETS:
+            continue  # the settings that its weights are drawn from are compared themselves
         if new.fingerprints.get(name) != known:
             problems.append(_describe(name, old, new))
     return problems
