@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-from prep.errors import DataError
 from prep.shards.jobs import ShardJob
 from prep.sources.blocks import parse_block
 from prep.sources.row import BlankLineError, Row, RowError
 from prep.storage.durable_files import write_file
 from prep.tasks.examples import Example, row_to_example, row_to_examples, row_to_rows
+from prep.tasks.patterns import SlowPatternError
 
 _FAULTS = {RowError, BlankLineError}
 
@@ -77,9 +77,9 @@ def word_rows(job: ShardJob) -> WordedRows:
                     "detail": error.detail,
                 }
             )
-        except DataError as error:
+        except SlowPatternError as error:
             where = f"row {job.block.first_row + offset:,} of {job.block.file}"
-            raise DataError(f"{where}: {error}") from error
+            raise SlowPatternError(f"{where}: {error}") from error
     worded.rows = number - job.first_example + 1
     return worded
 

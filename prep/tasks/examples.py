@@ -5,9 +5,9 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
-from prep.errors import DataError
 from prep.sources.declarations import RowFunction
 from prep.sources.row import Row, RowError, as_row_error, check_text
+from prep.tasks.patterns import SlowPatternError
 from prep.tasks.task import Task, Wording
 from prep.tasks.templates import NUMBER, compile_template
 
@@ -99,8 +99,8 @@ def row_to_rows(
 
     Returns:
         A function from a row to the rows it becomes, which raises RowError for a row that
-        cannot be used, and DataError where the task cannot go on; None for a task that has no
-        row functions.
+        cannot be used, and SlowPatternError where the task cannot go on; None for a task that
+        has no row functions.
     """
     functions = task.all_row_functions
     if task.answers:
@@ -116,8 +116,8 @@ def row_to_rows(
                 rows = [made for one in rows for made in _as_rows(function(one))]
             except RowError:
                 raise
-            except DataError as error:
-                raise DataError(f"{_name_of(function)}: {error}") from error
+            except SlowPatternError as error:
+                raise SlowPatternError(f"{_name_of(function)}: {error}") from error
             except Exception as error:
                 raise as_row_error(error) from error
             if not rows:

@@ -20,6 +20,10 @@ _FLAGS = regex.DOTALL | regex.VERSION0
 _COUNT = re.compile(r"\{(\d+(,\d*)?|,\d*)\}")
 
 
+class SlowPatternError(DataError):
+    """A pattern has no answer in time: a fault of the task, not of the row it was tried on."""
+
+
 def check_pattern(pattern: str) -> None:
     """Refuse a pattern that Python cannot read.
 
@@ -49,7 +53,7 @@ def is_match(pattern: str, text: str) -> bool:
         Whether it does.
 
     Raises:
-        DataError: If there is no answer in `SECONDS`.
+        SlowPatternError: If there is no answer in `SECONDS`.
     """
     try:
         return _compiled(pattern).fullmatch(text, timeout=SECONDS) is not None
@@ -68,7 +72,7 @@ def find_pattern(pattern: str, text: str) -> str | None:
         What its first group found, or all of it where it has no group; None if it finds nothing.
 
     Raises:
-        DataError: If there is no answer in `SECONDS`.
+        SlowPatternError: If there is no answer in `SECONDS`.
     """
     try:
         found = _compiled(pattern).search(text, timeout=SECONDS)
@@ -77,8 +81,8 @@ def find_pattern(pattern: str, text: str) -> str | None:
     return None if found is None else found[1 if found.re.groups else 0] or ""
 
 
-def _too_slow(pattern: str, text: str) -> DataError:
-    return DataError(
+def _too_slow(pattern: str, text: str) -> SlowPatternError:
+    return SlowPatternError(
         f"the pattern {pattern!r} has no answer after {SECONDS:g} seconds for a text of"
         f" {len(text):,} characters; repetitions inside repetitions, such as (a+)+, take that long"
     )

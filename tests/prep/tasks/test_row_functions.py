@@ -63,6 +63,16 @@ def test_a_row_function_that_breaks_down_rejects_the_row(rte_options):
         build(rte_options, break_down)
 
 
+def test_whatever_a_row_function_raises_is_of_the_row(rte_options):
+    def refuse_one(row):
+        if row["index"] == "3":
+            raise DataError("not mine")
+        return row
+
+    _, manifest = build(rte_options, refuse_one)
+    assert manifest.task("rte").split("train").rejected_reasons == {"unusable field": 1}
+
+
 def test_a_split_of_which_all_rows_are_left_out_is_an_error(rte_options):
     with pytest.raises(DataError, match="30 × left out by the row function <lambda>"):
         build(rte_options, lambda row: None)
