@@ -18,6 +18,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 INTERRUPTED = 3  # stopped before the end by a signal; the same command goes on
 CLOSED = 141  # what a shell reports for a program that wrote to a closed pipe: 128 + SIGPIPE
+_MANY_NAMES = 12  # more are not listed in a message
+_NEAREST = 4  # of so many
 
 
 class ConfigurationError(ValueError):
@@ -33,7 +35,7 @@ class WeightsError(ValueError):
 
 
 def suggest(name: str, valid: Iterable[str]) -> str:
-    """Name the nearest valid value, or all of them.
+    """Name the nearest valid value, or all of them, or, where they are many, the least far.
 
     Args:
         name: What the user wrote.
@@ -47,6 +49,10 @@ def suggest(name: str, valid: Iterable[str]) -> str:
     near = difflib.get_close_matches(str(name).casefold(), by_folded, n=1)
     if near:
         return f"did you mean {by_folded[near[0]]!r}?"
+    if len(choices) > _MANY_NAMES:
+        least_far = difflib.get_close_matches(str(name).casefold(), by_folded, _NEAREST, cutoff=0.0)
+        shown = ", ".join(by_folded[folded] for folded in least_far)
+        return f"the nearest of {len(choices)} names: {shown}"
     return f"valid: {', '.join(choices)}" if choices else "there are none"
 
 

@@ -1,6 +1,5 @@
 """Scoring a run on a split: figures on the screen, a report in the run folder."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from adapters_tf.errors import say_note
 from eval.evaluator import TaskResult
 from eval.report.baselines import trivial_baseline
 from eval.report.files import write_report
+from eval.report.places import is_of_run, report_folder
 from eval.report.table import ScoredTask, format_table
 from eval.session import Session
 from prep import TaskEntry, TokenTable, read_split
@@ -52,22 +52,13 @@ def score_run(
         "batch_size": session.evaluator.batch_size,
         "replicas": session.evaluator.strategy.num_replicas_in_sync,
     }
-    folder = Path(run) / "eval"
-    if average:
-        folder /= "-".join(("average", *average))
-    _say_what_is_replaced(folder / f"{split}.json", session.dataset)
+    dataset, settings = session.dataset, session.run.settings
+    scored_on = (dataset, session.manifest, split)
+    folder = report_folder(Path(run), settings, scored_on, entries, average)
+    if not is_of_run(settings, dataset, split, entries):
+        say_note(f"{dataset} is not the dataset the run was trained on; its figures go to {folder}")
     for file in write_report(folder, split, scored, session.vocabulary, provenance):
         print(f"wrote {file}")
-
-
-def _say_what_is_replaced(file: Path, dataset: str) -> None:
-    """Tell a person whose earlier figures are of another dataset that they go."""
-    try:
-        earlier = json.loads(file.read_text(encoding="utf-8")).get("dataset")
-    except (OSError, ValueError, AttributeError):
-        return
-    if earlier and Path(str(earlier)).absolute() != Path(dataset).absolute():
-        say_note(f"the figures in {file}, of dataset {earlier}, are replaced")
 
 
 def score_task(session: Session, entry: TaskEntry, split: str) -> ScoredTask:

@@ -16,12 +16,19 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 INTERRUPTED = 3  # stopped before the end by a signal; the same command goes on
 CLOSED = 141  # what a shell reports for a program that wrote to a closed pipe: 128 + SIGPIPE
+_MANY_NAMES = 12  # more are not listed in a message
+_NEAREST = 4  # of so many
 
 
 class UsageError(ValueError):
-    """What was asked for cannot be: an unknown name, an impossible option."""
+    """What was asked for cannot be: an unknown name, an impossible option.
+
+    Attributes:
+        lines: How a command says it where one line would be too long; empty: in one line.
+    """
 
     exit_code = 2
+    lines: tuple[str, ...] = ()
 
 
 class DataError(ValueError):
@@ -38,13 +45,18 @@ def nearest(name: str, valid: Iterable[str]) -> str:
         valid: The names that exist.
 
     Returns:
-        "did you mean 'rte'?" when one is close, otherwise the list of valid names.
+        "did you mean 'rte'?" when one is close, otherwise the list of valid names, or, where they
+        are many, the least far.
     """
     names = sorted(valid)
     by_folded = {known.casefold(): known for known in names}
     close = difflib.get_close_matches(name.casefold(), by_folded, n=1)
     if close:
         return f"did you mean {by_folded[close[0]]!r}?"
+    if len(names) > _MANY_NAMES:
+        least_far = difflib.get_close_matches(name.casefold(), by_folded, _NEAREST, cutoff=0.0)
+        shown = ", ".join(by_folded[folded] for folded in least_far)
+        return f"the nearest of {len(names)} names: {shown}"
     return f"valid names: {', '.join(names)}" if names else "there are none"
 
 
@@ -99,7 +111,8 @@ def _run(main: Callable[[list[str] | None], int | None], argv: Sequence[str] | N
         _drop_output()
         return CLOSED
     except ValueError as error:
-        return _report(str(error), getattr(error, "exit_code", 1))
+        first, *others = getattr(error, "lines", ()) or (str(error),)
+        return _report(first, getattr(error, "exit_code", 1), others)
     except OSError as error:
         code = _report(describe_os_error(error), 1)
         try:
@@ -131,6 +144,6 @@ def _drop_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _report(message: str, exit_code: int) -> int:
-    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+def _report(message: str, exit_code: int, others: Sequence[str] = ()) -> int:
+    print("\n".join((f"error: {' '.join(message.split())}", *others)), file=sys.stderr)
     return exit_code

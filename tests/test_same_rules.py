@@ -29,6 +29,13 @@ def test_the_nearest_name(name):
         )
 
 
+def test_many_names_are_not_all_listed():
+    many = [f"task_{number:02}" for number in range(40)]
+    theirs, ours = prep.errors.nearest("zzz9", many), adapters_tf.errors.suggest("zzz9", many)
+    assert theirs == ours and theirs.startswith("the nearest of 40 names: ")
+    assert theirs.count("task_") == 4 and "task_09" in theirs
+
+
 def test_nothing_to_choose_from():
     assert prep.errors.nearest("x", ()) == adapters_tf.errors.suggest("x", ()) == "there are none"
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,22 +20,32 @@ from adapters_tf.files.json_objects import read_json_object
 _ABOUT = ("_name_or_path", "architectures", "dtype", "torch_dtype", "transformers_version")
 
 
-def backbone_digest(name_or_path: str) -> str:
+def backbone_digest(
+    name_or_path: str,
+    *,
+    vocabulary_size: int = 0,
+    overrides: Mapping[str, Any] | None = None,
+    seed: int = 0,
+) -> str:
     """Compute the digest of a backbone's weights and configuration.
 
     Args:
         name_or_path: As `load_backbone`; a hub model is fetched.
+        vocabulary_size: Of a preset, as `load_backbone`; a checkpoint has its own.
+        overrides: Of a preset, as `load_backbone`.
+        seed: Of a preset's random weights.
 
     Returns:
-        Hexadecimal SHA-256, the same however the tensors are shared out among files; empty for a
-        preset, which its name says all of.
+        Hexadecimal SHA-256, the same however the tensors are shared out among files; of a preset,
+        whose weights are not there to be read, of all that they are drawn from.
 
     Raises:
         ConfigurationError: No such preset, folder or hub model.
         WeightsError: A checkpoint that can't be read.
     """
     if name_or_path in PRESETS:
-        return ""
+        drawn = [PRESETS[name_or_path], vocabulary_size, dict(overrides or {}), seed]
+        return hashlib.sha256(json.dumps(drawn, sort_keys=True).encode()).hexdigest()
     folder = local_folder(name_or_path)
     files = (folder / CONFIG_FILE, *tensor_files(folder))
     states = [file.stat() for file in files if file.is_file()]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from adapters_tf.errors import ConfigurationError
 from adapters_tf.files.local_paths import local_path
+from adapters_tf.interop import describe_formats, export_formats
 from adapters_tf.runs.bank_editing import edit_bank, edit_names, write_run
 from adapters_tf.runs.loading import load_run
 
@@ -35,7 +36,8 @@ def bank_command(options: argparse.Namespace) -> None:
     names = edit_names(run.model.task_names, add=list(folders), rename=renamed, drop=options.drop)
     model, settings = edit_bank(run, names, folders)
     out = Path(options.out)
-    write_run(model, settings, run.directory, run.step, out)
+    exports = describe_formats(export_formats(model))
+    write_run(model, settings, run.directory, run.step, out, exports)
     for new, old in names.items():
         print(f"{new}: " + (f"from {folders[new]}" if old is None else _describe(new, old)))
     print(f"wrote {out} ({len(names)} tasks, weights of step {run.step})")

@@ -86,7 +86,14 @@ def edit_bank(
     return model, settings
 
 
-def write_run(model: TaskModel, settings: ResolvedRun, origin: Path, step: int, out: Path) -> None:
+def write_run(
+    model: TaskModel,
+    settings: ResolvedRun,
+    origin: Path,
+    step: int,
+    out: Path,
+    exports: str = "",
+) -> None:
     """Write a run folder that can be scored, exported from and merged, but not trained further.
 
     Args:
@@ -96,6 +103,7 @@ def write_run(model: TaskModel, settings: ResolvedRun, origin: Path, step: int, 
             taking the folder for a run of its own.
         step: The steps behind the weights.
         out: The folder; new, or empty.
+        exports: To which formats its adapters can go, for the reader.
 
     Raises:
         ConfigurationError: Something is there.
@@ -110,4 +118,5 @@ def write_run(model: TaskModel, settings: ResolvedRun, origin: Path, step: int, 
             save_task(model, task, partial / ADAPTERS_FOLDER / task)
         hand_on_sources(origin, partial)
         tf.train.CheckpointManager(checkpoint, str(partial / CHECKPOINTS["best"]), 1).save(step)
-        write_text(partial / CONFIG_FILE, config_text(described))
+        provenance = {"exports": exports} if exports else {}
+        write_text(partial / CONFIG_FILE, config_text(described, provenance))

@@ -12,6 +12,7 @@ import tf_keras
 
 from adapters_tf.backbone.fingerprint import backbone_digest
 from adapters_tf.backbone.loading import load_backbone
+from adapters_tf.backbone.presets import PRESETS
 from adapters_tf.errors import ConfigurationError, WeightsError, say_note, suggest
 from adapters_tf.methods import read_methods
 from adapters_tf.model.task_model import TaskModel
@@ -50,18 +51,44 @@ def build_backbone(settings: ResolvedRun) -> tf_keras.Model:
         A TFT5 with the weights it had before training.
 
     Raises:
-        WeightsError: Its folder holds another model now.
+        WeightsError: Its folder holds another model now, or config.yaml names other random weights.
     """
-    known = settings.fingerprints.get("model.backbone")
-    if known and backbone_digest(settings.model.backbone) != known:
-        raise WeightsError(
-            f"{settings.model.backbone} holds another T5 now than this run was trained on: its "
-            f"digest was {known[:12]}…"
-        )
+    model, known = settings.model, settings.fingerprints.get("model.backbone")
+    if known and digest_of_backbone(settings) != known:
+        what = f"{model.backbone} holds another T5 now"
+        if model.backbone in PRESETS:
+            what = (
+                f"config.yaml was changed: the preset {model.backbone} with seed {settings.seed}, "
+                f"{model.vocabulary_size} token ids and overrides {dict(model.overrides)} is "
+                "another T5"
+            )
+        raise WeightsError(f"{what} than this run was trained on: its digest was {known[:12]}…")
     return load_backbone(
-        settings.model.backbone,
-        vocabulary_size=settings.model.vocabulary_size,
-        overrides=dict(settings.model.overrides),
+        model.backbone,
+        vocabulary_size=model.vocabulary_size,
+        overrides=dict(model.overrides),
+        seed=settings.seed,
+    )
+
+
+def digest_of_backbone(settings: ResolvedRun) -> str:
+    """Compute the digest of what `build_backbone` makes, without making it.
+
+    Args:
+        settings: Of the run.
+
+    Returns:
+        Hexadecimal SHA-256.
+
+    Raises:
+        ConfigurationError: No such preset, folder or hub model.
+        WeightsError: A checkpoint that can't be read.
+    """
+    model = settings.model
+    return backbone_digest(
+        model.backbone,
+        vocabulary_size=model.vocabulary_size,
+        overrides=model.overrides,
         seed=settings.seed,
     )
 

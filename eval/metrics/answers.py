@@ -1,5 +1,7 @@
 """Right and given answers side by side, as metrics take them."""
 
+import functools
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -7,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from eval.metrics.reading import are_readable, read_answers, read_text
+from eval.metrics.tokenizers import are_short, bleu_tokenizer, rouge_tokenizer
 from prep import TaskEntry, TokenTable, Vocabulary
 
 
@@ -39,6 +42,18 @@ class Answers:
     def have_answer(self) -> np.ndarray:
         """Whether there is an answer to each example, as bool [examples]."""
         return np.array([tuple(right) != (self.no_answer,) for right in self.references])
+
+    @functools.cached_property
+    def rouge_words(self) -> str:
+        """The words that ROUGE counts, by name; chosen once for what counts and what names them."""
+        return rouge_tokenizer(self.language, itertools.chain.from_iterable(self.references))
+
+    @functools.cached_property
+    def bleu_words(self) -> tuple[str, bool]:
+        """The words that BLEU counts, by sacreBLEU's name, and whether no right answer has four."""
+        texts = list(itertools.chain.from_iterable(self.references))
+        name = bleu_tokenizer(self.language, texts)
+        return name, are_short(name, texts)
 
     def only(self, chosen: np.ndarray) -> "Answers":
         """Take some of the examples.

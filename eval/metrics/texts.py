@@ -1,10 +1,9 @@
 """Metrics of texts: BLEU, ROUGE-L, SQuAD's exact match and F1."""
 
-import itertools
 import re
 import string
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -12,9 +11,7 @@ from rouge_score import rouge_scorer
 from sacrebleu.metrics import BLEU
 
 from eval.metrics.answers import Answers
-from eval.metrics.tokenizers import bleu_tokenizer, make_rouge_tokenizer, rouge_tokenizer
-
-_BLEU_ORDER = 4  # words in a row that BLEU counts at most (Papineni et al. 2002)
+from eval.metrics.tokenizers import make_rouge_tokenizer
 
 
 def bleu(answers: Answers) -> float:
@@ -23,7 +20,7 @@ def bleu(answers: Answers) -> float:
     Words are those of `bleu_words`. Where no right answer has four words, shorter runs of
     words count alone, as a sentence is scored by itself: else right answers would score 0.
     """
-    tokenizer, is_short = _bleu_settings(answers)
+    tokenizer, is_short = answers.bleu_words
     scorer = BLEU(tokenize=tokenizer, effective_order=is_short)
     most = max(map(len, answers.references))
     # One stream per reference; a repeated one changes nothing where an example has fewer.
@@ -36,7 +33,7 @@ def bleu(answers: Answers) -> float:
 
 def bleu_words(answers: Answers) -> str:
     """Name the words that `bleu` counts: sacreBLEU's tokenizer, and what is unusual about it."""
-    tokenizer, is_short = _bleu_settings(answers)
+    tokenizer, is_short = answers.bleu_words
     return f"{tokenizer}, no longer runs than there are" if is_short else tokenizer
 
 
@@ -59,7 +56,7 @@ def rouge_l(answers: Answers) -> float:
 
 def rouge_words(answers: Answers) -> str:
     """Name the words that `rouge_l` counts: "rouge-score" or "any-script"."""
-    return rouge_tokenizer(answers.language, _right_answers(answers))
+    return answers.rouge_words
 
 
 def squad_em(answers: Answers) -> float:
@@ -102,18 +99,6 @@ def _as_squad_2(answers: Answers) -> Answers:
         predictions=np.array([blank(text) for text in answers.predictions], object),
         references=[tuple(filter(_squad_words, right)) or ("",) for right in references],
     )
-
-
-def _right_answers(answers: Answers) -> Iterator[str]:
-    return itertools.chain.from_iterable(answers.references)
-
-
-def _bleu_settings(answers: Answers) -> tuple[str, bool]:
-    """Find sacreBLEU's tokenizer, and whether every right answer is too short for BLEU's runs."""
-    name = bleu_tokenizer(answers.language, _right_answers(answers))
-    tokenize = BLEU(tokenize=name).tokenizer
-    lengths = (len(tokenize(text).split()) for text in _right_answers(answers))
-    return name, all(length < _BLEU_ORDER for length in lengths)
 
 
 def _mean_of_best(compare: Callable[[str, str], float], answers: Answers) -> float:

@@ -12,6 +12,9 @@ from collections.abc import Iterable
 
 import regex
 from rouge_score.tokenizers import DefaultTokenizer, Tokenizer
+from sacrebleu.metrics import BLEU
+
+_BLEU_ORDER = 4  # words in a row that BLEU counts at most (Papineni et al. 2002)
 
 # The share of letters beyond a–z up to which a text passes as English: a name, a café.
 MOSTLY_ENGLISH = 0.005
@@ -104,6 +107,20 @@ def bleu_tokenizer(language: str, texts: Iterable[str]) -> str:
     if kana >= UNSPACED * counts["Han"]:
         counts.pop("Han")
     return _UNSPACED[counts.most_common(1)[0][0]]
+
+
+def are_short(tokenizer: str, texts: Iterable[str]) -> bool:
+    """Tell whether every text is too short for the runs of words that BLEU counts.
+
+    Args:
+        tokenizer: By sacreBLEU's name.
+        texts: The right answers.
+
+    Returns:
+        Whether none has four words.
+    """
+    tokenize = BLEU(tokenize=tokenizer).tokenizer
+    return all(len(tokenize(text).split()) < _BLEU_ORDER for text in texts)
 
 
 def _base(language: str) -> str:

@@ -20,7 +20,13 @@ from prep.build.finishing import measure_packing
 from prep.build.journal import Journal, fingerprint_task
 from prep.build.options import BuildOptions
 from prep.build.planned import list_differences, plan_entry, plan_manifest
-from prep.build.whole_folder import Target, is_leftover, owned_target, written_whole
+from prep.build.whole_folder import (
+    Target,
+    is_leftover,
+    owned_everywhere,
+    owned_target,
+    written_whole,
+)
 from prep.build.writing import TaskWriter, copy_tasks, describe_failure
 from prep.dataset.manifest import (
     MANIFEST_FILE,
@@ -107,7 +113,9 @@ def _build_owned(options: BuildOptions, target: Target, report: Callable[[str], 
         report(f"task {name!r} failed, the others go on: {reason}")
     for note in (f"{plan.task.name}: {note}" for plan in plans for note in plan.notes):
         report(f"note: {note}")
-    with written_whole(target, report) as folder:
+    with owned_everywhere(target, report), written_whole(target, report) as folder:
+        if out.is_remote and _existing_manifest(out) != existing:
+            raise DataError(f"{out} was changed by another build meanwhile; look, and build again")
         build = _Build(options, out, planned, plans, vocabulary, finished)
         return _write_folder(folder, build, run_jobs)
 

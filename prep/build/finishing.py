@@ -112,13 +112,13 @@ def _check_losses(
     """Refuse a split of which nothing is left, or less than half if nobody said that it may be."""
     rejected: Counter[str] = sum((result.rejected for result in results), Counter())
     rows = sum(result.rows - result.blank for result in results)
-    dropped = sum(result.dropped for result in results)
+    dropped = _count_dropped(results)
     is_empty = not any(result.examples for result in results)
     if not is_empty and (accept_rejects or 2 * rejected.total() < max(rows, 1)):
         return
     lost = Counter(rejected)
-    if is_empty and dropped:
-        lost["left out by the task's row functions"] = dropped
+    if is_empty:
+        lost.update({f"left out by {name}": count for name, count in dropped.items()})
     found = _first_rejected(folder / task.name / REJECTED_FILE, split)
     reasons = ", ".join(
         f"{count:,} × {reason}{found.get(reason, '')}" for reason, count in lost.most_common()
@@ -146,13 +146,18 @@ def _first_rejected(file: Path, split: str) -> dict[str, str]:
     return examples
 
 
+def _count_dropped(results: Sequence[ShardResult]) -> Counter[str]:
+    """Count the rows that were left out, by what left them out."""
+    return sum((result.dropped for result in results), Counter())
+
+
 def _finish_split(
     folder: Path, task: Task, split: str, results: Sequence[ShardResult]
 ) -> SplitEntry:
     rejected: Counter[str] = sum((result.rejected for result in results), Counter())
     labels: Counter[int] = sum((result.labels for result in results), Counter())
     examples = sum(result.examples for result in results)
-    dropped = sum(result.dropped for result in results)
+    dropped = _count_dropped(results)
     truncated = sum(result.truncated for result in results)
     return SplitEntry(
         examples=examples,
@@ -165,7 +170,8 @@ def _finish_split(
         rejected=rejected.total(),
         rejected_reasons=dict(sorted(rejected.items())),
         truncated_share=round(truncated / examples, 6),
-        dropped=dropped,
+        dropped=dropped.total(),
+        dropped_by=dict(sorted(dropped.items())),
         expanded=sum(result.expanded for result in results),
         unknown_input_tokens=sum(result.unknown_input_tokens for result in results),
         unknown_target_tokens=sum(result.unknown_target_tokens for result in results),

@@ -75,6 +75,29 @@ def owned_target(out: Place, report: Callable[[str], None]) -> Iterator[Target]:
                 folder.rmdir()
 
 
+@contextlib.contextmanager
+def owned_everywhere(target: Target, report: Callable[[str], None]) -> Iterator[None]:
+    """Keep builds of other machines away from a bucket; on a disk, its lock has done so.
+
+    Args:
+        target: That this process owns on this machine.
+        report: Receives lines for the person who waits.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        DataError: If another build writes there, or the bucket refuses.
+    """
+    if isinstance(target.out, LocalPlace):
+        yield
+        return
+    from prep.storage.bucket_owner import owned_address  # loads Google's client
+
+    with owned_address(str(target.out), target.partial, report):
+        yield
+
+
 def is_leftover(path: Path) -> bool:
     """Tell whether a file is nobody's content: hidden, or of a file system's own."""
     return path.name.startswith(".") or path.name == "lost+found"

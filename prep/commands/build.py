@@ -13,6 +13,7 @@ from prep.commands.split_options import parse_selection
 from prep.dataset.manifest import Manifest, SplitEntry
 from prep.errors import DataError, UsageError
 from prep.inspection.text import (
+    describe_left_out,
     describe_packing,
     describe_target_lengths,
     describe_unknown,
@@ -119,11 +120,7 @@ def _describe_odd_rows(split: SplitEntry) -> list[str]:
         f"{count:,} of them have the inputs of an example in {other}"
         for other, count in split.duplicates.items()
     ]
-    if split.dropped or split.expanded:
-        notes.append(
-            f"row functions left {split.dropped:,} rows out and added {split.expanded:,} examples"
-        )
-    return notes
+    return notes + describe_left_out(split)
 
 
 def join_beam_options(argv: Sequence[str]) -> list[str]:

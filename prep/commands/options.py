@@ -102,7 +102,11 @@ def find_tasks(arguments: argparse.Namespace) -> tuple[Task, ...]:
         UsageError: If there is no such task.
     """
     own = own_tasks(arguments)
-    return tuple(own.get(name) or get_task(name, own) for name in arguments.tasks)
+    try:
+        return tuple(own.get(name) or get_task(name, own) for name in arguments.tasks)
+    except UsageError as error:
+        hint = "" if arguments.tasks_file else ", and --tasks-file reads your own"
+        raise UsageError(f"{error}{hint}") from error
 
 
 def spell_options(message: str) -> str:

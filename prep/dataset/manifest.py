@@ -105,7 +105,8 @@ class SplitEntry:
         rejected: Source rows that could not be used.
         rejected_reasons: How many rows were rejected for each reason.
         truncated_share: Of the examples, from 0 to 1.
-        dropped: Source rows that the task's row functions left out.
+        dropped: Source rows that were left out as the task asks.
+        dropped_by: How many of them by which key of a task file, or which row function.
         expanded: Examples beyond the first of their row.
         duplicates: Of the examples, how many have the inputs of an example in another split,
             by that split.
@@ -127,6 +128,7 @@ class SplitEntry:
     rejected_reasons: Mapping[str, int]
     truncated_share: float = 0.0
     dropped: int = 0
+    dropped_by: Mapping[str, int] = field(default_factory=dict)
     expanded: int = 0
     duplicates: Mapping[str, int] = field(default_factory=dict)
     packing: PackingEntry | None = None

@@ -21,6 +21,7 @@ from prep.errors import DataError, UsageError
 from prep.storage import LocalPlace, StoragePath, place_of
 from prep.storage.bucket import BucketFolder, RemoteObject
 from prep.storage.bucket_errors import changed_meanwhile
+from prep.storage.bucket_owner import OWNER_FILE
 
 DEFAULT_WORKERS = 8  # uploads at a time: they wait for the network, not for a processor
 _READ_BYTES = 1 << 20
@@ -118,7 +119,7 @@ def stage_dataset(
         files=len(names),
         uploaded=len(changed),
         uploaded_bytes=sum(file.bytes for file in changed),
-        foreign=len(present.keys() - names),
+        foreign=len(present.keys() - names - {OWNER_FILE}),
     )
 
 

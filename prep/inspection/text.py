@@ -149,10 +149,27 @@ def describe_losses(entry: SplitEntry) -> Iterator[str]:
     yield from describe_unknown(entry)
     reasons = ", ".join(f"{count:,} × {why}" for why, count in entry.rejected_reasons.items())
     yield f"rejected: {entry.rejected:,}" + (f" ({reasons})" if reasons else "")
-    if entry.dropped or entry.expanded:
-        yield (f"row functions: {entry.dropped:,} rows left out, {entry.expanded:,} examples added")
+    yield from describe_left_out(entry)
     for other, count in entry.duplicates.items():
         yield f"duplicates: {count:,} examples have the inputs of one in {other}"
+
+
+def describe_left_out(entry: SplitEntry) -> list[str]:
+    """Say how many rows became no example, and how many became several, as the task asks.
+
+    Args:
+        entry: The split.
+
+    Returns:
+        A line for each of the two that there are.
+    """
+    lines = []
+    if entry.dropped:
+        by = ", ".join(f"{count:,} by {name}" for name, count in entry.dropped_by.items())
+        lines.append(f"left out: {by or f'{entry.dropped:,} rows'}")
+    if entry.expanded:
+        lines.append(f"rows with several examples add {entry.expanded:,} to the first of each")
+    return lines
 
 
 def describe_unknown(entry: SplitEntry) -> list[str]:

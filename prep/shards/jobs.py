@@ -70,7 +70,7 @@ class ShardResult:
         job_index: Number of the shard in the split.
         rows: Source rows that were read, blank lines included.
         blank: Blank lines.
-        dropped: Rows that the task's row functions left out.
+        dropped: Rows that were left out, by the key or the row function that did it.
         expanded: Examples beyond the first of their row.
         examples: Examples written.
         records: Records written; fewer than examples where they are packed.
@@ -95,7 +95,7 @@ class ShardResult:
     job_index: int
     rows: int
     blank: int
-    dropped: int
+    dropped: Counter[str]
     expanded: int
     examples: int
     records: int
@@ -153,6 +153,7 @@ def result_from_json(values: Mapping[str, Any]) -> ShardResult:
                 "fingerprints": packed.astype(np.uint64),
                 "labels": Counter(labels),
                 "rejected": Counter(values["rejected"]),
+                "dropped": Counter(values["dropped"]),
             }
         )
     )

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,7 @@ from prep.sources.blocks import parse_block
 from prep.sources.row import BlankLineError, Row, RowError
 from prep.storage.durable_files import write_file
 from prep.tasks.examples import Example, row_to_example, row_to_examples, row_to_rows
+from prep.tasks.patterns import SlowPatternError
 
 _FAULTS = {RowError, BlankLineError}
 
@@ -26,7 +28,7 @@ class WordedRows:
         rejected: File, row number, split, reason and detail of each row that cannot be used.
         rows: Rows of the split in the block, whatever became of them.
         blank: Those that are lines with nothing in them.
-        dropped: Rows that left nothing.
+        dropped: Rows that left nothing, by what left them out.
         expanded: Examples beyond the first of their row.
     """
 
@@ -35,14 +37,13 @@ class WordedRows:
     rejected: list[dict[str, Any]] = field(default_factory=list)
     rows: int = 0
     blank: int = 0
-    dropped: int = 0
+    dropped: Counter[str] = field(default_factory=Counter)
     expanded: int = 0
 
     def add(self, number: int, made: Sequence[Example]) -> None:
         """Add what one row became: nothing, one example or several."""
         self.examples += made
         self.numbers += [number] * len(made)
-        self.dropped += not made
         self.expanded += max(len(made) - 1, 0)
 
 
@@ -54,8 +55,8 @@ def word_rows(job: ShardJob) -> WordedRows:
         with contextlib.suppress(RowError):  # most blocks have no row that cannot be used
             numbers = list(range(job.first_example, job.first_example + len(rows)))
             return WordedRows(numbers, list(map(make, cast("list[Row]", rows))), rows=len(rows))
-    make_all = row_to_examples(job.task, job.split)
     worded = WordedRows()
+    make_all = row_to_examples(job.task, job.split, lambda name: worded.dropped.update((name,)))
     number = job.first_example - 1
     for offset, row in enumerate(rows):
         if job.is_member is not None and not job.is_member[offset]:
@@ -76,6 +77,9 @@ def word_rows(job: ShardJob) -> WordedRows:
                     "detail": error.detail,
                 }
             )
+        except SlowPatternError as error:
+            where = f"row {job.block.first_row + offset:,} of {job.block.file}"
+            raise SlowPatternError(f"{where}: {error}") from error
     worded.rows = number - job.first_example + 1
     return worded
 

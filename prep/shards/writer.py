@@ -63,7 +63,7 @@ class _Encoded:
         inputs: Token ids with EOS.
         answers: Their answers.
         cut: Positions of those whose inputs were cut.
-        dropped: Rows that left nothing.
+        dropped: Rows that left nothing, by what left them out.
         expanded: Examples beyond the first of their row.
     """
 
@@ -72,7 +72,7 @@ class _Encoded:
     inputs: list[list[int]]
     answers: list[_Answer]
     cut: set[int]
-    dropped: int
+    dropped: Counter[str]
     expanded: int
 
 
@@ -228,7 +228,8 @@ class ShardWriter:
                 encoded.inputs.append(inputs)
                 features = self._records.answer(NO_LABEL, targets)
                 encoded.answers.append(_Answer(NO_LABEL, targets, features, False))
-            encoded.dropped += not made
+            if not made:
+                encoded.dropped[f"the objective {task.objective}"] += 1
             encoded.expanded += max(made - 1, 0)
         return encoded
 

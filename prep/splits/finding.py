@@ -5,6 +5,7 @@ columns, empty files, corrupt archives.
 """
 
 import dataclasses
+import difflib
 import functools
 import hashlib
 import itertools
@@ -102,6 +103,7 @@ def find_layout(task: Task, source: FileSource, data_dir: Path) -> FoundLayout:
     if not data_dir.is_dir():
         raise DataError(f"no data folder at {data_dir} (task {task.name!r})")
     missing = []
+    hint = ""
     for layout, folder in itertools.product(source.layouts, source.folders):
         paths = {
             name: _existing(data_dir / folder, name)
@@ -115,11 +117,26 @@ def find_layout(task: Task, source: FileSource, data_dir: Path) -> FoundLayout:
                 for split, spec in layout.files.items()
             }
             return FoundLayout(_with_places(layout, found), folder, of_split)
-        missing.append(" and ".join(f"{folder}/{name}" for name in paths if name not in found))
+        absent = [name for name in paths if name not in found]
+        missing.append(" and ".join(f"{folder}/{name}" for name in absent))
+        hint = hint or _nearest_file(data_dir, folder, absent[0])
     raise DataError(
         f"task {task.name!r}: its files are not below {data_dir}; missing "
         + ", or else ".join(dict.fromkeys(missing))
+        + hint
     )
+
+
+def _nearest_file(data_dir: Path, folder: str, name: str) -> str:
+    """Ask whether a file that is there was meant; nothing where none is called alike."""
+    place = data_dir / folder
+    if not place.is_dir():
+        there = [path.name for path in data_dir.iterdir() if path.is_dir()]
+        alike = difflib.get_close_matches(folder, there, n=1)
+        return f"; did you mean the folder {alike[0]!r}?" if alike else ""
+    there = [path.name for path in (place / name).parent.glob("*") if path.is_file()]
+    alike = difflib.get_close_matches(Path(name).name, there, n=1)
+    return f"; did you mean {(Path(folder, name).parent / alike[0]).as_posix()!r}?" if alike else ""
 
 
 def _with_places(layout: Layout, found: Mapping[str, list[Path]]) -> Layout:
@@ -149,11 +166,13 @@ def _plan_files(task: Task, found: FoundLayout, shard_records: int) -> TaskPlan:
     sources: list[SourceEntry] = []
     notes = [found.layout.note] if found.layout.note else []
     for split, spec in found.layout.files.items():
+        for path in found.paths[split]:
+            _check_columns(task, path, spec)
+    for split, spec in found.layout.files.items():
         paths = found.paths[split]
         states = tuple(map(_state, (*paths, *map(Path, spec.beside))))
         rows = []
         for path in paths:
-            _check_columns(task, path, spec)
             rows.append(sum(block.count for block in read_blocks(path, spec, shard_records)))
         open_blocks = functools.partial(_blocks_of_files, paths, spec, shard_records, states)
         made: tuple[SplitPlan, ...] = (SplitPlan(task, split, sum(rows), open_blocks),)
@@ -280,9 +299,9 @@ def _digest_rows(rows: Iterable[Row]) -> tuple[int, str]:
 
 
 def _check_columns(task: Task, path: Path, spec: FileSpec) -> None:
-    if spec.format == "lines":
-        return
     present = columns_of(path, spec)
+    if spec.format == "lines" and not present:  # its first hundred lines are blank
+        return
     hint = describe_separator(present) if spec.has_columns else ""
     _check_fields(task, str(path), present, hint)
 

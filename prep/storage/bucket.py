@@ -168,7 +168,7 @@ class BucketFolder:
                 failure = self._send(name, path, crc32c, generation)
                 if failure is None:
                     return
-                present = self._find(name)
+                present = self.find(name)
                 if present is not None and present.crc32c == crc32c:
                     return  # an earlier request did arrive, only its answer was lost
                 if isinstance(failure, api.PreconditionFailed):
@@ -217,8 +217,24 @@ class BucketFolder:
                 )
             except (api.NotFound, api.PreconditionFailed):
                 # After a lost answer the object is gone: that is what was asked.
-                if self._find(removed.name) is not None:
+                if self.find(removed.name) is not None:
                     raise changed_meanwhile(address) from None
+
+    def find(self, name: str) -> RemoteObject | None:
+        """Look an object up.
+
+        Args:
+            name: Relative to the folder.
+
+        Returns:
+            The object, None if there is none.
+
+        Raises:
+            DataError: If the bucket does not let us read.
+        """
+        with self._asking(f"{self.address}/{name}"):
+            blob = self._bucket.get_blob(self._prefix + name, retry=self._retry())
+            return None if blob is None else self._describe(blob)
 
     def _retry(self) -> Retry:
         """Say how long to repeat a request: until there was no progress for too long."""
@@ -255,10 +271,6 @@ class BucketFolder:
         if blob.crc32c != checksum:
             raise DataError(f"{path} was changed while it was being staged; stage again")
         return None
-
-    def _find(self, name: str) -> RemoteObject | None:
-        blob = self._bucket.get_blob(self._prefix + name, retry=self._retry())
-        return None if blob is None else self._describe(blob)
 
     def _blob(self, name: str) -> cloud_storage.Blob:
         return self._bucket.blob(self._prefix + name)

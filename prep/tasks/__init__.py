@@ -58,5 +58,6 @@ def get_task(name: str, others: Collection[str] = ()) -> Task:
     if name.startswith(inflection.PREFIX) and name not in TASKS_BY_NAME:
         return inflection.inflection_task(name.removeprefix(inflection.PREFIX))
     if name not in TASKS_BY_NAME:
-        raise UsageError(f"unknown task {name!r}; {nearest(name, [*TASKS_BY_NAME, *others])}")
+        hint = nearest(name, [*TASKS_BY_NAME, *others])
+        raise UsageError(f"unknown task {name!r}; {hint}; `python -m prep tasks` lists all")
     return TASKS_BY_NAME[name]

@@ -5,7 +5,9 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
+from prep.sources.declarations import RowFunction
 from prep.sources.row import Row, RowError, as_row_error, check_text
+from prep.tasks.patterns import SlowPatternError
 from prep.tasks.task import Task, Wording
 from prep.tasks.templates import NUMBER, compile_template
 
@@ -81,16 +83,24 @@ def row_to_example(task: Task) -> Callable[[Row], Example]:
     return make
 
 
-def row_to_rows(task: Task, split: str) -> Callable[[Row], list[Row]] | None:
+def _ignore(name: str) -> None:
+    """Count nothing."""
+
+
+def row_to_rows(
+    task: Task, split: str, note_left_out: Callable[[str], None] = _ignore
+) -> Callable[[Row], list[Row]] | None:
     """Prepare the chain of row functions.
 
     Args:
         task: The task.
         split: The split the rows belong to; in training, every right answer makes a row.
+        note_left_out: Receives the name of the function that leaves nothing of a row.
 
     Returns:
         A function from a row to the rows it becomes, which raises RowError for a row that
-        cannot be used; None for a task that has no row functions.
+        cannot be used, and SlowPatternError where the task cannot go on; None for a task that
+        has no row functions.
     """
     functions = task.all_row_functions
     if task.answers:
@@ -101,29 +111,46 @@ def row_to_rows(task: Task, split: str) -> Callable[[Row], list[Row]] | None:
 
     def expand(row: Row) -> list[Row]:
         rows = [row]
-        try:
-            for function in functions:
+        for function in functions:
+            try:
                 rows = [made for one in rows for made in _as_rows(function(one))]
-        except RowError:
-            raise
-        except Exception as error:
-            raise as_row_error(error) from error
+            except RowError:
+                raise
+            except SlowPatternError as error:
+                raise SlowPatternError(f"{_name_of(function)}: {error}") from error
+            except Exception as error:
+                raise as_row_error(error) from error
+            if not rows:
+                note_left_out(_name_of(function))
+                break
         return rows
 
     return expand
 
 
-def row_to_examples(task: Task, split: str) -> Callable[[Row | RowError], list[Example]]:
+def _name_of(function: RowFunction) -> str:
+    """Call a row function by the key of a task file that asks for it, else by its own name."""
+    if place := getattr(function, "place", ""):
+        return place
+    while isinstance(function, functools.partial):
+        function = function.func
+    return f"the row function {getattr(function, '__name__', repr(function))}"
+
+
+def row_to_examples(
+    task: Task, split: str, note_left_out: Callable[[str], None] = _ignore
+) -> Callable[[Row | RowError], list[Example]]:
     """Prepare the function that turns a row of a file into the examples it becomes.
 
     Args:
         task: The task.
         split: The split the rows belong to.
+        note_left_out: Receives the name of the row function that leaves nothing of a row.
 
     Returns:
         A function that raises RowError for a row that cannot be used, or is none.
     """
-    make, expand = row_to_example(task), row_to_rows(task, split)
+    make, expand = row_to_example(task), row_to_rows(task, split, note_left_out)
 
     def make_all(row: Row | RowError) -> list[Example]:
         if isinstance(row, RowError):

@@ -4,11 +4,11 @@ Their source is part of the digest of every task that uses them, as that of any 
 """
 
 import decimal
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from prep.sources.row import Row, RowError
+from prep.tasks.patterns import find_pattern, is_match
 from prep.tasks.templates import NUMBER, as_text
 
 
@@ -45,7 +45,7 @@ def join_fields(separators: Mapping[str, str], row: Row) -> Row:
         row: The row.
 
     Returns:
-        The row with these fields as texts; one that is a text already stays.
+        The row with these fields as texts; one that is absent stays so.
 
     Raises:
         RowError: If a field is there and no list of what can be written.
@@ -53,7 +53,7 @@ def join_fields(separators: Mapping[str, str], row: Row) -> Row:
     joined = {}
     for name, separator in separators.items():
         value = row.get(name)
-        if value is None or isinstance(value, str):
+        if value is None:
             continue
         if not isinstance(value, list | tuple):
             raise RowError("unusable field", f"{name!r} is to be joined and is no list: {value!r}")
@@ -99,7 +99,7 @@ def keep_matching(patterns: Mapping[str, str], row: Row) -> Row | None:
         The row, None if one does not match.
     """
     for name, pattern in patterns.items():
-        if not re.fullmatch(pattern, as_text(row.get(name), name), re.DOTALL):
+        if not is_match(pattern, as_text(row.get(name), name)):
             return None
     return row
 
@@ -115,16 +115,17 @@ def skip_matching(patterns: Mapping[str, str], row: Row) -> Row | None:
         The row, None if one matches.
     """
     for name, pattern in patterns.items():
-        if re.fullmatch(pattern, as_text(row.get(name), name), re.DOTALL):
+        if is_match(pattern, as_text(row.get(name), name)):
             return None
     return row
 
 
 def extract_fields(patterns: Mapping[str, tuple[str, str]], row: Row) -> Row:
-    """Make fields of what a regular expression finds in others.
+    """Make fields of what a regular expression finds in others, one after the other.
 
     Args:
-        patterns: By new field, the field to look in and the regular expression.
+        patterns: By new field, the field to look in, which may be one made before, and the
+            regular expression.
         row: The row.
 
     Returns:
@@ -133,13 +134,13 @@ def extract_fields(patterns: Mapping[str, tuple[str, str]], row: Row) -> Row:
     Raises:
         RowError: If it finds nothing.
     """
-    made = {}
+    made = dict(row)
     for name, (source, pattern) in patterns.items():
-        found = re.search(pattern, as_text(row.get(source), source), re.DOTALL)
+        found = find_pattern(pattern, as_text(made.get(source), source))
         if found is None:
             raise RowError("nothing to extract", f"{source!r} has no {pattern!r}")
-        made[name] = (found[found.re.groups and 1] or "").strip()
-    return {**row, **made}
+        made[name] = found.strip()
+    return made
 
 
 def round_fields(steps: Mapping[str, str], row: Row) -> Row:

@@ -16,7 +16,7 @@ from prep.tasks.task import Rewording, Task
 from prep.tasks.tasks_module import tasks_of_module
 from prep.tasks.templates import fields_of
 from prep.tasks.yaml_sources import read_files, read_hub, read_tfds
-from prep.tasks.yaml_steps import STEPS, columns_needed, read_steps
+from prep.tasks.yaml_steps import STEPS, check_fields_made, columns_needed, read_steps
 from prep.tasks.yaml_values import Value, YamlReader, line_about
 
 _TASK_KEYS = (
@@ -142,7 +142,8 @@ class _TasksFile:
         try:
             return Task(**{"name": name, "description": name, "targets": ""} | given)
         except UsageError as error:
-            reader.fail(line_about(str(error), keys, entry.line), str(error))
+            problem = str(error).removeprefix(f"task {name!r}: ")
+            reader.fail(line_about(problem, keys, entry.line), str(error))
 
     def _what_it_says(self, keys: Mapping[str, Value]) -> dict[str, Any]:
         """Read the keys that are a field of the task each."""
@@ -167,15 +168,22 @@ class _TasksFile:
         for key in ("inputs", "targets"):
             named += fields_of(keys[key].content) if key in keys else ()
         given: dict[str, Any] = {}
+        answers: list[str] = []
         if "answers" in keys:
             path = reader.text(keys["answers"])
             given["answers"] = self._answers(path, keys)
-            named += [] if "no_answer" in keys else [path.split(".")[0]]
+            answers = [path.split(".")[0]]
+            named += [] if "no_answer" in keys else answers
         fields = tuple(dict.fromkeys(named))
         given["fields"] = reader.texts(keys["fields"]) if "fields" in keys else fields
-        if steps := read_steps(reader, keys):
-            given["row_functions"] = steps
-            given["columns"] = columns_needed(reader, keys, fields)
+        group = fields_of(keys["group"].content) if "group" in keys else ()
+        named = [*fields, *answers, *given["fields"], *group]
+        given["row_functions"] = read_steps(reader, keys)
+        given["columns"] = columns_needed(reader, keys, named)
+        reworded = reader.mapping(keys["hyperformer"]) if "hyperformer" in keys else {}
+        for key in {"inputs", "targets"} & set(reworded):
+            named += fields_of(self._template(reworded[key]))
+        check_fields_made(reader, keys, named)
         return given
 
     def _answers(self, path: str, keys: Mapping[str, Value]) -> Callable[[Row], list[str]]:

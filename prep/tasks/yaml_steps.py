@@ -1,11 +1,13 @@
 """What a task file asks for to be done with rows before they are worded, in this order."""
 
 import functools
-import re
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 
+from prep.errors import nearest
 from prep.sources.declarations import RowFunction
+from prep.sources.row import Row
+from prep.tasks.patterns import check_pattern
 from prep.tasks.row_steps import (
     add_constants,
     extract_fields,
@@ -18,6 +20,16 @@ from prep.tasks.row_steps import (
 from prep.tasks.yaml_values import Value, YamlReader, shown
 
 STEPS = ("constants", "defaults", "keep", "skip", "extract", "join", "round")
+
+
+class Step(functools.partial[Row | None]):
+    """A row function that knows where it was asked for.
+
+    Attributes:
+        place: Its key, with the line and the file.
+    """
+
+    place: str
 
 
 def read_steps(reader: YamlReader, keys: Mapping[str, Value]) -> tuple[RowFunction, ...]:
@@ -33,16 +45,23 @@ def read_steps(reader: YamlReader, keys: Mapping[str, Value]) -> tuple[RowFuncti
     Raises:
         UsageError: If one is not as expected.
     """
-    readers: dict[str, Callable[[YamlReader, Value], RowFunction]] = {
-        "constants": lambda _, value: functools.partial(add_constants, _texts(reader, value)),
-        "defaults": lambda _, value: functools.partial(fill_defaults, _texts(reader, value)),
-        "keep": lambda _, value: functools.partial(keep_matching, _patterns(reader, value)),
-        "skip": lambda _, value: functools.partial(skip_matching, _patterns(reader, value)),
-        "extract": _extract,
-        "join": lambda _, value: functools.partial(join_fields, _texts(reader, value)),
-        "round": _round,
+    readers: dict[str, tuple[Callable[..., Row | None], Callable[..., Mapping]]] = {
+        "constants": (add_constants, _texts),
+        "defaults": (fill_defaults, _texts),
+        "keep": (keep_matching, _patterns),
+        "skip": (skip_matching, _patterns),
+        "extract": (extract_fields, _sources_and_patterns),
+        "join": (join_fields, _texts),
+        "round": (round_fields, _multiples),
     }
-    return tuple(readers[step](reader, keys[step]) for step in STEPS if step in keys)
+    steps = []
+    for name in STEPS:
+        if name in keys:
+            function, read = readers[name]
+            step = Step(function, read(reader, keys[name]))
+            step.place = f"{name} in line {keys[name].line} of {reader.path.name}"
+            steps.append(step)
+    return tuple(steps)
 
 
 def columns_needed(
@@ -71,6 +90,29 @@ def columns_needed(
     return tuple(dict.fromkeys(needed))
 
 
+def check_fields_made(reader: YamlReader, keys: Mapping[str, Value], named: Sequence[str]) -> None:
+    """Refuse a step whose field nothing reads: it would have no effect.
+
+    Args:
+        reader: Of the task file.
+        keys: Of the task, of which `read_steps` had nothing to say.
+        named: Fields that rows are worded by.
+
+    Raises:
+        UsageError: It tells the nearest field that is read.
+    """
+    read = set(named)
+    for step in reversed([step for step in STEPS if step in keys]):
+        for field, value in reversed(keys[step].content.items()):
+            if step in ("keep", "skip"):
+                read.add(field)
+            elif field not in read:
+                hint = nearest(field, read)
+                reader.fail(value.line, f"nothing reads {field!r}, which {step} makes; {hint}")
+            if step == "extract":
+                read.add(value.content["from"].content)
+
+
 def _texts(reader: YamlReader, value: Value) -> dict[str, str]:
     texts = reader.mapping(value)
     for text in texts.values():
@@ -86,23 +128,23 @@ def _patterns(reader: YamlReader, value: Value) -> dict[str, str]:
 def _pattern(reader: YamlReader, value: Value) -> str:
     pattern = reader.text(value)
     try:
-        re.compile(pattern)
-    except re.error as error:
+        check_pattern(pattern)
+    except ValueError as error:
         reader.fail(value.line, f"{pattern!r} is no regular expression: {error}")
     return pattern
 
 
-def _extract(reader: YamlReader, value: Value) -> RowFunction:
+def _sources_and_patterns(reader: YamlReader, value: Value) -> dict[str, tuple[str, str]]:
     patterns = {}
     for name, inner in reader.mapping(value).items():
         keys = reader.mapping(inner, ("from", "pattern"))
         if len(keys) < 2:
             reader.fail(inner.line, "expected 'from', a field, and 'pattern'")
         patterns[name] = (reader.text(keys["from"]), _pattern(reader, keys["pattern"]))
-    return functools.partial(extract_fields, patterns)
+    return patterns
 
 
-def _round(reader: YamlReader, value: Value) -> RowFunction:
+def _multiples(reader: YamlReader, value: Value) -> dict[str, str]:
     steps = reader.text_of_text(value)
     for name, inner in reader.mapping(value).items():
         try:
@@ -111,4 +153,4 @@ def _round(reader: YamlReader, value: Value) -> RowFunction:
             is_step = False
         if not is_step:
             reader.fail(inner.line, f"expected what to round to, such as 0.2, found {shown(inner)}")
-    return functools.partial(round_fields, steps)
+    return steps

@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 import yaml
 
 from prep.errors import UsageError, nearest
+from prep.storage.yaml_nodes import compose_yaml
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,16 +45,9 @@ class YamlReader:
             UsageError: If it is not YAML.
             OSError: If it cannot be read.
         """
+        node = compose_yaml(self.path)
         try:
-            node = yaml.compose(self.path.read_text(encoding="utf-8-sig"), Loader=yaml.SafeLoader)
             return Value([], 1) if node is None else self._plain(node)
-        except yaml.MarkedYAMLError as error:
-            mark = error.problem_mark or error.context_mark
-            self.fail(mark.line + 1 if mark else 1, f"not YAML: {error.problem}")
-        except yaml.YAMLError as error:
-            self.fail(1, f"not YAML: {error}")
-        except UnicodeDecodeError as error:
-            self.fail(1, f"not UTF-8: {error}")
         except RecursionError:
             self.fail(1, "nested too deeply, or a value that holds itself")
 
@@ -129,11 +123,19 @@ def line_about(problem: str, keys: Mapping[str, Value], line: int) -> int:
     """Find the line of the key that a problem is about.
 
     Args:
-        problem: A message, in which the key is a word.
+        problem: A message, in which the key is a word, or that quotes an item of the key's list.
         keys: The keys there are.
         line: What to say if it is about none of them.
 
     Returns:
         The line.
     """
+    items = [
+        item
+        for value in keys.values()
+        for item in (value.content if isinstance(value.content, list) else ())
+        if isinstance(item.content, str) and repr(item.content) in problem
+    ]
+    if items:  # the last one of what is quoted first: hints come later, and so do repetitions
+        return min(reversed(items), key=lambda item: problem.index(repr(item.content))).line
     return next((value.line for key, value in keys.items() if f"{key} " in problem), line)

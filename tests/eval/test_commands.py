@@ -60,6 +60,23 @@ def test_running_again_writes_the_same_bytes(scored, run_folder):
     assert {path.name: path.read_bytes() for path in scored.iterdir()} == before
 
 
+def test_figures_of_another_dataset_lie_beside_the_run_s_own(
+    scored, run_folder, dataset, tmp_path, capsys
+):
+    mine, other = tmp_path / "run", tmp_path / "other"
+    shutil.copytree(run_folder, mine)
+    shutil.copytree(dataset, other)
+    before = {path.name: path.read_bytes() for path in (mine / "eval").iterdir()}
+    assert run(evaluate, "--run", mine, "--dataset", other, "--tasks", "copy") == 0
+    said = capsys.readouterr()
+    assert "other is not the dataset the run was trained on; its figures go to" in said.err
+    (folder,) = (path for path in (mine / "eval").iterdir() if path.is_dir())
+    assert folder.name.startswith("other-") and str(folder / "validation.json") in said.out
+    assert list(json.loads((folder / "validation.json").read_text())["tasks"]) == ["copy"]
+    after = {path.name: path.read_bytes() for path in (mine / "eval").iterdir() if path != folder}
+    assert after == before
+
+
 def test_the_table_and_the_files_are_shown(run_folder, capsys):
     code = run(evaluate, "--run", run_folder, "--split", "train", "--tasks", "grade,colour")
     lines = capsys.readouterr().out.splitlines()

@@ -19,6 +19,16 @@ def test_nearest_of_nothing():
     assert nearest("x", []) == "there are none"
 
 
+def test_an_error_may_have_lines_of_its_own(capsys):
+    def main(argv):
+        error = UsageError("a; b")
+        error.lines = ("a:", "  b")
+        raise error
+
+    assert run_command(main, []) == 2
+    assert capsys.readouterr().err == "error: a:\n  b\n"
+
+
 @pytest.mark.parametrize(
     ("error", "code", "message"),
     [

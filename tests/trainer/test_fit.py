@@ -257,8 +257,9 @@ def test_a_run_folder_of_another_configuration_is_refused(whole_run, small_datas
         main, arguments(small_dataset, whole_run[0], "--optimizer.learning_rate=0.5", "--seed=3")
     )
     error = capsys.readouterr().err
-    assert code == 2 and error.count("\n") == 1
-    assert "optimizer.learning_rate was 0.01, now 0.5" in error and "seed was 0, now 3" in error
+    assert code == 2 and error.startswith("error: run folder run is of another configuration:\n")
+    for line in ("  optimizer.learning_rate was 0.01, now 0.5", "  seed was 0, now 3"):
+        assert line in error.splitlines()
 
 
 def test_a_missing_dataset_option_is_asked_for(capsys):

@@ -32,10 +32,10 @@ class CheckpointCallback(StepCallback):
         self.signals.close()
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Save when due, or when a signal came."""
+        """Save when due, or when a signal came; after the last step there is nothing to stop."""
         super().on_train_batch_end(batch, logs)
-        if self.signals.received:
-            step = self.step_after(batch)
+        step = self.step_after(batch)
+        if self.signals.received and step < self.span.last:
             self.checkpoints.save(step)
             self.model.stop_training = True
             self.report(f"{self.signals.received}: saved at step {step}; the same command resumes")

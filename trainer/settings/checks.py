@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import textwrap
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -24,6 +25,9 @@ from trainer.settings.inputs import changed_inputs
 from trainer.settings.resolving import packed_lengths
 
 STEPS = "training.steps"
+_COLUMNS = 80
+_SHOWN_DIFFERENCES = 8  # of settings, in a message
+_VALUE_CHARACTERS = 60
 # What may change between the parts of one run: it does not reach the weights, or, of the places,
 # a fingerprint says that what lies there is the same.
 MAY_CHANGE = (
@@ -231,17 +235,40 @@ def check_same_run(old: ResolvedRun, new: ResolvedRun, folder: str) -> None:
     if old.optimizer.schedule in OPEN_ENDED:
         may_change.add(STEPS)
     differing = [
-        f"{key} was {before.get(key)!r}, now {after.get(key)!r}" + _why(key, old)
+        f"{key} was {_shown(before.get(key))}, now {_shown(after.get(key))}" + _why(key, old)
         for key in sorted(before.keys() | after.keys())
         if before.get(key) != after.get(key) and key not in may_change
     ]
     differing += changed_inputs(old, new)
     if differing:
-        raise UsageError(
-            f"run folder {folder} is of another configuration: {'; '.join(differing)}; "
+        names = ", ".join(sorted(may_change & {*MAY_CHANGE, STEPS} - {"run", "dataset"}))
+        problem = f"run folder {folder} is of another configuration"
+        way_out = (
             "use its settings, or another --run folder (what may change: where things lie, "
-            f"{', '.join(sorted(may_change & {*MAY_CHANGE, STEPS} - {'run', 'dataset'}))})"
+            f"{names})"
         )
+        error = UsageError(f"{problem}: {'; '.join(differing)}; {way_out}")
+        shown = differing[:_SHOWN_DIFFERENCES]
+        more = [f"and {len(differing) - len(shown)} more"] if len(differing) > len(shown) else []
+        error.lines = (f"{problem}:", *map(_wrapped, (*shown, *more, way_out)))
+        raise error
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    half = _VALUE_CHARACTERS // 2
+    return text if len(text) <= _VALUE_CHARACTERS else f"{text[:half]} … {text[-half:]}"
+
+
+def _wrapped(text: str) -> str:
+    return textwrap.fill(
+        text,
+        _COLUMNS,
+        initial_indent="  ",
+        subsequent_indent="    ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _why(key: str, old: ResolvedRun) -> str:

@@ -13,6 +13,7 @@ import yaml
 
 from adapters_tf.runs.sections import RENAMED
 from prep.errors import UsageError, nearest
+from prep.storage.yaml_nodes import compose_yaml
 from trainer.settings.config import RunConfig
 
 _EXPECTED = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
@@ -32,16 +33,7 @@ def check_config_file(path: str) -> None:
     file = Path(path)
     if not file.is_file():
         raise UsageError(f"--config {path}: there is no such file")
-    try:
-        root = yaml.compose(file.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        tab = "a tab cannot indent YAML; use blanks" if "'\\t'" in str(error.problem) else ""
-        _fail(path, mark.line + 1 if mark else 1, f"not YAML: {tab or error.problem}")
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        _fail(path, 1, f"not a text in UTF-8: {' '.join(str(error).split())}")
-    except RecursionError:
-        _fail(path, 1, "nested too deeply")
+    root = compose_yaml(path)
     if root is None:
         _fail(path, 1, "the file is empty; expected settings such as data: {batch_size: 8}")
     if isinstance(root, yaml.SequenceNode):

@@ -7,25 +7,22 @@ on may all have been moved. What they hold must be what it was.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from adapters_tf import ConfigurationError, WeightsError
-from adapters_tf.backbone.fingerprint import backbone_digest
+from adapters_tf.backbone.presets import PRESETS
 from adapters_tf.files.adapter_files import CONFIG_FILE, WEIGHTS_FILE
 from adapters_tf.methods import method_class
 from adapters_tf.methods.trained.folders import find_task_folders
+from adapters_tf.runs.loading import digest_of_backbone
 from adapters_tf.runs.settings import ResolvedRun
 from adapters_tf.runs.sources import STACK, list_sources
-from prep import Manifest, TaskEntry
+from prep import Manifest
+from prep.dataset.digests import task_digest
 
 BACKBONE, DATASET = "model.backbone", "dataset"
-# Of a split, what says which examples it holds, whatever program counted them.
-_SHARD = ("records", "bytes", "crc32c")
-_TASK = ("kind", "label_words", "metrics", "decoding_length")
 
 
 def with_fingerprints(settings: ResolvedRun, manifest: Manifest) -> ResolvedRun:
@@ -39,32 +36,13 @@ def with_fingerprints(settings: ResolvedRun, manifest: Manifest) -> ResolvedRun:
         A copy with `fingerprints`; what is not there has none, for others to refuse.
     """
     data = settings.data
-    prints = {BACKBONE: backbone_digest(settings.model.backbone)}
+    prints = {BACKBONE: digest_of_backbone(settings)}
     for task in settings.tasks:
         splits = (data.train_split, data.validation_split)
         prints[f"{DATASET}.{task}"] = task_digest(manifest.task(task), splits)
     for name, place in list_places(settings):
         prints[name] = _digest_of(place)
     return replace(settings, fingerprints={name: one for name, one in prints.items() if one})
-
-
-def task_digest(entry: TaskEntry, splits: tuple[str, ...]) -> str:
-    """Compute the digest of what a task's examples and answers are.
-
-    Args:
-        entry: Of the manifest.
-        splits: Those that are read; others may change.
-
-    Returns:
-        Hexadecimal SHA-256.
-    """
-    held = asdict(entry)
-    told: dict[str, Any] = {name: held[name] for name in _TASK}
-    for split in splits:
-        if split in held["splits"]:
-            shards = held["splits"][split]["shards"]
-            told[split] = [[shard[name] for name in _SHARD] for shard in shards]
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
 def list_places(settings: ResolvedRun) -> Iterator[tuple[str, str | list[str]]]:
@@ -128,6 +106,8 @@ def changed_inputs(old: ResolvedRun, new: ResolvedRun) -> list[str]:
     for name, known in old.fingerprints.items():
         if name in was_at_start and read_at_start.get(name) == was_at_start[name]:
             continue  # it is in the run folder now, whatever became of the original
+        if name == BACKBONE and old.model.backbone == new.model.backbone in PRESETS:
+            continue  # the settings that its weights are drawn from are compared themselves
         if new.fingerprints.get(name) != known:
             problems.append(_describe(name, old, new))
     return problems

@@ -76,7 +76,8 @@ def test_a_bank_is_edited_and_what_stays_is_copied(lora_run, sentences, tmp_path
     for task in ("judged", "new"):
         load_task(after.model, task, out / "adapters" / task)
     assert main(["list", str(out)]) == 0
-    assert "judged" in capsys.readouterr().out
+    listed = capsys.readouterr().out
+    assert "judged" in listed and "export can write peft" in listed.splitlines()[-1]
     config = yaml.safe_load((out / "config.yaml").read_text())
     assert config["bank_of"] == str(lora_run) and config["tasks"] == ["judged", "new"]
 

@@ -1,10 +1,13 @@
 """What a run folder holds, told without building its model."""
 
+import shutil
+
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from adapters_tf.errors import WeightsError
+from adapters_tf.__main__ import main
+from adapters_tf.errors import WeightsError, run_command
 from adapters_tf.runs.config import config_text
 from adapters_tf.runs.listing import describe_run
 from adapters_tf.runs.sections import AdapterConfig
@@ -26,12 +29,13 @@ def run(tmp_path):
     folder.mkdir(parents=True)
     tensors = {"a": np.zeros((3, 4), np.float32), "b": np.zeros(5, np.float32)}
     save_file(tensors, folder / "adapter_model.safetensors")
+    (folder / "adapter_config.json").write_text("{}")
     return tmp_path
 
 
 def test_tasks_are_listed_with_what_they_hold(run):
     file = run / "adapters" / "rte" / "adapter_model.safetensors"
-    assert describe_run(run) == [
+    assert list(describe_run(run)) == [
         f"{run}: lora on t5-small",
         f"  rte             {17:>11,} parameters  {file.stat().st_size:>11,} bytes  {file.parent}",
         "  commonsense_qa  not written yet",
@@ -41,22 +45,38 @@ def test_tasks_are_listed_with_what_they_hold(run):
 def test_norms_that_train_are_said(run):
     text = (run / "config.yaml").read_text()
     (run / "config.yaml").write_text(text.replace("norms: false", "norms: true"))
-    assert describe_run(run)[0].endswith("lora on t5-small, layer norms trained")
+    assert next(describe_run(run)).endswith("lora on t5-small, layer norms trained")
 
 
-def test_a_torn_file_is_named(run):
-    file = run / "adapters" / "rte" / "adapter_model.safetensors"
-    file.write_bytes(file.read_bytes()[:20])
-    with pytest.raises(WeightsError, match=r"rte/adapter_model.safetensors is not a whole"):
-        describe_run(run)
+@pytest.mark.parametrize(
+    ("file", "content", "problem"),
+    [
+        ("adapter_model.safetensors", b"x" * 20, "is not a whole safetensors file"),
+        ("adapter_config.json", b"{", "adapter_config.json"),
+        ("adapter_config.json", None, "holds no adapter_config.json"),
+    ],
+)
+def test_a_damaged_adapter_is_named_and_the_others_listed(run, capsys, file, content, problem):
+    folder = run / "adapters"
+    shutil.copytree(folder / "rte", folder / "commonsense_qa")
+    if content is None:
+        (folder / "rte" / file).unlink()
+    else:
+        (folder / "rte" / file).write_bytes(content)
+    assert run_command(main, ["list", str(run)]) == 1
+    said = capsys.readouterr()
+    _, damaged, other = said.out.splitlines()
+    assert damaged == "  rte             damaged" and "17 parameters" in other
+    assert "error: 1 of 2 adapters cannot be read: " in said.err and problem in said.err
+    assert str(folder / "rte") in said.err
 
 
 def test_no_run_folder(tmp_path):
     with pytest.raises(WeightsError, match="is no run folder"):
-        describe_run(tmp_path)
+        list(describe_run(tmp_path))
 
 
 def test_where_the_adapters_can_go_is_said_where_it_was_noted(run):
     with (run / "config.yaml").open("a") as file:
         file.write("exports: export can write peft, hf\n")
-    assert describe_run(run)[-1] == "  export can write peft, hf"
+    assert list(describe_run(run))[-1] == "  export can write peft, hf"

@@ -6,6 +6,7 @@ import pytest
 import sacrebleu
 from rouge_score import rouge_scorer
 
+from eval.metrics import answers as answers_module
 from eval.metrics.answers import pair_answers
 from eval.metrics.registry import name_words, score
 from eval.metrics.tokenizers import bleu_tokenizer, rouge_tokenizer, split_words
@@ -102,3 +103,17 @@ def test_right_answers_too_short_for_bleu_can_be_answered_rightly():
 
 def test_right_answers_without_a_word_are_compared_as_a_whole():
     assert figures(["+", "…"], ["+", "-"], metrics=["rouge_l"])[0]["rouge_l"] == 0.5
+
+
+@pytest.mark.parametrize("metric", ["bleu", "rouge_l"])
+def test_words_are_chosen_once_for_a_figure_and_its_name(monkeypatch, metric):
+    calls = []
+    for name in ("bleu_tokenizer", "rouge_tokenizer"):
+        chosen = getattr(answers_module, name)
+        monkeypatch.setattr(
+            answers_module, name, lambda *a, chosen=chosen: calls.append(a) or chosen(*a)
+        )
+    answers = pair_answers([TEXTS["German"]], [TEXTS["German"]])
+    assert score([metric], answers)[metric] == pytest.approx(1.0)
+    name_words([metric], answers)
+    assert len(calls) == 1

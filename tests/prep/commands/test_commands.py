@@ -75,6 +75,14 @@ def test_bad_input_is_one_line(build, tmp_path, changes, code, message):
     assert not (tmp_path / "dataset").exists()
 
 
+def test_a_task_that_is_like_none_is_told_in_a_line(build):
+    error = build(tasks="xqz")[2]
+    assert error.startswith("error: unknown task 'xqz'; the nearest of ")
+    for part in ("`python -m prep tasks` lists all", "--tasks-file reads your own"):
+        assert part in error
+    assert len(error) < 200
+
+
 def test_an_unknown_option_is_a_usage_error(run):
     code, _, error = run("build", "--tasks", "rte", "--owt", "x")
     assert code == 2
@@ -85,6 +93,9 @@ def test_inspect_shows_lengths_labels_and_an_example(build, run, tmp_path):
     build()
     code, out, _ = run("inspect", tmp_path / "dataset")
     assert code == 0
+    words = str(tmp_path).split()
+    assert all(len(line) <= 80 or words[0] in line for line in out.splitlines())
+    out = " ".join(out.split())
     assert "rte: classification; answers entailment, not_entailment; scored by accuracy" in out
     assert "train: 30 examples" in out
     assert "labels: entailment 50.0%, not_entailment 50.0%" in out
@@ -202,5 +213,5 @@ def test_commands_name_options_and_never_fields(build, run, rte_data, small_voca
     hint = "a packed row holds 2: raise --pack-target-length, or lower --max-target-length\n"
     assert (code, hint in out) == (1, True)
     assert "`pack_target_length`" in load_manifest(tmp_path / "packed").failed["scan_simple"]
-    assert hint in run("inspect", tmp_path / "packed")[1]
+    assert hint.strip() in " ".join(run("inspect", tmp_path / "packed")[1].split())
     assert hint in run("verify", tmp_path / "packed")[1]

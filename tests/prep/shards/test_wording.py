@@ -38,7 +38,7 @@ def test_sound_rows_become_an_example_each():
         f"rte sentence1: {one} sentence2: {two}" for one, two in ("ab", "cd", "ef")
     ]
     assert [example.label for example in worded.examples] == [0, 1, 0]
-    assert (worded.rows, worded.rejected, worded.dropped, worded.expanded) == (3, [], 0, 0)
+    assert (worded.rows, worded.rejected, worded.dropped, worded.expanded) == (3, [], {}, 0)
 
 
 def test_a_row_that_cannot_be_used_is_told_with_its_place():
@@ -78,7 +78,7 @@ def test_row_functions_leave_out_and_add():
 
     worded = word_rows(job_of(ROWS, with_function(change)))
     assert worded.numbers == [1, 1, 2]  # examples of one row share its number
-    assert (worded.rows, worded.dropped, worded.expanded) == (3, 1, 1)
+    assert (worded.rows, worded.dropped.total(), worded.expanded) == (3, 1, 1)
 
 
 @pytest.mark.parametrize(("split", "count"), [("train", 3), ("validation", 1)])

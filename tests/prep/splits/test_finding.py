@@ -5,6 +5,7 @@ import pytest
 
 from prep.errors import DataError, UsageError
 from prep.sources.declarations import Carve, FileSource, FileSpec, Layout
+from prep.splits import finding
 from prep.splits.carving import carve_rows
 from prep.splits.finding import plan_task
 from prep.tasks import get_task
@@ -136,3 +137,38 @@ def test_a_pattern_takes_no_hidden_files(rte_data):
         "rte/a.tsv",
         "rte/b.tsv",
     ]
+
+
+@pytest.mark.parametrize(
+    ("there", "hint"),
+    [
+        ("rte/trian.tsv", r"missing rte/train\.tsv.*; did you mean 'rte/trian\.tsv'\?"),
+        ("rtee/train.tsv", r"missing rte/train\.tsv.*; did you mean the folder 'rtee'\?"),
+        ("rte/notes.md", r"missing rte/train\.tsv$"),
+    ],
+)
+def test_a_missing_file_is_told_with_the_nearest_there_is(tmp_path, there, hint):
+    (tmp_path / there).parent.mkdir()
+    (tmp_path / there).write_text("")
+    files = {"train": FileSpec("train.tsv", "tsv")}
+    task = dataclasses.replace(RTE, source=FileSource(("rte",), (Layout(files),)))
+    with pytest.raises(DataError, match=hint):
+        plan_task(task, tmp_path, 8)
+
+
+def test_columns_of_all_files_are_looked_at_before_any_is_read(rte_data, monkeypatch):
+    """A mistake in the last file is not told after an hour of reading the first."""
+    looked_at = []
+    columns_of = finding.columns_of
+
+    def look(path, spec):
+        looked_at.append(path.name)
+        return columns_of(path, spec)
+
+    def read(path, spec, rows):
+        raise AssertionError(f"{path.name} is read after {looked_at}")
+
+    monkeypatch.setattr(finding, "columns_of", look)
+    monkeypatch.setattr(finding, "read_blocks", read)
+    with pytest.raises(AssertionError, match=r"train\.tsv is read after \['train\.tsv', 'val\.tsv"):
+        plan_task(RTE, rte_data, 8)

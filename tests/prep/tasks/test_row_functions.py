@@ -46,7 +46,9 @@ def test_rows_are_dropped_and_expanded_in_turn_and_counted(rte_options, workers)
     table = read_split(folder, manifest, "rte", "train")
     assert table.examples.tolist() == [number for number in range(0, 30, 2) for _ in "12"]
     described = "\n".join(describe_dataset(survey_dataset(folder)))
-    assert "row functions: 15 rows left out, 15 examples added" in described
+    assert split.dropped_by == {"the row function drop_odd": 15}
+    assert "left out: 15 by the row function drop_odd" in described
+    assert "rows with several examples add 15 to the first of each" in described
 
 
 def test_a_row_function_may_refuse_a_row(rte_options):
@@ -61,8 +63,18 @@ def test_a_row_function_that_breaks_down_rejects_the_row(rte_options):
         build(rte_options, break_down)
 
 
+def test_whatever_a_row_function_raises_is_of_the_row(rte_options):
+    def refuse_one(row):
+        if row["index"] == "3":
+            raise DataError("not mine")
+        return row
+
+    _, manifest = build(rte_options, refuse_one)
+    assert manifest.task("rte").split("train").rejected_reasons == {"unusable field": 1}
+
+
 def test_a_split_of_which_all_rows_are_left_out_is_an_error(rte_options):
-    with pytest.raises(DataError, match="left out by the task's row functions"):
+    with pytest.raises(DataError, match="30 × left out by the row function <lambda>"):
         build(rte_options, lambda row: None)
 
 

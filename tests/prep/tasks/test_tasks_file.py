@@ -329,3 +329,28 @@ def test_own_tasks_from_the_command_line(quality, tmp_path, small_vocabulary, ca
 def test_a_replaced_task_is_still_a_task(quality):
     task = dataclasses.replace(load_tasks(quality)[0], name="other")
     assert definition_digest(task) == definition_digest(load_tasks(quality)[0])
+
+
+ONE = """\
+- name: accuracy
+  kind: classification
+  files: {train: train.csv}
+  inputs: "{q}"
+  targets: "{y}"
+  labels: {0: no, 1: yes}
+  metrics: """
+
+
+@pytest.mark.parametrize(
+    ("metrics", "line", "problem"),
+    [
+        ("[accuracy, acuracy]", 7, "no metric 'acuracy'; did you mean 'accuracy'"),
+        ("\n  - accuracy\n  - pearson", 9, "'pearson' is of numbers"),
+        ("\n  - f1\n  - accuracy\n  - f1", 10, "'f1' is named twice"),
+        ("[group_exact_match]", 7, "needs a key group"),
+    ],
+)
+def test_a_metric_is_told_with_its_own_line(tmp_path, metrics, line, problem):
+    (tmp_path / "own.yaml").write_text(ONE + metrics)
+    with pytest.raises(UsageError, match=rf"own.yaml:{line}: task 'accuracy': .*{problem}"):
+        load_tasks(tmp_path / "own.yaml")

@@ -60,9 +60,9 @@ def test_lists_are_joined_where_the_task_says_how(tmp_path):
     (task,) = load_tasks(tmp_path / "tasks.yaml")
     (join,) = task.row_functions
     assert join({"choices": ["p", 2], "answer": "p"}) == {"choices": "p | 2", "answer": "p"}
-    assert join({"choices": "p"}) == {"choices": "p"}
+    assert join({"answer": "p"}) == {"answer": "p"}
     assert task.columns == ("choices", "answer")
     with pytest.raises(RowError, match="is no list"):
-        join_fields({"choices": " "}, {"choices": 5})
+        join_fields({"choices": " "}, {"choices": "p"})
     with pytest.raises(RowError, match="of type dict"):
         join_fields({"choices": " "}, {"choices": [{"text": "p"}]})

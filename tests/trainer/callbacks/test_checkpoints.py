@@ -45,6 +45,12 @@ def test_a_request_to_stop_saves_the_step_that_is_done(callback, saved, number):
     assert callback.said == [f"{number.name}: saved at step 102; the same command resumes"]
 
 
+def test_a_request_to_stop_in_the_last_step_stops_nothing(callback, saved):
+    os.kill(os.getpid(), signal.SIGTERM)
+    callback.on_train_batch_end(9)
+    assert saved == [110] and not callback.model.stop_training and callback.said == []
+
+
 def test_signals_are_given_back(callback):
     callback.on_train_end()
     handlers = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]

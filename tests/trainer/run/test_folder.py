@@ -98,6 +98,26 @@ def test_what_would_make_other_weights_is_refused(settings, changes, message):
     assert f"run folder mine is of another configuration: {message}; use its settings" in text
 
 
+def test_what_differs_has_a_line_each_of_a_terminal_s_width(settings):
+    begin(settings)
+    changes = {
+        "seed": 1,
+        "tasks": tuple(f"task_{number}" for number in range(40)),
+        "training": TrainingConfig(steps=2000, precision="mixed_bfloat16"),
+        "data": DataConfig(batch_size=3, input_length=5, target_length=4, cap=7, temperature=2.0),
+        "optimizer": OptimizerConfig(learning_rate=0.5, clip_norm=9.0),
+    }
+    with pytest.raises(UsageError) as caught:
+        check_run_folder(dataclasses.replace(settings, **changes))
+    first, *lines = "\n".join(caught.value.lines).splitlines()
+    assert first == "run folder mine is of another configuration:"
+    assert all(len(line) <= 80 for line in lines)
+    assert "  optimizer.learning_rate was 0.0003, now 0.5" in lines
+    assert any(line.startswith("  and ") and line.endswith(" more") for line in lines)
+    assert any(line.startswith("  use its settings") for line in lines)
+    assert len(lines) < 20
+
+
 def test_what_may_change_is_said(settings):
     begin(settings)
     with pytest.raises(UsageError) as caught:

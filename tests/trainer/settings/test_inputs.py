@@ -140,7 +140,41 @@ def test_a_digest_is_of_tensors_and_not_of_files(tmp_path):
     assert backbone_digest(str(tmp_path / "one")) == backbone_digest(str(tmp_path / "two"))
     write_t5(tmp_path / "one", d_model=8)
     assert backbone_digest(str(tmp_path / "one")) != backbone_digest(str(tmp_path / "two"))
-    assert backbone_digest("t5-small") == ""
+
+
+def test_random_weights_are_known_by_what_they_are_drawn_from(small_dataset, settings):
+    digest = backbone_digest("t5-small", vocabulary_size=9, overrides={"d_ff": 4}, seed=1)
+    others = (
+        backbone_digest("t5-base", vocabulary_size=9, overrides={"d_ff": 4}, seed=1),
+        backbone_digest("t5-small", vocabulary_size=8, overrides={"d_ff": 4}, seed=1),
+        backbone_digest("t5-small", vocabulary_size=9, overrides={"d_ff": 8}, seed=1),
+        backbone_digest("t5-small", vocabulary_size=9, overrides={"d_ff": 4}, seed=2),
+    )
+    assert len({digest, *others}) == 5
+    again = backbone_digest("t5-small", vocabulary_size=9, overrides={"d_ff": 4}, seed=1)
+    assert again == digest
+    manifest = load_manifest(small_dataset)
+    preset = dataclasses.replace(settings, model=ResolvedModel("t5-tiny"))
+    known = with_fingerprints(preset, manifest)
+    for change, message in (
+        ({"seed": 7}, "seed was 0, now 7; use"),
+        ({"model": ResolvedModel("t5-base")}, "model.backbone: t5-base is another T5 than t5-tiny"),
+    ):
+        other = with_fingerprints(dataclasses.replace(preset, **change), manifest)
+        with pytest.raises(UsageError, match=message):
+            check_same_run(known, other, "run")
+
+
+@pytest.mark.parametrize(
+    "change", [{"seed": 7}, {"model": ResolvedModel("t5-tiny", {"num_heads": 2})}]
+)
+def test_a_preset_whose_config_was_changed_by_hand_is_not_scored(settings, small_dataset, change):
+    preset = dataclasses.replace(settings, model=ResolvedModel("t5-tiny"))
+    known = with_fingerprints(preset, load_manifest(small_dataset))
+    with pytest.raises(
+        WeightsError, match=r"config.yaml was changed: the preset t5-tiny with seed"
+    ):
+        build_backbone(dataclasses.replace(known, **change))
 
 
 def test_a_backbone_that_changed_is_not_scored(printed, tmp_path):
