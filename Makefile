@@ -16,7 +16,7 @@ define install
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tpu-setup shell demo test test-quick test-tpu-wheel format lint types imports check benchmarks benchmark-peers parity parity-newer stage lock clean
+.PHONY: help setup tpu-setup shell demo test test-quick test-tpu-wheel test-jax-step format lint types imports check benchmarks benchmark-peers parity parity-newer stage lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -86,6 +86,14 @@ check: lint types imports test ## all that CI runs
 test-tpu-wheel: setup ## install the TPU wheel and train some steps with it, on the CPU
 	@$(MAKE) --no-print-directory tpu-setup VENV=.venv-tpu
 	TPU_WHEEL_PYTHON=.venv-tpu/bin/python $(BIN)/python -m pytest tests/trainer/test_tpu_wheel.py
+
+test-jax-step: setup .venv-jax/installed ## run the exported training step through JAX's runtime, against fit
+	JAX_PYTHON=.venv-jax/bin/python $(BIN)/python -m pytest -s tests/trainer/test_step_on_jax.py
+
+.venv-jax/installed:
+	@$(PYTHON) -m venv .venv-jax
+	$(call install,.venv-jax,jax==0.6.1 jaxlib==0.6.1 numpy==2.2.6)
+	@touch $@
 
 benchmarks: setup ## measure prep, training and evaluation against references in the same run
 	$(BIN)/python -m benchmarks.prep_speed
