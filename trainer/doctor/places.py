@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from adapters_tf.errors import ConfigurationError
@@ -44,16 +44,18 @@ def check_dataset(where: str, seconds: float) -> Finding:
 
 def _describe(place: str) -> str:
     manifest = load_manifest(place)
-    count = len(manifest.tasks)
-    return f"{place} has {count} task{'s' if count > 1 else ''} ({', '.join(manifest.tasks)})"
+    return f"{place} has {_list_tasks(manifest.tasks)}"
+
+
+def _list_tasks(names: Collection[str]) -> str:
+    return f"{len(names)} task{'s' if len(names) > 1 else ''}: {', '.join(names)}"
 
 
 def _read_remotely(address: str, seconds: float) -> str:
     """Read a bucket in a process of its own: TensorFlow's client tries again for minutes."""
     outcome = run_stages("bucket", [address], seconds)
     if outcome.said.get("tasks"):
-        names = outcome.said["tasks"]
-        return f"{address} is read; it has {len(names)} tasks ({', '.join(names)})"
+        return f"{address} is read; it has {_list_tasks(outcome.said['tasks'])}"
     if outcome.is_late:
         raise DataError(f"{address} was not read within {seconds:.0f} s: the network or the bucket")
     raise DataError(outcome.said.get("error") or outcome.last_line())

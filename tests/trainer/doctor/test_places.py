@@ -10,7 +10,7 @@ SECONDS = 60.0
 
 def test_a_local_dataset_is_read(small_dataset):
     finding = check_dataset(str(small_dataset), SECONDS)
-    assert finding.status == "ok" and "3 tasks (synthetic_entailment, " in finding.what
+    assert finding.status == "ok" and "3 tasks: synthetic_entailment, " in finding.what
 
 
 @pytest.mark.parametrize("where", ("missing", "half"))

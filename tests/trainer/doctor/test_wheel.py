@@ -1,5 +1,8 @@
 """Two wheels that fill one folder."""
 
+import importlib
+import sys
+
 import pytest
 
 from trainer.doctor import wheel
@@ -64,7 +67,9 @@ def test_a_folder_in_the_way_is_a_fault(site, tmp_path, monkeypatch):
     other = tmp_path / "here"
     (other / "tensorflow").mkdir(parents=True)
     (other / "tensorflow" / "__init__.py").touch()
-    monkeypatch.syspath_prepend(other)
+    # Not by `syspath_prepend`, which would put the fixture's own path back for good.
+    monkeypatch.setattr(sys, "path", [str(other), *sys.path])
+    importlib.invalidate_caches()
     _, finding = check_wheel()
     assert finding.status == "fault"
     assert finding.what.startswith(f"`import tensorflow` finds {other / 'tensorflow'}")
