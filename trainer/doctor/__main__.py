@@ -1,116 +1,62 @@
-"""`python -m trainer.doctor [--kind tpu] [--dataset DIR] [--run DIR] [--backbone DIR] [--json]`."""
+"""`python -m trainer.doctor [--kind tpu] [--dataset DIR] [--run DIR] [--backbone DIR] [--json]`.
+
+Only the standard library is imported here at first: a missing library is something to be found.
+"""
 
 from __future__ import annotations
 
-import argparse
-import dataclasses
-import json
-import os
-import platform
 import sys
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Sequence
+from importlib import metadata
 
-from adapters_tf.commands.arguments import OneLineParser
-from prep.errors import run_command
-from trainer.doctor.devices import check_devices
-from trainer.doctor.environment import check_environment
-from trainer.doctor.finding import FAULT, Finding, summarise
-from trainer.doctor.machine import check_machine
-from trainer.doctor.places import check_backbone, check_dataset, check_run
+from trainer.doctor.finding import FAULT, Finding, report_in_json, summarise
 from trainer.doctor.versions import check_versions
-from trainer.doctor.wheel import check_wheel, uses_tpu_wheel
 
-KINDS = ("auto", "tpu", "gpu", "cpu")
-SECONDS = 180.0
+OURS = ("prep", "adapters_tf", "eval", "trainer")
 
 
-def make_parser() -> argparse.ArgumentParser:
-    """Build the parser."""
-    parser = OneLineParser(
-        prog="python -m trainer.doctor",
-        description="Find what is wrong with this machine before a run does. Ends with 1 if "
-        "something is.",
-    )
-    parser.add_argument(
-        "--kind",
-        choices=KINDS,
-        default="auto",
-        help="the devices that a run would ask for, as distribution.kind (default: %(default)s)",
-    )
-    parser.add_argument("--dataset", help="a dataset folder that must be readable, or gs://…")
-    parser.add_argument("--run", help="a run folder that must be writable")
-    parser.add_argument("--backbone", help="a backbone: a preset or a folder")
-    parser.add_argument(
-        "--timeout",
-        type=_seconds,
-        default=SECONDS,
-        metavar="SECONDS",
-        help="how long TensorFlow and a bucket are waited for (default: %(default)s)",
-    )
-    parser.add_argument("--json", action="store_true", help="print the findings as JSON")
-    return parser
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = -1.0
-    if not 0 < seconds < 1e6:
-        raise argparse.ArgumentTypeError(f"expected seconds, such as 60, found {text!r}")
-    return seconds
-
-
-def examine(options: argparse.Namespace) -> Iterator[Finding]:
-    """Look at everything, the quick things first.
+def tell_missing(error: ModuleNotFoundError, words: Sequence[str]) -> int:
+    """Report that the doctor itself lacks a library, and which versions are wrong beside it.
 
     Args:
-        options: Of the command line.
-
-    Yields:
-        Findings as they are made.
-    """
-    is_tpu = uses_tpu_wheel()
-    yield from check_versions(is_tpu=is_tpu)
-    yield from check_wheel()
-    yield from check_environment(os.environ, is_tpu=is_tpu)
-    yield from check_machine(Path(options.run or "."))
-    if options.run:
-        yield check_run(options.run)
-    if options.backbone:
-        yield check_backbone(options.backbone)
-    if options.dataset:
-        yield check_dataset(options.dataset, options.timeout)
-    yield from check_devices(options.kind, os.environ, options.timeout)
-
-
-def main(argv: list[str] | None = None) -> int:
-    """Examine this machine.
-
-    Args:
-        argv: Arguments after the program's name; None for those of the process.
+        error: Of the import.
+        words: Of the command line.
 
     Returns:
-        0 if there is no fault, 1 if there is one.
+        The exit code: there is a fault.
     """
-    options = make_parser().parse_args(argv)
-    findings = []
-    for finding in examine(options):
-        findings.append(finding)
-        if not options.json:
-            print(*finding.lines(), sep="\n", flush=True)
-    if options.json:
-        report = {
-            "python": platform.python_version(),
-            "platform": platform.platform(),
-            "findings": [dataclasses.asdict(finding) for finding in findings],
-        }
-        print(json.dumps(report, indent=2, ensure_ascii=False))
-    else:
-        print(summarise(findings))
-    return int(any(finding.status == FAULT for finding in findings))
+    names = {found.metadata["Name"] for found in metadata.distributions()}
+    is_tpu = "tensorflow-tpu" in names or "tensorflow_tpu" in names
+    what = f"there is no module {error.name!r}, which these programs need"
+    missing = Finding(FAULT, "import", what, f"make {'tpu-setup' if is_tpu else 'setup'}")
+    findings = [missing, *check_versions(is_tpu=is_tpu)]
+    if "--json" in words:
+        print(report_in_json(findings))
+        return 1
+    for finding in findings:
+        print(*finding.lines(), sep="\n")
+    print(summarise(findings))
+    return 1
+
+
+def start(words: Sequence[str]) -> int:
+    """Start the doctor.
+
+    Args:
+        words: Of the command line.
+
+    Returns:
+        The exit code.
+    """
+    try:
+        from prep.errors import run_command
+        from trainer.doctor.command import main
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.split(".")[0] in OURS:
+            raise
+        return tell_missing(error, words)
+    return run_command(main)
 
 
 if __name__ == "__main__":
-    sys.exit(run_command(main))
+    sys.exit(start(sys.argv[1:]))

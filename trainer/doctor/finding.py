@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
+import platform
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -50,6 +53,23 @@ def summarise(findings: Sequence[Finding]) -> str:
     return (
         f"{len(findings)} check{'s' * (len(findings) > 1)}: {', '.join(counts) or 'nothing wrong'}"
     )
+
+
+def report_in_json(findings: Sequence[Finding]) -> str:
+    """Write the findings down for a program, or for who is told of a fault.
+
+    Args:
+        findings: All of them.
+
+    Returns:
+        An object with the findings, the Python and the platform.
+    """
+    report = {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "findings": [dataclasses.asdict(finding) for finding in findings],
+    }
+    return json.dumps(report, indent=2, ensure_ascii=False)
 
 
 def _wrap(first: str, text: str) -> list[str]:

@@ -1,11 +1,14 @@
 """The command: what it prints, and how it ends."""
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from prep.errors import run_command
-from trainer.doctor import __main__ as doctor
+from trainer.doctor import command as doctor
 from trainer.doctor.finding import Finding, summarise
 
 FINE = Finding("ok", "disk", "enough")
@@ -74,3 +77,18 @@ def test_a_mistake_is_one_line(words, message, capsys):
     assert run_command(doctor.main, words) == 2
     [line] = capsys.readouterr().err.splitlines()
     assert message in line
+
+
+def test_it_starts_where_nothing_is_installed():
+    """`-S` leaves site-packages out: Python has its standard library and our packages."""
+    done = subprocess.run(
+        [sys.executable, "-S", "-m", "trainer.doctor"],
+        cwd=Path(__file__).parents[3],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1 and not done.stderr, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith("fault    import: there is no module ")
+    assert "         → make setup" in lines
+    assert any(line.startswith("fault    transformers: not installed, expected") for line in lines)
