@@ -16,19 +16,36 @@ define install
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help setup shell demo test test-quick format lint types imports check benchmarks benchmark-peers parity parity-newer stage lock clean
+.PHONY: help setup tpu-setup shell demo test test-quick test-tpu-wheel test-jax-step format lint types imports check benchmarks benchmark-peers parity parity-newer stage lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
 
 setup: $(VENV)/installed ## create .venv with the pinned environment
 
+# An environment of the TPU wheel stays one: `tensorflow` must not come over `tensorflow-tpu`.
+ifneq ($(wildcard $(VENV)/tpu),)
+$(VENV)/installed: $(VENV)/tpu
+	@touch $@
+else
 $(VENV)/installed: requirements.txt requirements-dev.txt constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' || \
 		{ echo "error: Python 3.10 to 3.12 is needed, $(PYTHON) is $$($(PYTHON) --version); try make PYTHON=python3.11"; exit 2; }
 	@$(PYTHON) -m venv $(VENV)
 	$(call install,$(VENV),-r requirements-dev.txt -c constraints.txt)
 	@touch $@
+endif
+
+tpu-setup: $(VENV)/tpu ## on a TPU VM: create .venv anew, with tensorflow-tpu and its libtpu
+	$(BIN)/python -m trainer.doctor
+
+$(VENV)/tpu: requirements-tpu.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' || \
+		{ echo "error: Python 3.11 or 3.12 is needed, $(PYTHON) is $$($(PYTHON) --version); try make tpu-setup PYTHON=python3.11"; exit 2; }
+	@rm -rf $(VENV)
+	@$(PYTHON) -m venv $(VENV)
+	$(call install,$(VENV),--no-deps -r requirements-tpu.txt)
+	@touch $(VENV)/tpu $(VENV)/installed
 
 shell: setup ## open a shell in which `python` is the environment's
 	@VIRTUAL_ENV="$(CURDIR)/$(VENV)" PATH="$(CURDIR)/$(BIN):$$PATH" $${SHELL:-/bin/sh}
@@ -64,6 +81,19 @@ imports: setup ## check who may import whom
 	$(BIN)/lint-imports
 
 check: lint types imports test ## all that CI runs
+
+# The environment is made beside .venv; some 2 GB to download.
+test-tpu-wheel: setup ## install the TPU wheel and train some steps with it, on the CPU
+	@$(MAKE) --no-print-directory tpu-setup VENV=.venv-tpu
+	TPU_WHEEL_PYTHON=.venv-tpu/bin/python $(BIN)/python -m pytest tests/trainer/test_tpu_wheel.py
+
+test-jax-step: setup .venv-jax/installed ## run the exported training step through JAX's runtime, against fit
+	JAX_PYTHON=.venv-jax/bin/python $(BIN)/python -m pytest -s tests/trainer/test_step_on_jax.py
+
+.venv-jax/installed:
+	@$(PYTHON) -m venv .venv-jax
+	$(call install,.venv-jax,jax==0.6.1 jaxlib==0.6.1 numpy==2.2.6)
+	@touch $@
 
 benchmarks: setup ## measure prep, training and evaluation against references in the same run
 	$(BIN)/python -m benchmarks.prep_speed
@@ -110,6 +140,13 @@ stage: setup ## copy DIR to TO=gs://bucket/prefix with gsutil (prep stage does i
 lock: setup ## renew constraints.txt from the pins (needs uv)
 	uv pip compile --universal --python-version 3.10 --fork-strategy fewest --no-annotate --no-header \
 		requirements-dev.txt -o constraints.txt
+	sed 's/^tensorflow\[.*\]==/tensorflow-tpu[gcs-filesystem]==/' requirements.txt > requirements-tpu.in
+	echo 'libtpu==0.0.14' >> requirements-tpu.in
+	echo 'tensorflow ; python_version < "3"' > requirements-tpu.overrides
+	uv pip compile --python-version 3.11 --python-platform x86_64-manylinux_2_31 --no-annotate --no-header \
+		--overrides requirements-tpu.overrides -c constraints.txt requirements-tpu.in -o requirements-tpu.lock
+	sed -i '/^#/!d' requirements-tpu.txt && cat requirements-tpu.lock >> requirements-tpu.txt
+	rm requirements-tpu.in requirements-tpu.overrides requirements-tpu.lock
 
 clean: ## remove the environment, the runs and the caches
 	rm -rf $(VENV) .venv-* runs build .pytest_cache .ruff_cache .mypy_cache .import_linter_cache

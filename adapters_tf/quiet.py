@@ -6,14 +6,18 @@
 import logging
 import os
 
+from adapters_tf.tpu_wheel import prepare_tpu_wheel
+
 
 def quiet_libraries() -> None:
     """Silence start-up notices, unless the environment asks for them; call before importing them.
 
     TensorFlow reports the GPU drivers it doesn't find as errors, and transformers that its
     TensorFlow classes end with version 5, and that functions are traced again for each length of
-    answers: all true, none of use to who types a command.
+    answers: all true, none of use to who types a command. The TPU wheel of TensorFlow is told what
+    it needs (`tpu_wheel.py`).
     """
+    prepare_tpu_wheel()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")

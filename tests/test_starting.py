@@ -18,6 +18,8 @@ COMMANDS = {
     "trainer --help": 0,
     "trainer --trainng.steps 3": 2,
     "trainer.demo --help": 0,
+    "trainer.doctor --help": 0,
+    "trainer.doctor --kind tpus": 2,
     "eval --help": 0,
     "eval --run x --bogus": 2,
     "eval --run /no/such/run": 1,

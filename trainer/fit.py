@@ -24,7 +24,7 @@ from adapters_tf.task_adapters.starting import start_tasks
 from eval.decoding.replicas import check_batch_size
 from prep import Manifest, load_manifest, read_split
 from prep.dataset.mixing import batch_probabilities, task_probabilities
-from trainer.batches.distribution import distribute
+from trainer.batches.distribution import check_hosts, distribute
 from trainer.batches.mixture_batches import MixtureBatches
 from trainer.batches.schedule import task_schedule
 from trainer.callbacks.checkpoints import CheckpointCallback
@@ -158,11 +158,13 @@ def open_devices(settings: ResolvedRun) -> tf.distribute.Strategy:
         The strategy; precision, seeds and determinism are set.
 
     Raises:
-        UsageError: A batch that the replicas cannot share, or XLA where it cannot compile.
+        UsageError: A batch that the replicas cannot share, devices of another host, or XLA where
+            it cannot compile.
         ConfigurationError: No such device or precision.
     """
     training, distribution = settings.training, settings.distribution
     strategy = make_strategy(distribution.kind, distribution.logical_devices)
+    check_hosts(strategy)
     check_batch_size(settings.data.batch_size, strategy)
     if training.jit_compile:
         check_xla(strategy, sums_over_replicas=True)

@@ -99,8 +99,9 @@ def packed_mask(shape: Shape, rate: float, key: tf.Tensor, counter: tf.Tensor) -
         )
     *leading, D = shape
     words = _draw_words([*leading, -(-D // _UNITS)], key, counter, _PHILOX)
-    # A key of its own for the draw of the threshold: the words' is `key`.
-    draw = _draw_words([], tf.bitwise.invert(key), counter, _PHILOX)
+    # A key of its own for the draw of the threshold: the words' is `key`. XLA and TensorFlow draw
+    # the same four words, and not the same one.
+    draw = _draw_words([4], tf.bitwise.invert(key), counter, _PHILOX)[0]
     share = tf.cast(draw, tf.float32) / 2**32 + 0.5
     dropped = tf.minimum(tf.cast(tf.floor(rate * (1 << _BITS) + share), tf.int32), 255)
     # The upper bits of a word alone decide, for the lower bits of the threshold are zero.

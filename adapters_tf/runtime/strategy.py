@@ -6,12 +6,13 @@ TensorFlow fixes its devices at first use, so call these before anything touches
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import tensorflow as tf
 import tf_keras
 
 from adapters_tf.errors import ConfigurationError, suggest
+from adapters_tf.runtime.tpu_failures import explain_tpu_failure
+from adapters_tf.tpu_wheel import list_chips
 
 KINDS = ("auto", "tpu", "gpu", "cpu")
 PRECISIONS = ("float32", "mixed_bfloat16")
@@ -53,18 +54,18 @@ def make_strategy(kind: str = "auto", logical_devices: int = 1) -> tf.distribute
 
 def has_tpu() -> bool:
     """Tell whether the environment or the machine's devices announce a TPU."""
-    if any(os.environ.get(name) for name in TPU_VARIABLES):
-        return True
-    return Path("/dev/accel0").exists()
+    return any(os.environ.get(name) for name in TPU_VARIABLES) or bool(list_chips())
 
 
 def _make_tpu_strategy() -> tf.distribute.Strategy:
     address = os.environ.get("TPU_NAME") or "local"
     try:
         resolver = tf.distribute.cluster_resolver.TPUClusterResolver.connect(tpu=address)
-    except (ValueError, tf.errors.OpError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
-        raise ConfigurationError(f"no TPU answers at {address!r}: {reason}") from error
+    except (ValueError, OSError, tf.errors.OpError, RuntimeError) as error:
+        failure = explain_tpu_failure(str(error))
+        raise ConfigurationError(
+            f"no TPU answers at {address!r}: {failure.what}; {failure.mend}"
+        ) from error
     return tf.distribute.TPUStrategy(resolver)
 
 

@@ -6,7 +6,7 @@ output is dropped here, so no example is.
 Shape letters: B global batch, T decoded length.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import tensorflow as tf
@@ -54,8 +54,17 @@ class TokenPredictor:
         elif jit_compile:
             check_xla(strategy, sums_over_replicas=False)
         self.strategy, self.batch_size, self.input_length = strategy, batch_size, input_length
-        answer = tf.function(lambda batch: model(batch, training=False), jit_compile=jit_compile)
-        self._run = tf.function(lambda batch: strategy.run(answer, args=(batch,)))
+
+        @tf.function(jit_compile=jit_compile)
+        def answer(batch: Mapping[str, tf.Tensor]) -> tf.Tensor:
+            return model(batch, training=False)
+
+        # TPUStrategy names a scope after this function; a lambda's name is none.
+        @tf.function
+        def answer_all(batch: Mapping[str, tf.Tensor]) -> tf.Tensor:
+            return strategy.run(answer, args=(batch,))
+
+        self._run = answer_all
 
     def predict(
         self, table: TokenTable, task: int, report: Progress = lambda done: None

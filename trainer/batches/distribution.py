@@ -3,7 +3,30 @@
 import numpy as np
 import tensorflow as tf
 
+from prep import UsageError
 from trainer.batches.mixture_batches import MixtureBatches
+
+THIS_PROCESS = (None, "localhost")
+
+
+def check_hosts(strategy: tf.distribute.Strategy) -> None:
+    """Refuse devices that other processes feed: batches are made in this one.
+
+    Args:
+        strategy: What a run is spread over.
+
+    Raises:
+        UsageError: Its devices belong to other hosts.
+    """
+    if not isinstance(strategy, tf.distribute.TPUStrategy):
+        return
+    for device in strategy.extended.worker_devices:
+        job = tf.DeviceSpec.from_string(device).job
+        if job not in THIS_PROCESS:
+            raise UsageError(
+                f"{device} is fed by another process (job {job!r}), and batches are made in this "
+                "one; run on the TPU VM itself, with TPU_NAME=local"
+            )
 
 
 def make_dataset(

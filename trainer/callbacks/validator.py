@@ -45,9 +45,16 @@ class Validator:
         self.evaluator, self.strategy = evaluator, strategy
         self.batch_size = batch_size
         self.input_length, self.target_length = input_length, target_length
-        self._step = tf.function(
-            lambda batch: strategy.run(validation_step, args=(model, batch)), reduce_retracing=True
-        )
+
+        # TPUStrategy makes a tensor of each argument, which a model is not, and names a scope after
+        # the outer function, which a lambda's name cannot be.
+        def step(batch: Mapping[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+            return validation_step(model, batch)
+
+        def step_all(batch: Mapping[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+            return strategy.run(step, args=(batch,))
+
+        self._step = tf.function(step_all, reduce_retracing=True)
 
     def run(self) -> dict[str, float]:
         """Validate all tasks.

@@ -20,6 +20,7 @@ from adapters_tf.backbone.keras_internals import (
     set_learning_rate,
     slot_number,
 )
+from adapters_tf.runtime.target import is_for_tpu
 
 Tensors = dict[str, tf.Tensor]
 
@@ -112,9 +113,9 @@ class TaskwiseOptimizer(KeepsSparseGradients, tf_keras.optimizers.Optimizer):
             value, *rest = self._read_rows([variable, *slots.values()], row)
             read = dict(zip(slots, rest, strict=True))
             new_value, new_slots = self._step(gradient.values[0], value, read, rate)
-            self._write_row(variable, row, new_value)
+            _write_row(variable, row, new_value)
             for name, slot in slots.items():
-                self._write_row(slot, row, new_slots[name])
+                _write_row(slot, row, new_slots[name])
         else:
             value = tf.convert_to_tensor(variable)
             read = {name: tf.convert_to_tensor(slot) for name, slot in slots.items()}
@@ -124,20 +125,19 @@ class TaskwiseOptimizer(KeepsSparseGradients, tf_keras.optimizers.Optimizer):
                 slot.assign(new_slots[name])
 
     def _read_rows(self, variables: list[tf.Variable], row: tf.Tensor) -> list[tf.Tensor]:
-        if not self.is_compiled:
-            return [tf.gather(variable, row) for variable in variables]
-        rows = [_slice_row(variable, row) for variable in variables]
         # XLA would fuse the reading of a row into everything that uses it, find that one bank is
-        # written while another's update still reads it, and copy the whole bank to be safe. It
-        # fuses nothing across a barrier.
-        return list(xla.optimization_barrier(*rows))
-
-    def _write_row(self, variable: tf.Variable, row: tf.Tensor, value: tf.Tensor) -> None:
-        if self.is_compiled:
-            begin = _begin(variable, row)
-            variable.assign(xla.dynamic_update_slice(variable, value[None], begin))
-        else:
-            variable.scatter_update(tf.IndexedSlices(value[None], row[None]))
+        # written while another's update still reads it, and copy the whole bank to be safe. For
+        # TPUs it fuses nothing across a barrier, for others nothing across a conditional.
+        if is_for_tpu():
+            return list(xla.optimization_barrier(*[_slice_row(v, row) for v in variables]))
+        rows = [tf.gather(variable, row) for variable in variables]
+        if not self.is_compiled:
+            return rows
+        return tf.cond(
+            row >= 0,
+            lambda: [tf.identity(value) for value in rows],
+            lambda: [tf.zeros_like(value) for value in rows],
+        )
 
     def _update_present_rows(
         self,
@@ -172,9 +172,18 @@ class TaskwiseOptimizer(KeepsSparseGradients, tf_keras.optimizers.Optimizer):
 
 
 def _slice_row(variable: tf.Variable, row: tf.Tensor) -> tf.Tensor:
-    """Read a row; what `tf.gather` makes for XLA also asks whether there is such a row."""
+    """Read a row; what `tf.gather` makes for a TPU also asks whether there is such a row."""
     shape = variable.shape[1:]
     return tf.reshape(tf.slice(variable, _begin(variable, row), [1, *shape]), shape)
+
+
+def _write_row(variable: tf.Variable, row: tf.Tensor, value: tf.Tensor) -> None:
+    """Write a row in place; what a scatter makes for a TPU asks whether there is such a row."""
+    if is_for_tpu():
+        begin = _begin(variable, row)
+        variable.assign(xla.dynamic_update_slice(variable, value[None], begin))
+    else:
+        variable.scatter_update(tf.IndexedSlices(value[None], row[None]))
 
 
 def _begin(variable: tf.Variable, row: tf.Tensor) -> tf.Tensor:

@@ -1,5 +1,7 @@
 """Devices, precision, and dropout that can be repeated."""
 
+from urllib.error import URLError
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -13,6 +15,7 @@ from adapters_tf import (
     make_strategy,
     set_precision,
 )
+from adapters_tf.runtime.strategy import TPU_VARIABLES, has_tpu
 
 
 def test_one_cpu_needs_no_strategy():
@@ -35,6 +38,38 @@ def test_logical_devices_are_replicas(four_replicas):
 def test_what_cannot_be_had_is_one_line(arguments, message):
     with pytest.raises(ConfigurationError, match=message):
         make_strategy(*arguments)
+
+
+@pytest.mark.parametrize("name", TPU_VARIABLES)
+def test_a_tpu_is_announced_by_the_environment(monkeypatch, name):
+    monkeypatch.setenv(name, "local")
+    assert has_tpu()
+
+
+@pytest.mark.parametrize("chips", ([], ["v6e"]))
+def test_a_tpu_is_announced_by_its_chips(monkeypatch, chips):
+    """Newer ones have no /dev/accel0."""
+    for name in TPU_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("adapters_tf.runtime.strategy.list_chips", lambda: chips)
+    assert has_tpu() == bool(chips)
+
+
+def test_why_there_is_no_tpu_is_in_plain_words(monkeypatch):
+    monkeypatch.delenv("TPU_NAME", raising=False)
+    with pytest.raises(ConfigurationError, match=r"at 'local': .* without TPUs.*make tpu-setup"):
+        make_strategy("tpu")
+
+
+def test_a_name_that_cannot_be_looked_up_is_one_line(monkeypatch):
+    def fail(tpu):
+        raise URLError("Name or service not known")
+
+    resolver = tf.distribute.cluster_resolver.TPUClusterResolver
+    monkeypatch.setattr(resolver, "connect", fail)
+    monkeypatch.setenv("TPU_NAME", "mine")
+    with pytest.raises(ConfigurationError, match=r"no TPU answers at 'mine': .*TPU_NAME=local"):
+        make_strategy("tpu")
 
 
 @pytest.mark.slow

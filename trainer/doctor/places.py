@@ -1,0 +1,125 @@
+"""Whether the folders of a run can be read and written from where it would run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from adapters_tf.errors import ConfigurationError
+from adapters_tf.files.local_paths import BUCKET, dataset_place, local_path
+from prep.dataset.manifest import load_manifest
+from prep.errors import DataError, UsageError
+from trainer.doctor.finding import FAULT, OK, Finding
+from trainer.doctor.subprocesses import run_stages
+
+WEIGHTS = ("*.safetensors", "*.safetensors.index.json", "tf_model.h5", "pytorch_model*.bin")
+_LOGIN = "gcloud auth application-default login"
+
+
+def check_dataset(where: str, seconds: float) -> Finding:
+    """Read the manifest of a dataset: one object, for who may read need not be allowed to list.
+
+    Args:
+        where: As a person typed it, local or in a bucket.
+        seconds: After which a bucket is given up.
+
+    Returns:
+        The finding.
+    """
+    try:
+        place = dataset_place(where, "--dataset")
+        said = _read_remotely(place, seconds) if place.startswith(BUCKET) else _describe(place)
+    except ConfigurationError as error:
+        return Finding(FAULT, "--dataset", str(error), "--dataset=FOLDER or gs://bucket/folder")
+    except (DataError, UsageError, OSError) as error:
+        mend = (
+            f"{_LOGIN}; gcloud storage cat {where.rstrip('/')}/dataset.json | head"
+            if where.startswith(BUCKET)
+            else f"python -m prep build --tasks … --vocabulary spiece.model --out {where}"
+        )
+        return Finding(FAULT, "--dataset", str(error), mend)
+    return Finding(OK, "--dataset", said)
+
+
+def _describe(place: str) -> str:
+    manifest = load_manifest(place)
+    return f"{place} has {_list_tasks(manifest.tasks)}"
+
+
+def _list_tasks(names: Collection[str]) -> str:
+    return f"{len(names)} task{'s' if len(names) > 1 else ''}: {', '.join(names)}"
+
+
+def _read_remotely(address: str, seconds: float) -> str:
+    """Read a bucket in a process of its own: TensorFlow's client tries again for minutes."""
+    outcome = run_stages("bucket", [address], seconds)
+    if outcome.said.get("tasks"):
+        return f"{address} is read; it has {_list_tasks(outcome.said['tasks'])}"
+    if outcome.is_late:
+        raise DataError(f"{address} was not read within {seconds:.0f} s: the network or the bucket")
+    raise DataError(outcome.said.get("error") or outcome.last_line())
+
+
+def check_run(where: str) -> Finding:
+    """Make sure that a run folder can be written.
+
+    Args:
+        where: As a person typed it.
+
+    Returns:
+        The finding.
+    """
+    try:
+        folder = local_path(where, "--run")
+    except ConfigurationError as error:
+        mend = f"--run=runs/NAME, then gcloud storage cp -r runs/NAME {where}"
+        return Finding(FAULT, "--run", str(error), mend)
+    if (folder / "dataset.json").exists():
+        what = f"{folder} is a dataset folder"
+        return Finding(FAULT, "--run", what, "--run=another folder")
+    place = folder.absolute()
+    while not place.exists():
+        place = place.parent
+    if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
+        what = f"{folder} cannot be made or written: {place} is " + (
+            "not writable" if place.is_dir() else "a file"
+        )
+        return Finding(FAULT, "--run", what, f"sudo chown -R $USER {place}, or another --run")
+    begun = (folder / "config.yaml").exists()
+    return Finding(OK, "--run", f"{folder} can be written" + (", and goes on" if begun else ""))
+
+
+def check_backbone(where: str) -> Finding:
+    """Make sure that a backbone's folder holds a T5.
+
+    Args:
+        where: A preset, a folder, or a name of the Hugging Face hub.
+
+    Returns:
+        The finding.
+    """
+    try:
+        folder = local_path(where, "--backbone")
+    except ConfigurationError as error:
+        mend = f"gcloud storage cp -r {where} . and name the copy"
+        return Finding(FAULT, "--backbone", str(error), mend)
+    if not folder.is_dir():
+        looks_local = where.startswith(("/", ".", "~")) or where.count("/") > 1
+        if looks_local:
+            what = f"there is no folder {folder}"
+            return Finding(FAULT, "--backbone", what, f"ls {folder.parent}")
+        what = f"{where} is a preset, or is looked for on the Hugging Face hub"
+        return Finding(OK, "--backbone", what)
+    missing = [*_missing(folder)]
+    if missing:
+        what = f"{folder} lacks {' and '.join(missing)}"
+        return Finding(FAULT, "--backbone", what, f"ls {folder}, and copy the whole model")
+    return Finding(OK, "--backbone", f"{folder} has its configuration and weights")
+
+
+def _missing(folder: Path) -> Iterator[str]:
+    if not (folder / "config.json").is_file():
+        yield "config.json"
+    if not any(any(folder.glob(pattern)) for pattern in WEIGHTS):
+        yield "weights (model.safetensors)"
