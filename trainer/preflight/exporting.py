@@ -14,8 +14,23 @@ from typing import Any
 import tensorflow as tf
 
 from adapters_tf.runtime.target import compiling_for_tpu
+from prep import UsageError
 
 _COPY = re.compile(r"^ *(%\w+) = mhlo\.copy (%\w+) .*\n", re.MULTILINE)
+_REFUSED = re.compile(r"(\w+) \(No registered '\w+' OpKernel for")
+_PLACE = re.compile(r'File "([^"]+)", line (\d+), in (\S+)')
+_IN_PYTHON = "it runs Python, which is not on the chip"
+_OF_TEXT = "a chip has numbers and no strings; tf.print makes one"
+_REASONS = {
+    "EagerPyFunc": _IN_PYTHON,
+    "PyFunc": _IN_PYTHON,
+    "PyFuncStateless": _IN_PYTHON,
+    "StringFormat": _OF_TEXT,
+    "PrintV2": _OF_TEXT,
+    "AsString": _OF_TEXT,
+    "StringLength": _OF_TEXT,
+    "StringJoin": _OF_TEXT,
+}
 _VALUE = re.compile(r"%\w+")
 _PHILOX = re.compile(
     r"^( *)(%\w+), (%\w+) = stablehlo\.rng_bit_generator (%\w+), algorithm = +PHILOX : "
@@ -36,13 +51,47 @@ def export_stablehlo(function: Callable[..., Any], specs: Sequence[tf.TensorSpec
         variable becomes is an output aliased to it.
 
     Raises:
-        tf.errors.OpError: An operation that XLA cannot compile.
-        ValueError: A dimension that is not known.
+        UsageError: An operation that XLA cannot compile, with the line that asks for it, or a
+            dimension that is not known.
     """
+    if unknown := [spec for spec in specs if not spec.shape.is_fully_defined()]:
+        raise UsageError(
+            f"a TPU's program has fixed sizes, and {unknown[0].name or 'an argument'} has the "
+            f"shape {unknown[0].shape}"
+        )
     compiled = tf.function(function, jit_compile=True, autograph=False)
     with compiling_for_tpu():
-        text = compiled.experimental_get_compiler_ir(*specs)(stage="stablehlo")
+        try:
+            text = compiled.experimental_get_compiler_ir(*specs)(stage="stablehlo")
+        except ValueError as error:
+            if not (refused := explain(str(error))):
+                raise
+            wrong = UsageError(refused[0])
+            wrong.lines = refused
+            raise wrong from error
     return use_device_generator(drop_copies(text))
+
+
+def explain(message: str) -> tuple[str, ...]:
+    """Find what cannot be compiled in TensorFlow's words.
+
+    Args:
+        message: Of its error.
+
+    Returns:
+        A line for each operation, with the last line of Python on the way to it that is not
+        TensorFlow's; none where the message is of something else.
+    """
+    found = list(_REFUSED.finditer(message))
+    lines = []
+    for match, following in zip(found, [*found[1:], None], strict=True):
+        places = _PLACE.findall(
+            message, match.end(), following.start() if following else len(message)
+        )
+        where = f", at {places[-1][0]}:{places[-1][1]} in {places[-1][2]}" if places else ""
+        why = _REASONS.get(match[1], "XLA has no such operation")
+        lines.append(f"a TPU cannot run {match[1]}{where}: {why}")
+    return tuple(dict.fromkeys(lines))
 
 
 def drop_copies(text: str) -> str:

@@ -1,7 +1,7 @@
 """Read the program that a TPU's compiler made: what it costs, and what is slow in it.
 
-The compiler writes an estimate of cycles beside most of its kernels. Sorts, scatters and loops
-have none, so they are listed by themselves.
+The compiler writes an estimate of cycles beside most of its kernels. Sorts and scatters have none,
+so they are listed by themselves; of a loop, each turn has the estimates of its kernels.
 """
 
 from __future__ import annotations
@@ -18,6 +18,9 @@ _COLLECTIVES = ("all-reduce", "all-gather", "reduce-scatter", "all-to-all", "col
 _CYCLES = re.compile(r'"estimated_cycles":"(\d+)"')
 _NAME = re.compile(r'op_name="([^"]*)"')
 _CONDITION = re.compile(r"\bcondition=%?([\w.\-]+)")
+_RUN = re.compile(r"\b(?:condition|body|true_computation|false_computation)=%?([\w.\-]+)")
+_BRANCHES = re.compile(r"\bbranch_computations=\{([^}]*)\}")
+_CALL = re.compile(r"\bto_apply=%?([\w.\-]+)")
 _LIMIT = re.compile(r"^\((\d+)\)")
 _INDEX_VECTOR = re.compile(r"index_vector_dim=(\d+)")
 _AXES = re.compile(r"\[([\d,]*)\]")
@@ -48,9 +51,10 @@ class CompiledStep:
     """What a compiled step costs.
 
     Attributes:
-        cycles: The sum of the compiler's estimates.
-        hbm_bytes: Read from HBM and written to it, without what loops and branches do.
-        kernels: Instructions that do something.
+        cycles: The sum of the compiler's estimates, loops with all their turns where these are
+            known, and all branches.
+        hbm_bytes: Read from HBM and written to it, counted alike.
+        kernels: Instructions that do something, counted alike.
         loops: Sequential, with their turns.
         sorts: They carry no estimate.
         scatters: Neither do these.
@@ -84,34 +88,57 @@ def read_program(text: str, largest: int = 5) -> CompiledStep:
     """
     entry, computations = parse_program(text)
     everywhere = [(one, part) for part in computations.values() for one in part.values()]
-    kernels = [one for one in entry.values() if one.opcode not in FREE]
+    kernels = [
+        (one, part, times)
+        for part, times in _find_executed(entry, computations)
+        for one in part.values()
+        if one.opcode not in FREE
+    ]
 
     def found(opcode: str) -> list[tuple[Instruction, Computation]]:
         return [(one, part) for one, part in everywhere if one.opcode == opcode]
 
-    moves = [_part(one) for one in kernels if _is_move(one, computations)]
-    collectives = [
-        one for one, _ in everywhere if one.opcode.removesuffix("-start") in _COLLECTIVES
-    ]
-    results = [_part(one, _largest_array(one)) for one in kernels if "-start" not in one.opcode]
+    moves = [_part(one, times=times) for one, _, times in kernels if _is_move(one, computations)]
+    results = [_part(one, _largest_array(one)) for one, *_ in kernels if "-start" not in one.opcode]
     return CompiledStep(
-        cycles=sum(_cycles(one) for one, _ in everywhere),
-        hbm_bytes=sum(count_traffic(one, entry, computations) for one in kernels),
-        kernels=len(kernels),
+        cycles=sum(times * _cycles(one) for one, _, times in kernels),
+        hbm_bytes=sum(
+            times * count_traffic(one, part, computations) for one, part, times in kernels
+        ),
+        kernels=sum(times for *_, times in kernels),
         loops=tuple(_part(one, _count_turns(one, computations)) for one, _ in found("while")),
         sorts=tuple(_part(one, arrays_of(one.type)[0].size) for one, _ in found("sort")),
         scatters=tuple(_part(one, _count_updates(one, part)) for one, part in found("scatter")),
         conditionals=len(found("conditional")),
         moves=tuple(sorted(moves, key=lambda part: -part.cycles)),
-        collectives=tuple(_part(one, _exchanged(one)) for one in collectives),
+        collectives=tuple(
+            _part(one, _exchanged(one))
+            for one, _ in everywhere
+            if one.opcode.removesuffix("-start") in _COLLECTIVES
+        ),
         largest=tuple(sorted(results, key=lambda part: -part.count)[:largest]),
     )
 
 
-def _part(one: Instruction, count: int = 0) -> Part:
+def _find_executed(entry: Computation, computations: Computations) -> list[tuple[Computation, int]]:
+    """List the computations whose instructions are kernels, and how often each of them runs."""
+    found = [(entry, 1)]
+    for part, times in found:  # it grows as it is walked
+        for one in part.values():
+            names = _RUN.findall(one.rest)
+            if branches := _BRANCHES.search(one.rest):
+                names += re.findall(r"[\w.\-]+", branches[1])
+            if one.opcode == "call":
+                names += _CALL.findall(one.rest)
+            turns = _count_turns(one, computations) or 1 if one.opcode == "while" else 1
+            found += [(computations[name], times * turns) for name in names]
+    return found
+
+
+def _part(one: Instruction, count: int = 0, times: int = 1) -> Part:
     name = _NAME.search(one.rest)
     shape = re.sub(r"\{[^{}]*\}|/\*.*?\*/", "", one.type)
-    return Part(one.opcode, name[1] if name else one.name, shape, count, _cycles(one))
+    return Part(one.opcode, name[1] if name else one.name, shape, count, times * _cycles(one))
 
 
 def _cycles(one: Instruction) -> int:

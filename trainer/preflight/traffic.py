@@ -49,12 +49,12 @@ def called_computation(one: Instruction, computations: Computations) -> Computat
     return computations.get(called[1], {}) if called else {}
 
 
-def count_traffic(one: Instruction, entry: Computation, computations: Computations) -> int:
+def count_traffic(one: Instruction, part: Computation, computations: Computations) -> int:
     """Count the bytes that an instruction moves between HBM and the chip.
 
     Args:
-        one: An instruction of the entry computation.
-        entry: That computation.
+        one: Any instruction.
+        part: The computation that it is of.
         computations: Of the module, by name.
 
     Returns:
@@ -69,18 +69,18 @@ def count_traffic(one: Instruction, entry: Computation, computations: Computatio
         return moved * (source.is_in_hbm + goal.is_in_hbm)
     body = called_computation(one, computations)
     if one.opcode == "fusion" and body:
-        reads = sum(_reads(name, number, entry, body) for number, name in enumerate(one.operands))
+        reads = sum(_reads(name, number, part, body) for number, name in enumerate(one.operands))
         return reads + sum(_written(root, body) for root in _results(body))
     if one.opcode == "dynamic-update-slice":
-        return 2 * hbm_bytes(entry[one.operands[1]].type)
+        return 2 * hbm_bytes(part[one.operands[1]].type)
     if one.opcode in _SLICES:
         return 2 * hbm_bytes(one.type)
-    return hbm_bytes(one.type) + sum(hbm_bytes(entry[name].type) for name in one.operands)
+    return hbm_bytes(one.type) + sum(hbm_bytes(part[name].type) for name in one.operands)
 
 
-def _reads(name: str, number: int, entry: Computation, body: Computation) -> int:
+def _reads(name: str, number: int, part: Computation, body: Computation) -> int:
     """Count what a fusion reads of one of its operands."""
-    whole = hbm_bytes(entry[name].type)
+    whole = hbm_bytes(part[name].type)
     if not whole:
         return 0
     parameter = next(

@@ -4,6 +4,7 @@ import pytest
 import tensorflow as tf
 
 from adapters_tf.runtime.dropout import shared_mask
+from prep import UsageError
 from trainer.preflight.exporting import drop_copies, export_stablehlo, use_device_generator
 
 
@@ -63,5 +64,56 @@ def test_it_is_traced_as_for_a_tpu_and_a_variable_is_aliased_to_what_it_becomes(
 
 
 def test_lengths_that_are_not_known_are_refused():
-    with pytest.raises(ValueError):
-        export_stablehlo(lambda x: x, [tf.TensorSpec([None, 4])])
+    with pytest.raises(UsageError, match=r"fixed sizes, and tokens has the shape \(None, 4\)"):
+        export_stablehlo(lambda x: x, [tf.TensorSpec([None, 4], name="tokens")])
+
+
+def printing(x):
+    tf.print("a step of", x)
+    return x + 1
+
+
+def in_python(x):
+    return tf.py_function(lambda value: value, [x], tf.float32)
+
+
+def in_numpy(x):
+    return tf.numpy_function(lambda value: value, [x], tf.float32)
+
+
+def of_text(x):
+    return tf.strings.length(tf.strings.as_string(x))
+
+
+@pytest.mark.parametrize(
+    ("function", "operation"),
+    [
+        (printing, "StringFormat"),
+        (in_python, "EagerPyFunc"),
+        (in_numpy, "PyFunc"),
+        (of_text, "AsString"),
+    ],
+)
+def test_what_cannot_be_compiled_is_told_with_its_line(function, operation):
+    with pytest.raises(UsageError) as caught:
+        export_stablehlo(lambda x: function(x), [tf.TensorSpec([4])])
+    line = function.__code__.co_firstlineno + 1
+    assert re.match(
+        rf"a TPU cannot run {operation}, at \S*test_exporting.py:{line} in {function.__name__}: ",
+        str(caught.value),
+    )
+
+
+def test_what_selects_by_value_compiles():
+    def select(x):
+        return tf.boolean_mask(x, x > 0), tf.unique(x)[0], tf.where(x > 0)
+
+    assert "stablehlo" in export_stablehlo(select, [tf.TensorSpec([4])])
+
+
+def test_errors_of_the_steps_own_are_its_own():
+    def wrong(x):
+        return x + tf.zeros([5])
+
+    with pytest.raises(ValueError, match="Dimensions must be equal"):
+        export_stablehlo(wrong, [tf.TensorSpec([4])])

@@ -21,7 +21,12 @@ HloModule a_inference_step, is_scheduled=true, input_output_alias={ {0}: (1, {},
 }
 
 %body (state.1: (s32[], f32[64])) -> (s32[], f32[64]) {
-  ROOT %state.1 = (s32[]{:T(128)}, f32[64]{0:T(128)}) parameter(0)
+  %state.1 = (s32[]{:T(128)}, f32[64]{0:T(128)}) parameter(0)
+  %value.1 = f32[64]{0:T(128)} get-tuple-element(%state.1), index=1
+  %turn.1 = s32[]{:T(128)S(1)} get-tuple-element(%state.1), index=0
+  %next = f32[64]{0:T(128)} negate(%value.1), \
+backend_config={"window_config":{"estimated_cycles":"2"}}
+  ROOT %state.2 = (s32[]{:T(128)}, f32[64]{0:T(128)}) tuple(%turn.1, %next)
 }
 
 %fused_row (bank: f32[8,64], value: f32[1,64], row: s32[]) -> f32[8,64] {
@@ -74,14 +79,15 @@ def step():
     return read_program(PROGRAM)
 
 
-def test_the_compilers_cycles_are_added_up(step):
-    assert step.cycles == 1500
+def test_the_compilers_cycles_are_added_up_over_the_turns_of_loops(step):
+    assert step.cycles == 1000 + 500 + 262144 * 2
 
 
 def test_bytes_are_of_hbm_and_of_the_rows_that_are_touched(step):
     slice_, row, move = 64 * 4, 2 * 64 * 4 + 4, 64 * 64 * (4 + 2)
     sort, scatter = 2 * 4, 8 * 64 * 4 + 5 * 2 * 4
-    assert step.hbm_bytes == slice_ + row + move + sort + scatter
+    loop = 262144 * (2 * 64 * 4 + 1 + 2 * 4)  # a negation, and the condition
+    assert step.hbm_bytes == slice_ + row + move + sort + scatter + loop
 
 
 def test_a_loop_is_told_with_its_turns(step):
