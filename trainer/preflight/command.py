@@ -149,7 +149,7 @@ class Preflight:
         trained = "all of it" if method == "none" else method
         for line in wrap(
             f"{settings.model.backbone}, {trained}, {len(settings.tasks)} tasks, "
-            f"{settings.training.precision}, for {topology.name}: {topology.replicas} replicas"
+            f"{settings.training.precision}, for {topology.name} ({topology.replicas} replicas)"
         ):
             self.report(line)
 

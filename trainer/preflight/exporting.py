@@ -83,11 +83,10 @@ def explain(message: str) -> tuple[str, ...]:
         TensorFlow's; none where the message is of something else.
     """
     found = list(_REFUSED.finditer(message))
+    ends = [match.start() for match in found[1:]] + [len(message)]
     lines = []
-    for match, following in zip(found, [*found[1:], None], strict=True):
-        places = _PLACE.findall(
-            message, match.end(), following.start() if following else len(message)
-        )
+    for match, end in zip(found, ends, strict=False):  # none found: no lines
+        places = _PLACE.findall(message, match.end(), end)
         where = f", at {places[-1][0]}:{places[-1][1]} in {places[-1][2]}" if places else ""
         why = _REASONS.get(match[1], "XLA has no such operation")
         lines.append(f"a TPU cannot run {match[1]}{where}: {why}")

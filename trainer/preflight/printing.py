@@ -111,10 +111,12 @@ def _describe_speed(found: Verdict) -> list[str]:
     )
     if step.collectives:
         size = sum(part.count for part in step.collectives)
-        lines += _entry(
-            "replicas", f"exchange {_size(size)} in {len(step.collectives)} collectives"
-        )
+        lines += _entry("exchange", f"{_size(size)} in {_plural(len(step.collectives), 'sum')}")
     return lines
+
+
+def _plural(count: int, what: str) -> str:
+    return f"{count:,} {what}{'s' * (count != 1)}"
 
 
 def _range(values: tuple[float, float]) -> str:

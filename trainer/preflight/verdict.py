@@ -186,8 +186,8 @@ def _warn(compilation: Compilation) -> list[str]:
     moving = sum(move.cycles for move in step.moves)
     if moving > _WORTH_KNOWING * step.cycles:
         found.append(
-            f"{len(step.moves)} layout copies take {moving / step.cycles:.0%} of the time, the "
-            f"dearest: {shorten(step.moves[0].name)}"
+            f"layout copies, {len(step.moves)} kernels, take {moving / step.cycles:.0%} of the "
+            f"time; the dearest: {shorten(step.moves[0].name)}"
         )
     return found
 
