@@ -46,6 +46,7 @@ class Preflight:
         settings = resolve(options.config, self.manifest)
         self.settings = keep_lengths(settings, options.config.data)
         check_run(self.settings, self.manifest)
+        self.compared = [self._with_method(method) for method in options.methods]
         replicas = options.topology.replicas
         self.rows = share_batch(self.settings.data.batch_size, replicas)
 
@@ -107,11 +108,14 @@ class Preflight:
         tf.keras.backend.clear_session()
         return make_steps(settings, self.manifest, with_eval=self.options.is_eval)[1]
 
+    def _with_method(self, method: str) -> ResolvedRun:
+        adapters = dataclasses.replace(self.settings.adapters, method=method)
+        settings = dataclasses.replace(self.settings, adapters=adapters)
+        check_run(settings, self.manifest)
+        return settings
+
     def _compare(self) -> None:
-        for method in self.options.methods:
-            adapters = dataclasses.replace(self.settings.adapters, method=method)
-            settings = dataclasses.replace(self.settings, adapters=adapters)
-            check_run(settings, self.manifest)
+        for settings in self.compared:
             for step in self._steps(settings):
                 self.check(step, settings, self.rows)
         for name in dict.fromkeys(one.step for one in self.found):

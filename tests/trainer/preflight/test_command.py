@@ -115,6 +115,12 @@ def test_a_run_that_cannot_be_is_refused_as_by_the_trainer(preflight):
         preflight("--topology v5e-1 --optimizer.name adam")
 
 
+def test_a_method_that_cannot_be_is_refused_before_the_first_is_compiled(preflight, tmp_path):
+    with pytest.raises(ValueError, match="'bottlneck' is unknown; did you mean 'bottleneck'"):
+        preflight("--topology v5e-1 --compare lora,bottlneck")
+    assert not (tmp_path / "step.mlir").exists()
+
+
 def test_a_real_compiler_compiles_the_train_step(small_dataset, monkeypatch):
     """The smallest of runs through the real thing, on four replicas."""
     try:
