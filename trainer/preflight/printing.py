@@ -16,8 +16,8 @@ _SHOWN_RESULTS = 3
 _SHARE_OF_NOTE = 0.02  # of a step's memory
 CALIBRATION = (
     "Times are the compiler's own estimates, calibrated by nothing else: from its cycles to "
-    f"{SLOWEST} times as long, without what carries no estimate (sorts, scatters, loops of "
-    "unknown length)."
+    f"{SLOWEST} times as long, and sums over replicas by the links between chips; without what "
+    "carries no estimate (sorts, scatters, loops of unknown length)."
 )
 
 
@@ -111,7 +111,12 @@ def _describe_speed(found: Verdict) -> list[str]:
     )
     if step.collectives:
         size = sum(part.count for part in step.collectives)
-        lines += _entry("exchange", f"{_size(size)} in {_plural(len(step.collectives), 'sum')}")
+        sums = _plural(len(step.collectives), "sum")
+        lines += _entry(
+            "exchange",
+            f"{_size(size)} in {sums} over replicas; {speed.exchange / 2:.2g} to "
+            f"{speed.exchange:.2g} ms of the time, by the speed of two links or of one",
+        )
     return lines
 
 

@@ -27,6 +27,7 @@ class Device:
         peak: Of bfloat16 products, in FLOP/s.
         bandwidth: Of HBM, in bytes/s.
         clock: Cycles per second.
+        link: Of one wire to another chip in one direction, in bytes/s.
     """
 
     generation: str
@@ -36,17 +37,18 @@ class Device:
     peak: float
     bandwidth: float
     clock: float
+    link: float
 
 
 DEVICES = {
     device.generation: device
     for device in (
-        Device("v2", 2, 2, 7.48, 22.5e12, 350e9, 0.70e9),
-        Device("v3", 2, 2, 15.48, 61.5e12, 450e9, 0.94e9),
-        Device("v4", 1, 3, 30.75, 275e12, 1228e9, 1.05e9),  # both cores work as one
-        Device("v5e", 1, 2, 15.75, 197e12, 819e9, 1.50e9),
-        Device("v5p", 1, 3, 95.74, 459e12, 2765e9, 1.75e9),
-        Device("v6e", 1, 2, 31.25, 918e12, 1640e9, 1.75e9),
+        Device("v2", 2, 2, 7.48, 22.5e12, 350e9, 0.70e9, 62e9),
+        Device("v3", 2, 2, 15.48, 61.5e12, 450e9, 0.94e9, 82e9),
+        Device("v4", 1, 3, 30.75, 275e12, 1228e9, 1.05e9, 45e9),  # both cores work as one
+        Device("v5e", 1, 2, 15.75, 197e12, 819e9, 1.50e9, 45e9),
+        Device("v5p", 1, 3, 95.74, 459e12, 2765e9, 1.75e9, 90e9),
+        Device("v6e", 1, 2, 31.25, 918e12, 1640e9, 1.75e9, 90e9),
     )
 }
 # The names that TPUs are rented by. The number is of cores up to v5p, and of chips after it.

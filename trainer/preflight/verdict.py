@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from trainer.preflight.compiler import Compilation, judge
+from trainer.preflight.program import CompiledStep
 from trainer.preflight.topologies import GIB, Topology
 
 # The compiler's cycles leave out waiting, the host, and whatever carries no estimate.
@@ -25,8 +26,9 @@ class Speed:
         arithmetic: At the chip's peak.
         traffic: At its memory's bandwidth.
         estimated: The compiler's cycles at the chip's clock.
-        best: The largest of these.
-        worst: That and half as much again.
+        exchange: Of sums over replicas, which have no cycles, in a ring over one link.
+        best: The largest of the first three, and the exchange over two links.
+        worst: The same with half as much again, and the exchange over one link.
         roofline: The share of the best time that the chip's limits explain.
         examples: Per second, of all replicas, at worst and at best.
         tokens: The same without padding.
@@ -35,6 +37,7 @@ class Speed:
     arithmetic: float
     traffic: float
     estimated: float
+    exchange: float
     best: float
     worst: float
     roofline: float
@@ -153,19 +156,28 @@ def _estimate(work: Workload, compilation: Compilation, topology: Topology) -> S
     arithmetic = compilation.flops / device.peak
     traffic = step.hbm_bytes / device.bandwidth
     estimated = step.cycles / device.clock
-    best = max(arithmetic, traffic, estimated)
+    exchange = _exchange(step, topology)
+    busy = max(arithmetic, traffic, estimated)
+    best, worst = busy + exchange / 2, SLOWEST * busy + exchange
     rows = work.rows * topology.replicas
-    rates = (rows / (SLOWEST * best), rows / best)
+    rates = (rows / worst, rows / best)
     return Speed(
         arithmetic=1e3 * arithmetic,
         traffic=1e3 * traffic,
         estimated=1e3 * estimated,
+        exchange=1e3 * exchange,
         best=1e3 * best,
-        worst=1e3 * SLOWEST * best,
+        worst=1e3 * worst,
         roofline=max(arithmetic, traffic) / best,
         examples=(rates[0] * work.examples, rates[1] * work.examples),
         tokens=(rates[0] * work.tokens, rates[1] * work.tokens),
     )
+
+
+def _exchange(step: CompiledStep, topology: Topology) -> float:
+    """Estimate the seconds of all sums: each byte passes every replica twice, but for its own."""
+    size = sum(part.count for part in step.collectives)
+    return 2 * size * (1 - 1 / topology.replicas) / topology.device.link
 
 
 def _warn(compilation: Compilation) -> list[str]:
