@@ -1,6 +1,7 @@
 """Gradients are clipped by the norm of all of them, however it is computed."""
 
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from adapters_tf.runtime.target import compiling_for_tpu
@@ -23,6 +24,7 @@ def test_the_norm_is_that_of_all_elements_on_both_devices():
         np.testing.assert_allclose(global_norm(gradients), expected, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_step_moves_as_far_as_the_clipped_gradients_say(make_optimizer, make_model):
     model = make_model(adapters=False)
     optimizer = make_optimizer(model, "adamw", clip_norm=0.5)
