@@ -16,7 +16,7 @@ define install
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tpu-setup shell demo test test-quick test-tpu-wheel test-jax-step tpu-compiler format lint types imports check benchmarks benchmark-peers parity parity-newer stage lock clean
+.PHONY: help setup tpu-setup shell demo test test-quick test-tpu-wheel test-jax-step tpu-compiler format lint types imports check benchmarks bench-tpu benchmark-peers parity parity-newer stage lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -106,6 +106,9 @@ benchmarks: setup ## measure prep, training and evaluation against references in
 	$(BIN)/python -m benchmarks.prep_speed
 	$(BIN)/python -m benchmarks.train_speed
 	$(BIN)/python -m benchmarks.eval_speed
+
+bench-tpu: setup tpu-compiler ## what a TPU's compiler makes of the training steps (about an hour on two cores)
+	$(BIN)/python -m benchmarks.tpu_steps
 
 benchmark-peers: setup .venv-huggingface/installed .venv-seqio/installed ## prepare data side by side with the peers, each in an environment of its own
 	$(BIN)/python -m benchmarks.prep_peers --python huggingface=.venv-huggingface/bin/python --python seqio=.venv-seqio/bin/python

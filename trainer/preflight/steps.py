@@ -112,7 +112,7 @@ def make_steps(
     settings = for_export(settings)
     strategy = open_devices(settings)
     model, _, fit_model = make_model(settings, strategy)
-    shape, adapters = describe_model(model), describe_adapters(model, settings)
+    shape, adapters = describe_model(model), describe_adapters(model)
     data = settings.data
     is_packed = packed_lengths(manifest, settings.tasks, data.train_split) is not None
     S, T = data.input_length, data.target_length
@@ -199,9 +199,9 @@ def describe_model(model: TaskModel) -> T5Shape:
     )
 
 
-def describe_adapters(model: TaskModel, settings: ResolvedRun) -> AdapterShape | None:
+def describe_adapters(model: TaskModel) -> AdapterShape | None:
     """Count the numbers of one task's adapters; None where the whole backbone trains."""
-    if settings.adapters.method == "none":
+    if not model.banks:
         return None
     sizes = {"encoder": 0, "decoder": 0}
     for path, variable in model.trainable_by_path().items():
