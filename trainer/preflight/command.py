@@ -18,6 +18,7 @@ from trainer.preflight.printing import (
     describe_comparison,
     describe_compiler,
     describe_verdict,
+    plural,
     wrap,
 )
 from trainer.preflight.search import LARGEST, find_largest
@@ -151,9 +152,10 @@ class Preflight:
         topology = self.options.topology
         method = settings.adapters.method
         trained = "all of it" if method == "none" else method
+        replicas = plural(topology.replicas, "replica")
         for line in wrap(
-            f"{settings.model.backbone}, {trained}, {len(settings.tasks)} tasks, "
-            f"{settings.training.precision}, for {topology.name} ({topology.replicas} replicas)"
+            f"{settings.model.backbone}, {trained}, {plural(len(settings.tasks), 'task')}, "
+            f"{settings.training.precision}, for {topology.name} ({replicas})"
         ):
             self.report(line)
 

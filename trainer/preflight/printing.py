@@ -111,7 +111,7 @@ def _describe_speed(found: Verdict) -> list[str]:
     )
     if step.collectives:
         size = sum(part.count for part in step.collectives)
-        sums = _plural(len(step.collectives), "sum")
+        sums = plural(len(step.collectives), "sum")
         lines += _entry(
             "exchange",
             f"{_size(size)} in {sums} over replicas; {speed.exchange / 2:.2g} to "
@@ -120,7 +120,8 @@ def _describe_speed(found: Verdict) -> list[str]:
     return lines
 
 
-def _plural(count: int, what: str) -> str:
+def plural(count: int, what: str) -> str:
+    """Phrase a number of things, such as "1 sum" or "1,200 sums"."""
     return f"{count:,} {what}{'s' * (count != 1)}"
 
 

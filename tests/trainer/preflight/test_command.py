@@ -69,7 +69,7 @@ def test_every_step_of_a_run_is_judged(preflight):
     ]
     assert all(one["verdict"] == "fits" and one["rows"] == 4 for one in found)
     assert all(len(line) <= 80 for line in lines)
-    assert "for v5e:1x1 (1 replicas)" in " ".join(lines[:2])
+    assert "for v5e:1x1 (1 replica)" in " ".join(lines[:2])
     assert any(line == "compiler: jax 0.6.1, jaxlib 0.6.1, libtpu 0.0.14" for line in lines)
 
 
