@@ -11,7 +11,7 @@ import tensorflow as tf
 from adapters_tf.runs.settings import ResolvedRun
 from prep import Manifest, UsageError, load_manifest
 from prep.dataset.mixing import task_probabilities
-from trainer.preflight.compiler import compile_step
+from trainer.preflight.compiler import MARGIN, compile_step
 from trainer.preflight.options import Options
 from trainer.preflight.printing import (
     CALIBRATION,
@@ -133,7 +133,7 @@ class Preflight:
                 raise UsageError(f"the train step cannot be compiled: {one.compilation.refusal}")
             share = one.needed / one.limit
             self.report(f"{one.rows} rows: {one.verdict}, {share:.0%} of the memory")
-            return one.is_good, share
+            return one.is_good, share / (1 - MARGIN)
 
         largest = find_largest(fits, self.rows)
         replicas = self.options.topology.replicas

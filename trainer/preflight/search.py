@@ -21,8 +21,8 @@ def find_largest(fits: Callable[[int], tuple[bool, float]], first: int) -> int:
     """Find the largest size of `batch_sizes` that fits.
 
     Args:
-        fits: Of a size: whether it fits, and the share of the memory that it takes; larger batches
-            take more.
+        fits: Of a size: whether it fits, and what share it takes of the memory that it may take;
+            larger batches take more.
         first: Where to begin.
 
     Returns:
