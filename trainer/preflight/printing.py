@@ -101,8 +101,8 @@ def _describe_speed(found: Verdict) -> list[str]:
     lines += _entry("traffic", f"{step.hbm_bytes / 1e9:.2f} GB of HBM, {step.kernels:,} kernels")
     lines += _entry(
         "time",
-        f"{speed.best:.3g} to {speed.worst:.3g} ms; at the chip's limits {speed.arithmetic:.2g} "
-        f"of arithmetic or {speed.traffic:.2g} of traffic, a roofline share of "
+        f"{_short(speed.best)} to {_short(speed.worst)} ms; at the chip's limits {_short(speed.arithmetic)} "
+        f"of arithmetic or {_short(speed.traffic)} of traffic, a roofline share of "
         f"{speed.roofline:.0%}",
     )
     lines += _entry(
@@ -114,8 +114,8 @@ def _describe_speed(found: Verdict) -> list[str]:
         sums = plural(len(step.collectives), "sum")
         lines += _entry(
             "exchange",
-            f"{_size(size)} in {sums} over replicas; {speed.exchange / 2:.2g} to "
-            f"{speed.exchange:.2g} ms of the time, by the speed of two links or of one",
+            f"{_size(size)} in {sums} over replicas; {_short(speed.exchange / 2)} to "
+            f"{_short(speed.exchange)} ms of the time, by the speed of two links or of one",
         )
     return lines
 
@@ -125,8 +125,12 @@ def plural(count: int, what: str) -> str:
     return f"{count:,} {what}{'s' * (count != 1)}"
 
 
+def _short(number: float, digits: int = 3) -> str:
+    return f"{float(f'{number:.{digits}g}'):,.10g}"
+
+
 def _range(values: tuple[float, float]) -> str:
-    low, high = (f"{float(f'{value:.2g}'):,.10g}" for value in values)
+    low, high = (_short(value, 2) for value in values)
     return f"{low} to {high}"
 
 

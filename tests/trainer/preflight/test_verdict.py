@@ -92,7 +92,7 @@ def test_a_verdict_is_read_in_80_columns():
     assert "4.09 GB of HBM, 5,028 kernels" in text
     assert "2,700 to 4,000 examples/s, 530,000 to 800,000 real tokens/s" in text
     assert "f32[32128,512] and 1 more" in text
-    assert "exchange  1.00 MiB in 1 sum over replicas; 0.02 to 0.041 ms" in text
+    assert "exchange  1.00 MiB in 1 sum over replicas; 0.0204 to 0.0408 ms" in text
 
 
 def test_methods_are_compared_in_one_table():
