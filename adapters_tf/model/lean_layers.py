@@ -17,7 +17,7 @@ from transformers.models.t5.modeling_tf_t5 import TFT5Attention, TFT5DenseActDen
 
 from adapters_tf.backbone.keras_internals import all_layers, head_shape, position_buckets
 from adapters_tf.model.attention import attend, relu
-from adapters_tf.runtime.dropout import axis_sizes, dropout_scale
+from adapters_tf.runtime.dropout import axis_sizes, dropout_mask
 from adapters_tf.runtime.products import look_up, look_up_few, project
 from adapters_tf.runtime.target import is_for_tpu
 
@@ -51,8 +51,8 @@ class LeanFeedForward(TFT5DenseActDense):
         if not is_for_tpu():
             return super().call(hidden_states, training=training)
         inner = self.wi(hidden_states)
-        scale = dropout_scale(self.dropout, axis_sizes(inner)) if training else None
-        return self.wo(relu(inner, scale))
+        mask = dropout_mask(self.dropout, axis_sizes(inner)) if training else None
+        return self.wo(relu(inner, mask, 1 - self.dropout.rate if training else 1.0))
 
 
 class LeanAttention(TFT5Attention):
@@ -114,8 +114,9 @@ class LeanAttention(TFT5Attention):
         S = axis_sizes(key_BSNH)[1]
         if position_bias is None:
             position_bias = self._own_bias(Q, S, mask, query_BQNH.dtype)
-        scale = dropout_scale(self.dropout, (B, N, Q, S)) if training else None
-        context_BQNH = attend(query_BQNH, key_BSNH, value_BSNH, position_bias, scale)
+        kept = dropout_mask(self.dropout, (B, N, Q, S)) if training else None
+        keep = 1 - self.dropout.rate if training else 1.0
+        context_BQNH = attend(query_BQNH, key_BSNH, value_BSNH, position_bias, kept, keep)
         merged = tf.reshape(context_BQNH, tf.stack([B, Q, N * H]))
         return self.o(merged), None, position_bias
 
