@@ -1,8 +1,8 @@
-"""TFT5's layers with arithmetic that compiles to fewer passes and copies.
+"""TFT5's layers with arithmetic that compiles to fewer passes and copies on a TPU.
 
 `use_lean_layers` gives the layers of a built TFT5 these classes; their weights, the weights' names
-and the layers' places stay, and so does what they compute. What is faster on a TPU alone is done
-there alone (`adapters_tf.runtime.target`).
+and the layers' places stay, and so does what they compute. On other devices they do as before
+(`adapters_tf.runtime.target`).
 
 Shape letters: B batch, Q queries, S keys, D model width, N heads, H head width.
 """
@@ -86,14 +86,16 @@ class LeanAttention(TFT5Attention):
     ) -> tuple[Any, ...]:
         """Attend, as TFT5Attention does and with its arguments.
 
-        Whatever needs the attention's weights, or a cache, is left to TFT5's own code.
+        Whatever needs the attention's weights, or a cache, is left to TFT5's own code; so is a CPU,
+        whose softmax is one kernel.
 
         Returns:
             Output [B, Q, D], None, and the position bias, mask included, of a shape that broadcasts
             to [B, N, Q, S].
         """
         needs_weights = layer_head_mask is not None or output_attentions
-        if needs_weights or past_key_value is not None or use_cache:
+        has_cache = past_key_value is not None or use_cache
+        if not is_for_tpu() or needs_weights or has_cache:
             return super().call(
                 hidden_states,
                 mask=mask,
@@ -134,7 +136,7 @@ class LeanAttention(TFT5Attention):
 
 
 def use_lean_layers(backbone: tf_keras.Model) -> None:
-    """Let a TFT5 compute the same in fewer passes.
+    """Let a TFT5 compute the same in fewer passes on a TPU.
 
     Args:
         backbone: A built TFT5; layers that are of other classes than TFT5's own are left alone.
