@@ -101,9 +101,9 @@ def _describe_speed(found: Verdict) -> list[str]:
     lines += _entry("traffic", f"{step.hbm_bytes / 1e9:.2f} GB of HBM, {step.kernels:,} kernels")
     lines += _entry(
         "time",
-        f"{_short(speed.best)} to {_short(speed.worst)} ms; at the chip's limits {_short(speed.arithmetic)} "
-        f"of arithmetic or {_short(speed.traffic)} of traffic, a roofline share of "
-        f"{speed.roofline:.0%}",
+        f"{_short(speed.best)} to {_short(speed.worst)} ms; at the chip's limits "
+        f"{_short(speed.arithmetic)} of arithmetic or {_short(speed.traffic)} of traffic, a "
+        f"roofline share of {speed.roofline:.0%}",
     )
     lines += _entry(
         "speed",
