@@ -317,7 +317,9 @@ def test_own_tasks_from_the_command_line(quality, tmp_path, small_vocabulary, ca
 
     common = ["--tasks-file", str(quality)]
     assert run_command(main, ["tasks", *common]) == 0
-    assert "How good is the question?" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "How good is the question?" in said and "    generated from code\n" in said
+    assert "    files train.tsv, val.tsv, dev.tsv or train.tsv, dev.tsv in rte/ or RTE/\n" in said
     build = ["build", *common, "--data-dir", str(tmp_path / "data"), "--workers", "1"]
     build += ["--vocabulary", str(small_vocabulary), "--out", str(tmp_path / "out")]
     assert run_command(main, [*build, "--tasks", "qualty"]) == 2
