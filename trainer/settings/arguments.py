@@ -40,7 +40,8 @@ class SuggestingParser(ArgumentParser):
         options = [option for action in self._actions for option in action.option_strings]
         for word in re.findall(r"[\w.-]+", message):
             name = "--" + word.lstrip("-").split("=")[0]
-            near = difflib.get_close_matches(name, options, n=1, cutoff=0.75)
+            longer = [option for option in options if option.startswith(name) and name != "--"]
+            near = longer or difflib.get_close_matches(name, options, n=1, cutoff=0.75)
             if near and name not in options:
                 return f"; did you mean {near[0]}?"
         return ""
@@ -49,7 +50,9 @@ class SuggestingParser(ArgumentParser):
 def make_parser() -> ArgumentParser:
     """Build the parser: a config file, and every setting as a dotted option."""
     parser = SuggestingParser(
-        prog="python -m trainer", description="Train a run, or go on with it where it stopped."
+        prog="python -m trainer",
+        description="Train a run, or go on with it where it stopped.",
+        allow_abbrev=False,  # a later option would change what a shortened one means
     )
     parser.add_argument("--config", action="config", help="YAML or JSON file of settings")
     parser.add_class_arguments(RunConfig)
