@@ -16,7 +16,7 @@ define install
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tpu-setup shell demo test test-quick test-tpu-wheel test-jax-step format lint types imports check benchmarks benchmark-peers parity parity-newer stage lock clean
+.PHONY: help setup tpu-setup shell demo test test-quick test-tpu-wheel test-jax-step tpu-compiler format lint types imports check benchmarks bench-tpu benchmark-peers parity parity-newer stage lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -95,10 +95,20 @@ test-jax-step: setup .venv-jax/installed ## run the exported training step throu
 	$(call install,.venv-jax,jax==0.6.1 jaxlib==0.6.1 numpy==2.2.6)
 	@touch $@
 
+tpu-compiler: .venv-tpu-compiler/installed ## install the TPU compiler that the preflight asks (900 MB)
+
+.venv-tpu-compiler/installed: requirements-tpu-compiler.txt
+	@$(PYTHON) -m venv .venv-tpu-compiler
+	$(call install,.venv-tpu-compiler,-r $<)
+	@touch $@
+
 benchmarks: setup ## measure prep, training and evaluation against references in the same run
 	$(BIN)/python -m benchmarks.prep_speed
 	$(BIN)/python -m benchmarks.train_speed
 	$(BIN)/python -m benchmarks.eval_speed
+
+bench-tpu: setup tpu-compiler ## what a TPU's compiler makes of the training steps (about an hour on two cores)
+	$(BIN)/python -m benchmarks.tpu_steps
 
 benchmark-peers: setup .venv-huggingface/installed .venv-seqio/installed ## prepare data side by side with the peers, each in an environment of its own
 	$(BIN)/python -m benchmarks.prep_peers --python huggingface=.venv-huggingface/bin/python --python seqio=.venv-seqio/bin/python

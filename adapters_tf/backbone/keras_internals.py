@@ -8,7 +8,7 @@ Shape letters: N heads, H head width, Q queries, S keys.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -25,6 +25,7 @@ INTERNALS = {
         "_index_dict",
         "_var_key",
         "_deduplicate_sparse_grad",
+        "_clip_gradients",
     ),
     "tf_keras.callbacks.Callback": ("_supports_tf_logs",),
     "TFT5Attention": (
@@ -119,11 +120,25 @@ def slot_number(optimizer: tf_keras.optimizers.Optimizer, variable: tf.Variable)
     return optimizer._index_dict[optimizer._var_key(variable)]
 
 
-class KeepsSparseGradients:
-    """For an optimizer whose sparse gradients name each row once.
+class KeepsGradients:
+    """For an optimizer whose sparse gradients name each row once, and that clips by itself.
 
     Keras would look for rows named twice with `tf.unique`, a sequential loop on TPU.
     """
+
+    def clip(self, gradients: Sequence[Any]) -> Sequence[Any]:
+        """Bound the gradients.
+
+        Args:
+            gradients: Of every variable.
+
+        Returns:
+            Theirs, in the same order.
+        """
+        raise NotImplementedError
+
+    def _clip_gradients(self, grads: Sequence[Any]) -> Sequence[Any]:
+        return self.clip(grads)
 
     def _deduplicate_sparse_grad(self, grads: list[Any]) -> list[Any]:
         return grads

@@ -327,7 +327,7 @@ class GeneratedAdapter(TaskBank):
             gamma, beta = (self.shared[f"{norm}_{part}"] for part in ("gamma", "beta"))
         # In float32, as Keras's own layer norm does under mixed precision.
         gamma, beta = tf.cast(gamma, tf.float32), tf.cast(beta, tf.float32)
-        normal = normalize(inputs, gamma, beta, NORM_EPSILON)
+        normal = normalize(tf.cast(inputs, tf.float32), gamma, beta, NORM_EPSILON)
         return tf.cast(normal, inputs.dtype)
 
 

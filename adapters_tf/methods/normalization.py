@@ -30,39 +30,32 @@ def normalize(inputs: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, epsilon: flo
 
 
 def standardize(inputs: tf.Tensor, epsilon: float) -> tf.Tensor:
-    """Give the last axis mean 0 and variance 1, in float32 or wider.
+    """Give the last axis mean 0 and variance 1.
 
     Args:
-        inputs: [..., D]. What the gradient needs is kept in their dtype.
+        inputs: [..., D].
         epsilon: Added to the variance.
 
     Returns:
-        h = (x - mean) / s, with s² = variance + epsilon, [..., D], float32 or wider.
+        h = (x - mean) / s, with s² = variance + epsilon, [..., D].
     """
 
     @tf.custom_gradient
-    def apply(narrow: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
-        inputs = _widen(narrow)
+    def apply(inputs: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
         centred = inputs - tf.reduce_mean(inputs, -1, keepdims=True)
         variance = tf.reduce_mean(tf.square(centred), -1, keepdims=True)
         inverse = tf.math.rsqrt(variance + epsilon)
         outputs = centred * inverse
-        kept = tf.cast(outputs, narrow.dtype)
 
         def gradient(upstream: tf.Tensor) -> tf.Tensor:
             """Compute the gradient by inputs: (g - mean(g) - h mean(g h)) / s, with g upstream."""
-            outputs = _widen(kept)
             mean = tf.reduce_mean(upstream, -1, keepdims=True)
             slope = tf.reduce_mean(upstream * outputs, -1, keepdims=True)
-            return tf.cast(inverse * (upstream - (mean + outputs * slope)), narrow.dtype)
+            return inverse * (upstream - (mean + outputs * slope))
 
         return outputs, gradient
 
     return apply(inputs)
-
-
-def _widen(inputs: tf.Tensor) -> tf.Tensor:
-    return tf.cast(inputs, tf.float32) if inputs.dtype.size < 4 else inputs
 
 
 class LayerNorm(tf_keras.layers.LayerNormalization):
@@ -71,5 +64,5 @@ class LayerNorm(tf_keras.layers.LayerNormalization):
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """Normalise [..., D], in float32 whatever the inputs' dtype, which comes back."""
         gamma, beta = tf.cast(self.gamma, tf.float32), tf.cast(self.beta, tf.float32)
-        outputs = normalize(inputs, gamma, beta, self.epsilon)
+        outputs = normalize(tf.cast(inputs, tf.float32), gamma, beta, self.epsilon)
         return tf.cast(outputs, inputs.dtype)

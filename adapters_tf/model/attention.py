@@ -23,35 +23,40 @@ def attend(
     key_BSNH: tf.Tensor,
     value_BSNH: tf.Tensor,
     bias: tf.Tensor,
-    scale: tf.Tensor | None = None,
+    mask: tf.Tensor | None = None,
+    keep: float = 1.0,
 ) -> tf.Tensor:
-    """Average values by softmax(q · k + bias), with dropout.
+    """Average values by softmax(q · k + bias), with dropout of the weights.
 
     Args:
         query_BQNH: [B, Q, N, H].
         key_BSNH: [B, S, N, H].
         value_BSNH: [B, S, N, H].
         bias: Added to the scores, broadcast to [B, N, Q, S].
-        scale: float32 [B, N, Q or 1, S], which the weights are multiplied with; None for none.
+        mask: Floats [B, N, Q or 1, S], 1 where a weight stays and 0 where it falls; None for none.
+        keep: The share that stays; weights are divided by it.
 
     Returns:
         [B, Q, N, H], in the queries' dtype.
     """
-    is_of_keys = scale is not None and scale.shape[2] == 1
-    scale_BSN1 = tf.transpose(scale, [0, 3, 1, 2]) if is_of_keys else None
+    dtype = query_BQNH.dtype
+    is_of_keys = mask is not None and mask.shape[2] == 1
+    # Zeros and ones are exact in any dtype; what scales them is in float32, in the division.
+    mask = None if mask is None else tf.cast(mask, dtype)
+    mask_BSN1 = tf.transpose(mask, [0, 3, 1, 2]) if is_of_keys else None
 
     @tf.custom_gradient
     def apply(
         query: tf.Tensor, key: tf.Tensor, value: tf.Tensor, bias: tf.Tensor
     ) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor, ...]]]:
-        dtype = query.dtype
         scores = tf.einsum("bqnh,bsnh->bnqs", query, key) + bias
         top_BNQ1 = tf.reduce_max(scores, -1, keepdims=True)
         shares = tf.exp(tf.cast(scores - top_BNQ1, tf.float32))
-        total_BQN1 = tf.transpose(tf.reduce_sum(shares, -1, keepdims=True), [0, 2, 1, 3])
+        total_BNQ1 = tf.reduce_sum(shares, -1, keepdims=True) * keep
+        total_BQN1 = tf.transpose(total_BNQ1, [0, 2, 1, 3])
         shares = tf.cast(shares, dtype)
-        kept = shares if scale is None or is_of_keys else _scaled(shares, scale)
-        values = _scaled(value, scale_BSN1) if is_of_keys else value
+        kept = shares if mask is None or is_of_keys else shares * mask
+        values = value * mask_BSN1 if is_of_keys else value
         context = tf.einsum("bnqs,bsnh->bqnh", kept, values)
         context = tf.cast(tf.cast(context, tf.float32) / total_BQN1, dtype)
 
@@ -59,16 +64,18 @@ def attend(
             """Compute the gradients by query, key, value and bias."""
             part = tf.cast(tf.cast(upstream, tf.float32) / total_BQN1, dtype)
             by_values = tf.einsum("bnqs,bqnh->bsnh", kept, part)
-            slope_BQN1 = tf.reduce_sum(tf.cast(part * context, tf.float32), -1, keepdims=True)
+            slope_BQN1 = keep * tf.reduce_sum(
+                tf.cast(part * context, tf.float32), -1, keepdims=True
+            )
             slope_BNQ1 = tf.cast(tf.transpose(slope_BQN1, [0, 2, 1, 3]), dtype)
             by_weights = tf.einsum("bqnh,bsnh->bnqs", part, values)
-            if scale is not None and not is_of_keys:
-                by_weights = _scaled(by_weights, scale)
+            if mask is not None and not is_of_keys:
+                by_weights *= mask
             by_scores = shares * (by_weights - slope_BNQ1)
             return (
                 tf.einsum("bnqs,bsnh->bqnh", by_scores, key),
                 tf.einsum("bnqs,bqnh->bsnh", by_scores, query),
-                _scaled(by_values, scale_BSN1) if is_of_keys else by_values,
+                by_values * mask_BSN1 if is_of_keys else by_values,
                 _sum_to(by_scores, bias),
             )
 
@@ -77,15 +84,17 @@ def attend(
     return apply(query_BQNH, key_BSNH, value_BSNH, bias)
 
 
-def relu(inputs: tf.Tensor, scale: tf.Tensor | None = None) -> tf.Tensor:
-    """Compute max(x, 0) times a dropout mask, with a gradient made of the output alone.
+def relu(inputs: tf.Tensor, mask: tf.Tensor | None = None, keep: float = 1.0) -> tf.Tensor:
+    """Compute max(x, 0) with dropout, and a gradient made of the output alone.
 
     TensorFlow's own gradient asks for the outputs before dropout, which a compiler for TPU
     computes once more, as bits, at the price of the product before it.
 
     Args:
         inputs: [B, S, F].
-        scale: float32, not negative, broadcast against the inputs; None for none.
+        mask: Floats that broadcast to the inputs, 1 where a unit stays and 0 where it falls; None
+            for none.
+        keep: The share that stays; units are divided by it.
 
     Returns:
         [B, S, F], in the inputs' dtype.
@@ -94,11 +103,11 @@ def relu(inputs: tf.Tensor, scale: tf.Tensor | None = None) -> tf.Tensor:
     @tf.custom_gradient
     def apply(inputs: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
         outputs = tf.maximum(inputs, 0)
-        if scale is not None:
-            outputs = _scaled(outputs, scale)
+        if mask is not None:
+            outputs = _scaled(outputs, mask / keep)
 
         def gradient(upstream: tf.Tensor) -> tf.Tensor:
-            slope = upstream if scale is None else _scaled(upstream, scale)
+            slope = upstream if mask is None else _scaled(upstream, mask / keep)
             return slope * tf.sign(outputs)
 
         return outputs, gradient

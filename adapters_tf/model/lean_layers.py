@@ -1,8 +1,8 @@
-"""TFT5's layers with arithmetic that compiles to fewer passes and copies.
+"""TFT5's layers with arithmetic that compiles to fewer passes and copies on a TPU.
 
 `use_lean_layers` gives the layers of a built TFT5 these classes; their weights, the weights' names
-and the layers' places stay, and so does what they compute. What is faster on a TPU alone is done
-there alone (`adapters_tf.runtime.target`).
+and the layers' places stay, and so does what they compute. On other devices they do as before
+(`adapters_tf.runtime.target`).
 
 Shape letters: B batch, Q queries, S keys, D model width, N heads, H head width.
 """
@@ -17,7 +17,7 @@ from transformers.models.t5.modeling_tf_t5 import TFT5Attention, TFT5DenseActDen
 
 from adapters_tf.backbone.keras_internals import all_layers, head_shape, position_buckets
 from adapters_tf.model.attention import attend, relu
-from adapters_tf.runtime.dropout import axis_sizes, dropout_scale
+from adapters_tf.runtime.dropout import axis_sizes, dropout_mask
 from adapters_tf.runtime.products import look_up, look_up_few, project
 from adapters_tf.runtime.target import is_for_tpu
 
@@ -51,8 +51,8 @@ class LeanFeedForward(TFT5DenseActDense):
         if not is_for_tpu():
             return super().call(hidden_states, training=training)
         inner = self.wi(hidden_states)
-        scale = dropout_scale(self.dropout, axis_sizes(inner)) if training else None
-        return self.wo(relu(inner, scale))
+        mask = dropout_mask(self.dropout, axis_sizes(inner)) if training else None
+        return self.wo(relu(inner, mask, 1 - self.dropout.rate if training else 1.0))
 
 
 class LeanAttention(TFT5Attention):
@@ -86,14 +86,16 @@ class LeanAttention(TFT5Attention):
     ) -> tuple[Any, ...]:
         """Attend, as TFT5Attention does and with its arguments.
 
-        Whatever needs the attention's weights, or a cache, is left to TFT5's own code.
+        Whatever needs the attention's weights, or a cache, is left to TFT5's own code; so is a CPU,
+        whose softmax is one kernel.
 
         Returns:
             Output [B, Q, D], None, and the position bias, mask included, of a shape that broadcasts
             to [B, N, Q, S].
         """
         needs_weights = layer_head_mask is not None or output_attentions
-        if needs_weights or past_key_value is not None or use_cache:
+        has_cache = past_key_value is not None or use_cache
+        if not is_for_tpu() or needs_weights or has_cache:
             return super().call(
                 hidden_states,
                 mask=mask,
@@ -114,8 +116,9 @@ class LeanAttention(TFT5Attention):
         S = axis_sizes(key_BSNH)[1]
         if position_bias is None:
             position_bias = self._own_bias(Q, S, mask, query_BQNH.dtype)
-        scale = dropout_scale(self.dropout, (B, N, Q, S)) if training else None
-        context_BQNH = attend(query_BQNH, key_BSNH, value_BSNH, position_bias, scale)
+        kept = dropout_mask(self.dropout, (B, N, Q, S)) if training else None
+        keep = 1 - self.dropout.rate if training else 1.0
+        context_BQNH = attend(query_BQNH, key_BSNH, value_BSNH, position_bias, kept, keep)
         merged = tf.reshape(context_BQNH, tf.stack([B, Q, N * H]))
         return self.o(merged), None, position_bias
 
@@ -133,7 +136,7 @@ class LeanAttention(TFT5Attention):
 
 
 def use_lean_layers(backbone: tf_keras.Model) -> None:
-    """Let a TFT5 compute the same in fewer passes.
+    """Let a TFT5 compute the same in fewer passes on a TPU.
 
     Args:
         backbone: A built TFT5; layers that are of other classes than TFT5's own are left alone.

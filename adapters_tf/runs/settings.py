@@ -35,6 +35,9 @@ REQUIRED: Mapping[str, tuple[str, ...]] = {
     "training": ("precision",),
 }
 
+# What a run had before there was a setting for it.
+BEFORE: Mapping[str, Any] = {"dropout": "per_unit"}
+
 Section = TypeVar("Section")
 
 
@@ -133,6 +136,9 @@ def parse_settings(tree: Mapping[str, Any], where: str) -> ResolvedRun:
         for name in names:
             if isinstance(values, Mapping) and name not in values:
                 raise WeightsError(f"{where} is not whole: it lacks {section}.{name}")
+    model = given.get("model")
+    if isinstance(model, Mapping):
+        given["model"] = {**BEFORE, **model}
     for section, (old, new) in RENAMED.items():
         values = given.get(section)
         if isinstance(values, Mapping) and old in values:

@@ -175,18 +175,19 @@ class StepDropoutGenerator:
         if noise_shape is not None:
             raise NotImplementedError("the shape of dropout masks is set for the whole model")
         # Rounded to bfloat16, 1 / 0.9 would change the mean by a tenth of a per cent and more.
-        scaled = tf.cast(inputs, tf.float32) * self.scale(axis_sizes(inputs), rate)
-        return tf.cast(scaled, inputs.dtype)
+        scale = self.mask(axis_sizes(inputs), rate) * (1 / (1 - rate))
+        return tf.cast(tf.cast(inputs, tf.float32) * scale, inputs.dtype)
 
-    def scale(self, shape: Shape, rate: float) -> tf.Tensor:
-        """Draw what units are multiplied with: 0, or what leaves the mean where it was.
+    def mask(self, shape: Shape, rate: float) -> tf.Tensor:
+        """Draw which units stay.
 
         Args:
             shape: Of what is dropped.
-            rate: The share that becomes zero, from 0 to below 1.
+            rate: The share that falls, from 0 to below 1.
 
         Returns:
-            float32, of a shape that broadcasts to the one given.
+            float32, of a shape that broadcasts to the one given: 1 where units stay, 0 where they
+            fall.
 
         Raises:
             ConfigurationError: The rate is none that can be drawn.
@@ -200,25 +201,26 @@ class StepDropoutGenerator:
         key += tf.cast(tf.cast(replica, tf.int64) * 2**16, tf.uint64)
         first = tf.bitwise.left_shift(tf.cast(self.step, tf.int64), 32)
         counter = tf.cast(tf.stack([first, 0]), tf.uint64)
-        return self.draw(shape, rate, key, counter) * (1 / (1 - rate))
+        return self.draw(shape, rate, key, counter)
 
 
-def dropout_scale(layer: tf_keras.layers.Dropout, shape: Shape) -> tf.Tensor | None:
-    """Draw what a dropout layer would multiply its inputs with.
+def dropout_mask(layer: tf_keras.layers.Dropout, shape: Shape) -> tf.Tensor | None:
+    """Draw which of its inputs' units a dropout layer would keep.
 
     Args:
         layer: With this module's masks or Keras's own.
         shape: Of its inputs.
 
     Returns:
-        float32, of a shape that broadcasts to the one given; None where nothing is dropped.
+        float32, of a shape that broadcasts to the one given: 1 where units stay, 0 where they
+        fall; None where nothing is dropped.
     """
     if not layer.rate:
         return None
     generator = dropout_generator(layer)
     if isinstance(generator, StepDropoutGenerator):
-        return generator.scale(shape, layer.rate)
-    return layer(tf.ones(tf.stack(shape), tf.float32), training=True)
+        return generator.mask(shape, layer.rate)
+    return tf.sign(layer(tf.ones(tf.stack(shape), tf.float32), training=True))
 
 
 def make_dropout_stateless(

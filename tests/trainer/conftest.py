@@ -31,7 +31,7 @@ def _make_model(adapters=True, seed=0):
 
 def _make_optimizer(model, name="adamw", rate=1e-2, **settings):
     """An optimizer of a model, built."""
-    optimizer = OPTIMIZERS[name](rate, model.is_bank, clip_norm=1.0, **settings)
+    optimizer = OPTIMIZERS[name](rate, model.is_bank, **{"clip_norm": 1.0, **settings})
     optimizer.build(model.trainable_variables)
     return optimizer
 

@@ -81,7 +81,7 @@ def test_a_training_step_is_traced(strategy, uneven_batch, routing, method):
         if model.is_bank(v)
     ]
     rows = sum(1 + len(names) for names in slots)
-    assert counts["ResourceScatterUpdate"] == (rows if routing == "batch" else 0)
+    assert counts["XlaDynamicUpdateSlice"] == (rows if routing == "batch" else 0)
 
 
 @pytest.mark.parametrize("compiling", ({"steps_per_execution": 5}, {"jit_compile": True}))

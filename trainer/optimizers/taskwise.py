@@ -16,16 +16,17 @@ import tf_keras
 from tensorflow.compiler.tf2xla.python import xla
 
 from adapters_tf.backbone.keras_internals import (
-    KeepsSparseGradients,
+    KeepsGradients,
     set_learning_rate,
     slot_number,
 )
 from adapters_tf.runtime.target import is_for_tpu
+from trainer.gradients.norms import global_norm
 
 Tensors = dict[str, tf.Tensor]
 
 
-class TaskwiseOptimizer(KeepsSparseGradients, tf_keras.optimizers.Optimizer):
+class TaskwiseOptimizer(KeepsGradients, tf_keras.optimizers.Optimizer):
     """The part all methods share: which rows a step reads and writes.
 
     A bank's gradient comes as `tf.IndexedSlices` of the one row that was routed to, or, where a
@@ -53,12 +54,11 @@ class TaskwiseOptimizer(KeepsSparseGradients, tf_keras.optimizers.Optimizer):
         super().__init__(
             name=type(self).__name__,
             weight_decay=None,
-            global_clipnorm=clip_norm,
             jit_compile=False,
         )
         set_learning_rate(self, learning_rate)
         self.is_bank, self.is_compiled = is_bank, is_compiled
-        self.weight_decay_rate = weight_decay
+        self.weight_decay_rate, self.clip_norm = weight_decay, clip_norm
 
     def build(self, var_list: Sequence[tf.Variable]) -> None:
         """Create the slots and step counts of the given variables."""
@@ -102,6 +102,22 @@ class TaskwiseOptimizer(KeepsSparseGradients, tf_keras.optimizers.Optimizer):
         """
         raise NotImplementedError
 
+    def clip(
+        self, gradients: Sequence[tf.Tensor | tf.IndexedSlices]
+    ) -> Sequence[tf.Tensor | tf.IndexedSlices]:
+        """Scale the gradients such that their global norm is at most `clip_norm`.
+
+        Args:
+            gradients: Summed over replicas.
+
+        Returns:
+            In the same order.
+        """
+        if self.clip_norm is None:
+            return gradients
+        norm = global_norm(gradients)
+        return tf.clip_by_global_norm(gradients, self.clip_norm, use_norm=norm)[0]
+
     def update_step(self, gradient: tf.Tensor | tf.IndexedSlices, variable: tf.Variable) -> None:
         """Apply one variable's gradient."""
         slots = self._slots[slot_number(self, variable)]
@@ -125,11 +141,11 @@ class TaskwiseOptimizer(KeepsSparseGradients, tf_keras.optimizers.Optimizer):
                 slot.assign(new_slots[name])
 
     def _read_rows(self, variables: list[tf.Variable], row: tf.Tensor) -> list[tf.Tensor]:
-        # XLA would fuse the reading of a row into everything that uses it, find that one bank is
-        # written while another's update still reads it, and copy the whole bank to be safe. For
-        # TPUs it fuses nothing across a barrier, for others nothing across a conditional.
         if is_for_tpu():
-            return list(xla.optimization_barrier(*[_slice_row(v, row) for v in variables]))
+            return [_slice_row(variable, row) for variable in variables]
+        # XLA for other devices would fuse the reading of a row into everything that uses it, find
+        # that one bank is written while another's update still reads it, and copy the whole bank
+        # to be safe. It fuses nothing across a conditional.
         rows = [tf.gather(variable, row) for variable in variables]
         if not self.is_compiled:
             return rows

@@ -47,13 +47,21 @@ class SuggestingParser(ArgumentParser):
         return ""
 
 
-def make_parser() -> ArgumentParser:
-    """Build the parser: a config file, and every setting as a dotted option."""
-    parser = SuggestingParser(
-        prog="python -m trainer",
-        description="Train a run, or go on with it where it stopped.",
-        allow_abbrev=False,  # a later option would change what a shortened one means
-    )
+def make_parser(
+    prog: str = "python -m trainer",
+    description: str = "Train a run, or go on with it where it stopped.",
+) -> SuggestingParser:
+    """Build the parser: a config file, and every setting as a dotted option.
+
+    Args:
+        prog: The command, for its help.
+        description: What it does, for its help.
+
+    Returns:
+        The parser, to which options may be added.
+    """
+    # A later option would change what a shortened one means.
+    parser = SuggestingParser(prog=prog, description=description, allow_abbrev=False)
     parser.add_argument("--config", action="config", help="YAML or JSON file of settings")
     parser.add_class_arguments(RunConfig)
     return parser
@@ -71,8 +79,25 @@ def read_arguments(argv: Sequence[str] | None) -> RunConfig:
     Raises:
         UsageError: An unknown option, or a value of another type.
     """
+    return read_options(make_parser(), argv)[0]
+
+
+def read_options(
+    parser: SuggestingParser, argv: Sequence[str] | None
+) -> tuple[RunConfig, dict[str, Any]]:
+    """Read a command line that has options beside a run's settings.
+
+    Args:
+        parser: As `make_parser` built it, with more options.
+        argv: Arguments after the program's name; None for those of the process.
+
+    Returns:
+        The settings, and the other options by name.
+
+    Raises:
+        UsageError: An unknown option, or a value of another type.
+    """
     words = sys.argv[1:] if argv is None else list(argv)
-    parser = make_parser()
     for file in _config_files(words):
         check_config_file(file)
     with _renaming():
@@ -82,7 +107,10 @@ def read_arguments(argv: Sequence[str] | None) -> RunConfig:
             wrong = next(filter(_is_no_yaml, words), "an option")
             raise UsageError(f"{wrong!r} is not YAML: {error.problem}") from None
     del parsed["config"]
-    return RunConfig(**vars(parser.instantiate(parsed)))
+    values = dict(vars(parser.instantiate(parsed)))
+    names = {one.name for one in dataclasses.fields(RunConfig)}
+    settings = {name: values.pop(name) for name in names}
+    return RunConfig(**settings), values
 
 
 def _is_no_yaml(word: str) -> bool:

@@ -104,7 +104,7 @@ class FrozenBottlenecks(tf_keras.layers.Layer):
 
     def _normalise(self, hidden: tf.Tensor, name: str) -> tf.Tensor:
         gamma, beta = (tf.cast(self.tensors[f"{name}.{part}"], tf.float32) for part in _NORM)
-        normed = normalize(hidden, gamma, beta, NORM_EPSILON)
+        normed = normalize(tf.cast(hidden, tf.float32), gamma, beta, NORM_EPSILON)
         return tf.cast(normed, hidden.dtype)
 
 

@@ -71,19 +71,23 @@ def test_own_weights_freeze_and_inner_ones_do_not():
     assert outer.inner in list(keras_internals.all_layers(outer))
 
 
-def test_an_optimizer_is_asked_for_duplicate_rows_by_that_name():
-    """A renamed hook would silently bring the sequential loop back."""
+def test_an_optimizer_is_asked_for_duplicate_rows_and_to_clip_by_those_names():
+    """A renamed hook would silently bring the sequential loop back, and clip nothing."""
 
-    class Plain(keras_internals.KeepsSparseGradients, tf_keras.optimizers.SGD):
+    class Plain(keras_internals.KeepsGradients, tf_keras.optimizers.SGD):
         asked = 0
 
         def _deduplicate_sparse_grad(self, grads):
             Plain.asked += 1
             return super()._deduplicate_sparse_grad(grads)
 
+        def clip(self, gradients):
+            Plain.asked += 10
+            return gradients
+
     variable = tf.Variable([[1.0], [2.0]])
     optimizer = Plain(1.0)
     rows = tf.IndexedSlices(tf.constant([[1.0]]), tf.constant([1]), tf.constant([2, 1]))
     optimizer.apply_gradients([(rows, variable)])
-    assert Plain.asked == 1
+    assert Plain.asked == 11
     assert variable.numpy().tolist() == [[1.0], [1.0]]

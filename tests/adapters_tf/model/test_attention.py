@@ -24,19 +24,19 @@ def results(function, inputs):
     return [outputs, *tape.gradient(loss, inputs)]
 
 
-@pytest.mark.parametrize("scale_shape", [None, (B, N, 1, S), (B, N, Q, S)])
+@pytest.mark.parametrize("mask_shape", [None, (B, N, 1, S), (B, N, Q, S)])
 @pytest.mark.parametrize(
     "bias_shape", [(1, N, Q, S), (B, N, Q, S), (B, 1, 1, S), (1, 1, 1, 1), (B, 1, Q, S)]
 )
-def test_attention_is_softmax_times_values(bias_shape, scale_shape):
+def test_attention_is_softmax_times_values(bias_shape, mask_shape):
     shapes = [(B, Q, N, H), (B, S, N, H), (B, S, N, H), bias_shape]
     inputs = [tf.random.stateless_normal(shape, [i, 3]) for i, shape in enumerate(shapes)]
-    scale = None
-    if scale_shape:
-        kept = tf.random.stateless_uniform(scale_shape, [4, 3]) > 0.3
-        scale = tf.cast(kept, tf.float32) / 0.7
+    mask = None
+    if mask_shape:
+        mask = tf.cast(tf.random.stateless_uniform(mask_shape, [4, 3]) > 0.3, tf.float32)
+    scale = None if mask is None else mask / 0.7
     expected = results(lambda *x: plain(*x, scale), inputs)
-    got = results(lambda *x: attend(*x, scale), inputs)
+    got = results(lambda *x: attend(*x, mask, 1.0 if mask is None else 0.7), inputs)
     for value, right in zip(got, expected, strict=True):
         np.testing.assert_allclose(value, right, rtol=1e-4, atol=1e-5)
 
@@ -67,13 +67,14 @@ def test_lengths_that_are_not_known_while_tracing():
         np.testing.assert_allclose(got, right, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("scale_shape", [None, (B, 1, 6), (B, Q, 6)])
-def test_relu_keeps_what_is_above_zero(scale_shape):
+@pytest.mark.parametrize("mask_shape", [None, (B, 1, 6), (B, Q, 6)])
+def test_relu_keeps_what_is_above_zero(mask_shape):
     inputs = [tf.random.stateless_normal((B, Q, 6), [0, 3])]
-    scale = None
-    if scale_shape:
-        scale = tf.cast(tf.random.stateless_uniform(scale_shape, [4, 3]) > 0.3, tf.float32) / 0.7
-    factor = 1.0 if scale is None else scale
+    mask, keep = None, 1.0
+    if mask_shape:
+        mask = tf.cast(tf.random.stateless_uniform(mask_shape, [4, 3]) > 0.3, tf.float32)
+        keep = 0.7
+    factor = 1.0 if mask is None else mask / keep
     expected = results(lambda x: tf.nn.relu(x) * factor, inputs)
-    for value, right in zip(results(lambda x: relu(x, scale), inputs), expected, strict=True):
+    for value, right in zip(results(lambda x: relu(x, mask, keep), inputs), expected, strict=True):
         np.testing.assert_allclose(value, right, rtol=1e-6)

@@ -8,7 +8,7 @@ import tf_keras
 from adapters_tf.errors import ConfigurationError
 from adapters_tf.runtime.dropout import (
     StepDropoutGenerator,
-    dropout_scale,
+    dropout_mask,
     make_dropout_stateless,
     packed_mask,
     shared_mask,
@@ -151,17 +151,18 @@ def test_a_shape_of_its_own_is_refused():
 
 
 @pytest.mark.parametrize("kind", ["shared_along_length", "per_unit"])
-def test_a_layers_scale_is_what_it_multiplies_with(kind):
+def test_a_layers_mask_is_what_it_drops(kind):
     layer, inputs = tf_keras.layers.Dropout(0.3), tf.ones([4, 5, 64])
-    own = dropout_scale(layer, [4, 5, 64])
+    own = dropout_mask(layer, [4, 5, 64])
     assert own.shape == (4, 5, 64)  # Keras's own masks, before they are replaced
+    assert set(np.unique(own)) == {0.0, 1.0}
     model = tf_keras.Sequential([layer])
     model.build(inputs.shape)
     assert make_dropout_stateless(model, 0, tf.Variable(1, dtype=tf.int64), kind) == 1
-    scale = dropout_scale(layer, [4, 5, 64])
-    np.testing.assert_array_equal(layer(inputs, training=True), inputs * scale)
-    assert (scale.shape[1] == 1) == (kind == "shared_along_length")
-    assert dropout_scale(tf_keras.layers.Dropout(0.0), [4, 5, 64]) is None
+    mask = dropout_mask(layer, [4, 5, 64])
+    np.testing.assert_allclose(layer(inputs, training=True), inputs * mask / 0.7, rtol=1e-6)
+    assert (mask.shape[1] == 1) == (kind == "shared_along_length")
+    assert dropout_mask(tf_keras.layers.Dropout(0.0), [4, 5, 64]) is None
 
 
 def test_an_unknown_kind_is_refused():

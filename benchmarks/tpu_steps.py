@@ -1,0 +1,105 @@
+"""What a TPU's compiler makes of the training step: time, traffic and memory, as a Markdown table.
+
+    python -m benchmarks.tpu_steps [--only small] [--topology v5e-1] [--dropout per_unit]
+
+Nothing is run: libtpu compiles for a chip that is not there (`make tpu-compiler` installs it). The
+times are its own estimates, so ratios count; sorts, scatters and loops carry none and are counted
+apart. Batch 8, 512/64 tokens, mixed_bfloat16, AdamW with clipping, T5's layer norms trained too. A
+t5-small takes some minutes and 5 GB, a t5-base more of both.
+"""
+
+import argparse
+import time
+
+from prep import quiet_libraries
+
+quiet_libraries()
+
+import tensorflow as tf  # noqa: E402
+
+from adapters_tf import (  # noqa: E402
+    BottleneckConfig,
+    TaskModel,
+    load_backbone,
+    make_dropout_stateless,
+    set_precision,
+)
+from adapters_tf.runtime.dropout import DROPOUTS  # noqa: E402
+from prep.dataset.batches import BATCH_KEYS  # noqa: E402
+from trainer.optimizers.registry import OPTIMIZERS  # noqa: E402
+from trainer.preflight.compiler import compile_step, find_python  # noqa: E402
+from trainer.preflight.exporting import export_stablehlo  # noqa: E402
+from trainer.preflight.flops import train_flops  # noqa: E402
+from trainer.preflight.steps import describe_adapters, describe_model  # noqa: E402
+from trainer.preflight.topologies import find_topology  # noqa: E402
+from trainer.steps.step import train_step  # noqa: E402
+
+ROWS, INPUT_LENGTH, TARGET_LENGTH = 8, 512, 64
+# Preset, and tasks with adapters; 0 trains the whole model.
+WORKLOADS = {
+    "small, full": ("t5-small", 0),
+    "small, adapters, 8 tasks": ("t5-small", 8),
+    "small, adapters, 64 tasks": ("t5-small", 64),
+    "small, adapters, 256 tasks": ("t5-small", 256),
+    "base, full": ("t5-base", 0),
+    "base, adapters, 8 tasks": ("t5-base", 8),
+}
+
+
+def export_train_step(preset: str, tasks: int, dropout: str) -> tuple[str, int]:
+    """Lower the step that `fit` runs; its FLOPs by definition come with it."""
+    names = tuple(f"task{number}" for number in range(tasks or 1))
+    method = BottleneckConfig(reduction_factor=32) if tasks else None
+    model = TaskModel(load_backbone(preset), names, method, train_layer_norms=True)
+    optimizer = OPTIMIZERS["adamw"](1e-4, model.is_bank, clip_norm=1.0, is_compiled=True)
+    optimizer.build(model.trainable_variables)
+    make_dropout_stateless(model, 0, optimizer.iterations, dropout)
+    lengths = {"": [], "S": [INPUT_LENGTH], "T": [TARGET_LENGTH]}
+    specs = [
+        tf.TensorSpec([ROWS, *lengths[key.length]], tf.as_dtype(key.dtype)) for key in BATCH_KEYS
+    ]
+
+    def step(*values: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        keys = [key.name for key in BATCH_KEYS]
+        return train_step(model, optimizer, dict(zip(keys, values, strict=True)))
+
+    shape, adapters = describe_model(model), describe_adapters(model)
+    flops = train_flops(shape, ROWS, INPUT_LENGTH, TARGET_LENGTH, adapters)
+    return export_stablehlo(step, specs), flops
+
+
+def main() -> None:
+    """Compile and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", default="", help="workloads whose names have this in them")
+    parser.add_argument("--topology", default="v5e-1")
+    parser.add_argument("--dropout", choices=DROPOUTS, default=DROPOUTS[0])
+    parser.add_argument("--compiler-python", default="")
+    options = parser.parse_args()
+    python, topology = find_python(options.compiler_python), find_topology(options.topology)
+    set_precision("mixed_bfloat16")
+    print("| workload | ms | HBM GB | temp GiB | kernels | loops, sorts, scatters | GFLOP | s |")
+    print("|---|---|---|---|---|---|---|---|")
+    for name, (preset, tasks) in WORKLOADS.items():
+        if options.only not in name:
+            continue
+        text, flops = export_train_step(preset, tasks, options.dropout)
+        begun = time.monotonic()
+        result = compile_step(text, topology, python, report=lambda line: None, name=name)
+        step, memory = result.step, result.memory
+        if step is None or memory is None:
+            print(f"| {name} | {result.refusal or 'does not fit'} |", flush=True)
+            continue
+        serial = f"{len(step.loops)}, {len(step.sorts)}, {len(step.scatters)}"
+        print(
+            f"| {name} | {step.cycles / topology.device.clock * 1e3:.2f} "
+            f"| {step.hbm_bytes / 1e9:.2f} | {memory.temp / 2**30:.2f} | {step.kernels:,} "
+            f"| {serial} | {result.flops / 1e9:.0f} ({result.flops / flops:.2f}) "
+            f"| {time.monotonic() - begun:.0f} |",
+            flush=True,
+        )
+    print(", ".join(f"{package} {version}" for package, version in result.compiler.items()))
+
+
+if __name__ == "__main__":
+    main()

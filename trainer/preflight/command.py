@@ -1,0 +1,178 @@
+"""The preflight from its options to its last line."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from adapters_tf.runs.settings import ResolvedRun
+from prep import Manifest, UsageError, load_manifest
+from prep.dataset.mixing import task_probabilities
+from trainer.preflight.compiler import compile_step
+from trainer.preflight.options import Options
+from trainer.preflight.printing import (
+    CALIBRATION,
+    describe_comparison,
+    describe_compiler,
+    describe_verdict,
+    wrap,
+)
+from trainer.preflight.search import LARGEST, find_largest
+from trainer.preflight.steps import Step, make_steps, share_batch
+from trainer.preflight.verdict import Verdict, Workload, reach_verdict
+from trainer.run.folder import keep_lengths
+from trainer.settings.checks import check_config, check_run
+from trainer.settings.resolving import resolve
+
+Report = Callable[[str], None]
+
+
+class Preflight:
+    """Compiles a run's steps and collects verdicts.
+
+    Args:
+        options: What is asked for.
+        report: Called with every line.
+    """
+
+    def __init__(self, options: Options, report: Report):
+        self.options, self.report = options, report
+        self.found: list[Verdict] = []
+        check_config(options.config)
+        self.manifest = load_manifest(options.config.dataset)
+        settings = resolve(options.config, self.manifest)
+        self.settings = keep_lengths(settings, options.config.data)
+        check_run(self.settings, self.manifest)
+        replicas = options.topology.replicas
+        self.rows = share_batch(self.settings.data.batch_size, replicas)
+
+    def run(self) -> bool:
+        """Do what the options ask for.
+
+        Returns:
+            Whether everything fits, if barely.
+        """
+        options = self.options
+        self._say(self.settings)
+        if options.methods:
+            self._compare()
+        elif options.is_search:
+            self._search()
+        else:
+            for step in self._steps(self.settings):
+                self._tell(self.check(step, self.settings, self.rows))
+        last = self.found[-1]
+        self.report(describe_compiler(last.compilation))
+        for line in wrap(CALIBRATION):
+            self.report(line)
+        if options.json:
+            options.json.write_text(json.dumps([one.as_dict() for one in self.found], indent=1))
+        if options.is_search:
+            return any(one.is_good for one in self.found)
+        return all(one.verdict in ("fits", "borderline") for one in self.found)
+
+    def check(self, step: Step, settings: ResolvedRun, rows: int) -> Verdict:
+        """Compile one step.
+
+        Args:
+            step: Of the run.
+            settings: Of the run.
+            rows: Of one replica.
+
+        Returns:
+            The verdict, which is also kept.
+        """
+        topology = self.options.topology
+        text = step.export(rows, topology.replicas)
+        name = f"the {step.name} of {rows} rows"
+        answer = compile_step(text, topology, self.options.python, self.report, name)
+        examples, tokens = count_tokens(settings, self.manifest)
+        work = Workload(
+            step.name,
+            settings.adapters.method,
+            rows,
+            step.input_length,
+            step.target_length,
+            step.count_flops(rows),
+            examples,
+            tokens,
+        )
+        self.found.append(reach_verdict(work, answer, topology))
+        return self.found[-1]
+
+    def _steps(self, settings: ResolvedRun) -> list[Step]:
+        tf.keras.backend.clear_session()
+        return make_steps(settings, self.manifest, with_eval=self.options.is_eval)[1]
+
+    def _compare(self) -> None:
+        for method in self.options.methods:
+            adapters = dataclasses.replace(self.settings.adapters, method=method)
+            settings = dataclasses.replace(self.settings, adapters=adapters)
+            check_run(settings, self.manifest)
+            for step in self._steps(settings):
+                self.check(step, settings, self.rows)
+        for name in dict.fromkeys(one.step for one in self.found):
+            self.report(f"{name}, {self.rows * self.options.topology.replicas} rows:")
+            for line in describe_comparison([one for one in self.found if one.step == name]):
+                self.report(line)
+
+    def _search(self) -> None:
+        (step,) = self._steps(self.settings)
+
+        def fits(rows: int) -> tuple[bool, float]:
+            one = self.check(step, self.settings, rows)
+            if one.compilation.refusal:
+                raise UsageError(f"the train step cannot be compiled: {one.compilation.refusal}")
+            share = one.needed / one.limit
+            self.report(f"{one.rows} rows: {one.verdict}, {share:.0%} of the memory")
+            return one.is_good, share
+
+        largest = find_largest(fits, self.rows)
+        replicas = self.options.topology.replicas
+        if not largest:
+            self.report("not even one row a replica fits")
+            return
+        limit = " (larger ones were not tried)" if largest == LARGEST else ""
+        self.report(f"the largest batch that fits: {largest * replicas} rows{limit}")
+        self._tell(next(one for one in self.found if one.rows == largest * replicas))
+
+    def _tell(self, found: Verdict) -> None:
+        for line in describe_verdict(found):
+            self.report(line)
+
+    def _say(self, settings: ResolvedRun) -> None:
+        topology = self.options.topology
+        method = settings.adapters.method
+        trained = "all of it" if method == "none" else method
+        for line in wrap(
+            f"{settings.model.backbone}, {trained}, {len(settings.tasks)} tasks, "
+            f"{settings.training.precision}, for {topology.name} ({topology.replicas} replicas)"
+        ):
+            self.report(line)
+
+
+def count_tokens(settings: ResolvedRun, manifest: Manifest) -> tuple[float, float]:
+    """Count what is in a row of a run's batches, on average over its mixture.
+
+    Args:
+        settings: Of the run.
+        manifest: Of its dataset.
+
+    Returns:
+        Examples, and tokens without padding. Of a task whose examples are cut, the tokens are as
+        many as the lengths allow at most.
+    """
+    data = settings.data
+    splits = [manifest.task(task).split(data.train_split) for task in settings.tasks]
+    records = [sum(shard.records for shard in split.shards) for split in splits]
+    sizes = [split.examples for split in splits]
+    shares = task_probabilities(sizes, data.temperature, data.cap or None)
+    examples = tokens = 0.0
+    for share, split, count in zip(shares, splits, records, strict=True):
+        examples += share * split.examples / count
+        tokens += share * min(split.input_tokens / count, data.input_length)
+        tokens += share * min(split.target_tokens / count, data.target_length)
+    return float(examples), float(tokens)

@@ -1,0 +1,89 @@
+"""The command line of the preflight: a run's own settings, and what to ask the compiler."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from adapters_tf.commands.arguments import split_names
+from prep.errors import UsageError
+from trainer.preflight.compiler import find_python
+from trainer.preflight.topologies import FRIENDLY, Topology, find_topology
+from trainer.settings.arguments import make_parser, read_options
+from trainer.settings.config import RunConfig
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is asked for.
+
+    Attributes:
+        config: Settings of the run.
+        topology: Where it would run.
+        python: That has the compiler.
+        methods: Adapter methods to compare; empty: the run's own alone.
+        is_search: Whether to look for the largest batch that fits.
+        is_eval: Whether validation's and evaluation's programs are compiled too.
+        json: The file to write; None for none.
+    """
+
+    config: RunConfig
+    topology: Topology
+    python: Path
+    methods: tuple[str, ...]
+    is_search: bool
+    is_eval: bool
+    json: Path | None
+
+
+def read_preflight_options(argv: Sequence[str] | None) -> Options:
+    """Read the command line.
+
+    Args:
+        argv: Arguments after the program's name; None for those of the process.
+
+    Returns:
+        The options; a run folder that is not named is one that nothing is written to.
+
+    Raises:
+        UsageError: An unknown option or topology, a missing compiler, options that do not go
+            together.
+    """
+    parser = make_parser(
+        "python -m trainer.preflight",
+        "Say what a TPU would make of a run, by its compiler and without a TPU: whether it fits, "
+        "what it costs, what is slow in it. Takes the settings of the run, as python -m trainer.",
+    )
+    names = ", ".join(FRIENDLY)
+    parser.add_argument("--topology", help=f"where it would run: {names}, or as in v5e:2x4")
+    parser.add_argument("--batch-size", type=int, help="another data.batch_size, of all replicas")
+    parser.add_argument("--search", action="store_true", help="find the largest batch that fits")
+    parser.add_argument("--compare", help="adapter methods, with commas between them: one table")
+    parser.add_argument("--eval", action="store_true", help="compile the evaluation's steps too")
+    parser.add_argument("--json", help="a file to write all figures to")
+    parser.add_argument("--compiler-python", help="the Python that has jax and libtpu")
+    config, given = read_options(parser, argv)
+    if not given["topology"]:
+        raise UsageError(f"--topology is missing: name one of {names}, or as in v5e:2x4")
+    topology = find_topology(given["topology"])
+    if given["search"] and given["compare"]:
+        raise UsageError("--search and --compare do not go together: search for each method")
+    if given["search"] and given["eval"]:
+        raise UsageError("--search is for the train step; leave out --eval")
+    if given["batch_size"] is not None:
+        data = dataclasses.replace(config.data, batch_size=given["batch_size"])
+        config = dataclasses.replace(config, data=data)
+    json = Path(given["json"]) if given["json"] else None
+    if json is not None and not json.absolute().parent.is_dir():
+        raise UsageError(f"--json {given['json']}: there is no folder {json.absolute().parent}")
+    return Options(
+        config=config if config.run else dataclasses.replace(config, run="preflight"),
+        topology=topology,
+        python=find_python(given["compiler_python"] or ""),
+        methods=tuple(split_names(given["compare"])) if given["compare"] else (),
+        is_search=given["search"],
+        is_eval=given["eval"],
+        json=json,
+    )

@@ -1,0 +1,166 @@
+"""Lay verdicts out for a terminal, in 80 columns."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Sequence
+
+from trainer.preflight.compiler import Compilation
+from trainer.preflight.topologies import GIB
+from trainer.preflight.verdict import SLOWEST, Verdict, shorten
+
+WIDTH = 80
+_LABEL = 12
+_SHOWN_RESULTS = 3
+_SHARE_OF_NOTE = 0.02  # of a step's memory
+CALIBRATION = (
+    "Times are the compiler's own estimates, calibrated by nothing else: from its cycles to "
+    f"{SLOWEST} times as long, without what carries no estimate (sorts, scatters, loops of "
+    "unknown length)."
+)
+
+
+def describe_verdict(found: Verdict) -> list[str]:
+    """Say in some lines what became of a step.
+
+    Args:
+        found: The verdict.
+
+    Returns:
+        Lines of 80 columns.
+    """
+    lines = [_title(found)]
+    each = f", {found.rows // found.replicas} a replica" if found.replicas > 1 else ""
+    lines += _entry(
+        "batch",
+        f"{found.rows} rows{each}; {found.input_length} input and {found.target_length} target "
+        "tokens",
+    )
+    if found.compilation.refusal:
+        return lines + _entry("compiler", found.compilation.refusal)
+    lines += _describe_memory(found.compilation)
+    lines += _describe_speed(found)
+    for warning in found.warnings:
+        lines += _entry("note", warning)
+    return lines
+
+
+def _title(found: Verdict) -> str:
+    if not found.needed:
+        return f"{found.step}: {found.verdict}"
+    at_least = "at least " if found.compilation.memory is None else ""
+    return f"{found.step}: {found.verdict}, {at_least}{_size(found.needed)} of {_size(found.limit)}"
+
+
+def _entry(label: str, text: str) -> list[str]:
+    return textwrap.wrap(
+        text,
+        WIDTH,
+        initial_indent=f"  {label:<{_LABEL - 2}}",
+        subsequent_indent=" " * _LABEL,
+        break_on_hyphens=False,
+    )
+
+
+def _describe_memory(compilation: Compilation) -> list[str]:
+    memory, step = compilation.memory, compilation.step
+    lines: list[str] = []
+    if memory:
+        lines += _entry(
+            "HBM",
+            f"arguments {_size(memory.argument)} + outputs {_size(memory.output)} "
+            f"- aliased {_size(memory.alias)} + temporaries {_size(memory.temp)}",
+        )
+    for buffer in compilation.buffers or (step.largest[:_SHOWN_RESULTS] if step else ()):
+        if buffer.count > _SHARE_OF_NOTE * (memory.total if memory else buffer.count):
+            lines += _entry(
+                "largest", f"{_size(buffer.count)} {_first(buffer.shape)} {shorten(buffer.name)}"
+            )
+    return lines
+
+
+def _first(shape: str) -> str:
+    """Shorten a tuple's type: what several results of a kernel have in common is their size."""
+    first, *others = re.findall(r"\w+\[[^\]]*\]", shape) or [shape]
+    return f"{first} and {len(others)} more" if others else first
+
+
+def _size(count: int) -> str:
+    unit, name = (GIB, "GiB") if count >= GIB / 20 else (2**20, "MiB")
+    return f"{count / unit:.2f} {name}"
+
+
+def _describe_speed(found: Verdict) -> list[str]:
+    speed, step = found.speed, found.compilation.step
+    if speed is None or step is None:
+        return []
+    flops = found.compilation.flops
+    ratio = f"{flops / found.defined_flops:.2f} of the model's {found.defined_flops / 1e9:,.1f}"
+    lines = _entry("FLOPs", f"{flops / 1e9:,.1f} G a replica, {ratio}")
+    lines += _entry("traffic", f"{step.hbm_bytes / 1e9:.2f} GB of HBM, {step.kernels:,} kernels")
+    lines += _entry(
+        "time",
+        f"{speed.best:.3g} to {speed.worst:.3g} ms; at the chip's limits {speed.arithmetic:.2g} "
+        f"of arithmetic or {speed.traffic:.2g} of traffic, a roofline share of "
+        f"{speed.roofline:.0%}",
+    )
+    lines += _entry(
+        "speed",
+        f"{_range(speed.examples)} examples/s, {_range(speed.tokens)} real tokens/s",
+    )
+    if step.collectives:
+        size = sum(part.count for part in step.collectives)
+        lines += _entry("exchange", f"{_size(size)} in {_plural(len(step.collectives), 'sum')}")
+    return lines
+
+
+def _plural(count: int, what: str) -> str:
+    return f"{count:,} {what}{'s' * (count != 1)}"
+
+
+def _range(values: tuple[float, float]) -> str:
+    low, high = (f"{float(f'{value:.2g}'):,.10g}" for value in values)
+    return f"{low} to {high}"
+
+
+def describe_comparison(found: Sequence[Verdict]) -> list[str]:
+    """Put several methods' verdicts into one table.
+
+    Args:
+        found: A verdict for each.
+
+    Returns:
+        Lines of at most 80 columns, as long as names are short.
+    """
+    width = max(len(one.method) for one in found)
+    head = f"{'':<{width}}  {'GiB':>6} {'temp':>6} {'GFLOP':>8} {'GB':>6} {'ms':>6}  verdict"
+    lines = [head]
+    for one in found:
+        memory, step, speed = one.compilation.memory, one.compilation.step, one.speed
+        figures = " " * 29
+        if memory and step and speed:
+            figures = (
+                f"{memory.temp / GIB:>6.2f} {one.compilation.flops / 1e9:>8,.1f} "
+                f"{step.hbm_bytes / 1e9:>6.2f} {speed.best:>6.3g}"
+            )
+        lines.append(f"{one.method:<{width}}  {one.needed / GIB:>6.2f} {figures}  {one.verdict}")
+    return lines
+
+
+def describe_compiler(compilation: Compilation) -> str:
+    """Say which compiler spoke.
+
+    Args:
+        compilation: Of any step.
+
+    Returns:
+        One line.
+    """
+    versions = ", ".join(f"{name} {version}" for name, version in compilation.compiler.items())
+    return f"compiler: {versions}"
+
+
+def wrap(text: str) -> list[str]:
+    """Break a paragraph into lines of 80 columns."""
+    return textwrap.wrap(text, WIDTH)
