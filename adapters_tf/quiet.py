@@ -14,13 +14,15 @@ def quiet_libraries() -> None:
 
     TensorFlow reports the GPU drivers it doesn't find as errors, and transformers that its
     TensorFlow classes end with version 5, and that functions are traced again for each length of
-    answers: all true, none of use to who types a command. The TPU wheel of TensorFlow is told what
-    it needs (`tpu_wheel.py`).
+    answers, and Hugging Face's client each time it tries a hub again that cannot be reached (the
+    error at the end says it): all true, none of use to who types a command. The TPU wheel of
+    TensorFlow is told what it needs (`tpu_wheel.py`).
     """
     prepare_tpu_wheel()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("HF_HUB_VERBOSITY", "error")
     logging.getLogger("tensorflow").addFilter(_is_worth_reading)
 
 

@@ -62,3 +62,12 @@ def test_nothing_that_a_tpu_vm_gets_asks_for_more():
         if canonicalize_name(asked.name) not in TPU.keys() | {"tensorflow"}
     }
     assert missing == set()
+
+
+def test_tensorboard_gets_the_setuptools_that_it_imports():
+    """Its wheel asks for any, and imports pkg_resources, which the newest no longer have."""
+    source = metadata.distribution("tensorboard").locate_file("tensorboard/default.py")
+    assert "import pkg_resources" in Path(source).read_text(encoding="utf-8")
+    for file in ("requirements.txt", "constraints.txt", "requirements-tpu.txt"):
+        [requirement] = read(file)["setuptools"]
+        assert int(version_of(requirement).split(".")[0]) < 81, file

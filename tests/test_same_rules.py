@@ -200,6 +200,7 @@ def test_what_is_silenced(package):
     )
     assert done.stdout.strip() == str(
         [
+            ("HF_HUB_VERBOSITY", "error"),
             ("TF_CPP_MIN_LOG_LEVEL", "3"),
             ("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1"),
             ("TRANSFORMERS_VERBOSITY", "error"),

@@ -130,7 +130,7 @@ def train_owned(
     log = MetricsLog(folder, first)
     is_validated = first == last == log.last_step("validation")
     validator = None if is_validated else make_validator(settings, manifest, model, strategy)
-    report_unused(settings, is_validated or validator is not None, report)
+    report_unused(settings, manifest, report)
     callbacks = make_callbacks(settings, checkpoints, validator, log, report, first)
     if first < last:
         fit_model.fit(

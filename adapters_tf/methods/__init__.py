@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
-from typing import Any, cast
+from typing import Any, cast, get_type_hints
 
 from adapters_tf.errors import ConfigurationError, suggest
+from adapters_tf.files.value_types import is_of, words_for
 from adapters_tf.methods.bottleneck import BottleneckBank, BottleneckConfig
 from adapters_tf.methods.compacter import CompacterConfig
 from adapters_tf.methods.fusion import FusionConfig
@@ -128,7 +129,8 @@ def read_methods(
         The methods' settings, in the order of `names`.
 
     Raises:
-        ConfigurationError: An unknown method or setting, or one method twice.
+        ConfigurationError: An unknown method or setting, a value of another type, or one method
+            twice.
     """
     known = {name: _read_one(name, given) for name, given in settings.items()}
     methods = tuple(
@@ -151,11 +153,14 @@ def _read_one(name: str, given: Mapping[str, Any]) -> AdapterMethod:
     for field in given:
         if field not in valid:
             raise ConfigurationError(f"{name} has no setting {field!r}; {suggest(field, valid)}")
-    merged = {**defaults, **given}
-    try:
-        return config(**{key: _as_tuple(value) for key, value in merged.items()})
-    except TypeError as error:  # a text where a number should be, say
-        raise ConfigurationError(f"{name}: {error}") from None
+    hints = get_type_hints(config)
+    merged = {key: _as_tuple(value) for key, value in {**defaults, **given}.items()}
+    for key, value in merged.items():
+        if not is_of(value, hints[key]):
+            raise ConfigurationError(
+                f"{name} {key} is {given[key]!r}, expected {words_for(hints[key])}"
+            )
+    return config(**merged)
 
 
 def _as_tuple(value: Any) -> Any:

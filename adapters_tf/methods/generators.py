@@ -262,7 +262,7 @@ def look_up_tasks(source: str, task_names: tuple[str, ...], width: int) -> np.nd
     names, vectors_KE = read_embeddings(source)
     if vectors_KE.shape[-1] != width:
         raise ConfigurationError(
-            f"{source} holds vectors {vectors_KE.shape} for {len(names)} names, expected "
-            f"{(len(names), width)}"
+            f"{source} holds vectors of {vectors_KE.shape[-1]} units, and task_embedding_width is "
+            f"{width}; say `task_embedding_width: {vectors_KE.shape[-1]}`"
         )
     return find_embeddings(source, names, vectors_KE, task_names)

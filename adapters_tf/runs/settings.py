@@ -9,10 +9,10 @@ import dataclasses
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import UnionType
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, get_type_hints
 
 from adapters_tf.errors import WeightsError, suggest
+from adapters_tf.files.value_types import is_of
 from adapters_tf.runs.sections import (
     RENAMED,
     AdapterConfig,
@@ -177,7 +177,7 @@ def _read_section(kind: type[Section], given: Any, name: str, where: str) -> Sec
                 f"{where} has the setting {what}, which this version does not know; "
                 f"{suggest(str(setting), hints)}"
             )
-        if not _is_of(value, hints[setting]):
+        if not is_of(value, hints[setting]):
             expected = getattr(hints[setting], "__name__", str(hints[setting]))
             raise WeightsError(f"{where}: {what} is {value!r}, expected {expected}")
     try:
@@ -185,23 +185,3 @@ def _read_section(kind: type[Section], given: Any, name: str, where: str) -> Sec
     except TypeError as error:
         missing = ", ".join(re.findall(r"'(\w+)'", str(error)))
         raise WeightsError(f"{where} is not whole: it lacks {missing}") from error
-
-
-def _is_of(value: Any, hint: Any) -> bool:
-    """Tell whether a value that YAML gave is of a type; whole numbers count as floats too."""
-    origin, inner = get_origin(hint), get_args(hint)
-    if hint is Any:
-        return True
-    if origin in (Union, UnionType):
-        return any(_is_of(value, one) for one in inner)
-    if origin is dict:
-        key, held = inner
-        return isinstance(value, dict) and all(
-            _is_of(name, key) and _is_of(one, held) for name, one in value.items()
-        )
-    if origin is tuple:
-        return isinstance(value, tuple) and all(_is_of(one, inner[0]) for one in value)
-    if hint in (int, float):
-        numbers = (int, float) if hint is float else int
-        return isinstance(value, numbers) and not isinstance(value, bool)
-    return isinstance(value, hint)

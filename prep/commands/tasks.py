@@ -29,12 +29,12 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _describe(task: Task, data_dir: Path | None) -> Iterator[str]:
     """List what there is to say of a task."""
-    yield task.description
+    if task.description != task.name:
+        yield task.description
     answers = f"answers {', '.join(task.label_words)}; " if task.label_words else ""
     yield f"{answers}scored by {', '.join(task.metrics)}"
     yield _describe_elsewhere(task)
-    if data_dir:
-        yield _describe_source(task, data_dir)
+    yield _describe_source(task, data_dir)
 
 
 def _wrap(line: str) -> str:
@@ -55,9 +55,17 @@ def _describe_elsewhere(task: Task) -> str:
     return "; ".join(f"--source {kind}: {source.full_name}" for kind, source in sources if source)
 
 
-def _describe_source(task: Task, data_dir: Path) -> str:
+def _describe_source(task: Task, data_dir: Path | None) -> str:
+    """Name the files that are looked for, or of a data folder those that are there."""
     if not isinstance(task.source, FileSource):
         return "generated from code"
+    if data_dir is None:
+        folders = " or ".join(f"{folder}/" for folder in task.source.folders)
+        files = (
+            ", ".join(dict.fromkeys(name for spec in layout.files.values() for name in spec.names))
+            for layout in task.source.layouts
+        )
+        return f"files {' or '.join(files)} in {folders}"
     try:
         found = find_layout(task, task.source, data_dir)
     except DataError as error:

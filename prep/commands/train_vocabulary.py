@@ -18,6 +18,8 @@ def run(arguments: argparse.Namespace) -> None:
     texts = task_texts(tasks, arguments.data_dir)
     vocabulary = train_vocabulary(texts, arguments.out, arguments.size, words_to_keep(tasks))
     print(f"{arguments.out}: {vocabulary.pieces:,} pieces, {vocabulary.size:,} ids with sentinels")
+    if vocabulary.pieces < arguments.size:
+        print(f"note: not {arguments.size:,} pieces: these texts give no more")
 
 
 def add_parser(commands: Any) -> None:

@@ -184,23 +184,31 @@ def columns_of(path: Path, spec: FileSpec) -> tuple[str, ...]:
             is there twice.
     """
     _check_wide_encoding(path, spec)
-    first = next(read_blocks(path, spec, _ROWS_TO_KNOW), None)
-    if first is None:
-        raise DataError(f"{path} has no rows")
-    if first.columns:
-        return first.columns
-    first = first.load()
-    rows = list(parse_block(first))
-    faults = [
-        row for row in rows if isinstance(row, RowError) and not isinstance(row, BlankLineError)
-    ]
-    found = [row for row in rows if isinstance(row, Mapping)]
-    if faults and not found:
-        raise DataError(f"{path}: none of its first {len(rows):,} rows can be read: {faults[0]}")
-    if spec.format == "jsonl":
-        check_keys(cast("bytes", first.payload), spec, path)
-    names = tuple(dict.fromkeys(name for row in found for name in row))
-    return names
+    for first in read_blocks(path, spec, _ROWS_TO_KNOW):
+        if first.columns:
+            return first.columns
+        block = first.load()
+        rows = [row for row in parse_block(block) if not isinstance(row, BlankLineError)]
+        found = [row for row in rows if isinstance(row, Mapping)]
+        if rows and not found:
+            raise DataError(
+                f"{path}: none of its first {len(rows):,} rows can be read: {rows[0]}"
+                + _if_one_document(block.payload, spec)
+            )
+        if found:
+            if spec.format == "jsonl":
+                check_keys(cast("bytes", block.payload), spec, path)
+            return tuple(dict.fromkeys(name for row in found for name in row))
+    raise DataError(f"{path} has no rows")
+
+
+def _if_one_document(payload: Any, spec: FileSpec) -> str:
+    """Tell a JSON document that is called JSON Lines: a list, or an object over several lines."""
+    if spec.format != "jsonl" or not isinstance(payload, bytes):
+        return ""
+    start = payload.lstrip()
+    is_one = start.startswith(b"[") or start.partition(b"\n")[0].strip() == b"{"
+    return "; it looks like one JSON document: `format: json` says so" if is_one else ""
 
 
 def _check_wide_encoding(path: Path, spec: FileSpec) -> None:

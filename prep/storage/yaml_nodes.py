@@ -32,7 +32,9 @@ def compose_yaml(path: str | Path) -> yaml.Node | None:
     except yaml.YAMLError as error:  # letters that YAML has no place for
         problem = f"not YAML: {' '.join(str(error).split())}"
     except UnicodeDecodeError as error:
-        problem = f"not a text in UTF-8: {error}"
+        line = error.object.count(b"\n", 0, error.start) + 1
+        byte = error.object[error.start]
+        problem = f"not a text in UTF-8 (byte 0x{byte:02x}); save the file as UTF-8"
     except RecursionError:
         problem = "nested too deeply"
     raise UsageError(f"{path}:{line}: {problem}")

@@ -2,6 +2,7 @@
 
 import functools
 import math
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
@@ -68,7 +69,7 @@ def row_to_example(task: Task) -> Callable[[Row], Example]:
                     check_text(text)
             if is_number:
                 _check_number(targets)
-            word = labels.get(targets) or labels.get(targets.strip()) if labels else targets
+            word = _label_word(labels, targets) if labels else targets
         except RowError:
             raise
         except Exception as error:
@@ -168,10 +169,12 @@ def spellings(labels: Mapping[str, str]) -> dict[str, str]:
 
     Returns:
         The same, with 1.0 for 1 and the reverse, true in any case, and true and false where
-        labels are 1 and 0; never a spelling that the labels have themselves.
+        labels are 1 and 0, and composed letters for those with combining marks; never a spelling
+        that the labels have themselves.
     """
     known = dict(labels)
     for value, word in labels.items():
+        known.setdefault(unicodedata.normalize("NFC", value), word)
         if value.lstrip("-").isdecimal():
             known.setdefault(f"{value}.0", word)
         elif value.endswith(".0") and value[:-2].lstrip("-").isdecimal():
@@ -185,6 +188,14 @@ def spellings(labels: Mapping[str, str]) -> dict[str, str]:
             for spelled in (truth, truth.title(), truth.upper()):
                 known.setdefault(spelled, *own)
     return known
+
+
+def _label_word(labels: Mapping[str, str], value: str) -> str | None:
+    """Look a label up, first as it is written, then without blanks, then with composed letters."""
+    word = labels.get(value) or labels.get(value.strip())
+    if word is None and not value.isascii():
+        word = labels.get(unicodedata.normalize("NFC", value.strip()))
+    return word
 
 
 def _check_number(text: str) -> None:

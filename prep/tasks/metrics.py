@@ -56,9 +56,13 @@ def check_metrics(names: Iterable[str], form: str, has_groups: bool | None, wher
         where: The task, for the message.
 
     Raises:
-        UsageError: A misspelled name, twice the same, or a metric of other answers.
+        UsageError: No metric, a misspelled name, twice the same, or a metric of other answers.
     """
     names = tuple(names)
+    if not names:
+        raise UsageError(
+            f"{where}: there is no metric; metrics of {form}: {', '.join(_fitting(form))}"
+        )
     for name in names:
         if names.count(name) > 1:
             raise UsageError(f"{where}: metric {name!r} is named twice")
@@ -66,10 +70,13 @@ def check_metrics(names: Iterable[str], form: str, has_groups: bool | None, wher
             if difflib.get_close_matches(name.casefold(), METRICS, n=1):
                 raise UsageError(f"{where}: there is no metric {name!r}; {nearest(name, METRICS)}")
         elif form not in METRICS[name]:
-            fitting = [other for other, forms in METRICS.items() if form in forms]
             raise UsageError(
                 f"{where}: metric {name!r} is of {METRICS[name][0]}, and the answers are {form}; "
-                f"metrics of {form}: {', '.join(fitting)}"
+                f"metrics of {form}: {', '.join(_fitting(form))}"
             )
         elif name == GROUPED and has_groups is False:
             raise UsageError(f"{where}: metric {name!r} needs a key group, which the task lacks")
+
+
+def _fitting(form: str) -> list[str]:
+    return [name for name, forms in METRICS.items() if form in forms]

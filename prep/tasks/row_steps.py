@@ -33,7 +33,8 @@ def value_at(row: Row, path: str) -> Any:
         try:
             value = [one[part] for one in value] if isinstance(value, list) else value[part]
         except (KeyError, TypeError) as error:
-            raise RowError("missing field", f"{path!r} has no {part!r}") from error
+            where = f"{path!r} has no {part!r}" if part != path else repr(path)
+            raise RowError("missing field", where) from error
     return value
 
 

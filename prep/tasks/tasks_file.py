@@ -79,11 +79,23 @@ def answers_or_none(path: str, word: str, row: Row) -> list[str]:
     Raises:
         RowError: If there is no such field, or an answer is the word.
     """
-    value = value_at(row, path)
+    value = None if _is_null_on_the_way(row, path) else value_at(row, path)
     answers = [] if value is None else answers_in_field(path, {path: value})
     if word in answers:
         raise RowError("an answer is what `no_answer` says", repr(word))
     return answers or [word]
+
+
+def _is_null_on_the_way(row: Row, path: str) -> bool:
+    """Tell whether `answers` itself is null where "answers.text" is asked for."""
+    value: Any = row
+    for part in path.split("."):
+        if not isinstance(value, Mapping) or part not in value:
+            return False
+        value = value[part]
+        if value is None:
+            return True
+    return False
 
 
 def load_tasks(path: Path) -> tuple[Task, ...]:

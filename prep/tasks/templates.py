@@ -84,10 +84,21 @@ def _fill_any(template: str, holes: Sequence[str]) -> Callable[[Row], str]:
 
     def fill_checked(row: Row) -> str:
         for hole in holes:
+            _check_items(hole, row)
             as_text(_formatter.get_field(hole, (), row)[0], hole)
         return fill(row)
 
     return fill_checked
+
+
+def _check_items(hole: str, row: Row) -> None:
+    """Refuse the item of a text: {choices[0]} of "red or blue" is the letter r."""
+    name, *items = re.split(r"\[", hole)
+    for item in items:
+        value = _formatter.get_field(name, (), row)[0]
+        if isinstance(value, str):
+            raise RowError("not a list", f"{name!r} is a text, and {hole!r} one of its letters")
+        name = f"{name}[{item}"
 
 
 def as_text(value: Any, name: str) -> str:

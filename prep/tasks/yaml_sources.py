@@ -131,7 +131,7 @@ def _file(reader: YamlReader, value: Value) -> FileSpec:
 def _format(reader: YamlReader, name: str, given: Value | None, line: int) -> FileFormat:
     for compression in COMPRESSIONS:
         name = name.removesuffix(compression)
-    suffix = Path(name).suffix
+    suffix = Path(name).suffix.lower()
     chosen = reader.text(given) if given else _SUFFIX_FORMATS.get(suffix, "")
     for known in get_args(FileFormat):
         if chosen == known:

@@ -44,7 +44,9 @@ class ValidationCallback(StepCallback):
         figures = self.validate()
         value = figures[self.metric]
         # In this order: a kill between the two repeats the validation, and no best one is missed.
-        is_best = self.checkpoints.save_if_best(step, self.metric, value)
+        is_best = self.checkpoints.save_if_best(
+            step, self.metric, value, figures.get("loss", math.inf)
+        )
         self.log.write("validation", step, figures)
         first, *tasks = _lines_of(figures)
         self.report(f"validation at step {step}{' (best)' if is_best else ''}: {first}")

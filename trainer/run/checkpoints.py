@@ -112,25 +112,31 @@ class RunCheckpoints:
     def _saved_step(self) -> int:
         return int(str(self.last.latest_checkpoint).rsplit("-", 1)[1])
 
-    def save_if_best(self, step: int, metric: str, value: float) -> bool:
+    def save_if_best(self, step: int, metric: str, value: float, loss: float = math.inf) -> bool:
         """Write the best checkpoint if this one beats it.
 
         Args:
             step: Steps done.
             metric: Its name; losses are better when smaller.
             value: At this step; one that is no finite number is never best.
+            loss: At this step; among equal values the smallest is best, since metrics of few
+                examples, or of a model that has only begun to learn, often are equal.
 
         Returns:
             Whether it did.
         """
         if not math.isfinite(value):
             return False
-        best = self.best_value()
+        loss = loss if math.isfinite(loss) else math.inf
+        best, best_loss = self._best_figures()
         is_loss = metric.rsplit("/", 1)[-1] == "loss"
-        if best is not None and (value >= best if is_loss else value <= best):
+        sign = -1 if is_loss else 1
+        if best is not None and (sign * value, -loss) <= (sign * best, -best_loss):
             return False
         self._write(self.best, step)
         record = {"step": step, "metric": metric, "value": value}
+        if math.isfinite(loss):
+            record["loss"] = loss
         text = json.dumps(record, indent=2) + "\n"
         write_atomically(self.folder / BEST_FILE, text.encode())
         return True
@@ -141,15 +147,22 @@ class RunCheckpoints:
         Returns:
             None if there is no whole checkpoint, or no file that says a number of it.
         """
+        return self._best_figures()[0]
+
+    def _best_figures(self) -> tuple[float | None, float]:
+        """Read the best checkpoint's metric and loss; one without a loss loses no tie."""
         file = self.folder / BEST_FILE
         if not file.exists() or self.best.latest_checkpoint is None:
-            return None
+            return None, math.inf
         try:
-            value = json.loads(file.read_text(encoding="utf-8"))["value"]
+            record = json.loads(file.read_text(encoding="utf-8"))
+            value, loss = record["value"], record.get("loss", -math.inf)
         except (ValueError, KeyError, TypeError):
             self.report(f"{file} is damaged: the best so far is not known")
-            return None
-        return value if isinstance(value, float | int) and math.isfinite(value) else None
+            return None, math.inf
+        if not (isinstance(value, float | int) and math.isfinite(value)):
+            return None, math.inf
+        return value, loss if isinstance(loss, float | int) else -math.inf
 
     def has_lost_best(self) -> bool:
         """Tell whether there was a best checkpoint and none of it is whole."""

@@ -49,4 +49,5 @@ def _write(folder: Path, model: TaskModel) -> str:
         return f"wrote {folder / BACKBONE_FOLDER}"
     for task in model.task_names:
         save_task(model, task, folder / ADAPTERS_FOLDER / task)
-    return f"wrote {len(model.task_names)} adapters under {folder / ADAPTERS_FOLDER}"
+    count = len(model.task_names)
+    return f"wrote {count} adapter{'s' * (count != 1)} under {folder / ADAPTERS_FOLDER}"

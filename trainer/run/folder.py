@@ -20,7 +20,7 @@ from adapters_tf.runs.provenance import find_commit, list_versions
 from adapters_tf.runs.sections import DataConfig
 from adapters_tf.runs.settings import ResolvedRun
 from adapters_tf.runs.sources import FROZEN_FOLDER
-from prep import UsageError
+from prep import DataError, UsageError
 from prep.storage.durable_files import write_atomically
 from trainer.run.export import BACKBONE_FOLDER
 from trainer.settings.checks import check_same_run
@@ -38,6 +38,7 @@ def check_run_folder(settings: ResolvedRun) -> None:
     Raises:
         UsageError: The folder is of another configuration.
         WeightsError: Its config.yaml cannot be read.
+        DataError: It has checkpoints and no config.yaml.
     """
     folder = Path(settings.run)
     if (folder / CONFIG_FILE).exists():
@@ -51,6 +52,11 @@ def check_run_folder(settings: ResolvedRun) -> None:
                 f"training.steps is {settings.training.steps}, and run folder {folder.name} has "
                 f"{done} steps behind it"
             )
+    elif has_begun(settings):
+        raise DataError(
+            f"{folder / CONFIG_FILE} is missing, and there are checkpoints: nothing says of which "
+            "settings they are; put it back, choose another --run or remove the folder"
+        )
 
 
 def keep_lengths(settings: ResolvedRun, asked: DataConfig) -> ResolvedRun:

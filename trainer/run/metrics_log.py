@@ -44,11 +44,11 @@ class MetricsLog:
             write_atomically(self.file, text.encode())
 
     def _lines(self) -> Iterator[dict[str, Any]]:
-        for line in self.file.read_text(encoding="utf-8").splitlines():
+        for line in self.file.read_bytes().splitlines():
             try:
-                values = json.loads(line)
-            except json.JSONDecodeError:
-                continue  # cut short by a kill, it belongs to no step
+                values = json.loads(line.decode("utf-8"))
+            except (ValueError, RecursionError):
+                continue  # cut short by a kill or damaged, it belongs to no step
             if isinstance(values, dict) and isinstance(values.get("step"), int):
                 yield values
 

@@ -30,12 +30,12 @@ def report_left_out(
         report(f"without a split {settings.data.train_split!r}: {', '.join(others)}")
 
 
-def report_unused(settings: ResolvedRun, is_validated: bool, report: Callable[[str], None]) -> None:
+def report_unused(settings: ResolvedRun, manifest: Manifest, report: Callable[[str], None]) -> None:
     """Say what was asked for and has no effect in this run.
 
     Args:
         settings: Of the run.
-        is_validated: Whether a task has the split for it.
+        manifest: Of its dataset.
         report: Called with a line for each.
     """
     chosen = split_methods(settings.adapters.method)
@@ -45,10 +45,17 @@ def report_unused(settings: ResolvedRun, is_validated: bool, report: Callable[[s
             f"note: adapters.settings of {', '.join(others)} are not used: adapters.method is "
             f"{settings.adapters.method!r}"
         )
-    if not is_validated:
+    split = settings.data.validation_split
+    others = [name for name in settings.tasks if split not in manifest.task(name).splits]
+    if len(others) == len(settings.tasks):
         report(
-            f"note: no task has a split {settings.data.validation_split!r}: nothing is validated, "
+            f"note: no task has a split {split!r}: nothing is validated, "
             "and the last step's weights are taken"
+        )
+    elif others:
+        report(
+            f"note: without a split {split!r}: {', '.join(others)}; which step is best, the other "
+            "tasks decide"
         )
 
 

@@ -40,7 +40,8 @@ class SuggestingParser(ArgumentParser):
         options = [option for action in self._actions for option in action.option_strings]
         for word in re.findall(r"[\w.-]+", message):
             name = "--" + word.lstrip("-").split("=")[0]
-            near = difflib.get_close_matches(name, options, n=1, cutoff=0.75)
+            longer = [option for option in options if option.startswith(name) and name != "--"]
+            near = longer or difflib.get_close_matches(name, options, n=1, cutoff=0.75)
             if near and name not in options:
                 return f"; did you mean {near[0]}?"
         return ""
@@ -59,7 +60,8 @@ def make_parser(
     Returns:
         The parser, to which options may be added.
     """
-    parser = SuggestingParser(prog=prog, description=description)
+    # A later option would change what a shortened one means.
+    parser = SuggestingParser(prog=prog, description=description, allow_abbrev=False)
     parser.add_argument("--config", action="config", help="YAML or JSON file of settings")
     parser.add_class_arguments(RunConfig)
     return parser

@@ -28,6 +28,7 @@ STEPS = "training.steps"
 _COLUMNS = 80
 _SHOWN_DIFFERENCES = 8  # of settings, in a message
 _VALUE_CHARACTERS = 60
+_MOST = 2**31 - 1  # what counts in int32 can hold
 # What may change between the parts of one run: it does not reach the weights, or, of the places,
 # a fingerprint says that what lies there is the same.
 MAY_CHANGE = (
@@ -76,6 +77,8 @@ def check_config(config: RunConfig) -> None:
     for name, number in positive.items():
         if not number > 0:
             raise UsageError(f"{name} must be above 0, got {number}")
+        if number > _MOST:
+            raise UsageError(f"{name} must be at most {_MOST:,}, got {number}")
     not_negative = {
         "data.cap": config.data.cap,
         "data.input_length": config.data.input_length,

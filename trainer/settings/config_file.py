@@ -18,6 +18,7 @@ from trainer.settings.config import RunConfig
 
 _EXPECTED = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
 _EXPECTED |= {dict: "keys and values", list: "a list"}
+_PYTHON_TAG = "tag:yaml.org,2002:python/"
 
 
 def check_config_file(path: str) -> None:
@@ -40,7 +41,10 @@ def check_config_file(path: str) -> None:
         _fail(
             path, 1, "a list, as a file of tasks is (`prep build --tasks-file`); expected settings"
         )
-    _check_section(path, root, RunConfig, "")
+    try:
+        _check_section(path, root, RunConfig, "")
+    except RecursionError:
+        _fail(path, 1, "nested too deeply, or a value holds itself")
 
 
 def _check_section(path: str, node: yaml.Node, section: Any, name: str) -> None:
@@ -93,11 +97,23 @@ def _check_value(path: str, node: yaml.Node, hint: Any, name: str) -> None:
     if dataclasses.is_dataclass(hint):
         _check_section(path, node, hint, name)
         return
+    if hint is Any:
+        return
     wanted = get_args(hint) if get_origin(hint) not in (dict, list, None) else (hint,)
     kinds = [get_origin(one) or one for one in wanted]
+    _check_tags(path, node)
     if not any(_fits(node, kind) for kind in kinds):
         expected = " or ".join(_EXPECTED[kind] for kind in kinds if kind is not NoneType)
-        _fail(path, _line(node), f"{name}: expected {expected}, found {_shown(node)}")
+        is_text_once_quoted = isinstance(node, yaml.ScalarNode) and not node.tag.endswith(":null")
+        advice = "; in quotes it is one" if str in kinds and is_text_once_quoted else ""
+        _fail(path, _line(node), f"{name}: expected {expected}, found {_shown(node)}{advice}")
+    for one, kind in zip(wanted, kinds, strict=True):
+        if kind is dict and isinstance(node, yaml.MappingNode):
+            for key, value in node.value:
+                _check_value(path, value, get_args(one)[1], f"{name}.{key.value}")
+        if kind is list and isinstance(node, yaml.SequenceNode):
+            for item in node.value:
+                _check_value(path, item, get_args(one)[0], name)
     for inner in _repeated(node):
         _fail(path, _line(inner), f"a second {inner.value!r} in {name}")
 
@@ -118,7 +134,18 @@ def _fits(node: yaml.Node, kind: Any) -> bool:
         except ValueError:
             return False
         return tag != "bool"
-    return True
+    return tag in ("str", "timestamp")  # not `no`, which YAML takes for false
+
+
+def _check_tags(path: str, node: yaml.Node) -> None:
+    """Refuse what asks for more than numbers, texts, lists and mappings, at any depth."""
+    if not node.tag.startswith("tag:yaml.org,2002:") or node.tag.startswith(_PYTHON_TAG):
+        shown = node.tag.replace("tag:yaml.org,2002:", "!!", 1)
+        _fail(path, _line(node), f"the tag {shown!r} is none of a setting's")
+    if not isinstance(node, yaml.ScalarNode):
+        for inner in node.value:
+            for one in inner if isinstance(inner, tuple) else (inner,):
+                _check_tags(path, one)
 
 
 def _repeated(node: yaml.Node) -> Iterator[yaml.Node]:

@@ -219,7 +219,7 @@ def test_files_of_embeddings_that_cannot_be_used(make_backbone, tmp_path):
         inject(file)
     file, _ = write_embeddings(tmp_path, width=5)
     with pytest.raises(
-        ConfigurationError, match=r"vectors \(3, 5\) for 3 names, expected \(3, 6\)"
+        ConfigurationError, match=r"vectors of 5 units, .* is 6; say `task_embedding_width: 5`"
     ):
         inject(file)
     for content in (b"not an archive", b"PK\x03\x04torn"):

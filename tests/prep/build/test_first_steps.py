@@ -64,6 +64,40 @@ def test_json_lines_are_read_whatever_they_are_called(build):
     assert build("a.json", lines(*ROWS)).split("train").examples == 9
 
 
+def test_blank_lines_are_no_rows_however_many_come_first(build):
+    assert build("a.jsonl", "\n" * 250 + lines(*ROWS)).split("train").examples == 9
+    assert build("a.jsonl", "\n \n" * 250, force=True).endswith("a.jsonl has no rows")
+
+
+@pytest.mark.parametrize("indent", (None, 1))
+def test_a_document_called_json_lines_is_told_with_what_reads_it(build, indent):
+    failed = build("a.jsonl", json.dumps(ROWS, indent=indent))
+    assert failed.endswith("; it looks like one JSON document: `format: json` says so")
+    document = TASK.replace("FILE}", "FILE, format: json}")
+    content = json.dumps(ROWS, indent=indent)
+    assert build("a.jsonl", content, document, force=True).split("train").examples == 9
+    assert build("b.jsonl", "{broken\n", force=True).endswith("(char 1)")
+
+
+def test_a_files_ending_may_be_in_capitals(build):
+    content = "text,label\na,1\nb,0\n"
+    assert build("A.CSV", content).split("train").examples == 2
+    assert build("a.Jsonl", lines(*ROWS), force=True).split("train").examples == 9
+
+
+def test_a_label_may_be_written_with_combining_marks_or_composed(build):
+    composed, combining = "caf\u00e9", "cafe\u0301"
+    for known, written in ((composed, combining), (combining, composed)):
+        task = TASK.replace("0: cold", f"{known}: cold")
+        rows = [{"text": "a", "label": written}, {"text": "b", "label": 1}]
+        assert build("a.jsonl", lines(*rows), task, force=True).split("train").label_counts == (
+            1,
+            1,
+        )
+    both = spellings({combining: "x", composed: "y"})
+    assert both == {combining: "x", composed: "y"}
+
+
 def test_a_name_that_is_there_twice_in_an_object_is_refused(build):
     twice = '{"text": "a", "label": 1, "text": "b"}\n'
     assert "several columns have one name: 'text'" in build("a.jsonl", lines(*ROWS) + twice)

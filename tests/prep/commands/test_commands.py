@@ -134,7 +134,10 @@ def test_train_vocabulary_on_tasks(run, tmp_path):
     arguments = ("--tasks", "synthetic_choice", "--size", 300, "--out", path)
     code, out, _ = run("train-vocabulary", *arguments)
     assert code == 0
-    assert str(path) in out
+    vocabulary = Vocabulary(path)
+    assert out == f"{path}: 300 pieces, {vocabulary.size} ids with sentinels\n"
+    out = run("train-vocabulary", "--tasks", "scan_simple", "--size", 5000, "--out", path)[1]
+    assert out.endswith("ids with sentinels\nnote: not 5,000 pieces: these texts give no more\n")
     vocabulary = Vocabulary(path)
     assert vocabulary.size == vocabulary.pieces + 100
     assert (

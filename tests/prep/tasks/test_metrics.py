@@ -23,6 +23,7 @@ def test_they_are_those_that_eval_computes():
         (["bleu"], "numbers", False, "metrics of numbers: accuracy, exact_match, .*pearson"),
         (["f1"], "texts", False, "'f1' is of labels, and the answers are texts"),
         (["f1", "f1"], "labels", False, "metric 'f1' is named twice"),
+        ([], "labels", False, "there is no metric; metrics of labels: accuracy, "),
         (["group_exact_match"], "labels", False, "needs a key group"),
     ],
 )

@@ -187,6 +187,7 @@ NESTED = [
     {"q": "j", "answers": {"text": ["none"]}},
     {"q": "k", "answers": {"answer_start": []}},
     {"q": "l"},
+    {"q": "m", "answers": None},
 ]
 
 
@@ -203,12 +204,13 @@ def test_questions_may_have_no_answer_and_answers_lie_inside_a_field(tmp_path, s
     entry = manifest.task("why")
     assert entry.no_answer == "none"
     assert load_manifest(chosen.out) == manifest
-    assert entry.split("train").examples == 2 + 1 + 2 + 1 + 1
+    assert entry.split("train").examples == 2 + 1 + 2 + 1 + 1 + 1
     split = entry.split("validation")
     reasons = {"an answer is what `no_answer` says": 1, "missing field": 2}
     assert split.rejected_reasons == reasons
     table = read_split(chosen.out, manifest, "why", "validation")
-    assert table.references == (("b", "c"), ("none",), ("f", "g"), ("none",), ("none",))
+    none = ("none",)
+    assert table.references == (("b", "c"), none, ("f", "g"), none, none, none)
 
 
 def test_without_a_word_for_it_a_row_without_answer_is_rejected(tmp_path):
@@ -317,7 +319,9 @@ def test_own_tasks_from_the_command_line(quality, tmp_path, small_vocabulary, ca
 
     common = ["--tasks-file", str(quality)]
     assert run_command(main, ["tasks", *common]) == 0
-    assert "How good is the question?" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "How good is the question?" in said and "    generated from code\n" in said
+    assert "    files train.tsv, val.tsv, dev.tsv or train.tsv, dev.tsv in rte/ or RTE/\n" in said
     build = ["build", *common, "--data-dir", str(tmp_path / "data"), "--workers", "1"]
     build += ["--vocabulary", str(small_vocabulary), "--out", str(tmp_path / "out")]
     assert run_command(main, [*build, "--tasks", "qualty"]) == 2

@@ -52,6 +52,15 @@ def test_formats_and_conversions_are_the_templates_own_business():
         compile_template("{x:.1f}")({"x": float("nan")})
 
 
+def test_items_are_of_lists_and_never_letters_of_a_text():
+    fill = compile_template("{x[0]} {y[a][1]}")
+    assert fill({"x": ["p", "q"], "y": {"a": ["r", "s"]}}) == "p s"
+    with pytest.raises(RowError, match=r"'x' is a text, and 'x\[0\]' one of its letters"):
+        fill({"x": "pq", "y": {"a": ["r", "s"]}})
+    with pytest.raises(RowError, match=r"'y\[a\]' is a text"):
+        fill({"x": ["p"], "y": {"a": "rs"}})
+
+
 def test_lists_are_joined_where_the_task_says_how(tmp_path):
     (tmp_path / "tasks.yaml").write_text(
         '- {name: t, kind: generation, inputs: "{choices}", targets: "{answer}",\n'

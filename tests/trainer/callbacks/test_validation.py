@@ -12,8 +12,8 @@ def test_figures_are_logged_and_the_best_is_kept():
     asked, lines, said = [], [], []
     values = iter([{"loss": 0.5, "mean": 0.25}, {"loss": 0.25, "mean": 0.125}])
 
-    def save_if_best(step, metric, value):
-        asked.append((step, metric, value))
+    def save_if_best(step, metric, value, loss):
+        asked.append((step, metric, value, loss))
         return step == 10
 
     callback = ValidationCallback(
@@ -27,7 +27,7 @@ def test_figures_are_logged_and_the_best_is_kept():
     for batch in range(20):
         callback.on_train_batch_end(batch)
     # The steps are saved before anything can go wrong in a validation.
-    assert asked == [10, (10, "mean", 0.25), 20, (20, "mean", 0.125)]
+    assert asked == [10, (10, "mean", 0.25, 0.5), 20, (20, "mean", 0.125, 0.25)]
     assert lines == [
         ("validation", 10, {"loss": 0.5, "mean": 0.25}),
         ("validation", 20, {"loss": 0.25, "mean": 0.125}),

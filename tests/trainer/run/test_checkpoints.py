@@ -91,6 +91,24 @@ def test_the_best_is_kept_and_losses_are_better_when_smaller(run, tmp_path, metr
     assert again.best_value() == best[1]
 
 
+def test_among_equal_values_the_smallest_loss_is_best(run, tmp_path):
+    _, checkpoints = run()
+    figures = [(0.0, 7.0), (0.0, 6.5), (0.0, np.nan), (0.0, 6.5), (0.0, 6.75), (-1.0, 1.0)]
+    kept = [
+        step
+        for step, (value, loss) in enumerate(figures, start=1)
+        if checkpoints.save_if_best(step, "mean", value, loss)
+    ]
+    assert kept == [1, 2]
+    record = {"step": 2, "metric": "mean", "value": 0.0, "loss": 6.5}
+    assert json.loads((tmp_path / "best.json").read_text()) == record
+    _, again = run()
+    assert not again.save_if_best(7, "mean", 0.0, 6.5) and again.save_if_best(8, "mean", 0.0, 6.0)
+    # A file of an earlier version names no loss: the first of equal ones stays the best.
+    (tmp_path / "best.json").write_text('{"step": 8, "metric": "mean", "value": 0.0}')
+    assert not again.save_if_best(9, "mean", 0.0, 1.0)
+
+
 def test_of_another_model_it_is_an_error(run):
     _, checkpoints = run()
     checkpoints.save(5)

@@ -9,7 +9,7 @@ from adapters_tf import WeightsError
 from adapters_tf.runs.config import read_config
 from adapters_tf.runs.sections import AdapterConfig, DataConfig, OptimizerConfig, TrainingConfig
 from adapters_tf.runs.settings import ResolvedModel, ResolvedRun
-from prep import UsageError
+from prep import DataError, UsageError
 from trainer.run.folder import check_run_folder, create_run, has_begun, keep_lengths
 
 
@@ -48,6 +48,14 @@ def test_it_is_written_once(settings):
     again = dataclasses.replace(settings, training=TrainingConfig(log_every=7))
     assert create_run(again) == folder
     assert (folder / "config.yaml").read_bytes() == before
+
+
+def test_checkpoints_without_their_settings_belong_to_nobody(settings):
+    folder = begin(settings)
+    (folder / "config.yaml").unlink()
+    with pytest.raises(DataError, match=r"config\.yaml is missing, and there are checkpoints"):
+        check_run_folder(settings)
+    assert not (folder / "config.yaml").exists()
 
 
 def test_a_folder_that_is_not_there_belongs_to_anybody(settings):

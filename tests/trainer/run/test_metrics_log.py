@@ -40,6 +40,14 @@ def test_a_line_of_something_else_is_dropped(tmp_path):
     assert lines(tmp_path) == [{"step": 1, "kind": "train"}]
 
 
+def test_a_damaged_line_is_dropped_and_the_others_stay(tmp_path):
+    good = b'{"step": 1, "kind": "train", "mean": 0.5}\n'
+    damaged = (b"\xff\xfe{}\n", b"\0" * 400 + b"\n", b"[" * 100_000 + b"\n", b'{"step": 2\n')
+    (tmp_path / "metrics.jsonl").write_bytes(good.join((b"", *damaged)))
+    assert MetricsLog(tmp_path, 5).last_step("train") == 1
+    assert lines(tmp_path) == [json.loads(good)] * 4
+
+
 def test_tensorboard_has_the_same_figures(tmp_path):
     log = MetricsLog(tmp_path, 0)
     log.write("train", 5, {"loss": 0.5, "rte/loss": 0.25})

@@ -117,12 +117,23 @@ def test_tasks_that_are_left_out_are_named():
     assert len(said) == 1
 
 
+def manifest_of(**splits):
+    tasks = {name: types.SimpleNamespace(splits=dict.fromkeys(of)) for name, of in splits.items()}
+    return types.SimpleNamespace(tasks=tasks, task=tasks.get)
+
+
 def test_what_has_no_effect_is_said():
     said = []
-    report_unused(SETTINGS, True, said.append)
+    report_unused(SETTINGS, manifest_of(a=("dev", "validation"), b=("validation",)), said.append)
     assert said == []
+    report_unused(SETTINGS, manifest_of(a=("dev",), b=("dev", "validation")), said.append)
+    assert said == [
+        "note: without a split 'validation': a; which step is best, the other tasks decide"
+    ]
+    said.clear()
     adapters = AdapterConfig("lora", {"lora": {"rank": 2}, "houlsby": {}, "prompt": {}})
-    report_unused(dataclasses.replace(SETTINGS, adapters=adapters), False, said.append)
+    settings = dataclasses.replace(SETTINGS, adapters=adapters)
+    report_unused(settings, manifest_of(a=("dev",), b=("dev",)), said.append)
     assert said == [
         "note: adapters.settings of houlsby, prompt are not used: adapters.method is 'lora'",
         "note: no task has a split 'validation': nothing is validated, and the last step's weights"

@@ -85,6 +85,8 @@ def test_a_printed_config_says_what_would_run(old_file, capsys):
     ("argv", "message"),
     [
         (["--data.bach_size=8"], "did you mean --data.batch_size"),
+        (["--optimizer.nam", "adamw"], "did you mean --optimizer.name?"),  # not taken for it
+        (["--data.bat=8"], "did you mean --data.batch_size?"),
         (["--data.batch_size=eight"], "data.batch_size"),
         (["--optimizer.decay"], "expected one argument"),
     ],

@@ -42,6 +42,11 @@ def without_shards(small_dataset, tmp_path):
         ({"optimizer": OptimizerConfig(name="adam")}, "optimizer.name 'adam' is unknown; did you"),
         ({"optimizer": OptimizerConfig(schedule="liner")}, "optimizer.schedule 'liner' .*'linear'"),
         ({"training": TrainingConfig(steps=0)}, "training.steps must be above 0, got 0"),
+        (
+            {"training": TrainingConfig(steps=10**20)},
+            "training.steps must be at most 2,147",
+        ),
+        ({"data": DataConfig(batch_size=2**31)}, "data.batch_size must be at most 2,147,483,647"),
         ({"data": DataConfig(temperature=0.0)}, "data.temperature must be above 0"),
     ],
 )

@@ -37,6 +37,31 @@ MISTAKES = {
     "twice in JSON": ('{"seed": 1,\n "seed": 2}', 2, "a second 'seed'"),
     "unclosed": ("model: {backbone: t5-tiny\n", 2, "not YAML"),
     "not UTF-8": (b"\xff\xfea\x00", 1, "not a text in UTF-8"),
+    "a truth value for a text": (
+        "seed: 1\nadapters: {method: no}\n",
+        2,
+        'adapters.method: expected a text, found "no"; in quotes it is one',
+    ),
+    "a number among names": ("tasks:\n- rte\n- 5\n", 3, 'tasks: expected a text, found "5"'),
+    "a number for a path": (
+        "adapters:\n  stack_on:\n    of: 3\n",
+        3,
+        'adapters.stack_on.of: expected a text, found "3"',
+    ),
+    "nothing for settings": (
+        "adapters:\n  settings:\n    lora:\n",
+        3,
+        "adapters.settings.lora: expected keys and values, found nothing",
+    ),
+    "a tag": (
+        "adapters:\n  settings: {lora: {rank: !!python/name:os.x 2}}\n",
+        2,
+        "the tag '!!python/name:os.x' is none of a setting's",
+    ),
+    "a tag of one's own": ("seed: !mine 2\n", 1, "the tag '!mine' is none of a setting's"),
+    "a list that holds itself": ("tasks: &a [*a]\n", 1, "a value holds itself"),
+    "settings that hold themselves": ("adapters: {settings: &a {lora: *a}}", 1, "holds itself"),
+    "not UTF-8, further down": (b"seed: 1\n# \xfc\n", 2, "(byte 0xfc); save the file as UTF-8"),
     "too deep": ("tasks: " + "[" * 5000, 1, "nested too deeply"),
 }
 
