@@ -111,8 +111,12 @@ def test_an_owner_is_renewed_and_told_when_it_was_replaced(
     with owned_address(f"{bucket}/data", LOCK, said.append):
         first = json.loads(objects[f"data/{OWNER_FILE}"].data)["renewed"]
         wait_for(lambda: json.loads(objects[f"data/{OWNER_FILE}"].data)["renewed"] > first)
-        other()  # whoever took it over
-        wait_for(lambda: said)
+
+        def take_over():
+            other()  # again, where a renewal that was on its way has replaced it
+            return said
+
+        wait_for(take_over)
     assert "was not renewed" in said[0] and "was not removed" in said[-1]
     assert json.loads(objects[f"data/{OWNER_FILE}"].data)["process"] == 7
 

@@ -13,7 +13,7 @@ from trainer.settings.config_file import check_config_file
     [
         (b"a: 1\n\tb: 2\n", r":2: not YAML: a tab cannot indent YAML; use blanks"),
         (b"a: 1\nb: [1, 2\n", r":3: not YAML: expected ',' or ']'"),
-        (b"a: 1\nb: \xff\n", r":1: not a text in UTF-8: "),
+        (b"a: 1\nb: \xff\n", r":2: not a text in UTF-8 \(byte 0xff\)"),
         (b"a: \x07\n", r":1: not YAML: "),
         (b"[" * 5000, r":1: nested too deeply"),
     ],
