@@ -40,7 +40,7 @@ INTERNALS = {
         "v",
         "o",
     ),
-    "TFT5MainLayer": ("block", "final_layer_norm", "embed_tokens"),
+    "TFT5MainLayer": ("block", "final_layer_norm", "embed_tokens", "dropout"),
     "TFT5Block": ("layer",),
 }
 
@@ -92,6 +92,19 @@ def dropout_generator(layer: tf_keras.layers.Dropout) -> Any:
         Its generator, Keras's own or what `set_dropout_generator` put there.
     """
     return layer._random_generator
+
+
+def stack_dropouts(model: tf_keras.Model) -> list[tf_keras.layers.Dropout]:
+    """Find the dropouts that T5's stacks use twice: after the embeddings and after the last norm.
+
+    Args:
+        model: With TFT5's stacks somewhere inside, or without.
+
+    Returns:
+        The encoder's and the decoder's.
+    """
+    stacks = [one for one in all_layers(model) if isinstance(one, modeling_tf_t5.TFT5MainLayer)]
+    return [stack.dropout for stack in stacks]
 
 
 def set_learning_rate(

@@ -22,6 +22,7 @@ Shape letters: B batch, S length, D last axis of whatever is dropped.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 
 import tensorflow as tf
@@ -31,6 +32,7 @@ from adapters_tf.backbone.keras_internals import (
     all_layers,
     dropout_generator,
     set_dropout_generator,
+    stack_dropouts,
 )
 from adapters_tf.errors import ConfigurationError, suggest
 from adapters_tf.runtime.target import is_for_tpu
@@ -39,6 +41,7 @@ DROPOUTS = ("shared_along_length", "per_unit")
 
 _BITS = 8  # that decide one unit
 _UNITS = 32 // _BITS  # that share a word
+_MOST_USES = 2  # of a layer, in one forward pass
 _PHILOX, _DEVICES_OWN = 1, 3  # `tf.random.Algorithm`, as the raw operation counts them
 
 Shape = Sequence[int | tf.Tensor]
@@ -165,10 +168,12 @@ class StepDropoutGenerator:
         layer: The layer's number.
         step: int64 scalar variable, the count of training steps done.
         draw: Draws the masks.
+        uses: How many masks a forward pass draws of this layer; each has a key of its own.
     """
 
-    def __init__(self, seed: int, layer: int, step: tf.Variable, draw: DrawMask):
+    def __init__(self, seed: int, layer: int, step: tf.Variable, draw: DrawMask, uses: int = 1):
         self.seed, self.layer, self.step, self.draw = seed, layer, step, draw
+        self.use = itertools.cycle(range(uses))
 
     def dropout(self, inputs: tf.Tensor, rate: float, noise_shape: None = None) -> tf.Tensor:
         """Drop units of this step and this replica; Keras calls it, and T5 asks for no shape."""
@@ -197,7 +202,8 @@ class StepDropoutGenerator:
         # Whatever decides a mask is in the key and the counter's first word: a TPU's generator
         # takes no more. A mask counts up by one for four words.
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
-        key = tf.constant([(self.seed % 2**32) * 2**32 + self.layer], tf.uint64)
+        site = self.layer * _MOST_USES + next(self.use)
+        key = tf.constant([(self.seed % 2**32) * 2**32 + site], tf.uint64)
         key += tf.cast(tf.cast(replica, tf.int64) * 2**16, tf.uint64)
         first = tf.bitwise.left_shift(tf.cast(self.step, tf.int64), 32)
         counter = tf.cast(tf.stack([first, 0]), tf.uint64)
@@ -244,6 +250,8 @@ def make_dropout_stateless(
         raise ConfigurationError(f"model.dropout {kind!r} is unknown; {suggest(kind, DROPOUTS)}")
     draw = shared_mask if kind == "shared_along_length" else full_mask
     layers = [layer for layer in all_layers(model) if isinstance(layer, tf_keras.layers.Dropout)]
+    of_stacks = stack_dropouts(model)
     for index, layer in enumerate(layers):
-        set_dropout_generator(layer, StepDropoutGenerator(seed, index, step, draw))
+        uses = _MOST_USES if any(layer is one for one in of_stacks) else 1
+        set_dropout_generator(layer, StepDropoutGenerator(seed, index, step, draw, uses))
     return len(layers)

@@ -5,6 +5,8 @@ import pytest
 import tensorflow as tf
 import tf_keras
 
+from adapters_tf import load_backbone
+from adapters_tf.backbone.keras_internals import all_layers, dropout_generator
 from adapters_tf.errors import ConfigurationError
 from adapters_tf.runtime.dropout import (
     StepDropoutGenerator,
@@ -163,6 +165,36 @@ def test_a_layers_mask_is_what_it_drops(kind):
     np.testing.assert_allclose(layer(inputs, training=True), inputs * mask / 0.7, rtol=1e-6)
     assert (mask.shape[1] == 1) == (kind == "shared_along_length")
     assert dropout_mask(tf_keras.layers.Dropout(0.0), [4, 5, 64]) is None
+
+
+@pytest.mark.slow
+def test_no_two_masks_of_a_t5_are_drawn_alike_and_each_step_draws_its_own():
+    """A stack uses one layer twice, after the embeddings and after its last norm."""
+    sizes = {"d_model": 32, "d_kv": 8, "d_ff": 64, "num_heads": 4, "num_layers": 2}
+    backbone = load_backbone("t5-tiny", vocabulary_size=100, overrides=sizes)
+    step = tf.Variable(0, dtype=tf.int64)
+    make_dropout_stateless(backbone, 0, step)
+    seen = []
+
+    def record(shape, rate, key, counter):
+        seen.append((int(key[0]), int(counter[0])))
+        return shared_mask(shape, rate, key, counter)
+
+    for layer in all_layers(backbone):
+        if isinstance(layer, tf_keras.layers.Dropout):
+            dropout_generator(layer).draw = record
+
+    def forward():
+        seen.clear()
+        tokens = tf.ones([2, 5], tf.int32)
+        backbone(input_ids=tokens, decoder_input_ids=tokens, training=True)
+        return list(seen)
+
+    first = forward()
+    assert len(first) == len(set(first)) > 20
+    assert forward() == first
+    step.assign(1)
+    assert not set(forward()) & set(first)
 
 
 def test_an_unknown_kind_is_refused():
