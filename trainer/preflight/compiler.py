@@ -24,7 +24,7 @@ from trainer.preflight.topologies import GIB, Topology
 VARIABLE = "TPU_COMPILER_PYTHON"
 ENVIRONMENT = ".venv-tpu-compiler"
 WORKER = Path(__file__).with_name("compile_worker.py")
-_PROGRESS_EVERY = 15.0  # seconds
+_PROGRESS_EVERY = 15.0  # seconds; after four such lines a quarter as often
 _USED = re.compile(r"Used ([\d.]+)([KMGT]) of ([\d.]+)([KMGT]) hbm")
 _ALONE = re.compile(r"Allocation \(size=(\d+)\) would exceed memory \(size=(\d+)\)")
 _ALONE_NAME = re.compile(r"shape = '([^']*?)\{[^']*', .*?tag = 'output of ([^@']*)")
@@ -169,8 +169,9 @@ def _run(command: list[str], folder: Path, report: Report, what: str) -> dict[st
         process = subprocess.Popen(command, stdout=stdout, stderr=stderr)
         try:
             while True:
+                is_long = time.monotonic() - begun > 4 * _PROGRESS_EVERY
                 try:
-                    code = process.wait(_PROGRESS_EVERY)
+                    code = process.wait(_PROGRESS_EVERY * (4 if is_long else 1))
                     break
                 except subprocess.TimeoutExpired:
                     report(f"{what}: {time.monotonic() - begun:.0f} s")
