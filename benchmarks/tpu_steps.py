@@ -15,8 +15,6 @@ from prep import quiet_libraries
 
 quiet_libraries()
 
-import tensorflow as tf  # noqa: E402
-
 from adapters_tf import (  # noqa: E402
     BottleneckConfig,
     TaskModel,
@@ -28,9 +26,8 @@ from adapters_tf.runtime.dropout import DROPOUTS  # noqa: E402
 from prep.dataset.batches import BATCH_KEYS  # noqa: E402
 from trainer.optimizers.registry import OPTIMIZERS  # noqa: E402
 from trainer.preflight.compiler import compile_step, find_python  # noqa: E402
-from trainer.preflight.exporting import export_stablehlo  # noqa: E402
 from trainer.preflight.flops import train_flops  # noqa: E402
-from trainer.preflight.steps import describe_adapters, describe_model  # noqa: E402
+from trainer.preflight.steps import Step, describe_adapters, describe_model  # noqa: E402
 from trainer.preflight.topologies import find_topology  # noqa: E402
 from trainer.steps.step import train_step  # noqa: E402
 
@@ -46,26 +43,24 @@ WORKLOADS = {
 }
 
 
-def export_train_step(preset: str, tasks: int, dropout: str) -> tuple[str, int]:
-    """Lower the step that `fit` runs; its FLOPs by definition come with it."""
+def make_train_step(preset: str, tasks: int, dropout: str) -> Step:
+    """The step that `fit` runs."""
     names = tuple(f"task{number}" for number in range(tasks or 1))
     method = BottleneckConfig(reduction_factor=32) if tasks else None
     model = TaskModel(load_backbone(preset), names, method, train_layer_norms=True)
     optimizer = OPTIMIZERS["adamw"](1e-4, model.is_bank, clip_norm=1.0, is_compiled=True)
     optimizer.build(model.trainable_variables)
     make_dropout_stateless(model, 0, optimizer.iterations, dropout)
-    lengths = {"": [], "S": [INPUT_LENGTH], "T": [TARGET_LENGTH]}
-    specs = [
-        tf.TensorSpec([ROWS, *lengths[key.length]], tf.as_dtype(key.dtype)) for key in BATCH_KEYS
-    ]
-
-    def step(*values: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        keys = [key.name for key in BATCH_KEYS]
-        return train_step(model, optimizer, dict(zip(keys, values, strict=True)))
-
     shape, adapters = describe_model(model), describe_adapters(model)
-    flops = train_flops(shape, ROWS, INPUT_LENGTH, TARGET_LENGTH, adapters)
-    return export_stablehlo(step, specs), flops
+    S, T = INPUT_LENGTH, TARGET_LENGTH
+    return Step(
+        "train step",
+        lambda batch: train_step(model, optimizer, batch),
+        BATCH_KEYS,
+        S,
+        T,
+        lambda rows: train_flops(shape, rows, S, T, adapters),
+    )
 
 
 def main() -> None:
@@ -83,17 +78,18 @@ def main() -> None:
     for name, (preset, tasks) in WORKLOADS.items():
         if options.only not in name:
             continue
-        text, flops = export_train_step(preset, tasks, options.dropout)
+        step = make_train_step(preset, tasks, options.dropout)
+        text, flops = step.export(ROWS, replicas=1), step.count_flops(ROWS)
         begun = time.monotonic()
         result = compile_step(text, topology, python, report=lambda line: None, name=name)
-        step, memory = result.step, result.memory
-        if step is None or memory is None:
+        program, memory = result.step, result.memory
+        if program is None or memory is None:
             print(f"| {name} | {result.refusal or 'does not fit'} |", flush=True)
             continue
-        serial = f"{len(step.loops)}, {len(step.sorts)}, {len(step.scatters)}"
+        serial = f"{len(program.loops)}, {len(program.sorts)}, {len(program.scatters)}"
         print(
-            f"| {name} | {step.cycles / topology.device.clock * 1e3:.2f} "
-            f"| {step.hbm_bytes / 1e9:.2f} | {memory.temp / 2**30:.2f} | {step.kernels:,} "
+            f"| {name} | {program.cycles / topology.device.clock * 1e3:.2f} "
+            f"| {program.hbm_bytes / 1e9:.2f} | {memory.temp / 2**30:.2f} | {program.kernels:,} "
             f"| {serial} | {result.flops / 1e9:.0f} ({result.flops / flops:.2f}) "
             f"| {time.monotonic() - begun:.0f} |",
             flush=True,

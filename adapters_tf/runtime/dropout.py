@@ -62,7 +62,7 @@ def shared_mask(shape: Shape, rate: float, key: tf.Tensor, counter: tf.Tensor) -
     """
     if len(shape) > 2:
         shape = [*shape[:-2], 1, shape[-1]]
-    return _draw_kept(shape, rate, key, counter)
+    return word_mask(shape, rate, key, counter)
 
 
 def word_mask(shape: Shape, rate: float, key: tf.Tensor, counter: tf.Tensor) -> tf.Tensor:
@@ -77,7 +77,10 @@ def word_mask(shape: Shape, rate: float, key: tf.Tensor, counter: tf.Tensor) -> 
     Returns:
         float32, of the shape, 1 where units stay and 0 where they fall.
     """
-    return _draw_kept(shape, rate, key, counter)
+    words = _draw_words(shape, key, counter, _DEVICES_OWN)
+    uniform = tf.cast(words, tf.float32) / 2**32 + 0.5
+    # Not a comparison: truth values would be packed into bits, at more than the price of the draw.
+    return tf.minimum(tf.floor(uniform + (1 - rate)), 1.0)
 
 
 def packed_mask(shape: Shape, rate: float, key: tf.Tensor, counter: tf.Tensor) -> tf.Tensor:
@@ -151,13 +154,6 @@ def _draw_words(shape: Shape, key: tf.Tensor, counter: tf.Tensor, algorithm: int
         alg=algorithm,
         dtype=tf.int32,
     )
-
-
-def _draw_kept(shape: Shape, rate: float, key: tf.Tensor, counter: tf.Tensor) -> tf.Tensor:
-    words = _draw_words(shape, key, counter, _DEVICES_OWN)
-    uniform = tf.cast(words, tf.float32) / 2**32 + 0.5
-    # Not a comparison: truth values would be packed into bits, at more than the price of the draw.
-    return tf.minimum(tf.floor(uniform + (1 - rate)), 1.0)
 
 
 class StepDropoutGenerator:

@@ -51,11 +51,7 @@ class TaskwiseOptimizer(KeepsGradients, tf_keras.optimizers.Optimizer):
         clip_norm: float | None = None,
         is_compiled: bool = False,
     ):
-        super().__init__(
-            name=type(self).__name__,
-            weight_decay=None,
-            jit_compile=False,
-        )
+        super().__init__(name=type(self).__name__, weight_decay=None, jit_compile=False)
         set_learning_rate(self, learning_rate)
         self.is_bank, self.is_compiled = is_bank, is_compiled
         self.weight_decay_rate, self.clip_norm = weight_decay, clip_norm
