@@ -17,6 +17,7 @@ from adapters_tf import (
     set_precision,
 )
 from adapters_tf.interop import describe_formats, export_formats
+from adapters_tf.model.checkpointing import checkpoint_blocks
 from adapters_tf.runs.settings import ResolvedRun
 from adapters_tf.runs.sources import keep_sources
 from adapters_tf.runtime.strategy import check_xla
@@ -234,7 +235,9 @@ def make_model(
         check_start(model.backbone.config.decoder_start_token_id, settings.model.backbone)
         is_compiled = training.jit_compile or isinstance(strategy, tf.distribute.TPUStrategy)
         optimizer = make_optimizer(settings, model, is_compiled)
-        fit_model = FitModel(model)
+        if training.gradient_checkpointing:
+            checkpoint_blocks(model, is_compiled=is_compiled)
+        fit_model = FitModel(model, training.loss_chunk)
         fit_model.compile(
             optimizer,
             jit_compile=training.jit_compile,

@@ -133,6 +133,10 @@ class TrainingConfig:
         jit_compile: Compile the step with XLA (a TPU always does).
         steps_per_execution: Steps between returns to Python.
         deterministic: Same inputs, same bits; resuming is then exact to the last one.
+        gradient_checkpointing: Keep what goes into each of T5's blocks for the backward pass, and
+            compute what is inside again: less memory, a third more time.
+        loss_chunk: Target positions whose scores over the vocabulary are held at once; 0 for all.
+            It saves memory with long targets.
     """
 
     steps: int = 1000
@@ -146,6 +150,8 @@ class TrainingConfig:
     jit_compile: bool = False
     steps_per_execution: int = 1
     deterministic: bool = True
+    gradient_checkpointing: bool = False
+    loss_chunk: int = 0
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import tensorflow as tf
 from tensorflow.python.distribute import tpu_values
 
 from adapters_tf import BottleneckConfig, TaskModel, load_backbone, make_dropout_stateless
+from adapters_tf.model.checkpointing import checkpoint_blocks
 from eval.decoding.argmax import ArgmaxModel
 from eval.decoding.greedy import GreedyModel
 from eval.decoding.predictor import TokenPredictor
@@ -32,7 +33,7 @@ def strategy():
     return make_tpu_strategy(4)
 
 
-def make_model(strategy, routing="batch", method="adamw", **compiling):
+def make_model(strategy, routing="batch", method="adamw", is_lean=False, **compiling):
     """A model, its optimizer, and what `fit` is called on, as `trainer.fit.make_model` does."""
     with strategy.scope():
         backbone = load_backbone(
@@ -44,7 +45,9 @@ def make_model(strategy, routing="batch", method="adamw", **compiling):
         )
         optimizer = OPTIMIZERS[method](1e-2, model.is_bank, clip_norm=1.0, is_compiled=True)
         optimizer.build(model.trainable_variables)
-        fit_model = FitModel(model)
+        if is_lean:
+            checkpoint_blocks(model, is_compiled=True)
+        fit_model = FitModel(model, loss_chunk=4 if is_lean else 0)
         fit_model.compile(optimizer, **compiling)
     make_dropout_stateless(model, 0, optimizer.iterations)
     return model, optimizer, fit_model
@@ -92,6 +95,13 @@ def test_it_is_with_several_steps_per_execution_or_jit_compile(strategy, uneven_
     # The loop is the host's: it fetches a batch for each replica, and starts the step.
     assert counts["While"] == (1 if "steps_per_execution" in compiling else 0)
     assert counts["IteratorGetNext"] == 4
+
+
+def test_blocks_that_are_computed_twice_and_a_loss_in_chunks_are_traced(strategy, uneven_batch):
+    *_, fit_model = make_model(strategy, is_lean=True)
+    counts = count_operations(trace_training(strategy, fit_model, uneven_batch()))
+    assert counts["TPUReplicateMetadata"] == 1
+    assert counts["XlaOptimizationBarrier"] == 2  # blocks
 
 
 def test_one_core_is_traced_too(uneven_batch):

@@ -28,6 +28,7 @@ class Validator:
         batch_size: Examples per global batch.
         input_length: Static length of inputs, in tokens.
         target_length: Static length of targets, in tokens.
+        loss_chunk: Target positions whose scores over the vocabulary are held at once; 0 for all.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class Validator:
         batch_size: int,
         input_length: int,
         target_length: int,
+        loss_chunk: int = 0,
     ):
         self.model, self.tables = model, tables
         self.evaluator, self.strategy = evaluator, strategy
@@ -49,7 +51,7 @@ class Validator:
         # TPUStrategy makes a tensor of each argument, which a model is not, and names a scope after
         # the outer function, which a lambda's name cannot be.
         def step(batch: Mapping[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
-            return validation_step(model, batch)
+            return validation_step(model, batch, loss_chunk)
 
         def step_all(batch: Mapping[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
             return strategy.run(step, args=(batch,))
@@ -131,6 +133,7 @@ def make_validator(
         batch_size=data.batch_size,
         input_length=input_length,
         target_length=target_length,
+        loss_chunk=settings.training.loss_chunk,
     )
 
 

@@ -165,7 +165,7 @@ def make_eval_steps(
     steps = [
         Step(
             "scoring step",
-            lambda batch: validation_step(model, batch),
+            lambda batch: validation_step(model, batch, settings.training.loss_chunk),
             BATCH_KEYS,
             S,
             T,

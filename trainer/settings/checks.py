@@ -39,6 +39,8 @@ MAY_CHANGE = (
     "training.keep_checkpoints",
     "training.validate_every",
     "training.validation_examples",
+    "training.gradient_checkpointing",
+    "training.loss_chunk",
 )
 
 
@@ -88,6 +90,7 @@ def check_config(config: RunConfig) -> None:
         "optimizer.clip_norm": config.optimizer.clip_norm,
         "training.validate_every": config.training.validate_every,
         "training.validation_examples": config.training.validation_examples,
+        "training.loss_chunk": config.training.loss_chunk,
         "seed": config.seed,
     }
     for name, number in not_negative.items():
