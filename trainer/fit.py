@@ -33,6 +33,7 @@ from trainer.callbacks.figures import FiguresCallback
 from trainer.callbacks.step_callback import Span
 from trainer.callbacks.validation import ValidationCallback
 from trainer.callbacks.validator import Validator, make_validator
+from trainer.losses.tokens import TokenLoss
 from trainer.optimizers.learning_rate import WarmupSchedule
 from trainer.optimizers.registry import OPTIMIZERS
 from trainer.optimizers.taskwise import TaskwiseOptimizer
@@ -237,7 +238,10 @@ def make_model(
         optimizer = make_optimizer(settings, model, is_compiled)
         if training.gradient_checkpointing:
             checkpoint_blocks(model, is_compiled=is_compiled)
-        fit_model = FitModel(model, training.loss_chunk)
+        fit_model = FitModel(
+            model,
+            TokenLoss(training.label_smoothing, training.z_loss, training.loss_chunk),
+        )
         fit_model.compile(
             optimizer,
             jit_compile=training.jit_compile,

@@ -133,6 +133,8 @@ class TrainingConfig:
         jit_compile: Compile the step with XLA (a TPU always does).
         steps_per_execution: Steps between returns to Python.
         deterministic: Same inputs, same bits; resuming is then exact to the last one.
+        label_smoothing: The share of a target's probability that all words have in equal parts.
+        z_loss: How much the squared logarithm of softmax's normaliser costs; T5X uses 1e-4.
         gradient_checkpointing: Keep what goes into each of T5's blocks for the backward pass, and
             compute what is inside again: less memory, a third more time.
         loss_chunk: Target positions whose scores over the vocabulary are held at once; 0 for all.
@@ -150,6 +152,8 @@ class TrainingConfig:
     jit_compile: bool = False
     steps_per_execution: int = 1
     deterministic: bool = True
+    label_smoothing: float = 0.0
+    z_loss: float = 0.0
     gradient_checkpointing: bool = False
     loss_chunk: int = 0
 

@@ -18,6 +18,7 @@ from prep import UsageError
 from tests.tpu_strategy import count_operations, make_tpu_strategy
 from trainer.batches.distribution import check_hosts
 from trainer.callbacks.validator import Validator
+from trainer.losses.tokens import TokenLoss
 from trainer.optimizers.registry import OPTIMIZERS
 from trainer.run.checkpoints import RunCheckpoints
 from trainer.steps.fit_model import FitModel
@@ -47,7 +48,7 @@ def make_model(strategy, routing="batch", method="adamw", is_lean=False, **compi
         optimizer.build(model.trainable_variables)
         if is_lean:
             checkpoint_blocks(model, is_compiled=True)
-        fit_model = FitModel(model, loss_chunk=4 if is_lean else 0)
+        fit_model = FitModel(model, TokenLoss(chunk=4 if is_lean else 0))
         fit_model.compile(optimizer, **compiling)
     make_dropout_stateless(model, 0, optimizer.iterations)
     return model, optimizer, fit_model

@@ -72,6 +72,8 @@ class TaskwiseOptimizer(KeepsGradients, tf_keras.optimizers.Optimizer):
             # [K] for a bank; 1 row for a shared variable, so that both broadcast alike.
             slots["steps"] = self._add_slot(variable, "steps", shape[:1] if is_bank else ())
             self._slots.append(slots)
+            if is_bank:
+                self._last_bank = slots
 
     def _add_slot(self, variable: tf.Variable, name: str, shape: tuple[int, ...]) -> tf.Variable:
         return self.add_variable_from_reference(
@@ -122,8 +124,11 @@ class TaskwiseOptimizer(KeepsGradients, tf_keras.optimizers.Optimizer):
             self._update_present_rows(gradient, variable, slots, rate)
         elif isinstance(gradient, tf.IndexedSlices):
             row = gradient.indices[0]
-            value, *rest = self._read_rows([variable, *slots.values()], row)
-            read = dict(zip(slots, rest, strict=True))
+            # Every bank has as many steps of a task as any other. The last one's are written after
+            # all have been read, so a compiler may read them once.
+            read_from = {**slots, "steps": self._last_bank["steps"]} if is_for_tpu() else slots
+            value, *rest = self._read_rows([variable, *read_from.values()], row)
+            read = dict(zip(read_from, rest, strict=True))
             new_value, new_slots = self._step(gradient.values[0], value, read, rate)
             _write_row(variable, row, new_value)
             for name, slot in slots.items():

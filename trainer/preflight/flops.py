@@ -61,12 +61,28 @@ def forward_flops(shape: T5Shape, B: int, S: int, T: int) -> int:
     """
     projection = 2 * shape.width * shape.inner  # of a position: of queries, keys, values or out
     feed_forward = 2 * shape.width * shape.hidden * (3 if shape.is_gated else 2)
-    encoder = S * (4 * projection + feed_forward + 4 * S * shape.inner)
-    itself = T * (4 * projection + 4 * T * shape.inner)
-    across = 2 * T * projection + 2 * S * projection + 4 * T * S * shape.inner
-    decoder = itself + across + T * feed_forward
+    encoder = S * (4 * projection + feed_forward)
+    decoder = T * (6 * projection + feed_forward) + 2 * S * projection
     logits = 2 * T * shape.width * shape.vocabulary
-    return B * (shape.encoder_layers * encoder + shape.decoder_layers * decoder + logits)
+    by_weights = shape.encoder_layers * encoder + shape.decoder_layers * decoder + logits
+    return B * by_weights + attention_flops(shape, B, S, T)
+
+
+def attention_flops(shape: T5Shape, B: int, S: int, T: int) -> int:
+    """Count the part of `forward_flops` without weights: queries by keys, and weights by values.
+
+    Args:
+        shape: Of the model.
+        B: Rows.
+        S: Input positions of a row.
+        T: Target positions of a row.
+
+    Returns:
+        Floating-point operations.
+    """
+    encoder = shape.encoder_layers * S * S
+    decoder = shape.decoder_layers * T * (T + S)
+    return B * 2 * 2 * shape.inner * (encoder + decoder)
 
 
 def train_flops(
@@ -83,9 +99,10 @@ def train_flops(
 
     Returns:
         Floating-point operations: forward once, backward by the inputs once, and once by whatever
-        weights train.
+        weights train. Both factors of an attention's products are inputs.
     """
     forward = forward_flops(shape, B, S, T)
     if adapters is None:
         return 3 * forward
-    return 2 * forward + 3 * 2 * B * (S * adapters.encoder + T * adapters.decoder)
+    of_adapters = 3 * 2 * B * (S * adapters.encoder + T * adapters.decoder)
+    return 2 * forward + attention_flops(shape, B, S, T) + of_adapters

@@ -90,12 +90,18 @@ def check_config(config: RunConfig) -> None:
         "optimizer.clip_norm": config.optimizer.clip_norm,
         "training.validate_every": config.training.validate_every,
         "training.validation_examples": config.training.validation_examples,
+        "training.label_smoothing": config.training.label_smoothing,
+        "training.z_loss": config.training.z_loss,
         "training.loss_chunk": config.training.loss_chunk,
         "seed": config.seed,
     }
     for name, number in not_negative.items():
         if number < 0:
             raise UsageError(f"{name} must be 0 or more, got {number}")
+    if config.training.label_smoothing >= 1:
+        raise UsageError(
+            f"training.label_smoothing must be below 1, got {config.training.label_smoothing}"
+        )
 
 
 def _check_choice(name: str, value: str, valid: Iterable[str]) -> None:

@@ -10,6 +10,7 @@ import tensorflow as tf
 import tf_keras
 
 from adapters_tf import TaskModel
+from trainer.losses.tokens import PLAIN, TokenLoss
 from trainer.steps.step import Batch, train_step
 
 
@@ -57,17 +58,17 @@ class FitModel(tf_keras.Model):
 
     Args:
         task_model: The model that is trained.
-        loss_chunk: Target positions whose scores over the vocabulary are held at once; 0 for all.
+        loss: What is minimised.
     """
 
-    def __init__(self, task_model: TaskModel, loss_chunk: int = 0):
+    def __init__(self, task_model: TaskModel, loss: TokenLoss = PLAIN):
         super().__init__(name="fit_model")
-        self.task_model, self.loss_chunk = task_model, loss_chunk
+        self.task_model, self.token_loss = task_model, loss
         self.task_losses = TaskLosses(len(task_model.task_names))
 
     def train_step(self, batch: Batch) -> dict[str, tf.Tensor]:
         """Take one optimizer step; Keras calls it in replica context."""
-        loss_K, tokens_K = train_step(self.task_model, self.optimizer, batch, self.loss_chunk)
+        loss_K, tokens_K = train_step(self.task_model, self.optimizer, batch, self.token_loss)
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         self.task_losses.update_state(loss_K / replicas, tokens_K / replicas)
         return {"loss": tf.math.divide_no_nan(tf.reduce_sum(loss_K), tf.reduce_sum(tokens_K))}

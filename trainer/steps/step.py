@@ -15,13 +15,13 @@ import tf_keras
 from adapters_tf import TaskModel
 from adapters_tf.model.forward import word_table
 from trainer.gradients.replicas import sum_mixed_over_replicas, sum_over_replicas
-from trainer.losses.tokens import sum_token_losses
+from trainer.losses.tokens import PLAIN, TokenLoss, sum_token_losses
 
 Batch = Mapping[str, tf.Tensor]
 
 
 def sum_losses(
-    model: TaskModel, batch: Batch, *, training: bool, loss_chunk: int = 0
+    model: TaskModel, batch: Batch, *, training: bool, loss: TokenLoss = PLAIN
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Sum the cross-entropy over the weighted target tokens.
 
@@ -29,7 +29,7 @@ def sum_losses(
         model: With the tasks of the batch.
         batch: The batch keys.
         training: Whether dropout is on.
-        loss_chunk: Target positions whose scores are held at once; 0 for all.
+        loss: What is minimised.
 
     Returns:
         The sum in nats, float32, which has a gradient, and the sum of each row, float32 [B], which
@@ -40,25 +40,23 @@ def sum_losses(
         *word_table(model.backbone, states_BTD),
         batch["decoder_target_tokens"],
         batch["decoder_loss_weights"],
-        loss_chunk,
+        loss,
     )
     return total, tf.reduce_sum(losses_BT, 1)
 
 
-def validation_step(
-    model: TaskModel, batch: Batch, loss_chunk: int = 0
-) -> tuple[tf.Tensor, tf.Tensor]:
-    """Sum one replica's loss without dropout.
+def validation_step(model: TaskModel, batch: Batch, chunk: int = 0) -> tuple[tf.Tensor, tf.Tensor]:
+    """Sum one replica's cross-entropy, without dropout, smoothing or z-loss.
 
     Args:
         model: With the tasks of the batch.
         batch: The batch keys.
-        loss_chunk: Target positions whose scores are held at once; 0 for all.
+        chunk: Target positions whose scores are held at once; 0 for all.
 
     Returns:
         The summed loss in nats and the summed weight in tokens, of this replica.
     """
-    total, _ = sum_losses(model, batch, training=False, loss_chunk=loss_chunk)
+    total, _ = sum_losses(model, batch, training=False, loss=TokenLoss(chunk=chunk))
     return total, tf.reduce_sum(batch["decoder_loss_weights"])
 
 
@@ -66,7 +64,7 @@ def train_step(
     model: TaskModel,
     optimizer: tf_keras.optimizers.Optimizer,
     batch: Batch,
-    loss_chunk: int = 0,
+    loss: TokenLoss = PLAIN,
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Take one optimizer step on a global batch: summed token loss over the global token count.
 
@@ -77,7 +75,7 @@ def train_step(
         optimizer: One of `trainer.optimizers`.
         batch: The batch keys; `task` is equal in every example of every replica, unless the model
             routes by example.
-        loss_chunk: Target positions whose scores over the vocabulary are held at once; 0 for all.
+        loss: What is minimised.
 
     Returns:
         The global batch's summed loss in nats and its summed weight in tokens, float32 [K], per
@@ -91,7 +89,7 @@ def train_step(
     # Only what trains is watched: no gradient of a frozen variable is ever computed.
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(variables)
-        total, loss_B = sum_losses(model, batch, training=True, loss_chunk=loss_chunk)
+        total, loss_B = sum_losses(model, batch, training=True, loss=loss)
         objective = total / tf.maximum(tf.reduce_sum(tokens_K), 1.0)
         # What an adapter method adds by itself, a fusion's regularisation for one; every replica
         # computes it, and gradients are summed.

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from adapters_tf.model.forward import WordTable
 from adapters_tf.runtime.target import compiling_for_tpu
-from trainer.losses.tokens import cross_entropy, sum_token_losses
+from trainer.losses.tokens import TokenLoss, cross_entropy, sum_token_losses
 from trainer.steps.step import sum_losses
 
 B, T, D, V = 2, 5, 4, 11
@@ -29,6 +29,24 @@ def test_losses_and_slopes_are_tensorflows(device, monkeypatch):
         losses, slopes = cross_entropy(logits, targets)
     np.testing.assert_allclose(losses, expected, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(slopes, right, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("settings", [(0.1, 0.0), (0.0, 0.01), (0.2, 0.5)])
+def test_smoothing_and_z_loss_are_their_definition(settings):
+    """In float64, with the tape's gradients."""
+    s, z = settings
+    logits = 3 * tf.random.stateless_normal([2, 3, 11], [0, 1])
+    targets = tf.constant([[1, 10, 0], [4, 4, 9]])
+    wide = tf.cast(logits, tf.float64)
+    with tf.GradientTape() as tape:
+        tape.watch(wide)
+        wanted = (1 - s) * tf.one_hot(targets, 11, dtype=tf.float64) + s / 11
+        expected = -tf.reduce_sum(wanted * tf.nn.log_softmax(wide), -1)
+        expected += z * tf.square(tf.reduce_logsumexp(wide, -1))
+    right = tape.gradient(expected, wide)
+    losses, slopes = cross_entropy(logits, targets, TokenLoss(s, z))
+    np.testing.assert_allclose(losses, expected, rtol=1e-5)
+    np.testing.assert_allclose(slopes, right, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("for_tpu", [False, True])
@@ -52,7 +70,9 @@ def test_sums_and_gradients_are_those_of_the_tape(has_row_per_word, chunk, for_t
         with tf.GradientTape() as tape:
             tape.watch([states, values])
             table = WordTable(values, has_row_per_word)
-            total, losses = sum_token_losses(states, table, targets, weights, chunk)
+            total, losses = sum_token_losses(
+                states, table, targets, weights, TokenLoss(chunk=chunk)
+            )
             objective = 0.3 * total
         np.testing.assert_allclose(total, tf.reduce_sum(losses), rtol=1e-6)
         return [losses, *tape.gradient(objective, (states, values))]
@@ -70,13 +90,13 @@ def test_in_chunks_the_scores_of_all_positions_exist_nowhere(make_model, uneven_
     rows, targets = batch["decoder_target_tokens"].shape
     words = model.backbone.config.vocab_size
 
-    def most_positions(loss_chunk):
+    def most_positions(chunk):
         """Of any tensor that has a number for every word."""
 
         @tf.function
         def compute():
             with tf.GradientTape() as tape:
-                total, _ = sum_losses(model, batch, training=True, loss_chunk=loss_chunk)
+                total, _ = sum_losses(model, batch, training=True, loss=TokenLoss(chunk=chunk))
             return tape.gradient(total, model.trainable_variables)
 
         shapes = [
