@@ -34,6 +34,7 @@ from trainer.callbacks.step_callback import Span
 from trainer.callbacks.validation import ValidationCallback
 from trainer.callbacks.validator import Validator, make_validator
 from trainer.losses.tokens import TokenLoss
+from trainer.optimizers.groups import rate_by_variable
 from trainer.optimizers.learning_rate import WarmupSchedule
 from trainer.optimizers.registry import OPTIMIZERS
 from trainer.optimizers.taskwise import TaskwiseOptimizer
@@ -265,13 +266,20 @@ def make_optimizer(settings: ResolvedRun, model: TaskModel, is_compiled: bool) -
     """
     chosen = settings.optimizer
     rate = WarmupSchedule(
-        chosen.learning_rate, chosen.warmup_steps, settings.training.steps, chosen.schedule
+        chosen.learning_rate,
+        chosen.warmup_steps,
+        settings.training.steps,
+        chosen.schedule,
+        end=chosen.end_rate,
+        power=chosen.power,
+        cycles=chosen.cycles,
     )
     optimizer = OPTIMIZERS[chosen.name](
         rate,
         model.is_bank,
         weight_decay=chosen.weight_decay,
         clip_norm=chosen.clip_norm or None,
+        rate_of=rate_by_variable(model, chosen.rates),
         is_compiled=is_compiled,
     )
     optimizer.build(model.trainable_variables)

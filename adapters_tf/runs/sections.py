@@ -99,10 +99,16 @@ class OptimizerConfig:
     """The optimizer and its learning rate.
 
     Attributes:
-        name: `adamw` or `adafactor`.
+        name: `adamw`, `adafactor` or `lion`.
         learning_rate: At its peak.
         warmup_steps: Of linear rise.
-        schedule: What follows the warm-up: constant, linear, cosine or inverse_square_root.
+        schedule: What follows the warm-up: constant, linear, cosine, cosine_with_restarts,
+            polynomial or inverse_square_root.
+        end_rate: What linear, cosine, cosine_with_restarts and polynomial fall to.
+        power: Of polynomial; 1 is linear.
+        cycles: Of cosine_with_restarts, how many times it falls.
+        rates: By group of variables, what the learning rate is multiplied with: `bank`, the
+            tasks' own rows; `norms`, T5's layer norms; `shared`, all else. 1 where not named.
         weight_decay: Decoupled; matrices only.
         clip_norm: The largest global norm of the gradients; 0 for no clipping.
     """
@@ -111,6 +117,10 @@ class OptimizerConfig:
     learning_rate: float = 3e-4
     warmup_steps: int = 0
     schedule: str = "linear"
+    end_rate: float = 0.0
+    power: float = 1.0
+    cycles: int = 1
+    rates: dict[str, float] = field(default_factory=dict)
     weight_decay: float = 0.0
     clip_norm: float = 1.0
 

@@ -23,9 +23,11 @@ from adapters_tf.runtime.target import is_for_tpu
 
 @dataclass(frozen=True)
 class TokenLoss:
-    """What is minimised at every target token: with smoothing s, V words and scores x,
+    """What is minimised at every target token.
 
-        log Z - (1 - s) x_target - s mean(x) + z (log Z)²,  Z = Σ e^x
+    With the scores x of all words, and Z = Σ e^x, it is
+
+        log Z - (1 - s) x_target - s mean(x) + z (log Z)²
 
     Attributes:
         label_smoothing: s, the share of a target's probability that all words have in equal parts

@@ -38,6 +38,7 @@ class TaskwiseOptimizer(KeepsGradients, tf_keras.optimizers.Optimizer):
         is_bank: Tells which variables have one row per task.
         weight_decay: Decoupled, times the learning rate; matrices only.
         clip_norm: The largest global norm of the gradients; None for no clipping.
+        rate_of: Tells what a variable's learning rate is multiplied with; None for 1.
         is_compiled: Whether steps are compiled with XLA; without it the result is the same, but a
             compiled step would copy every bank.
     """
@@ -49,12 +50,14 @@ class TaskwiseOptimizer(KeepsGradients, tf_keras.optimizers.Optimizer):
         *,
         weight_decay: float = 0.0,
         clip_norm: float | None = None,
+        rate_of: Callable[[tf.Variable], float] | None = None,
         is_compiled: bool = False,
     ):
         super().__init__(name=type(self).__name__, weight_decay=None, jit_compile=False)
         set_learning_rate(self, learning_rate)
         self.is_bank, self.is_compiled = is_bank, is_compiled
         self.weight_decay_rate, self.clip_norm = weight_decay, clip_norm
+        self.rate_of = rate_of or (lambda variable: 1.0)
 
     def build(self, var_list: Sequence[tf.Variable]) -> None:
         """Create the slots and step counts of the given variables."""
@@ -62,6 +65,8 @@ class TaskwiseOptimizer(KeepsGradients, tf_keras.optimizers.Optimizer):
         if hasattr(self, "_slots"):
             return
         self._slots: list[dict[str, tf.Variable]] = []
+        # Looked up here: a step is given a replica's copy of a variable.
+        self._rates = [self.rate_of(variable) for variable in var_list]
         for variable in var_list:
             is_bank = self.is_bank(variable)
             shape = tuple(variable.shape)
@@ -118,8 +123,9 @@ class TaskwiseOptimizer(KeepsGradients, tf_keras.optimizers.Optimizer):
 
     def update_step(self, gradient: tf.Tensor | tf.IndexedSlices, variable: tf.Variable) -> None:
         """Apply one variable's gradient."""
-        slots = self._slots[slot_number(self, variable)]
-        rate = tf.cast(self.learning_rate, tf.float32)
+        number = slot_number(self, variable)
+        slots = self._slots[number]
+        rate = tf.cast(self.learning_rate, tf.float32) * self._rates[number]
         if isinstance(gradient, tf.IndexedSlices) and gradient.indices.shape[0] != 1:
             self._update_present_rows(gradient, variable, slots, rate)
         elif isinstance(gradient, tf.IndexedSlices):

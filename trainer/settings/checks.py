@@ -18,6 +18,7 @@ from eval.metrics.registry import check_metrics
 from prep import Manifest, UsageError, nearest
 from prep.dataset.batches import DECODER_START_ID
 from prep.dataset.manifest import MANIFEST_FILE
+from trainer.optimizers.groups import GROUPS
 from trainer.optimizers.learning_rate import OPEN_ENDED, SCHEDULES
 from trainer.optimizers.registry import OPTIMIZERS
 from trainer.settings.config import DataConfig, RunConfig
@@ -65,6 +66,8 @@ def check_config(config: RunConfig) -> None:
         )
     _check_choice("optimizer.name", config.optimizer.name, OPTIMIZERS)
     _check_choice("optimizer.schedule", config.optimizer.schedule, SCHEDULES)
+    for group in config.optimizer.rates:
+        _check_choice("optimizer.rates", group, GROUPS)
     _check_choice("model.dropout", config.model.dropout, DROPOUTS)
     positive = {
         "training.steps": config.training.steps,
@@ -75,6 +78,8 @@ def check_config(config: RunConfig) -> None:
         "data.batch_size": config.data.batch_size,
         "data.temperature": config.data.temperature,
         "optimizer.learning_rate": config.optimizer.learning_rate,
+        "optimizer.power": config.optimizer.power,
+        "optimizer.cycles": config.optimizer.cycles,
     }
     for name, number in positive.items():
         if not number > 0:
@@ -86,6 +91,8 @@ def check_config(config: RunConfig) -> None:
         "data.input_length": config.data.input_length,
         "data.target_length": config.data.target_length,
         "optimizer.warmup_steps": config.optimizer.warmup_steps,
+        "optimizer.end_rate": config.optimizer.end_rate,
+        **{f"optimizer.rates.{name}": rate for name, rate in config.optimizer.rates.items()},
         "optimizer.weight_decay": config.optimizer.weight_decay,
         "optimizer.clip_norm": config.optimizer.clip_norm,
         "training.validate_every": config.training.validate_every,
