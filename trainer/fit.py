@@ -25,7 +25,7 @@ from adapters_tf.task_adapters.starting import start_tasks
 from eval.decoding.replicas import check_batch_size
 from prep import Manifest, load_manifest, read_split
 from prep.dataset.mixing import batch_probabilities, task_probabilities
-from trainer.batches.distribution import check_hosts, distribute
+from trainer.batches.distribution import check_hosts, count_steps, distribute
 from trainer.batches.mixture_batches import MixtureBatches
 from trainer.batches.schedule import task_schedule
 from trainer.callbacks.checkpoints import CheckpointCallback
@@ -48,6 +48,7 @@ from trainer.settings.checks import check_config, check_run, check_start, check_
 from trainer.settings.config import RunConfig
 from trainer.settings.inputs import with_fingerprints
 from trainer.settings.resolving import resolve
+from trainer.settings.shapes import task_shapes
 from trainer.steps.fit_model import FitModel
 
 Report = Callable[[str], None]
@@ -136,8 +137,11 @@ def train_owned(
     report_unused(settings, manifest, report)
     callbacks = make_callbacks(settings, checkpoints, validator, log, report, first)
     if first < last:
+        sources = distribute(batches, strategy, first)
+        if len(sources) > 1:
+            fit_model.feed(sources, (batches.shape(number) for number in range(first, last)))
         fit_model.fit(
-            distribute(batches, strategy, first),
+            count_steps(strategy) if len(sources) > 1 else sources.popitem()[1],
             steps_per_epoch=last - first,
             callbacks=callbacks,
             verbose=0,
@@ -207,6 +211,7 @@ def make_batches(settings: ResolvedRun, manifest: Manifest) -> MixtureBatches:
         input_length=data.input_length,
         target_length=data.target_length,
         seed=seed,
+        shapes=task_shapes(settings, manifest),
         draws=draws,
     )
 

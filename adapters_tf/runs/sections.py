@@ -76,6 +76,9 @@ class DataConfig:
         input_length: Static length of inputs in tokens; 0 takes the longest input there is, rounded
             up to a multiple of 8, or the length of packed rows.
         target_length: Static length of targets in tokens; 0 takes the longest likewise.
+        lengths: `one`: all batches have these lengths; `per_task`: each task has the smallest of a
+            few shapes that holds its examples, and a program is compiled for each shape.
+        shapes: With `per_task`, how many shapes there may be; they are chosen to pad little.
         temperature: Of the mixture: p proportional to min(size, cap)^(1 / temperature).
         cap: The largest size a task counts with, in examples; 0 for no cap.
         train_split: What is trained on.
@@ -87,6 +90,8 @@ class DataConfig:
     batch_size: int = 32
     input_length: int = 0
     target_length: int = 0
+    lengths: str = "one"
+    shapes: int = 4
     temperature: float = 1.0
     cap: int = 0
     train_split: str = "train"

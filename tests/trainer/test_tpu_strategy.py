@@ -160,9 +160,9 @@ def test_losses_are_added_up_by_the_replicas_and_read_on_the_host(strategy, made
 
 def test_a_validation_step_is_traced(strategy, made, uneven_batch):
     model, *_ = made
-    validator = Validator(model, {}, None, strategy, batch_size=8, **LENGTHS)
+    validator = Validator(model, {}, {}, strategy, batch_size=8, shapes={"a": (9, 6)})
     shares = share_out(strategy, uneven_batch())
-    loss, tokens = validator._step.get_concrete_function(shares).structured_outputs
+    loss, tokens = validator._steps[(9, 6)].get_concrete_function(shares).structured_outputs
     assert len(loss.values) == len(tokens.values) == 4
     total = strategy.reduce(tf.distribute.ReduceOp.SUM, shares["decoder_loss_weights"], axis=None)
     assert total.shape == (2, 6)

@@ -24,6 +24,7 @@ from trainer.optimizers.registry import OPTIMIZERS
 from trainer.settings.config import DataConfig, RunConfig
 from trainer.settings.inputs import changed_inputs
 from trainer.settings.resolving import packed_lengths
+from trainer.settings.shapes import LENGTHS
 
 STEPS = "training.steps"
 _COLUMNS = 80
@@ -66,6 +67,7 @@ def check_config(config: RunConfig) -> None:
         )
     _check_choice("optimizer.name", config.optimizer.name, OPTIMIZERS)
     _check_choice("optimizer.schedule", config.optimizer.schedule, SCHEDULES)
+    _check_choice("data.lengths", config.data.lengths, LENGTHS)
     for group in config.optimizer.rates:
         _check_choice("optimizer.rates", group, GROUPS)
     _check_choice("model.dropout", config.model.dropout, DROPOUTS)
@@ -76,6 +78,7 @@ def check_config(config: RunConfig) -> None:
         "training.keep_checkpoints": config.training.keep_checkpoints,
         "training.steps_per_execution": config.training.steps_per_execution,
         "data.batch_size": config.data.batch_size,
+        "data.shapes": config.data.shapes,
         "data.temperature": config.data.temperature,
         "optimizer.learning_rate": config.optimizer.learning_rate,
         "optimizer.power": config.optimizer.power,
@@ -127,6 +130,7 @@ def check_run(settings: ResolvedRun, manifest: Manifest) -> None:
         UsageError: The first thing that is wrong; so for `ConfigurationError`, of adapters.
     """
     check_packed_lengths(settings, manifest)
+    check_shapes(settings, manifest)
     check_methods(settings, manifest)
     check_metrics(manifest.task(task) for task in settings.tasks)
     check_validation(settings, manifest)
@@ -155,6 +159,30 @@ def check_packed_lengths(settings: ResolvedRun, manifest: Manifest) -> None:
                 f"rows of {lengths[0]} input and {lengths[1]} target tokens; leave it out, or "
                 f"build the dataset with another {option}"
             )
+
+
+def check_shapes(settings: ResolvedRun, manifest: Manifest) -> None:
+    """Refuse lengths by task where a batch is not of one task, or not of one shape.
+
+    Args:
+        settings: Of the run.
+        manifest: Of the dataset.
+
+    Raises:
+        UsageError: Naming the other setting.
+    """
+    data = settings.data
+    if data.lengths == "one":
+        return
+    if data.routing == "example":
+        raise UsageError("data.lengths per_task: with data.routing example a batch mixes tasks")
+    if settings.training.steps_per_execution > 1:
+        raise UsageError(
+            "data.lengths per_task: training.steps_per_execution must be 1, as each step may have "
+            "another shape"
+        )
+    if packed_lengths(manifest, settings.tasks, data.train_split):
+        raise UsageError("data.lengths per_task: packed rows have one shape, and little padding")
 
 
 def check_methods(settings: ResolvedRun, manifest: Manifest) -> None:

@@ -5,6 +5,9 @@ Shape letters: K tasks.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
 import numpy as np
 import tensorflow as tf
 import tf_keras
@@ -12,6 +15,8 @@ import tf_keras
 from adapters_tf import TaskModel
 from trainer.losses.tokens import PLAIN, TokenLoss
 from trainer.steps.step import Batch, train_step
+
+Shape = tuple[int, int]
 
 
 class TaskLosses(tf_keras.metrics.Metric):
@@ -65,6 +70,42 @@ class FitModel(tf_keras.Model):
         super().__init__(name="fit_model")
         self.task_model, self.token_loss = task_model, loss
         self.task_losses = TaskLosses(len(task_model.task_names))
+        self._feed: Callable[[], Iterator[tuple[Shape, Any]]] | None = None
+
+    def feed(self, sources: Mapping[Shape, Iterable[Batch]], order: Iterable[Shape]) -> None:
+        """Take batches of several shapes, in place of those that `fit` is given.
+
+        Args:
+            sources: A distributed dataset for each shape.
+            order: The shape of each step.
+        """
+        iterators = {shape: iter(source) for shape, source in sources.items()}
+        self._feed = lambda: ((shape, iterators[shape]) for shape in order)
+
+    def make_train_function(self, force: bool = False) -> Callable[[Any], Any]:
+        """Make what `fit` calls for every step; Keras calls this.
+
+        Args:
+            force: Whether one that was made before is to be made anew.
+
+        Returns:
+            A function of an iterator. Of several shapes each has a program of its own: a program
+            for all would have no static shape.
+        """
+        if self._feed is None:
+            return super().make_train_function(force)
+        programs: dict[Shape, Callable[[Any], Any]] = {}
+        steps = self._feed()
+
+        def train(_: Any) -> Any:
+            shape, iterator = next(steps)
+            if shape not in programs:
+                programs[shape] = super(FitModel, self).make_train_function(force=True)
+                self.train_function = train
+            return programs[shape](iterator)
+
+        self.train_function = train
+        return train
 
     def train_step(self, batch: Batch) -> dict[str, tf.Tensor]:
         """Take one optimizer step; Keras calls it in replica context."""
