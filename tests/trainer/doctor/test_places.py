@@ -1,5 +1,7 @@
 """Folders that a run could not read or write."""
 
+import errno
+
 import pytest
 
 from tests.gcs_emulator.server import Emulator
@@ -86,14 +88,26 @@ def test_a_run_folder_that_cannot_be(tmp_path, where, what):
     assert finding.status == "fault" and what in finding.what and finding.mend
 
 
-def test_a_run_folder_without_the_right_to_write(tmp_path, monkeypatch):
-    monkeypatch.setattr("trainer.doctor.places.os.access", lambda *_: False)
+def test_a_run_folder_where_nothing_can_be_written():
+    """Root may write everywhere, as the rights have it, and not make a folder in /proc."""
+    finding = check_run("/proc/run")
+    assert finding.status == "fault" and "/proc is not writable" in finding.what
+
+
+def test_a_run_folder_on_a_full_disk(tmp_path, monkeypatch):
+    def full(dir):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("trainer.doctor.places.tempfile.TemporaryFile", full)
     finding = check_run(str(tmp_path / "run"))
-    assert finding.status == "fault" and "is not writable" in finding.what
+    assert finding.status == "fault" and "(No space left on device)" in finding.what
 
 
 def test_a_backbone_is_a_preset_or_a_whole_folder(tmp_path):
-    assert check_backbone("t5-small").status == "ok"
+    assert "is a preset; its weights are random" in check_backbone("t5-small").what
+    assert "on the Hugging Face hub (not tried)" in check_backbone("google-t5/t5-small").what
+    misspelt = check_backbone("t5-smal")
+    assert (misspelt.status, misspelt.mend) == ("fault", "did you mean 't5-small'?")
     assert "there is no folder" in check_backbone(str(tmp_path / "t5")).what
     assert "is an address" in check_backbone("gs://bucket/t5").what
     (tmp_path / "config.json").touch()

@@ -1,6 +1,8 @@
+from dataclasses import replace
+
 import pytest
 
-from trainer.preflight.flops import AdapterShape, T5Shape, forward_flops, train_flops
+from trainer.preflight.flops import AdapterShape, T5Shape, forward_flops, least_memory, train_flops
 
 SMALL = T5Shape(
     width=512, inner=512, hidden=2048, encoder_layers=6, decoder_layers=6, vocabulary=32128
@@ -27,3 +29,23 @@ def test_adapters_save_the_gradients_by_frozen_weights():
     assert train_flops(SMALL, 8, 512, 64, AdapterShape(0, 0)) == 2 * forward
     more = train_flops(SMALL, 8, 512, 64, AdapterShape(encoder=1, decoder=10))
     assert more - 2 * forward == pytest.approx(6 * 8 * (512 + 640))
+
+
+def test_a_prompt_lengthens_the_input():
+    prompted = replace(SMALL, prompt=100)
+    assert forward_flops(prompted, 8, 512, 64) == forward_flops(SMALL, 8, 612, 64)
+    assert least_memory(prompted, 8, 512) == least_memory(SMALL, 8, 612)
+
+
+def test_prefixes_are_more_keys_and_nothing_else():
+    """Scores, and sums weighted by them: two products, of two operations, with every query."""
+    prefixed = replace(SMALL, prefixes=(30, 20, 10))
+    more = forward_flops(prefixed, 8, 512, 64) - forward_flops(SMALL, 8, 512, 64)
+    assert more == 6 * 4 * 8 * 512 * (512 * 30 + 64 * 20 + 64 * 10)
+    made = AdapterShape(0, 0, prefix=1000)
+    assert train_flops(SMALL, 8, 512, 64, made) == 2 * forward_flops(SMALL, 8, 512, 64) + 6 * 1000
+
+
+def test_the_least_memory_is_of_one_layers_scores():
+    assert least_memory(replace(SMALL, heads=8), 4, 512) == 2 * 4 * 8 * 512 * 512
+    assert least_memory(SMALL, 4, 8) == 2 * 4 * 512 * 8  # states, where these are more
