@@ -16,6 +16,7 @@ from jsonargparse import ArgumentParser, get_loader, set_loader
 
 from adapters_tf.runs.sections import RENAMED, renamed
 from prep.errors import UsageError
+from trainer.settings.choices import list_wrong_choices
 from trainer.settings.config import RunConfig
 from trainer.settings.config_file import check_config_file
 
@@ -123,7 +124,10 @@ def read_options(
     values = dict(vars(parser.instantiate(parsed)))
     names = {one.name for one in dataclasses.fields(RunConfig)}
     settings = {name: values.pop(name) for name in names}
-    return RunConfig(**settings), values
+    config = RunConfig(**settings)
+    if mistakes := list_wrong_choices(config):
+        raise UsageError(mistakes[0])
+    return config, values
 
 
 def _is_no_yaml(word: str) -> bool:
