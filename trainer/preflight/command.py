@@ -129,7 +129,7 @@ class Preflight:
                 self.report(line)
 
     def _search(self) -> None:
-        (step,) = self._steps(self.settings)
+        step, *_ = self._steps(self.settings)  # where it fits, the shapes of other tasks do
 
         def fits(rows: int) -> tuple[bool, float]:
             one = self.check(step, self.settings, rows)

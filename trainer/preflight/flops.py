@@ -70,14 +70,31 @@ def forward_flops(shape: T5Shape, B: int, S: int, T: int) -> int:
     """
     projection = 2 * shape.width * shape.inner  # of a position: of queries, keys, values or out
     feed_forward = 2 * shape.width * shape.hidden * (3 if shape.is_gated else 2)
+    own_S = S + shape.prompt
+    encoder = own_S * (4 * projection + feed_forward)
+    decoder = T * (6 * projection + feed_forward) + 2 * own_S * projection
+    logits = 2 * T * shape.width * shape.vocabulary
+    by_weights = shape.encoder_layers * encoder + shape.decoder_layers * decoder + logits
+    return B * by_weights + attention_flops(shape, B, S, T)
+
+
+def attention_flops(shape: T5Shape, B: int, S: int, T: int) -> int:
+    """Count the part of `forward_flops` without weights: queries by keys, and weights by values.
+
+    Args:
+        shape: Of the model.
+        B: Rows.
+        S: Input positions of a row.
+        T: Target positions of a row.
+
+    Returns:
+        Floating-point operations.
+    """
     S += shape.prompt
     before_S, before_T, before_across = shape.prefixes
-    encoder = S * (4 * projection + feed_forward + 4 * (S + before_S) * shape.inner)
-    itself = T * (4 * projection + 4 * (T + before_T) * shape.inner)
-    across = 2 * T * projection + 2 * S * projection + 4 * T * (S + before_across) * shape.inner
-    decoder = itself + across + T * feed_forward
-    logits = 2 * T * shape.width * shape.vocabulary
-    return B * (shape.encoder_layers * encoder + shape.decoder_layers * decoder + logits)
+    encoder = shape.encoder_layers * S * (S + before_S)
+    decoder = shape.decoder_layers * T * (T + before_T + S + before_across)
+    return B * 2 * 2 * shape.inner * (encoder + decoder)
 
 
 def train_flops(
@@ -94,14 +111,15 @@ def train_flops(
 
     Returns:
         Floating-point operations: forward once, backward by the inputs once, and once by whatever
-        weights train.
+        weights train. Both factors of an attention's products are inputs.
     """
     forward = forward_flops(shape, B, S, T)
     if adapters is None:
         return 3 * forward
+    of_attention = attention_flops(shape, B, S, T)
     S += shape.prompt
     each = S * adapters.encoder + T * adapters.decoder
-    return 2 * forward + 3 * 2 * (B * each + adapters.prefix)
+    return 2 * forward + of_attention + 3 * 2 * (B * each + adapters.prefix)
 
 
 def least_memory(shape: T5Shape, B: int, S: int) -> int:

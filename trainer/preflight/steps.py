@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,12 +16,14 @@ from eval.decoding.greedy import GreedyModel
 from eval.evaluator import ARGMAX_LENGTH, answer_length
 from prep import Manifest
 from prep.dataset.batches import BATCH_KEYS, PACKED_KEYS, BatchKey
-from trainer.callbacks.validator import validation_lengths
+from trainer.batches.mixture_batches import Lengths
+from trainer.callbacks.validator import validation_shapes
 from trainer.fit import make_model, open_devices
 from trainer.preflight.exporting import export_stablehlo
 from trainer.preflight.flops import AdapterShape, T5Shape, forward_flops, least_memory, train_flops
 from trainer.preflight.replica import ExportedReplica
 from trainer.settings.resolving import packed_lengths
+from trainer.settings.shapes import task_shapes
 from trainer.steps.step import validation_step
 
 _INPUT_KEYS = ("encoder_input_tokens", "task")  # that answers are decoded from
@@ -84,7 +86,7 @@ def make_steps(
         with_eval: Whether validation's and evaluation's steps are wanted.
 
     Returns:
-        The model, and the steps: the train step first.
+        The model, and the steps: the train steps first, and of those the largest.
 
     Raises:
         UsageError: Settings that cannot work.
@@ -95,22 +97,18 @@ def make_steps(
     shape, adapters = describe_model(model), describe_adapters(model)
     data = settings.data
     is_packed = packed_lengths(manifest, settings.tasks, data.train_split) is not None
-    S, T = data.input_length, data.target_length
+    keys = BATCH_KEYS + (PACKED_KEYS if is_packed else ())
 
-    def least(rows: int) -> int:
-        return least_memory(shape, rows, S)
+    def train_step(S: int, T: int) -> Step:
+        def count(rows: int) -> int:
+            return train_flops(shape, rows, S, T, adapters)
 
-    steps = [
-        Step(
-            "train step",
-            fit_model.train_step,
-            BATCH_KEYS + (PACKED_KEYS if is_packed else ()),
-            S,
-            T,
-            lambda rows: train_flops(shape, rows, S, T, adapters),
-            least,
-        )
-    ]
+        def least(rows: int) -> int:
+            return least_memory(shape, rows, S)
+
+        return Step("train step", fit_model.train_step, keys, S, T, count, least)
+
+    steps = [train_step(*lengths) for lengths in largest_first(task_shapes(settings, manifest))]
     if with_eval:
         steps += make_eval_steps(settings, manifest, model, shape)
     return model, steps
@@ -146,28 +144,42 @@ def make_eval_steps(
     Returns:
         A step for the loss, and one for each way of decoding that a task asks for.
     """
-    S, T = validation_lengths(settings, manifest)
-    steps = [
-        Step(
-            "scoring step",
-            lambda batch: validation_step(model, batch),
-            BATCH_KEYS,
-            S,
-            T,
-            lambda rows: forward_flops(shape, rows, S, T),
-        )
-    ]
+
+    def score(batch: dict[str, tf.Tensor]) -> Any:
+        return validation_step(model, batch, settings.training.loss_chunk)
+
+    def scoring_step(S: int, T: int) -> Step:
+        def count(rows: int) -> int:
+            return forward_flops(shape, rows, S, T)
+
+        return Step("scoring step", score, BATCH_KEYS, S, T, count)
+
+    shapes = validation_shapes(settings, manifest)
+    steps = [scoring_step(*lengths) for lengths in largest_first(shapes)]
     keys = [key for key in BATCH_KEYS if key.name in _INPUT_KEYS]
-    for length in sorted({answer_length(manifest.task(task)) for task in settings.tasks}):
+    answers = {(answer_length(manifest.task(task)), shapes[task][0]) for task in settings.tasks}
+    for length, S in sorted(answers):
         is_one = length == ARGMAX_LENGTH
         decoder = ArgmaxModel(model) if is_one else GreedyModel(model, length=length)
         name = "argmax step" if is_one else f"greedy decoding of {length} tokens"
 
-        def count(rows: int, length: int = length) -> int:
+        def count(rows: int, S: int = S, length: int = length) -> int:
             return forward_flops(shape, rows, S, length)
 
         steps.append(Step(name, decoder, keys, S, length, count))
     return steps
+
+
+def largest_first(shapes: Mapping[str, Lengths]) -> list[Lengths]:
+    """List the different shapes of tasks' batches.
+
+    Args:
+        shapes: By task.
+
+    Returns:
+        Input and target tokens, the most of both together first.
+    """
+    return sorted(set(shapes.values()), key=lambda lengths: (-sum(lengths), lengths))
 
 
 def describe_model(model: TaskModel) -> T5Shape:

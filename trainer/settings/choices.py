@@ -8,9 +8,17 @@ from trainer.settings.config import RunConfig
 # The words that the modules take which these settings are for; a test holds them together.
 CHOICES = {
     "model.dropout": ("shared_along_length", "per_unit"),
+    "data.lengths": ("one", "per_task"),
     "data.routing": ("batch", "example"),
-    "optimizer.name": ("adamw", "adafactor"),
-    "optimizer.schedule": ("constant", "linear", "cosine", "inverse_square_root"),
+    "optimizer.name": ("adamw", "adafactor", "lion"),
+    "optimizer.schedule": (
+        "constant",
+        "linear",
+        "cosine",
+        "cosine_with_restarts",
+        "polynomial",
+        "inverse_square_root",
+    ),
     "training.precision": ("float32", "mixed_bfloat16"),
     "distribution.kind": ("auto", "tpu", "gpu", "cpu"),
 }

@@ -13,14 +13,16 @@ from trainer.optimizers.learning_rate import SCHEDULES
 from trainer.optimizers.registry import OPTIMIZERS
 from trainer.settings.arguments import read_arguments
 from trainer.settings.choices import CHOICES
+from trainer.settings.shapes import LENGTHS
 
 
 def test_they_are_those_of_the_modules():
     assert {
         "model.dropout": DROPOUTS,
+        "data.lengths": LENGTHS,
         "data.routing": ROUTINGS,
         "optimizer.name": tuple(OPTIMIZERS),
-        "optimizer.schedule": SCHEDULES,
+        "optimizer.schedule": tuple(SCHEDULES),
         "training.precision": PRECISIONS,
         "distribution.kind": KINDS,
     } == CHOICES
