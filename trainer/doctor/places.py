@@ -37,7 +37,9 @@ def check_dataset(where: str, seconds: float) -> Finding:
         return Finding(FAULT, "--dataset", str(error), "--dataset=FOLDER or gs://bucket/folder")
     except (DataError, UsageError, OSError) as error:
         mend = (
-            f"{_LOGIN}; gcloud storage cat {where.rstrip('/')}/dataset.json | head"
+            "getent hosts storage.googleapis.com  # or a proxy that is not set"
+            if "resolve host" in str(error)
+            else f"{_LOGIN}; gcloud storage cat {where.rstrip('/')}/dataset.json | head"
             if where.startswith(BUCKET)
             else f"python -m prep build --tasks … --vocabulary spiece.model --out {where}"
         )

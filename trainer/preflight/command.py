@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import tf_keras
 
+from adapters_tf.backbone.presets import PRESETS
 from adapters_tf.runs.settings import ResolvedRun
 from prep import Manifest, UsageError, load_manifest
 from prep.dataset.mixing import task_probabilities
@@ -111,7 +112,15 @@ class Preflight:
 
     def _steps(self, settings: ResolvedRun) -> list[Step]:
         tf_keras.backend.clear_session()
-        return make_steps(settings, self.manifest, with_eval=self.options.is_eval)[1]
+        try:
+            return make_steps(settings, self.manifest, with_eval=self.options.is_eval)[1]
+        except ValueError as error:
+            backbone = settings.model.backbone
+            preset = backbone.rpartition("/")[2]
+            if preset == backbone or preset not in PRESETS:
+                raise
+            advice = f"its sizes are enough here: --model.backbone {preset}"
+            raise type(error)(f"{error}; {advice}") from None
 
     def _with_method(self, method: str) -> ResolvedRun:
         adapters = dataclasses.replace(self.settings.adapters, method=method)

@@ -65,6 +65,16 @@ def test_a_bucket_that_does_not_answer(monkeypatch):
     assert finding.status == "fault" and "not read within 5 s" in finding.what
 
 
+def test_a_network_that_knows_no_bucket_is_no_matter_of_rights(monkeypatch):
+    from trainer.doctor import places
+    from trainer.doctor.subprocesses import Outcome
+
+    said = {"error": "libcurl code 6 meaning 'Could not resolve hostname'"}
+    monkeypatch.setattr(places, "run_stages", lambda *_: Outcome(said, False, 1, ""))
+    finding = check_dataset("gs://mine/data", 5.0)
+    assert finding.status == "fault" and finding.mend.startswith("getent hosts")
+
+
 def test_a_run_folder_is_made_or_gone_on_with(tmp_path):
     assert check_run(str(tmp_path / "a" / "b")).what.endswith("a/b can be written")
     (tmp_path / "config.yaml").touch()
