@@ -81,7 +81,7 @@ def _split_rows(rows: tf.Tensor, shape: tf.Tensor) -> tf.Tensor:
 
 
 def look_up(table_VD: tf.Tensor, rows_BT: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
-    """Read rows of a large table, with a gradient that a TPU computes as a product.
+    """Read rows of a large table, with a gradient that is a product, as a TPU wants it.
 
     The gradient of a gather is a scatter, which a TPU does row after row, and sorts the rows
     before. T5X looks its embeddings up by products with one-hot rows in both directions.
@@ -89,7 +89,7 @@ def look_up(table_VD: tf.Tensor, rows_BT: tf.Tensor, dtype: tf.DType) -> tf.Tens
     Args:
         table_VD: [V, D].
         rows_BT: int32 [B, T].
-        dtype: Of the result, and of the product on a TPU.
+        dtype: Of the result, and of the product.
 
     Returns:
         [B, T, D].
@@ -104,9 +104,7 @@ def look_up(table_VD: tf.Tensor, rows_BT: tf.Tensor, dtype: tf.DType) -> tf.Tens
 
         return tf.cast(tf.gather(table_VD, rows_BT), dtype), gradient
 
-    if is_for_tpu():
-        return apply(table_VD)
-    return tf.cast(tf.gather(table_VD, rows_BT), dtype)
+    return apply(table_VD)
 
 
 def look_up_few(table_RN: tf.Tensor, rows_QS: tf.Tensor) -> tf.Tensor:

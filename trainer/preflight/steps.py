@@ -9,18 +9,18 @@ from typing import Any
 
 import tensorflow as tf
 
-from adapters_tf import TaskModel
+from adapters_tf import PrefixConfig, PromptConfig, TaskModel
 from adapters_tf.runs.settings import ResolvedRun
 from eval.decoding.argmax import ArgmaxModel
 from eval.decoding.greedy import GreedyModel
 from eval.evaluator import ARGMAX_LENGTH, answer_length
-from prep import Manifest, UsageError
+from prep import Manifest
 from prep.dataset.batches import BATCH_KEYS, PACKED_KEYS, BatchKey
 from trainer.batches.mixture_batches import Lengths
 from trainer.callbacks.validator import validation_shapes
 from trainer.fit import make_model, open_devices
 from trainer.preflight.exporting import export_stablehlo
-from trainer.preflight.flops import AdapterShape, T5Shape, forward_flops, train_flops
+from trainer.preflight.flops import AdapterShape, T5Shape, forward_flops, least_memory, train_flops
 from trainer.preflight.replica import ExportedReplica
 from trainer.settings.resolving import packed_lengths
 from trainer.settings.shapes import task_shapes
@@ -40,6 +40,7 @@ class Step:
         input_length: In tokens.
         target_length: In tokens.
         count_flops: By definition, of so many rows.
+        least_memory: In bytes, of so many rows.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Step:
     input_length: int
     target_length: int
     count_flops: Callable[[int], int]
+    least_memory: Callable[[int], int] = lambda rows: 0
 
     def export(self, rows: int, replicas: int) -> str:
         """Lower the step.
@@ -71,28 +73,6 @@ class Step:
                 return self.function(dict(zip(names, values, strict=True)))
 
         return export_stablehlo(run, specs)
-
-
-def share_batch(batch_size: int, replicas: int) -> int:
-    """Divide a batch among replicas.
-
-    Args:
-        batch_size: Of all of them.
-        replicas: How many.
-
-    Returns:
-        Rows of each.
-
-    Raises:
-        UsageError: It cannot be divided.
-    """
-    if batch_size % replicas:
-        below = batch_size // replicas * replicas
-        near = f"{below} or {below + replicas}" if below else str(replicas)
-        raise UsageError(
-            f"a batch of {batch_size} cannot be divided among {replicas} replicas; use {near}"
-        )
-    return batch_size // replicas
 
 
 def make_steps(
@@ -123,7 +103,10 @@ def make_steps(
         def count(rows: int) -> int:
             return train_flops(shape, rows, S, T, adapters)
 
-        return Step("train step", fit_model.train_step, keys, S, T, count)
+        def least(rows: int) -> int:
+            return least_memory(shape, rows, S)
+
+        return Step("train step", fit_model.train_step, keys, S, T, count, least)
 
     steps = [train_step(*lengths) for lengths in largest_first(task_shapes(settings, manifest))]
     if with_eval:
@@ -202,6 +185,12 @@ def largest_first(shapes: Mapping[str, Lengths]) -> list[Lengths]:
 def describe_model(model: TaskModel) -> T5Shape:
     """Read the sizes of a model's products off its configuration."""
     config = model.backbone.config
+    prompts = [one for one in model.methods if isinstance(one, PromptConfig)]
+    prefixes = [one for one in model.methods if isinstance(one, PrefixConfig)]
+    places = ("encoder", "decoder", "cross")
+    encoder, decoder, across = (
+        sum(one.length for one in prefixes if place in one.placement) for place in places
+    )
     return T5Shape(
         width=config.d_model,
         inner=config.num_heads * config.d_kv,
@@ -210,6 +199,9 @@ def describe_model(model: TaskModel) -> T5Shape:
         decoder_layers=config.num_decoder_layers,
         vocabulary=config.vocab_size,
         is_gated=config.is_gated_act,
+        heads=config.num_heads,
+        prompt=sum(one.length for one in prompts),
+        prefixes=(encoder, decoder, across),
     )
 
 
@@ -217,9 +209,15 @@ def describe_adapters(model: TaskModel) -> AdapterShape | None:
     """Count the numbers of one task's adapters; None where the whole backbone trains."""
     if not model.banks:
         return None
-    sizes = {"encoder": 0, "decoder": 0}
+    sizes = {"encoder": 0, "decoder": 0, "prefix": 0}
     for path, variable in model.trainable_by_path().items():
-        if model.is_bank(variable):
-            part = "decoder" if "decoder" in path.split("/") else "encoder"
-            sizes[part] += variable.shape[1:].num_elements()
+        if not model.is_bank(variable):
+            continue
+        *parts, name = path.split(".")
+        numbers = variable.shape[1:].num_elements()
+        if "prefix" in parts:  # of these only the networks' kernels are multiplied, with prefixes
+            length = max(one.length for one in model.methods if isinstance(one, PrefixConfig))
+            sizes["prefix"] += numbers * length if name == "kernel" else 0
+        elif "prompt" not in parts:
+            sizes["decoder" if "decoder" in parts else "encoder"] += numbers
     return AdapterShape(**sizes)

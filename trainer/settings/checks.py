@@ -12,19 +12,17 @@ from adapters_tf import read_methods
 from adapters_tf.files.local_paths import local_path
 from adapters_tf.runs.settings import ResolvedRun
 from adapters_tf.runs.sources import check_sources
-from adapters_tf.runtime.dropout import DROPOUTS
 from adapters_tf.task_adapters.starting import choose_starts
 from eval.metrics.registry import check_metrics
 from prep import Manifest, UsageError, nearest
 from prep.dataset.batches import DECODER_START_ID
 from prep.dataset.manifest import MANIFEST_FILE
 from trainer.optimizers.groups import GROUPS
-from trainer.optimizers.learning_rate import OPEN_ENDED, SCHEDULES
-from trainer.optimizers.registry import OPTIMIZERS
+from trainer.optimizers.learning_rate import OPEN_ENDED
+from trainer.settings.choices import list_wrong_choices
 from trainer.settings.config import DataConfig, RunConfig
 from trainer.settings.inputs import changed_inputs
 from trainer.settings.resolving import packed_lengths
-from trainer.settings.shapes import LENGTHS
 
 STEPS = "training.steps"
 _COLUMNS = 80
@@ -65,12 +63,10 @@ def check_config(config: RunConfig) -> None:
             "TF_CONFIG is set: training by several workers is not supported, and each would train "
             "by itself; unset it to train on this machine"
         )
-    _check_choice("optimizer.name", config.optimizer.name, OPTIMIZERS)
-    _check_choice("optimizer.schedule", config.optimizer.schedule, SCHEDULES)
-    _check_choice("data.lengths", config.data.lengths, LENGTHS)
+    if wrong := list_wrong_choices(config):
+        raise UsageError(wrong[0])
     for group in config.optimizer.rates:
         _check_choice("optimizer.rates", group, GROUPS)
-    _check_choice("model.dropout", config.model.dropout, DROPOUTS)
     positive = {
         "training.steps": config.training.steps,
         "training.log_every": config.training.log_every,

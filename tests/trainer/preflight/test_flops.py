@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from trainer.preflight.flops import (
@@ -5,6 +7,7 @@ from trainer.preflight.flops import (
     T5Shape,
     attention_flops,
     forward_flops,
+    least_memory,
     train_flops,
 )
 
@@ -41,3 +44,24 @@ def test_adapters_save_the_gradients_by_frozen_weights():
     assert frozen == 2 * forward + attention_flops(SMALL, 8, 512, 64)
     more = train_flops(SMALL, 8, 512, 64, AdapterShape(encoder=1, decoder=10))
     assert more - frozen == pytest.approx(6 * 8 * (512 + 640))
+
+
+def test_a_prompt_lengthens_the_input():
+    prompted = replace(SMALL, prompt=100)
+    assert forward_flops(prompted, 8, 512, 64) == forward_flops(SMALL, 8, 612, 64)
+    assert least_memory(prompted, 8, 512) == least_memory(SMALL, 8, 612)
+
+
+def test_prefixes_are_more_keys_and_nothing_else():
+    """Scores, and sums weighted by them: two products, of two operations, with every query."""
+    prefixed = replace(SMALL, prefixes=(30, 20, 10))
+    more = forward_flops(prefixed, 8, 512, 64) - forward_flops(SMALL, 8, 512, 64)
+    assert more == 6 * 4 * 8 * 512 * (512 * 30 + 64 * 20 + 64 * 10)
+    made = AdapterShape(0, 0, prefix=1000)
+    unmade = train_flops(SMALL, 8, 512, 64, AdapterShape(0, 0))
+    assert train_flops(SMALL, 8, 512, 64, made) == unmade + 6 * 1000
+
+
+def test_the_least_memory_is_of_one_layers_scores():
+    assert least_memory(replace(SMALL, heads=8), 4, 512) == 2 * 4 * 8 * 512 * 512
+    assert least_memory(SMALL, 4, 8) == 2 * 4 * 512 * 8  # states, where these are more
