@@ -107,7 +107,10 @@ class Preflight:
 
     def _steps(self, settings: ResolvedRun) -> list[Step]:
         tf.keras.backend.clear_session()
-        return make_steps(settings, self.manifest, with_eval=self.options.is_eval)[1]
+        options = self.options
+        return make_steps(settings, self.manifest, with_eval=options.is_eval, beams=options.beams)[
+            1
+        ]
 
     def _with_method(self, method: str) -> ResolvedRun:
         adapters = dataclasses.replace(self.settings.adapters, method=method)

@@ -47,7 +47,7 @@ class AdapterShape:
     decoder: int
 
 
-def forward_flops(shape: T5Shape, B: int, S: int, T: int) -> int:
+def forward_flops(shape: T5Shape, B: int, S: int, T: int, beams: int = 1) -> int:
     """Count what a T5 computes of a batch.
 
     Args:
@@ -55,6 +55,7 @@ def forward_flops(shape: T5Shape, B: int, S: int, T: int) -> int:
         B: Rows.
         S: Input positions of a row.
         T: Target positions of a row.
+        beams: Decoded side by side for each row, of the same encoder states.
 
     Returns:
         Floating-point operations, two for a multiplication with its addition.
@@ -63,9 +64,9 @@ def forward_flops(shape: T5Shape, B: int, S: int, T: int) -> int:
     feed_forward = 2 * shape.width * shape.hidden * (3 if shape.is_gated else 2)
     encoder = S * (4 * projection + feed_forward + 4 * S * shape.inner)
     itself = T * (4 * projection + 4 * T * shape.inner)
-    across = 2 * T * projection + 2 * S * projection + 4 * T * S * shape.inner
-    decoder = itself + across + T * feed_forward
-    logits = 2 * T * shape.width * shape.vocabulary
+    across = 2 * T * projection + 4 * T * S * shape.inner
+    decoder = beams * (itself + across + T * feed_forward) + 2 * S * projection
+    logits = 2 * beams * T * shape.width * shape.vocabulary
     return B * (shape.encoder_layers * encoder + shape.decoder_layers * decoder + logits)
 
 

@@ -11,9 +11,8 @@ import tensorflow as tf
 
 from adapters_tf import TaskModel
 from adapters_tf.runs.settings import ResolvedRun
-from eval.decoding.argmax import ArgmaxModel
-from eval.decoding.greedy import GreedyModel
-from eval.evaluator import ARGMAX_LENGTH, answer_length
+from eval.decoding.options import Beams
+from eval.evaluator import ARGMAX_LENGTH, answer_length, make_decoder
 from prep import Manifest, UsageError
 from prep.dataset.batches import BATCH_KEYS, PACKED_KEYS, BatchKey
 from trainer.callbacks.validator import validation_lengths
@@ -94,7 +93,7 @@ def share_batch(batch_size: int, replicas: int) -> int:
 
 
 def make_steps(
-    settings: ResolvedRun, manifest: Manifest, *, with_eval: bool
+    settings: ResolvedRun, manifest: Manifest, *, with_eval: bool, beams: Beams | None = None
 ) -> tuple[TaskModel, list[Step]]:
     """Build a run's model, and its steps.
 
@@ -102,6 +101,7 @@ def make_steps(
         settings: Of the run; what it says of devices is not heeded.
         manifest: Of its dataset.
         with_eval: Whether validation's and evaluation's steps are wanted.
+        beams: How evaluation searches for answers; None for greedy ones.
 
     Returns:
         The model, and the steps: the train step first.
@@ -127,7 +127,7 @@ def make_steps(
         )
     ]
     if with_eval:
-        steps += make_eval_steps(settings, manifest, model, shape)
+        steps += make_eval_steps(settings, manifest, model, shape, beams)
     return model, steps
 
 
@@ -148,7 +148,11 @@ def for_export(settings: ResolvedRun) -> ResolvedRun:
 
 
 def make_eval_steps(
-    settings: ResolvedRun, manifest: Manifest, model: TaskModel, shape: T5Shape
+    settings: ResolvedRun,
+    manifest: Manifest,
+    model: TaskModel,
+    shape: T5Shape,
+    beams: Beams | None = None,
 ) -> list[Step]:
     """List what validation and evaluation run: scoring, and answers of each length.
 
@@ -157,6 +161,7 @@ def make_eval_steps(
         manifest: Of its dataset.
         model: Of the run.
         shape: Of the model.
+        beams: How evaluation searches for answers; None for greedy ones.
 
     Returns:
         A step for the loss, and one for each way of decoding that a task asks for.
@@ -172,17 +177,38 @@ def make_eval_steps(
             lambda rows: forward_flops(shape, rows, S, T),
         )
     ]
-    keys = [key for key in BATCH_KEYS if key.name in _INPUT_KEYS]
-    for length in sorted({answer_length(manifest.task(task)) for task in settings.tasks}):
-        is_one = length == ARGMAX_LENGTH
-        decoder = ArgmaxModel(model) if is_one else GreedyModel(model, length=length)
-        name = "argmax step" if is_one else f"greedy decoding of {length} tokens"
+    lengths = sorted({answer_length(manifest.task(task)) for task in settings.tasks})
+    return steps + [make_answer_step(model, S, length, beams) for length in lengths]
 
-        def count(rows: int, length: int = length) -> int:
-            return forward_flops(shape, rows, S, length)
 
-        steps.append(Step(name, decoder, keys, S, length, count))
-    return steps
+def make_answer_step(model: TaskModel, S: int, length: int, beams: Beams | None = None) -> Step:
+    """Make the step that evaluation answers by.
+
+    Args:
+        model: Of the run.
+        S: Length of inputs, in tokens.
+        length: Of answers, in tokens.
+        beams: How to search for answers of several tokens; None for greedy ones.
+
+    Returns:
+        The step.
+    """
+    shape = describe_model(model)
+    is_one = length == ARGMAX_LENGTH
+    side_by_side = 1 if beams is None or is_one else beams.beams
+    name = f"greedy decoding of {length} tokens"
+    if is_one:
+        name = "argmax step"
+    elif beams is not None:
+        name = f"beam search of {length} tokens, {beams.beams} beams"
+    return Step(
+        name,
+        make_decoder(model, length, beams),
+        [key for key in BATCH_KEYS if key.name in _INPUT_KEYS],
+        S,
+        length,
+        lambda rows: forward_flops(shape, rows, S, length, side_by_side),
+    )
 
 
 def describe_model(model: TaskModel) -> T5Shape:
