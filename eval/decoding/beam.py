@@ -50,7 +50,7 @@ class _State(NamedTuple):
 
     Attributes:
         step: int32 scalar.
-        is_going: bool scalar, whether an answer may still become better.
+        is_going: Whether an answer may still become better, a bool scalar.
         token: int32 [B, K], the last of each running beam.
         tokens: int32 [B, K, T], all of them.
         scores: float32 [B, K], sums of log-probabilities.

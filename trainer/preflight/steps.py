@@ -127,7 +127,7 @@ def make_steps(
         )
     ]
     if with_eval:
-        steps += make_eval_steps(settings, manifest, model, shape, beams)
+        steps += make_eval_steps(settings, manifest, model, beams)
     return model, steps
 
 
@@ -151,7 +151,6 @@ def make_eval_steps(
     settings: ResolvedRun,
     manifest: Manifest,
     model: TaskModel,
-    shape: T5Shape,
     beams: Beams | None = None,
 ) -> list[Step]:
     """List what validation and evaluation run: scoring, and answers of each length.
@@ -160,25 +159,37 @@ def make_eval_steps(
         settings: Of the run.
         manifest: Of its dataset.
         model: Of the run.
-        shape: Of the model.
         beams: How evaluation searches for answers; None for greedy ones.
 
     Returns:
         A step for the loss, and one for each way of decoding that a task asks for.
     """
     S, T = validation_lengths(settings, manifest)
-    steps = [
-        Step(
-            "scoring step",
-            lambda batch: validation_step(model, batch),
-            BATCH_KEYS,
-            S,
-            T,
-            lambda rows: forward_flops(shape, rows, S, T),
-        )
-    ]
+    steps = [make_scoring_step(model, S, T)]
     lengths = sorted({answer_length(manifest.task(task)) for task in settings.tasks})
     return steps + [make_answer_step(model, S, length, beams) for length in lengths]
+
+
+def make_scoring_step(model: TaskModel, S: int, T: int) -> Step:
+    """Make the step that validation computes the loss by.
+
+    Args:
+        model: Of the run.
+        S: Length of inputs, in tokens.
+        T: Length of targets, in tokens.
+
+    Returns:
+        The step.
+    """
+    shape = describe_model(model)
+    return Step(
+        "scoring step",
+        lambda batch: validation_step(model, batch),
+        BATCH_KEYS,
+        S,
+        T,
+        lambda rows: forward_flops(shape, rows, S, T),
+    )
 
 
 def make_answer_step(model: TaskModel, S: int, length: int, beams: Beams | None = None) -> Step:
