@@ -44,6 +44,7 @@ from trainer.run.folder import check_run_folder, create_run, has_begun, keep_len
 from trainer.run.lock import owned_folder
 from trainer.run.metrics_log import MetricsLog
 from trainer.run.summary import describe, report_left_out, report_unused
+from trainer.run.weights import describe_weights
 from trainer.settings.checks import check_config, check_run, check_start, check_trained_adapters
 from trainer.settings.config import RunConfig
 from trainer.settings.inputs import with_fingerprints
@@ -130,6 +131,8 @@ def train_owned(
     if not config.task_list():
         report_left_out(settings, manifest, report)
     report(describe(settings, model, batches, strategy, first))
+    for line in describe_weights(model, optimizer):
+        report(line)
     report(exports)
     log = MetricsLog(folder, first)
     is_validated = first == last == log.last_step("validation")

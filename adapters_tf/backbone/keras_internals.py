@@ -8,7 +8,7 @@ Shape letters: N heads, H head width, Q queries, S keys.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -68,6 +68,21 @@ def freeze_own_weights(layer: tf_keras.layers.Layer) -> None:
     """
     layer._non_trainable_weights.extend(layer._trainable_weights)
     layer._trainable_weights.clear()
+
+
+def freeze_weights(layer: tf_keras.layers.Layer, ids: Collection[int]) -> None:
+    """Make some weights of a layer, and of the layers inside it, untrainable.
+
+    Args:
+        layer: A built layer or model.
+        ids: The weights' `id`s.
+    """
+    for part in all_layers(layer):
+        frozen = [weight for weight in part._trainable_weights if id(weight) in ids]
+        part._trainable_weights[:] = [
+            weight for weight in part._trainable_weights if id(weight) not in ids
+        ]
+        part._non_trainable_weights.extend(frozen)
 
 
 def set_dropout_generator(layer: tf_keras.layers.Dropout, generator: Any) -> None:

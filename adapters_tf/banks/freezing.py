@@ -1,14 +1,62 @@
-"""Freeze the backbone, so that its gradients are never computed."""
+"""Freeze the backbone, or parts of a model by name, so that their gradients are never computed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 
+import tensorflow as tf
 import tf_keras
 
-from adapters_tf.backbone.keras_internals import all_layers, freeze_own_weights, is_t5_layer_norm
+from adapters_tf.backbone.keras_internals import (
+    all_layers,
+    freeze_own_weights,
+    freeze_weights,
+    is_t5_layer_norm,
+)
 from adapters_tf.banks.injection import AdaptedLayer
-from adapters_tf.errors import ConfigurationError
+from adapters_tf.errors import ConfigurationError, suggest
+
+# What may be frozen beside what an adapter method freezes, by the paths of its variables.
+PARTS: Mapping[str, Callable[[str], bool]] = {
+    "encoder": lambda path: path.startswith("encoder."),
+    "decoder": lambda path: path.startswith("decoder."),
+    "embeddings": lambda path: path.startswith("shared."),
+    "lm_head": lambda path: path.startswith("lm_head."),
+    "layer_norms": lambda path: path.endswith("layer_norm.weight"),
+    "position_biases": lambda path: ".relative_attention_bias." in path,
+    "task_embeddings": lambda path: path.startswith("task_embeddings."),
+}
+
+
+def freeze_parts(
+    model: tf_keras.Model, parts: Iterable[str], trainable_by_path: Mapping[str, tf.Variable]
+) -> None:
+    """Freeze what some names say, adapters in it too.
+
+    Args:
+        model: Built, with whatever its method freezes already frozen.
+        parts: Names of `PARTS`.
+        trainable_by_path: What trains so far.
+
+    Raises:
+        ConfigurationError: A name is unknown, nothing that trains is of that part, or nothing is
+            left to train.
+    """
+    frozen: set[str] = set()
+    for part in parts:
+        if part not in PARTS:
+            raise ConfigurationError(f"model.freeze {part!r} is unknown; {suggest(part, PARTS)}")
+        found = {path for path in trainable_by_path if PARTS[part](path)}
+        if not found:
+            raise ConfigurationError(
+                f"model.freeze {part!r}: nothing of it trains; leave the name out"
+            )
+        frozen |= found
+    if frozen and len(frozen) == len(trainable_by_path):
+        raise ConfigurationError(
+            f"model.freeze {', '.join(parts)}: nothing is left to train; leave a name out"
+        )
+    freeze_weights(model, {id(trainable_by_path[path]) for path in frozen})
 
 
 def freeze_backbone(

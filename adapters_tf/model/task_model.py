@@ -12,7 +12,7 @@ import tensorflow as tf
 import tf_keras
 
 from adapters_tf.backbone.sites import backbone_path
-from adapters_tf.banks.freezing import freeze_backbone
+from adapters_tf.banks.freezing import freeze_backbone, freeze_parts
 from adapters_tf.banks.routing import route
 from adapters_tf.banks.task_bank import TaskBank
 from adapters_tf.errors import ConfigurationError, suggest
@@ -32,13 +32,14 @@ class TaskModel(tf_keras.Model):
         adapters: An adapter method's settings, or several methods'; None, or no method, trains the
             whole backbone.
         train_layer_norms: Whether T5's own layer norms train beside the adapters.
+        freeze: Parts that do not train, out of `adapters_tf.banks.freezing.PARTS`.
         seed: Of the adapters' initial weights.
         routing: `batch`: all examples of a batch are of one task, the cheaper way; `example`: a
             batch may mix tasks.
 
     Raises:
         ConfigurationError: There is no task, a method changes nothing, two methods change the same
-            layer, or the routing is unknown.
+            layer, the routing is unknown, or what is to be frozen is not there or all there is.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class TaskModel(tf_keras.Model):
         adapters: AdapterMethod | Sequence[AdapterMethod] | None = None,
         *,
         train_layer_norms: bool = False,
+        freeze: Sequence[str] = (),
         seed: int = 0,
         routing: str = "batch",
     ):
@@ -66,6 +68,7 @@ class TaskModel(tf_keras.Model):
             self.banks.update(inject_method(backbone, method, self.task_names, seed))
         if self.methods:
             freeze_backbone(backbone, self.banks.values(), train_layer_norms=train_layer_norms)
+        freeze_parts(self, freeze, self.trainable_by_path())
         self.built = True
 
     def call(self, batch: Batch, training: bool = False, *, scores: bool = True) -> tf.Tensor:

@@ -138,6 +138,7 @@ def build_model(
         settings.tasks,
         read_methods(adapters.method, adapters.settings),
         train_layer_norms=adapters.train_layer_norms,
+        freeze=settings.model.freeze,
         seed=settings.seed,
         routing=routing,
     )

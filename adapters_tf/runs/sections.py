@@ -33,11 +33,15 @@ class ModelConfig:
         overrides: Fields of the T5 configuration to replace, such as `dropout_rate`.
         dropout: Which units fall together: `shared_along_length`, the same at all positions of a
             row, as in T5X, the cheaper way; or `per_unit`, as in Hugging Face's T5.
+        freeze: What does not train, beside what an adapter method freezes: encoder, decoder (with
+            the adapters in them), embeddings, lm_head, layer_norms, position_biases,
+            task_embeddings.
     """
 
     backbone: str = "t5-small"
     overrides: dict[str, Any] = field(default_factory=dict)
     dropout: str = "shared_along_length"
+    freeze: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

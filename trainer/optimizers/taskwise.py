@@ -85,6 +85,22 @@ class TaskwiseOptimizer(KeepsGradients, tf_keras.optimizers.Optimizer):
             variable, name, shape=shape, initial_value=tf.zeros(shape, tf.float32)
         )
 
+    def bytes_by_variable(self, variables: Sequence[tf.Variable]) -> dict[int, int]:
+        """Count what the slots take.
+
+        Args:
+            variables: Those it was built for, in the same order.
+
+        Returns:
+            Bytes by the variable's `id`.
+        """
+        return {
+            id(variable): sum(
+                slot.shape.num_elements() * slot.dtype.size for slot in slots.values()
+            )
+            for variable, slots in zip(variables, self._slots, strict=True)
+        }
+
     def slot_shapes(self, shape: tuple[int, ...], is_bank: bool) -> dict[str, tuple[int, ...]]:
         """Name the slots of a variable and their shapes."""
         raise NotImplementedError

@@ -5,6 +5,7 @@ import pytest
 from adapters_tf import (
     BottleneckConfig,
     ConfigurationError,
+    HypernetworkConfig,
     LoraConfig,
     TaskModel,
     freeze_backbone,
@@ -54,3 +55,53 @@ def test_no_adapters_trains_everything(make_backbone):
 def test_nothing_to_train_is_an_error(make_backbone):
     with pytest.raises(ConfigurationError, match="nothing is left to train"):
         freeze_backbone(make_backbone(), [], train_layer_norms=False)
+
+
+def paths(model):
+    return set(model.trainable_by_path())
+
+
+@pytest.mark.parametrize(
+    ("part", "of_it"),
+    [
+        ("encoder", lambda path: path.startswith("encoder.")),
+        ("embeddings", lambda path: path == "shared.shared.embeddings"),
+        ("layer_norms", lambda path: path.endswith("layer_norm.weight")),
+        ("position_biases", lambda path: "relative_attention_bias" in path),
+    ],
+)
+def test_parts_of_a_whole_model_are_frozen_by_name(make_backbone, part, of_it):
+    whole = paths(TaskModel(make_backbone(), ("a",), None))
+    model = TaskModel(make_backbone(), ("a",), None, freeze=[part])
+    assert paths(model) == {path for path in whole if not of_it(path)} != whole
+    assert len(model.variables) == len(whole)
+
+
+def test_adapters_of_a_stack_are_frozen_with_it(make_backbone):
+    model = TaskModel(make_backbone(), ("a", "b"), CONFIG, freeze=["encoder"])
+    assert paths(model) and all(path.startswith("decoder.") for path in paths(model))
+
+
+def test_several_parts_at_once(make_backbone):
+    model = TaskModel(make_backbone(), ("a",), None, freeze=["encoder", "embeddings"])
+    assert {path.partition(".")[0] for path in paths(model)} == {"decoder"}
+
+
+def test_embeddings_of_tasks_are_frozen_by_name(make_backbone):
+    config = HypernetworkConfig(reduction_factor=8)
+    trained = paths(TaskModel(make_backbone(), ("a", "b"), config))
+    model = TaskModel(make_backbone(), ("a", "b"), config, freeze=["task_embeddings"])
+    assert trained - paths(model) == {"task_embeddings.hypernetwork.embedding"}
+
+
+@pytest.mark.parametrize(
+    ("freeze", "message"),
+    [
+        (["encodr"], "model.freeze 'encodr' is unknown; did you mean 'encoder'"),
+        (["embeddings"], "model.freeze 'embeddings': nothing of it trains"),
+        (["encoder", "decoder"], "nothing is left to train"),
+    ],
+)
+def test_what_cannot_be_frozen_is_refused(make_backbone, freeze, message):
+    with pytest.raises(ConfigurationError, match=message):
+        TaskModel(make_backbone(), ("a", "b"), CONFIG, freeze=freeze)
