@@ -92,9 +92,11 @@ class Preflight:
         topology = self.options.topology
         answer = refuse_hopeless(step.least_memory(rows), topology)
         if answer is None:
-            text = step.export(rows, topology.replicas)
             name = f"the {step.name} of {rows:,} rows a replica"
-            name += f", {settings.adapters.method}," if self.options.methods else ""
+            if self.options.methods:
+                name = f"{settings.adapters.method}: {name}"
+            self.report(f"tracing {name}")
+            text = step.export(rows, topology.replicas)
             answer = compile_step(text, topology, self.options.python, self.report, name)
         examples, tokens = count_tokens(settings, self.manifest)
         work = Workload(

@@ -191,7 +191,7 @@ def compile_step(
         command += ["--parent", str(os.getpid())]
         if topology.host_bounds:
             command += ["--bounds", ",".join(map(str, topology.host_bounds))]
-        answer = _run(command, Path(folder), report, f"compiling {name} for {topology.name}")
+        answer = _run(command, Path(folder), report, f"compiling {name}")
         if "error" in answer:
             return _read_refusal(answer)
         return Compilation(
