@@ -191,6 +191,8 @@ def compile_step(
         command += ["--parent", str(os.getpid())]
         if topology.host_bounds:
             command += ["--bounds", ",".join(map(str, topology.host_bounds))]
+        if topology.device.chip_config:
+            command += ["--chip-config", topology.device.chip_config]
         answer = _run(command, Path(folder), report, f"compiling {name}")
         if "error" in answer:
             return _read_refusal(answer)
