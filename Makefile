@@ -125,6 +125,8 @@ benchmark-peers: setup .venv-huggingface/installed .venv-seqio/installed ## prep
 
 parity: setup .venv-parity/installed ## compare with PEFT, AdapterHub and PyTorch's T5, in an environment of their own
 	TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m benchmarks.parity --python .venv-parity/bin/python
+	TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m benchmarks.parity.beams \
+		--python .venv-parity/bin/python
 
 parity-newer: setup .venv-parity/installed .venv-newer/installed ## the same, and transformers 5 opens the plain T5s too
 	TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m benchmarks.parity --python .venv-parity/bin/python \

@@ -1,6 +1,8 @@
 # What `from eval import …` offers; `__init__.py` reads this list.
 from .decoding.argmax import ArgmaxModel
+from .decoding.beam import BeamAnswers, BeamModel
 from .decoding.greedy import GreedyModel, decode_greedily
+from .decoding.options import Beams
 from .evaluator import Evaluator, Prediction, TaskResult
 from .metrics.answers import Answers, pair_answers
 from .metrics.registry import METRICS, score
@@ -13,6 +15,9 @@ __all__ = [
     "METRICS",
     "Answers",
     "ArgmaxModel",
+    "BeamAnswers",
+    "BeamModel",
+    "Beams",
     "Evaluator",
     "GreedyModel",
     "Prediction",

@@ -7,6 +7,7 @@ from adapters_tf.commands.arguments import OneLineParser, read_weights, split_na
 from adapters_tf.files.local_paths import typed_dataset, typed_path
 from adapters_tf.runs.config import read_config
 from eval.choice import choose_tasks
+from eval.decoding.options import add_beam_options, read_beam_options
 from prep import UsageError, load_manifest, run_command
 
 
@@ -32,6 +33,7 @@ def make_parser() -> OneLineParser:
         "--average", default="", help="adapters a,b: the mean of their outputs answers every task"
     )
     parser.add_argument("--weights", help="one number per adapter of --average: 2,1")
+    add_beam_options(parser)
     parser.add_argument("--logical-devices", type=int, default=1, help="replicas on one CPU")
     parser.add_argument(
         "--jit-compile",
@@ -54,6 +56,7 @@ def main(argv: list[str] | None = None) -> int:
     names = split_names(options.tasks)
     average, weights = split_names(options.average), read_weights(options.weights)
     check_average(average, weights, options.checkpoint)
+    beams = read_beam_options(options)
     settings = read_config(options.run)
     # Mistakes in names are found before the model is built.
     manifest = load_manifest(options.dataset or settings.dataset)
@@ -72,6 +75,7 @@ def main(argv: list[str] | None = None) -> int:
         jit_compile=options.jit_compile,
         average=average,
         weights=weights,
+        beams=beams,
         settings=settings,
         manifest=manifest,
     )

@@ -1,18 +1,23 @@
 """Scoring a model on a task: token ids from the device, texts, answers, metrics.
 
 Tasks whose label words are single distinct tokens take one decoder step (`ArgmaxModel`); all
-others are decoded greedily (`GreedyModel`) up to the task's decoding length.
+others are decoded greedily (`GreedyModel`), or with beams where that is asked for (`BeamModel`), up
+to the task's decoding length.
 """
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 import tensorflow as tf
+import tf_keras
 
 from adapters_tf import TaskModel
 from eval.decoding.argmax import ArgmaxModel
+from eval.decoding.beam import BeamAnswers, BeamModel
 from eval.decoding.greedy import GreedyModel
+from eval.decoding.options import Beams
 from eval.decoding.predictor import Progress, TokenPredictor
 from eval.decoding.replicas import check_batch_size
 from eval.metrics.answers import gather_answers, target_texts
@@ -75,6 +80,7 @@ class Evaluator:
         input_length: Static length of inputs in tokens.
         strategy: What the model's variables live under; the current one by default.
         jit_compile: Whether to compile with XLA; by default where that is faster.
+        beams: How to search for answers of several tokens; None for greedy ones.
 
     Raises:
         UsageError: The batch can't be divided among the replicas, or XLA can't be had.
@@ -90,11 +96,12 @@ class Evaluator:
         input_length: int,
         strategy: tf.distribute.Strategy | None = None,
         jit_compile: bool | None = None,
+        beams: Beams | None = None,
     ):
         self.model, self.manifest, self.vocabulary = model, manifest, vocabulary
         self.batch_size, self.input_length = batch_size, input_length
         self.strategy = strategy or tf.distribute.get_strategy()
-        self.jit_compile = jit_compile
+        self.jit_compile, self.beams = jit_compile, beams
         self._predictors: dict[int, TokenPredictor] = {}
         check_batch_size(batch_size, self.strategy)
 
@@ -146,7 +153,26 @@ class Evaluator:
             report: Told how many examples are done, after each batch.
 
         Returns:
-            int32 [examples, T].
+            int32 [examples, T], the best answer's.
+        """
+        found = self.predict_answers(entry, table, report)
+        return found.tokens[:, 0] if isinstance(found, BeamAnswers) else found
+
+    def predict_answers(
+        self, entry: TaskEntry, table: TokenTable, report: Progress = lambda done: None
+    ) -> np.ndarray | BeamAnswers:
+        """Answer every example of a table with all that was asked for.
+
+        Args:
+            entry: The task.
+            table: The examples; their targets aren't looked at.
+            report: Told how many examples are done, after each batch.
+
+        Returns:
+            int32 [examples, T]; of beams int32 [examples, n, T] and scores [examples, n].
+
+        Raises:
+            UsageError: The model doesn't know the task.
         """
         names = self.model.task_names
         if entry.name not in names:
@@ -156,13 +182,8 @@ class Evaluator:
     def _predictor(self, entry: TaskEntry) -> TokenPredictor:
         length = answer_length(entry)
         if length not in self._predictors:
-            is_one_step = length == ARGMAX_LENGTH
             with self.strategy.scope():
-                model = (
-                    ArgmaxModel(self.model)
-                    if is_one_step
-                    else GreedyModel(self.model, length=length)
-                )
+                model = make_decoder(self.model, length, self.beams)
             self._predictors[length] = TokenPredictor(
                 model,
                 self.strategy,
@@ -171,6 +192,25 @@ class Evaluator:
                 jit_compile=self.jit_compile,
             )
         return self._predictors[length]
+
+
+def make_decoder(model: TaskModel, length: int, beams: Beams | None) -> tf_keras.Model:
+    """Make the program that answers.
+
+    Args:
+        model: The model to ask.
+        length: The most tokens of an answer.
+        beams: How to search; None for greedy answers.
+
+    Returns:
+        A model of token ids, or of `BeamAnswers`. Of one token and one answer, the best is the
+        most probable however it is searched for.
+    """
+    if length == ARGMAX_LENGTH and (beams is None or beams.n_best == 1):
+        return ArgmaxModel(model)
+    if beams is None:
+        return GreedyModel(model, length=length)
+    return BeamModel(model, length=length, **dataclasses.asdict(beams))
 
 
 def answer_length(entry: TaskEntry) -> int:

@@ -1,10 +1,15 @@
-"""`python -m eval.predict`: one answer per line to texts given on the command line."""
+"""`python -m eval.predict`: one answer per line to texts given on the command line.
+
+With `--n-best`, an answer is a line of its rank, its score and its text, with tabs between them.
+"""
 
 from __future__ import annotations
 
 import itertools
+import math
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +18,7 @@ from adapters_tf.commands.arguments import OneLineParser
 from adapters_tf.errors import say_note
 from adapters_tf.files.local_paths import typed_dataset, typed_path
 from adapters_tf.runs.config import read_config
+from eval.decoding.options import add_beam_options, read_beam_options
 from prep import (
     Manifest,
     TaskEntry,
@@ -34,7 +40,7 @@ START_EXAMPLES = 100  # of which it is seen how a task's inputs begin
 
 def make_parser() -> OneLineParser:
     """Make the parser of the command line."""
-    parser = OneLineParser(prog="python -m eval.predict", description=__doc__)
+    parser = OneLineParser(prog="python -m eval.predict", description=__doc__.splitlines()[0])
     parser.add_argument(
         "--run", type=typed_path, required=True, help="run folder that the trainer wrote"
     )
@@ -46,6 +52,8 @@ def make_parser() -> OneLineParser:
         "--dataset", type=typed_dataset, help="dataset folder; by default the run's"
     )
     parser.add_argument("--checkpoint", default="best", choices=("best", "last", "none"))
+    add_beam_options(parser)
+    parser.add_argument("--n-best", type=int, help="answers to a text, at most as many as --beams")
     return parser
 
 
@@ -59,6 +67,7 @@ def main(argv: list[str] | None = None) -> int:
         The exit code.
     """
     options = make_parser().parse_args(argv)
+    beams = read_beam_options(options)
     settings = read_config(options.run)
     if options.task not in settings.tasks:
         raise UsageError(
@@ -79,11 +88,18 @@ def main(argv: list[str] | None = None) -> int:
         dataset=options.dataset,
         checkpoint=options.checkpoint,
         batch_size=min(len(options.text), settings.data.batch_size),
+        beams=beams,
         settings=settings,
         manifest=manifest,
     )
-    for answer in answer_texts(session, options.task, options.text):
-        print(answer)
+    answers = answer_texts(session, options.task, options.text)
+    if options.n_best is None:
+        for best, *_ in answers:
+            print(best.text)
+        return 0
+    for ranked in answers:
+        for rank, answer in enumerate(ranked, 1):
+            print(f"{rank}\t{answer.score:.4f}\t{answer.text}")
     return 0
 
 
@@ -126,7 +142,20 @@ def usual_start(table: TokenTable, vocabulary: Vocabulary) -> str:
     return vocabulary.decode(tokens[0] for tokens in same)
 
 
-def answer_texts(session: Session, task: str, texts: Sequence[str]) -> list[str]:
+@dataclass(frozen=True)
+class RankedAnswer:
+    """One of the answers to a text.
+
+    Attributes:
+        text: The answer.
+        score: Of beam search, its log-probability over length ** length_penalty; NaN of others.
+    """
+
+    text: str
+    score: float
+
+
+def answer_texts(session: Session, task: str, texts: Sequence[str]) -> list[list[RankedAnswer]]:
     """Answer texts with a task's adapters.
 
     Args:
@@ -135,7 +164,7 @@ def answer_texts(session: Session, task: str, texts: Sequence[str]) -> list[str]
         texts: Worded as the task's inputs are in its dataset.
 
     Returns:
-        One answer per text.
+        The answers to each text, the best first: one, or as many as the session's beams give.
 
     Raises:
         UsageError: A text is empty, or the run has no such task.
@@ -150,8 +179,16 @@ def answer_texts(session: Session, task: str, texts: Sequence[str]) -> list[str]
     if entry is None:
         length = session.run.settings.data.target_length
         entry = TaskEntry(task, "generation", (), (), (), length, 1, {})
-    token_ids = session.evaluator.predict_tokens(entry, table)
-    return [session.vocabulary.decode(ids) for ids in token_ids]
+    found = session.evaluator.predict_answers(entry, table)
+    if isinstance(found, np.ndarray):
+        return [[RankedAnswer(session.vocabulary.decode(ids), math.nan)] for ids in found]
+    return [
+        [
+            RankedAnswer(session.vocabulary.decode(ids), float(score))
+            for ids, score in zip(tokens, scores, strict=True)
+        ]
+        for tokens, scores in zip(found.tokens, found.scores, strict=True)
+    ]
 
 
 def table_of_texts(texts: Sequence[str], vocabulary: Vocabulary) -> TokenTable:

@@ -7,6 +7,7 @@ import numpy as np
 from tqdm import tqdm
 
 from adapters_tf.errors import say_note
+from eval.decoding.options import describe_decoding
 from eval.evaluator import TaskResult
 from eval.report.baselines import trivial_baseline
 from eval.report.files import write_report
@@ -51,6 +52,7 @@ def score_run(
         "input_length": session.evaluator.input_length,
         "batch_size": session.evaluator.batch_size,
         "replicas": session.evaluator.strategy.num_replicas_in_sync,
+        "decoding": describe_decoding(session.evaluator.beams),
     }
     dataset, settings = session.dataset, session.run.settings
     scored_on = (dataset, session.manifest, split)

@@ -23,6 +23,7 @@ import tensorflow as tf
 from adapters_tf.backbone.keras_internals import has_position_biases, head_shape, position_biases
 from adapters_tf.backbone.sites import unwrap
 from adapters_tf.banks.injection import AdaptedLayer
+from adapters_tf.runtime.step_cache import KeyValue, StepCache
 
 POSITIONS = ("none", "before", "shifted")
 PACKED_ROWS = (
@@ -30,15 +31,13 @@ PACKED_ROWS = (
     " them; build the dataset without --pack, or train with positions: none"
 )
 
-KeyValue = tuple[tf.Tensor, tf.Tensor]
-
 
 class PrefixedAttention(AdaptedLayer):
     """TFT5's attention with prefixes: it takes and returns what the attention does.
 
     The attention is told that the prefixes are keys and values of the past, which it puts before
-    those of its input. The cache that callers see never holds the prefixes of a self-attention, so
-    that it may lose its oldest position; a cross-attention's does, as it stays the same. Position
+    those of its input. TFT5's cache of a self-attention never holds the prefixes, so that it may
+    lose its oldest position; a cross-attention's does, and so does every `StepCache`. Position
     biases go in and out as blocks hand them on: with columns for the prefixes where these have
     positions, and without where not.
 
@@ -53,7 +52,7 @@ class PrefixedAttention(AdaptedLayer):
         mask: tf.Tensor | None = None,
         key_value_states: tf.Tensor | None = None,
         position_bias: tf.Tensor | None = None,
-        past_key_value: KeyValue | None = None,
+        past_key_value: KeyValue | StepCache | None = None,
         use_cache: bool = False,
         training: bool = False,
         **others: Any,
@@ -66,7 +65,8 @@ class PrefixedAttention(AdaptedLayer):
             key_value_states: [B, S, D] for cross-attention.
             position_bias: [B or 1, N or 1, Q, S], mask included; where prefixes have positions,
                 [B or 1, N, Q, P + S].
-            past_key_value: Keys and values [B, N, …, H] of the cache.
+            past_key_value: Keys and values [B, N, …, H] of the cache; or a `StepCache`, whose slot
+                is counted without the prefixes.
             use_cache: Whether to return the cache.
             training: Whether dropout is on.
             **others: Passed on.
@@ -74,6 +74,21 @@ class PrefixedAttention(AdaptedLayer):
         Returns:
             Output [B, Q, D], the cache or None, the position bias, and what else was asked for.
         """
+        length = self.adapter.config.length
+        unbiased = 0 if has_positions(self) else length
+        if isinstance(past_key_value, StepCache):
+            slot = past_key_value.slot
+            return self.base(
+                inputs,
+                key_value_states=key_value_states,
+                position_bias=_pad_keys(position_bias, unbiased),
+                past_key_value=past_key_value._replace(
+                    slot=None if slot is None else slot + length
+                ),
+                use_cache=use_cache,
+                training=training,
+                **others,
+            )
         prefix = self.adapter.prefix(tf.shape(inputs)[0], inputs.dtype)
         is_cross = key_value_states is not None
         if position_bias is None:
@@ -84,8 +99,6 @@ class PrefixedAttention(AdaptedLayer):
             past = _put_in_front(prefix, self._project(key_value_states))
         else:
             past = past_key_value
-        length = self.adapter.config.length
-        unbiased = 0 if has_positions(self) else length
         outputs = self.base(
             inputs,
             key_value_states=key_value_states,
@@ -143,21 +156,34 @@ def has_positions(attention: Any) -> bool:
     return isinstance(attention, PrefixedAttention) and attention.adapter.has_positions
 
 
-def window_biases(attention: Any, length: int) -> tuple[tf.Tensor, tf.Tensor]:
+def step_biases(attention: Any, length: int) -> tf.Tensor:
     """Compute the position biases of decoding one token at a time.
-
-    The cache is a window of T positions of which the current one is the last.
 
     Args:
         attention: The self-attention of the decoder's first block, wrapped or not.
         length: T, the most tokens to decode.
 
     Returns:
-        Of the current position to all in the window, [1, N, 1, T], the same at every step; and of
-        every step's position to the prefixes, [1, N, T, P], P being 0 where they have no positions.
+        [1, N, T, P + T], of every step's position to the prefixes, P being 0 where they have no
+        positions, and to all positions.
     """
-    biases = _biases(attention, length)
-    return biases[:, :, -1:, -length:], biases[:, :, :, :-length]
+    return _biases(attention, length)
+
+
+def prefix_slots(attention: Any, B: tf.Tensor, dtype: tf.DType) -> KeyValue | None:
+    """Make the prefixes that a `StepCache` of a self-attention begins with.
+
+    Args:
+        attention: The self-attention, wrapped or not.
+        B: int32 scalar, the rows.
+        dtype: Of the result.
+
+    Returns:
+        Keys and values [B, N, P, H]; None where there are no prefixes.
+    """
+    if not isinstance(attention, PrefixedAttention):
+        return None
+    return attention.adapter.prefix(B, dtype)
 
 
 def _biases(attention: Any, length: int | tf.Tensor) -> tf.Tensor:

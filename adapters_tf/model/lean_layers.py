@@ -16,12 +16,11 @@ import tf_keras
 from transformers.models.t5.modeling_tf_t5 import TFT5Attention, TFT5DenseActDense
 
 from adapters_tf.backbone.keras_internals import all_layers, head_shape, position_buckets
-from adapters_tf.model.attention import attend, relu
+from adapters_tf.model.attention import attend, attend_without_scores, relu
 from adapters_tf.runtime.dropout import axis_sizes, dropout_mask
 from adapters_tf.runtime.products import look_up, look_up_few, project
+from adapters_tf.runtime.step_cache import KeyValue, StepCache, attend_step, write_step
 from adapters_tf.runtime.target import is_for_tpu
-
-KeyValue = tuple[tf.Tensor, tf.Tensor]
 
 
 class LeanDense(tf_keras.layers.Dense):
@@ -77,7 +76,7 @@ class LeanAttention(TFT5Attention):
         mask: tf.Tensor | None = None,
         key_value_states: tf.Tensor | None = None,
         position_bias: tf.Tensor | None = None,
-        past_key_value: KeyValue | None = None,
+        past_key_value: KeyValue | StepCache | None = None,
         layer_head_mask: tf.Tensor | None = None,
         query_length: int | None = None,
         use_cache: bool = False,
@@ -86,13 +85,16 @@ class LeanAttention(TFT5Attention):
     ) -> tuple[Any, ...]:
         """Attend, as TFT5Attention does and with its arguments.
 
-        Whatever needs the attention's weights, or a cache, is left to TFT5's own code; so is a CPU,
-        whose softmax is one kernel.
+        Given a `StepCache`, every query is a position of its own, to decode one token after the
+        other. Whatever needs the attention's weights, or a cache of TFT5's, is left to TFT5's own
+        code; so is a CPU, whose softmax is one kernel.
 
         Returns:
-            Output [B, Q, D], None, and the position bias, mask included, of a shape that broadcasts
-            to [B, N, Q, S].
+            Output [B, Q, D], the step's cache or None, and the position bias, mask included, of a
+            shape that broadcasts to [B, N, Q, S].
         """
+        if isinstance(past_key_value, StepCache):
+            return self._decode(hidden_states, position_bias, past_key_value)
         needs_weights = layer_head_mask is not None or output_attentions
         has_cache = past_key_value is not None or use_cache
         if not is_for_tpu() or needs_weights or has_cache:
@@ -109,18 +111,31 @@ class LeanAttention(TFT5Attention):
                 output_attentions=output_attentions,
             )
         sources = hidden_states if key_value_states is None else key_value_states
-        query_BQNH = self._split_heads(self.q(hidden_states))
-        key_BSNH = self._split_heads(self.k(sources))
-        value_BSNH = self._split_heads(self.v(sources))
-        B, Q, N, H = axis_sizes(query_BQNH)
-        S = axis_sizes(key_BSNH)[1]
+        query, key, value = self.q(hidden_states), self.k(sources), self.v(sources)
+        B, Q, _ = axis_sizes(query)
+        S = axis_sizes(key)[1]
+        N, _ = head_shape(self)
         if position_bias is None:
-            position_bias = self._own_bias(Q, S, mask, query_BQNH.dtype)
-        kept = dropout_mask(self.dropout, (B, N, Q, S)) if training else None
-        keep = 1 - self.dropout.rate if training else 1.0
-        context_BQNH = attend(query_BQNH, key_BSNH, value_BSNH, position_bias, kept, keep)
-        merged = tf.reshape(context_BQNH, tf.stack([B, Q, N * H]))
-        return self.o(merged), None, position_bias
+            position_bias = self._own_bias(Q, S, mask, query.dtype)
+        if Q == 1 and not training:
+            merged = attend_step(query, StepCache(key, value), position_bias, N)
+            return self.o(merged), None, position_bias
+        heads = (self._split_heads(query), self._split_heads(key), self._split_heads(value))
+        if training:
+            kept = dropout_mask(self.dropout, (B, N, Q, S))
+            context_BQNH = attend(*heads, position_bias, kept, 1 - self.dropout.rate)
+        else:
+            context_BQNH = attend_without_scores(*heads, position_bias)
+        return self.o(tf.reshape(context_BQNH, tf.shape(query))), None, position_bias
+
+    def _decode(
+        self, hidden_BKD: tf.Tensor, bias: tf.Tensor, cache: StepCache
+    ) -> tuple[tf.Tensor, StepCache, tf.Tensor]:
+        heads, _ = head_shape(self)
+        if cache.slot is not None:
+            cache = write_step(cache, self.k(hidden_BKD), self.v(hidden_BKD), heads)
+        context_BKE = attend_step(self.q(hidden_BKD), cache, bias, heads)
+        return self.o(context_BKE), cache, bias
 
     def _split_heads(self, states: tf.Tensor) -> tf.Tensor:
         B, S, _ = axis_sizes(states)

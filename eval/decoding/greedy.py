@@ -15,7 +15,8 @@ import tf_keras
 
 from adapters_tf import TaskModel, encode, project_logits
 from adapters_tf.backbone.generation import end_ids
-from adapters_tf.model.decoder_step import KeyValue, decode_step, empty_caches, prepare_decoder
+from adapters_tf.model.decoder_step import decode_step, empty_caches, prepare_decoder
+from adapters_tf.runtime.step_cache import KeyValue
 from prep.dataset.batches import PAD_ID
 
 
@@ -88,7 +89,7 @@ def decode_greedily(
         output_BT: tf.Tensor,
         caches: list[KeyValue],
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor, list[KeyValue]]:
-        hidden_B1D, caches = decode_step(backbone, context, step, token_B, caches, length)
+        hidden_B1D, caches = decode_step(backbone, context, step, token_B[:, None], caches)
         logits_BV = project_logits(backbone, hidden_B1D)[:, 0]
         best_B = tf.argmax(logits_BV, axis=-1, output_type=tf.int32)
         token_B = tf.where(has_ended_B, PAD_ID, best_B)
@@ -102,6 +103,6 @@ def decode_greedily(
         # A row of padding has no answer, and must not keep the loop going.
         tf.logical_not(tf.reduce_any(is_input_BS, axis=1)),
         tf.fill([B, length], PAD_ID),
-        empty_caches(backbone, B, length - 1),
+        empty_caches(backbone, B, length),
     )
     return tf.while_loop(is_unfinished, decode_one, start)[3]

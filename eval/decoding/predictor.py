@@ -1,4 +1,4 @@
-"""All rows of a split through a token model, on any number of replicas, in their order.
+"""All rows of a split through a model of answers, on any number of replicas, in their order.
 
 Every global batch has the same static shape; the last one is filled with padding rows whose
 output is dropped here, so no example is.
@@ -7,6 +7,7 @@ Shape letters: B global batch, T decoded length.
 """
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -29,7 +30,7 @@ class TokenPredictor:
     """Runs a Keras model whose output is token ids, as one compiled program per batch shape.
 
     Args:
-        model: An `ArgmaxModel` or a `GreedyModel`.
+        model: An `ArgmaxModel`, a `GreedyModel` or a `BeamModel`.
         strategy: What the model's variables live under.
         batch_size: Examples per global batch.
         input_length: S, the static length of inputs in tokens.
@@ -56,19 +57,17 @@ class TokenPredictor:
         self.strategy, self.batch_size, self.input_length = strategy, batch_size, input_length
 
         @tf.function(jit_compile=jit_compile)
-        def answer(batch: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        def answer(batch: Mapping[str, tf.Tensor]) -> Any:
             return model(batch, training=False)
 
         # TPUStrategy names a scope after this function; a lambda's name is none.
         @tf.function
-        def answer_all(batch: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        def answer_all(batch: Mapping[str, tf.Tensor]) -> Any:
             return strategy.run(answer, args=(batch,))
 
         self._run = answer_all
 
-    def predict(
-        self, table: TokenTable, task: int, report: Progress = lambda done: None
-    ) -> np.ndarray:
+    def predict(self, table: TokenTable, task: int, report: Progress = lambda done: None) -> Any:
         """Answer every example of a table.
 
         Args:
@@ -77,9 +76,10 @@ class TokenPredictor:
             report: Told how many examples are done, after each batch.
 
         Returns:
-            int32 [len(table), T] token ids, row by row as in the table.
+            What the model returns, as arrays whose first axis is the table's rows: int32
+            [len(table), T] token ids, or `BeamAnswers`; of no rows, int32 [0, 0].
         """
-        answers: list[np.ndarray] = []
+        answers: list[Any] = []
         waiting = None
         for rows in padded_rows(len(table), self.batch_size):
             dispatched = (rows, self._dispatch(table, rows, task))
@@ -92,14 +92,16 @@ class TokenPredictor:
             return np.zeros((0, 0), np.int32)
         answers.append(self._fetch(*waiting))
         report(len(table))
-        return np.concatenate(answers)
+        return tf.nest.map_structure(lambda *parts: np.concatenate(parts), *answers)
 
-    def _dispatch(self, table: TokenTable, rows: np.ndarray, task: int) -> tuple[tf.Tensor, ...]:
+    def _dispatch(self, table: TokenTable, rows: np.ndarray, task: int) -> tuple[Any, ...]:
         batch = make_batch(table, rows, input_length=self.input_length, target_length=1, task=task)
         # Only what the model looks at travels to the device.
         needed = {key: batch[key] for key in ("encoder_input_tokens", "task")}
         shares = share_out(self.strategy, needed)
         return self.strategy.experimental_local_results(self._run(shares))
 
-    def _fetch(self, rows: np.ndarray, results: tuple[tf.Tensor, ...]) -> np.ndarray:
-        return np.concatenate([result.numpy() for result in results])[rows >= 0]
+    def _fetch(self, rows: np.ndarray, results: tuple[Any, ...]) -> Any:
+        return tf.nest.map_structure(
+            lambda *parts: np.concatenate([part.numpy() for part in parts])[rows >= 0], *results
+        )

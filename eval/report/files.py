@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from adapters_tf.runs.provenance import list_versions
+from eval.evaluator import answer_length
 from eval.metrics.registry import mean_of_main_metrics
 from eval.report.table import ScoredTask
 from prep import Vocabulary
@@ -51,6 +52,7 @@ def _figures(task: ScoredTask, split: str) -> dict[str, Any]:
     return {
         "kind": task.entry.kind,
         "examples": task.result.examples,
+        "decoding_length": answer_length(task.entry),
         "metrics": task.result.metrics,
         **({"words": dict(task.result.words)} if task.result.words else {}),
         "trivial_baseline": task.baseline,

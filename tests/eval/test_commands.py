@@ -97,6 +97,37 @@ def test_texts_are_answered_as_the_split_was(scored, run_folder, capsys):
     assert answers == [record["prediction"] for record in copies]
 
 
+def test_answers_are_searched_for_with_beams_and_the_file_says_so(
+    scored, run_folder, tmp_path, capsys
+):
+    greedy = json.loads((scored / "validation.json").read_text())
+    assert greedy["decoding"] == {"strategy": "greedy"}
+    lengths = {name: task["decoding_length"] for name, task in greedy["tasks"].items()}
+    assert lengths == {"colour": 1, "pick": 4, "grade": 4, "copy": 6}
+    mine = tmp_path / "run"
+    shutil.copytree(run_folder, mine)
+    options = ["--beams", "3", "--length-penalty", "0.6", "--tasks", "copy"]
+    assert run(evaluate, "--run", mine, *options) == 0
+    document = json.loads((mine / "eval" / "validation.json").read_text())
+    assert document["decoding"] == {
+        "strategy": "beams",
+        "beams": 3,
+        "length_penalty": 0.6,
+        "n_best": 1,
+        "early_stopping": False,
+    }
+    lines = (mine / "eval" / "validation.predictions.jsonl").read_text().splitlines()
+    record = json.loads(lines[0])
+    capsys.readouterr()
+    words = ["--task", "copy", "--text", record["input"], *options[:4], "--n-best", "3"]
+    assert run(predict, "--run", mine, *words) == 0
+    ranked = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+    assert [rank for rank, *_ in ranked] == ["1", "2", "3"]
+    assert ranked[0][2] == record["prediction"]
+    scores = [float(score) for _, score, _ in ranked]
+    assert scores == sorted(scores, reverse=True) and scores[0] < 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -107,6 +138,9 @@ def test_texts_are_answered_as_the_split_was(scored, run_folder, capsys):
         (["--checkpoint", "newest"], "argument --checkpoint: there is no 'newest'"),
         (["--taks", "copy"], "unknown option --taks; did you mean '--tasks'?"),
         (["--batch-size", "many"], "invalid int value: 'many'"),
+        (["--length-penalty", "2"], "--length-penalty goes with --beams: say how many"),
+        (["--beams", "0"], "--beams is 0; expected 1 or more"),
+        (["--beams", "2", "--early-stopping", "nevre"], "there is no 'nevre'"),
     ],
 )
 def test_mistakes_in_use_exit_with_two(run_folder, capsys, arguments, message):
@@ -120,6 +154,11 @@ def test_mistakes_in_use_exit_with_two(run_folder, capsys, arguments, message):
     [
         (["--task", "coyp", "--text", "red"], "the run has no task 'coyp'; did you mean 'copy'?"),
         (["--task", "copy", "--text", " "], "--text is empty"),
+        (["--task", "copy", "--text", "red", "--n-best", "2"], "--n-best goes with --beams"),
+        (
+            ["--task", "copy", "--text", "red", "--beams", "2", "--n-best", "3"],
+            "--n-best is 3; expected 1 to 2, the number of beams",
+        ),
         (["--task", "copy"], "the following arguments are required: --text"),
     ],
 )

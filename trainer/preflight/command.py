@@ -114,8 +114,11 @@ class Preflight:
 
     def _steps(self, settings: ResolvedRun) -> list[Step]:
         tf_keras.backend.clear_session()
+        options = self.options
         try:
-            return make_steps(settings, self.manifest, with_eval=self.options.is_eval)[1]
+            return make_steps(
+                settings, self.manifest, with_eval=options.is_eval, beams=options.beams
+            )[1]
         except ValueError as error:
             backbone = settings.model.backbone
             preset = backbone.rpartition("/")[2]

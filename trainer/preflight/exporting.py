@@ -16,7 +16,8 @@ import tensorflow as tf
 from adapters_tf.runtime.target import compiling_for_tpu
 from prep import UsageError
 
-_COPY = re.compile(r"^ *(%\w+) = mhlo\.copy (%\w+) .*\n", re.MULTILINE)
+_COPY = re.compile(r" *(%\w+) = mhlo\.copy (%\w+(?:#\d+)?) ")
+_DEFINED = re.compile(r" *(%\w+(?::\d+)?(?:, %\w+(?::\d+)?)*) = ")
 _REFUSED = re.compile(r"(\w+) \(No registered '\w+' OpKernel for")
 _PLACE = re.compile(r'File "([^"]+)", line (\d+), in (\S+)')
 _IN_PYTHON = "it runs Python, which is not on the chip"
@@ -102,15 +103,22 @@ def drop_copies(text: str) -> str:
     Returns:
         The module whose uses of copies are uses of what was copied.
     """
-    copied = dict(_COPY.findall(text))
+    copied: dict[str, str] = {}
 
     def original(match: re.Match[str]) -> str:
-        name = match[0]
-        while name in copied:
-            name = copied[name]
-        return name
+        return copied.get(match[0], match[0])
 
-    return _VALUE.sub(original, _COPY.sub("", text))
+    lines = []
+    for line in text.splitlines(keepends=True):
+        if copy := _COPY.match(line):
+            copied[copy[1]] = copied.get(copy[2], copy[2])
+            continue
+        if defined := _DEFINED.match(line):
+            # The numbers of a region that has ended, or of another function, are given out anew.
+            for name in _VALUE.findall(defined[1]):
+                copied.pop(name, None)
+        lines.append(_VALUE.sub(original, line))
+    return "".join(lines)
 
 
 def use_device_generator(text: str) -> str:

@@ -56,7 +56,7 @@ class AdapterShape:
     prefix: int = 0
 
 
-def forward_flops(shape: T5Shape, B: int, S: int, T: int) -> int:
+def forward_flops(shape: T5Shape, B: int, S: int, T: int, beams: int = 1) -> int:
     """Count what a T5 computes of a batch.
 
     Args:
@@ -64,6 +64,7 @@ def forward_flops(shape: T5Shape, B: int, S: int, T: int) -> int:
         B: Rows.
         S: Input positions of a row.
         T: Target positions of a row.
+        beams: Decoded side by side for each row, of the same encoder states.
 
     Returns:
         Floating-point operations, two for a multiplication with its addition.
@@ -72,13 +73,13 @@ def forward_flops(shape: T5Shape, B: int, S: int, T: int) -> int:
     feed_forward = 2 * shape.width * shape.hidden * (3 if shape.is_gated else 2)
     own_S = S + shape.prompt
     encoder = own_S * (4 * projection + feed_forward)
-    decoder = T * (6 * projection + feed_forward) + 2 * own_S * projection
-    logits = 2 * T * shape.width * shape.vocabulary
+    decoder = beams * T * (6 * projection + feed_forward) + 2 * own_S * projection
+    logits = 2 * beams * T * shape.width * shape.vocabulary
     by_weights = shape.encoder_layers * encoder + shape.decoder_layers * decoder + logits
-    return B * by_weights + attention_flops(shape, B, S, T)
+    return B * by_weights + attention_flops(shape, B, S, T, beams)
 
 
-def attention_flops(shape: T5Shape, B: int, S: int, T: int) -> int:
+def attention_flops(shape: T5Shape, B: int, S: int, T: int, beams: int = 1) -> int:
     """Count the part of `forward_flops` without weights: queries by keys, and weights by values.
 
     Args:
@@ -86,6 +87,7 @@ def attention_flops(shape: T5Shape, B: int, S: int, T: int) -> int:
         B: Rows.
         S: Input positions of a row.
         T: Target positions of a row.
+        beams: Decoder rows for each row.
 
     Returns:
         Floating-point operations.
@@ -93,7 +95,7 @@ def attention_flops(shape: T5Shape, B: int, S: int, T: int) -> int:
     S += shape.prompt
     before_S, before_T, before_across = shape.prefixes
     encoder = shape.encoder_layers * S * (S + before_S)
-    decoder = shape.decoder_layers * T * (T + before_T + S + before_across)
+    decoder = beams * shape.decoder_layers * T * (T + before_T + S + before_across)
     return B * 2 * 2 * shape.inner * (encoder + decoder)
 
 

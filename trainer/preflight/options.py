@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from adapters_tf.commands.arguments import split_names
+from eval.decoding.options import Beams
 from prep.errors import UsageError
 from trainer.preflight.compiler import find_python
 from trainer.preflight.topologies import FRIENDLY, Topology, find_topology
@@ -27,6 +28,7 @@ class Options:
         methods: Adapter methods to compare; empty: the run's own alone.
         is_search: Whether to look for the largest batch that fits.
         is_eval: Whether validation's and evaluation's programs are compiled too.
+        beams: How evaluation searches for answers; None for greedy ones.
         json: The file to write; None for none.
     """
 
@@ -36,6 +38,7 @@ class Options:
     methods: tuple[str, ...]
     is_search: bool
     is_eval: bool
+    beams: Beams | None
     json: Path | None
 
 
@@ -63,6 +66,7 @@ def read_preflight_options(argv: Sequence[str] | None) -> Options:
     parser.add_argument("--search", action="store_true", help="find the largest batch that fits")
     parser.add_argument("--compare", help="adapter methods, with commas between them: one table")
     parser.add_argument("--eval", action="store_true", help="compile the evaluation's steps too")
+    parser.add_argument("--beams", type=int, help="with --eval: beam search with so many")
     parser.add_argument("--json", help="a file to write all figures to")
     parser.add_argument("--compiler-python", help="the Python that has jax and libtpu")
     config, given = read_options(parser, argv)
@@ -73,6 +77,8 @@ def read_preflight_options(argv: Sequence[str] | None) -> Options:
         raise UsageError("--search and --compare do not go together: search for each method")
     if given["search"] and given["eval"]:
         raise UsageError("--search is for the train step; leave out --eval")
+    if given["beams"] is not None and not given["eval"]:
+        raise UsageError("--beams is for evaluation's steps; add --eval")
     if given["batch_size"] is not None:
         if given["batch_size"] < 1:
             raise UsageError(f"--batch-size must be above 0, got {given['batch_size']}")
@@ -86,6 +92,7 @@ def read_preflight_options(argv: Sequence[str] | None) -> Options:
         methods=_read_methods(given["compare"]),
         is_search=given["search"],
         is_eval=given["eval"],
+        beams=None if given["beams"] is None else Beams(given["beams"]),
         json=_read_json_path(given["json"]),
     )
 

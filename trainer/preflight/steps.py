@@ -11,9 +11,8 @@ import tensorflow as tf
 
 from adapters_tf import PrefixConfig, PromptConfig, TaskModel
 from adapters_tf.runs.settings import ResolvedRun
-from eval.decoding.argmax import ArgmaxModel
-from eval.decoding.greedy import GreedyModel
-from eval.evaluator import ARGMAX_LENGTH, answer_length
+from eval.decoding.options import Beams
+from eval.evaluator import ARGMAX_LENGTH, answer_length, make_decoder
 from prep import Manifest
 from prep.dataset.batches import BATCH_KEYS, PACKED_KEYS, BatchKey
 from trainer.batches.mixture_batches import Lengths
@@ -76,7 +75,7 @@ class Step:
 
 
 def make_steps(
-    settings: ResolvedRun, manifest: Manifest, *, with_eval: bool
+    settings: ResolvedRun, manifest: Manifest, *, with_eval: bool, beams: Beams | None = None
 ) -> tuple[TaskModel, list[Step]]:
     """Build a run's model, and its steps.
 
@@ -84,6 +83,7 @@ def make_steps(
         settings: Of the run; what it says of devices is not heeded.
         manifest: Of its dataset.
         with_eval: Whether validation's and evaluation's steps are wanted.
+        beams: How evaluation searches for answers; None for greedy ones.
 
     Returns:
         The model, and the steps: the train steps first, and of those the largest.
@@ -110,7 +110,7 @@ def make_steps(
 
     steps = [train_step(*lengths) for lengths in largest_first(task_shapes(settings, manifest))]
     if with_eval:
-        steps += make_eval_steps(settings, manifest, model, shape)
+        steps += make_eval_steps(settings, manifest, model, beams)
     return model, steps
 
 
@@ -131,7 +131,10 @@ def for_export(settings: ResolvedRun) -> ResolvedRun:
 
 
 def make_eval_steps(
-    settings: ResolvedRun, manifest: Manifest, model: TaskModel, shape: T5Shape
+    settings: ResolvedRun,
+    manifest: Manifest,
+    model: TaskModel,
+    beams: Beams | None = None,
 ) -> list[Step]:
     """List what validation and evaluation run: scoring, and answers of each length.
 
@@ -139,35 +142,69 @@ def make_eval_steps(
         settings: Of the run.
         manifest: Of its dataset.
         model: Of the run.
-        shape: Of the model.
+        beams: How evaluation searches for answers; None for greedy ones.
 
     Returns:
         A step for the loss, and one for each way of decoding that a task asks for.
     """
-
-    def score(batch: dict[str, tf.Tensor]) -> Any:
-        return validation_step(model, batch, settings.training.loss_chunk)
-
-    def scoring_step(S: int, T: int) -> Step:
-        def count(rows: int) -> int:
-            return forward_flops(shape, rows, S, T)
-
-        return Step("scoring step", score, BATCH_KEYS, S, T, count)
-
     shapes = validation_shapes(settings, manifest)
-    steps = [scoring_step(*lengths) for lengths in largest_first(shapes)]
-    keys = [key for key in BATCH_KEYS if key.name in _INPUT_KEYS]
+    chunk = settings.training.loss_chunk
+    steps = [make_scoring_step(model, *lengths, chunk) for lengths in largest_first(shapes)]
     answers = {(answer_length(manifest.task(task)), shapes[task][0]) for task in settings.tasks}
-    for length, S in sorted(answers):
-        is_one = length == ARGMAX_LENGTH
-        decoder = ArgmaxModel(model) if is_one else GreedyModel(model, length=length)
-        name = "argmax step" if is_one else f"greedy decoding of {length} tokens"
+    return steps + [make_answer_step(model, S, length, beams) for length, S in sorted(answers)]
 
-        def count(rows: int, S: int = S, length: int = length) -> int:
-            return forward_flops(shape, rows, S, length)
 
-        steps.append(Step(name, decoder, keys, S, length, count))
-    return steps
+def make_scoring_step(model: TaskModel, S: int, T: int, chunk: int = 0) -> Step:
+    """Make the step that validation computes the loss by.
+
+    Args:
+        model: Of the run.
+        S: Length of inputs, in tokens.
+        T: Length of targets, in tokens.
+        chunk: Target positions whose scores are held at once; 0 for all.
+
+    Returns:
+        The step.
+    """
+    shape = describe_model(model)
+    return Step(
+        "scoring step",
+        lambda batch: validation_step(model, batch, chunk),
+        BATCH_KEYS,
+        S,
+        T,
+        lambda rows: forward_flops(shape, rows, S, T),
+    )
+
+
+def make_answer_step(model: TaskModel, S: int, length: int, beams: Beams | None = None) -> Step:
+    """Make the step that evaluation answers by.
+
+    Args:
+        model: Of the run.
+        S: Length of inputs, in tokens.
+        length: Of answers, in tokens.
+        beams: How to search for answers of several tokens; None for greedy ones.
+
+    Returns:
+        The step.
+    """
+    shape = describe_model(model)
+    is_one = length == ARGMAX_LENGTH
+    side_by_side = 1 if beams is None or is_one else beams.beams
+    name = f"greedy decoding of {length} tokens"
+    if is_one:
+        name = "argmax step"
+    elif beams is not None:
+        name = f"beam search of {length} tokens, {beams.beams} beams"
+    return Step(
+        name,
+        make_decoder(model, length, beams),
+        [key for key in BATCH_KEYS if key.name in _INPUT_KEYS],
+        S,
+        length,
+        lambda rows: forward_flops(shape, rows, S, length, side_by_side),
+    )
 
 
 def largest_first(shapes: Mapping[str, Lengths]) -> list[Lengths]:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from adapters_tf.model.attention import attend, relu
+from adapters_tf.model.attention import attend, attend_without_scores, relu
 
 B, Q, S, N, H = 2, 5, 7, 3, 4
 
@@ -20,7 +20,8 @@ def results(function, inputs):
     with tf.GradientTape() as tape:
         tape.watch(inputs)
         outputs = function(*inputs)
-        loss = tf.reduce_sum(outputs * tf.random.stateless_normal(outputs.shape, [0, 9]))
+        slope = np.random.default_rng(9).normal(size=outputs.shape).astype(np.float32)
+        loss = tf.reduce_sum(outputs * slope)
     return [outputs, *tape.gradient(loss, inputs)]
 
 
@@ -39,6 +40,29 @@ def test_attention_is_softmax_times_values(bias_shape, mask_shape):
     got = results(lambda *x: attend(*x, mask, 1.0 if mask is None else 0.7), inputs)
     for value, right in zip(got, expected, strict=True):
         np.testing.assert_allclose(value, right, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("bias_shape", [(1, N, Q, S), (B, 1, 1, S)])
+def test_attention_whose_scores_are_computed_twice_is_the_same(bias_shape):
+    shapes = [(B, Q, N, H), (B, S, N, H), (B, S, N, H), bias_shape]
+    inputs = [tf.random.stateless_normal(shape, [i, 3]) for i, shape in enumerate(shapes)]
+    compiled = tf.function(lambda *x: results(attend_without_scores, x), jit_compile=True)
+    expected = results(lambda *x: plain(*x, None), inputs)
+    for value, right in zip(compiled(*inputs), expected, strict=True):
+        np.testing.assert_allclose(value, right, rtol=1e-4, atol=1e-5)
+
+
+def test_in_bfloat16_a_row_of_padding_is_finite_and_others_are_right():
+    shapes = [(B, Q, N, H), (B, S, N, H), (B, S, N, H)]
+    query, key, value = (5 * tf.random.stateless_normal(s, [i, 3]) for i, s in enumerate(shapes))
+    mask = np.zeros((B, 1, 1, S), np.float32)
+    mask[0], mask[1, ..., 4:] = -1e9, -1e9
+    bias = tf.random.stateless_normal([1, N, Q, S], [9, 3]) + mask
+    rounded = [tf.cast(part, tf.bfloat16) for part in (query, key, value, bias)]
+    got = tf.function(attend_without_scores, jit_compile=True)(*rounded)
+    assert np.isfinite(tf.cast(got, tf.float32)).all()
+    expected = plain(*(tf.cast(part, tf.float32) for part in rounded), None)
+    np.testing.assert_allclose(tf.cast(got[1], tf.float32), expected[1], atol=0.1)
 
 
 def test_masked_keys_get_nothing_and_large_scores_do_not_overflow():

@@ -74,6 +74,15 @@ def test_every_step_of_a_run_is_judged(preflight):
     assert any(line == "compiler: jax 0.6.1, jaxlib 0.6.1, libtpu 0.0.14" for line in lines)
 
 
+def test_beams_are_compiled_where_evaluation_would_search(preflight):
+    line = "--topology v5e-1 --batch-size 4 --eval --beams 3"
+    _, _, found = preflight(line, is_exported=False)
+    assert [one["step"] for one in found][2:] == [
+        "argmax step",
+        "beam search of 2 tokens, 3 beams",
+    ]
+
+
 def test_replicas_share_the_batch_and_add_up_what_trains(preflight, tmp_path):
     _, _, found = preflight("--topology v5e-8 --batch-size 16 --training.precision mixed_bfloat16")
     assert (found[0]["rows"], found[0]["replicas"]) == (16, 8)

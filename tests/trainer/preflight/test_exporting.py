@@ -34,6 +34,28 @@ def test_what_was_copied_takes_the_copys_place():
     assert "negate %1 :" in left and "return %10, %1, %1 :" in left
 
 
+def test_a_name_that_is_given_out_anew_is_no_copy():
+    """A loop's body has numbers that what comes after it has again."""
+    text = """\
+    %1:2 = stablehlo.while(%iterArg = %arg0, %iterArg_0 = %arg1) : tensor<i32>, tensor<2xf32>
+     do {
+      %7 = stablehlo.negate %iterArg : tensor<2xf32> loc(#loc)
+      %8 = stablehlo.abs %7 : tensor<2xf32> loc(#loc)
+    } loc(#loc)
+    %7 = mhlo.copy %1#1 : tensor<2xf32> loc(#loc)
+    %8 = stablehlo.add %7, %arg1 : tensor<2xf32> loc(#loc)
+    return %7 : tensor<2xf32> loc(#loc)
+  }
+  func.func private @other(%arg0: tensor<2xf32>) -> tensor<2xf32> {
+    %7 = stablehlo.tanh %arg0 : tensor<2xf32> loc(#loc)
+    return %7 : tensor<2xf32> loc(#loc)
+"""
+    left = drop_copies(text).splitlines()
+    assert "%7 = stablehlo.negate" in left[2] and "stablehlo.abs %7 :" in left[3]
+    assert "%8 = stablehlo.add %1#1, %arg1" in left[5] and "return %1#1 :" in left[6]
+    assert "return %7 :" in left[-1]
+
+
 def test_the_state_after_a_draw_is_read_by_nobody():
     text = """\
     %output_state, %output = stablehlo.rng_bit_generator %5, algorithm =  PHILOX : \

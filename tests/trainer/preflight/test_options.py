@@ -41,6 +41,8 @@ def test_methods_are_names_with_commas(read):
         ("--topology v5e-8 --data.batchsize 3", "did you mean --data.batch_size?"),
         ("--topology v5e-8 --search --compare lora", "search for each method"),
         ("--topology v5e-8 --search --eval", "leave out --eval"),
+        ("--topology v5e-8 --beams 4", "--beams is for evaluation's steps; add --eval"),
+        ("--topology v5e-8 --eval --beams 0", "--beams is 0; expected 1 or more"),
         ("--topology v5e-8 --json /nowhere/at/all.json", "there is no folder /nowhere/at"),
         ("--topology v5e-8 --compiler-python /nowhere", "'/nowhere' is no file"),
         ("--topology v5e-8 --batch-size many", "--batch-size: expected a whole number"),
