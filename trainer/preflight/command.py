@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import tf_keras
 
 from adapters_tf.backbone.presets import PRESETS
 from adapters_tf.runs.settings import ResolvedRun
-from prep import Manifest, UsageError, load_manifest
+from prep import DataError, Manifest, UsageError, load_manifest
 from prep.dataset.mixing import task_probabilities
 from trainer.preflight.compiler import MARGIN, compile_step, refuse_hopeless
 from trainer.preflight.options import Options, share_batch
@@ -73,7 +74,7 @@ class Preflight:
             for line in wrap(CALIBRATION):
                 self.report(line)
         if options.json:
-            options.json.write_text(json.dumps([one.as_dict() for one in self.found], indent=1))
+            write_figures(options.json, self.found)
         if options.is_search:
             return any(one.is_good for one in self.found)
         return all(one.verdict in ("fits", "borderline") for one in self.found)
@@ -92,9 +93,11 @@ class Preflight:
         topology = self.options.topology
         answer = refuse_hopeless(step.least_memory(rows), topology)
         if answer is None:
-            text = step.export(rows, topology.replicas)
             name = f"the {step.name} of {rows:,} rows a replica"
-            name += f", {settings.adapters.method}," if self.options.methods else ""
+            if self.options.methods:
+                name = f"{settings.adapters.method}: {name}"
+            self.report(f"tracing {name}")
+            text = step.export(rows, topology.replicas)
             answer = compile_step(text, topology, self.options.python, self.report, name)
         examples, tokens = count_tokens(settings, self.manifest)
         work = Workload(
@@ -176,6 +179,22 @@ class Preflight:
             f"{settings.training.precision}, for {topology.name} ({replicas})"
         ):
             self.report(line)
+
+
+def write_figures(file: Path, found: Sequence[Verdict]) -> None:
+    """Write all figures as JSON.
+
+    Args:
+        file: To write.
+        found: The verdicts.
+
+    Raises:
+        DataError: It cannot be written; it is named.
+    """
+    try:
+        file.write_text(json.dumps([one.as_dict() for one in found], indent=1))
+    except OSError as error:
+        raise DataError(f"--json {file} cannot be written: {error.strerror}") from None
 
 
 def count_tokens(settings: ResolvedRun, manifest: Manifest) -> tuple[float, float]:

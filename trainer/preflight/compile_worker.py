@@ -16,6 +16,7 @@ import json
 import os
 import signal
 import time
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -35,14 +36,32 @@ _PR_SET_PDEATHSIG = 1  # of prctl(2)
 SIZES = ("argument", "output", "alias", "temp", "generated_code")
 
 
-def compile_step(step: str, topology: str, bounds: list[int], replicas: int) -> dict[str, Any]:
-    """Compile a program for a topology.
+def describe_devices(topology: str, bounds: list[int], chip_config: str) -> Sequence[Any]:
+    """List the devices of a topology.
+
+    Args:
+        topology: In libtpu's words, such as `v5e:2x4`.
+        bounds: Chips per host, along three axes; empty for libtpu's own.
+        chip_config: How the cores of a chip work together; empty for libtpu's own.
+
+    Returns:
+        Devices that can be compiled for.
+    """
+    from jax.experimental import topologies
+
+    options: dict[str, Any] = {"chips_per_host_bounds": bounds} if bounds else {}
+    if chip_config:
+        options["chip_config_name"] = chip_config
+    found = topologies.get_topology_desc(platform="tpu", topology_name=topology, **options)
+    return list(found.devices)
+
+
+def compile_step(step: str, devices: Sequence[Any]) -> dict[str, Any]:
+    """Compile a program.
 
     Args:
         step: A StableHLO module, as text.
-        topology: In libtpu's words, such as `v5e:2x4`.
-        bounds: Chips per host, along three axes; empty for libtpu's own.
-        replicas: Copies of the program, each on a device of its own.
+        devices: One for each of its replicas.
 
     Returns:
         The program as text, what memory it takes in bytes, and its floating-point operations.
@@ -52,18 +71,14 @@ def compile_step(step: str, topology: str, bounds: list[int], replicas: int) -> 
     from jax._src.interpreters import mlir
     from jax._src.lib import _jax
     from jax._src.lib.mlir import ir
-    from jax.experimental import topologies
 
-    options = {"chips_per_host_bounds": bounds} if bounds else {}
-    described = topologies.get_topology_desc(platform="tpu", topology_name=topology, **options)
-    devices = described.devices[:replicas]
     with mlir.make_ir_context():
         module = mlir.module_to_bytecode(ir.Module.parse(step))
     executable = devices[0].client.compile(
         module,
         executable_devices=_jax.DeviceList(tuple(devices)),
         compile_options=compiler.get_compile_options(
-            num_replicas=replicas,
+            num_replicas=len(devices),
             num_partitions=1,
             device_assignment=np.array([[device.id] for device in devices]),
         ),
@@ -108,6 +123,7 @@ def main() -> None:
     parser.add_argument("program", type=Path, nargs="?")
     parser.add_argument("--topology")
     parser.add_argument("--bounds", default="")
+    parser.add_argument("--chip-config", default="")
     parser.add_argument("--replicas", type=int, default=1)
     parser.add_argument("--parent", type=int, default=0)
     parser.add_argument("--versions", action="store_true")
@@ -121,7 +137,10 @@ def main() -> None:
     bounds = [int(size) for size in given.bounds.split(",")] if given.bounds else []
     begun = time.monotonic()
     try:
-        found = compile_step(given.step.read_text(), given.topology, bounds, given.replicas)
+        devices = describe_devices(given.topology, bounds, given.chip_config)
+        if len(devices) != given.replicas:
+            raise ValueError(f"libtpu has {len(devices)} devices, expected {given.replicas}")
+        found = compile_step(given.step.read_text(), devices)
     except Exception as error:  # whatever the compiler says is the answer
         found = {"error": f"{type(error).__name__}: {error}"}
     else:

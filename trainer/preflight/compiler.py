@@ -191,7 +191,9 @@ def compile_step(
         command += ["--parent", str(os.getpid())]
         if topology.host_bounds:
             command += ["--bounds", ",".join(map(str, topology.host_bounds))]
-        answer = _run(command, Path(folder), report, f"compiling {name} for {topology.name}")
+        if topology.device.chip_config:
+            command += ["--chip-config", topology.device.chip_config]
+        answer = _run(command, Path(folder), report, f"compiling {name}")
         if "error" in answer:
             return _read_refusal(answer)
         return Compilation(

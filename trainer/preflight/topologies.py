@@ -36,6 +36,7 @@ class Device:
         bandwidth: Of HBM, in bytes/s.
         clock: Cycles per second.
         link: Of one wire to another chip in one direction, in bytes/s.
+        chip_config: What libtpu must be told, or it takes a chip's cores for devices.
     """
 
     generation: str
@@ -46,6 +47,7 @@ class Device:
     bandwidth: float
     clock: float
     link: float
+    chip_config: str = ""
 
 
 DEVICES = {
@@ -53,7 +55,7 @@ DEVICES = {
     for device in (
         Device("v2", 2, 2, 7.48, 22.5e12, 350e9, 0.70e9, 62e9),
         Device("v3", 2, 2, 15.48, 61.5e12, 450e9, 0.94e9, 82e9),
-        Device("v4", 1, 3, 30.75, 275e12, 1200e9, 1.05e9, 50e9),  # both cores work as one
+        Device("v4", 1, 3, 30.75, 275e12, 1200e9, 1.05e9, 50e9, "megacore"),  # both cores as one
         Device("v5e", 1, 2, 15.75, 197e12, 819e9, 1.50e9, 50e9),
         Device("v5p", 1, 3, 95.74, 459e12, 2765e9, 1.75e9, 100e9),
         Device("v6e", 1, 2, 31.25, 918e12, 1640e9, 1.75e9, 100e9),

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from adapters_tf.errors import WeightsError
-from prep import UsageError
+from prep import DataError, UsageError
 from tests.trainer.preflight.test_compiler import ONE_ARRAY, VERSIONS
 from tests.trainer.preflight.test_program import PROGRAM
 from trainer.preflight import command
-from trainer.preflight.command import Preflight
+from trainer.preflight.command import Preflight, write_figures
 from trainer.preflight.compiler import VARIABLE, compile_step, find_python
 from trainer.preflight.options import read_preflight_options
 from trainer.preflight.stablehlo import read_stablehlo
@@ -94,6 +94,11 @@ def test_replicas_share_the_batch_and_add_up_what_trains(preflight, tmp_path):
     assert step.slow_parts(most_updates=3) == []
     with pytest.raises(UsageError, match="cannot be divided among 8 replicas; use 8 or 16"):
         preflight("--topology v5e-8 --batch-size 12")
+
+
+def test_a_full_disk_is_told_with_the_file():
+    with pytest.raises(DataError, match="--json /dev/full cannot be written: No space left"):
+        write_figures(Path("/dev/full"), [])
 
 
 def test_a_batch_that_does_not_fit_is_told(preflight):

@@ -74,6 +74,8 @@ def test_what_the_worker_says_is_read(compile_with, tmp_path):
     assert "--topology v5e:2x4 --replicas 8" in (tmp_path / "arguments").read_text()
     compile_with(answer, "v5e-1")
     assert "--bounds 1,1,1" in (tmp_path / "arguments").read_text()
+    compile_with(answer, "v4-8")
+    assert "--chip-config megacore" in (tmp_path / "arguments").read_text()
 
 
 def test_a_program_that_does_not_fit_is_told_with_its_largest_buffers(compile_with):
@@ -104,7 +106,7 @@ def test_it_says_how_long_it_has_been_at_it(compile_with, monkeypatch):
     lines = []
     answer = {"error": ONE_ARRAY, "compiler": VERSIONS, "seconds": 80.0}
     compile_with(answer, more="import time; time.sleep(0.5)", report=lines.append, name="train")
-    assert lines and all(line.startswith("compiling train for v5e:2x4: ") for line in lines)
+    assert lines and all(line.startswith("compiling train: ") for line in lines)
 
 
 def test_a_compiler_that_is_killed_is_told_for_its_memory(compile_with):
@@ -122,7 +124,7 @@ def test_no_compiler_is_left_behind(how, tmp_path):
     """The real worker's own words, around a compilation that takes a minute."""
     worker = tmp_path / "worker.py"
     words = compiler.WORKER.read_text().replace(
-        "    import numpy as np", _SLEEP.format(str(tmp_path))
+        "    from jax.experimental import topologies", _SLEEP.format(str(tmp_path))
     )
     worker.write_text(words)
     program = (
@@ -224,3 +226,22 @@ func.func @main(%a: tensor<256x512xbf16>, %b: tensor<512x128xbf16>) -> tensor<25
     assert found.step.cycles > 0
     assert found.step.hbm_bytes == found.memory.argument + found.memory.output
     assert json.dumps(dict(found.compiler))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["v2-8", "v3-8", "v4-8", "v5e-1", "v5p-8", "v6e-8"])
+def test_a_real_compiler_has_a_device_for_each_replica(name):
+    """Of v4, libtpu's own devices are cores: half of them would have been left out."""
+    try:
+        python = find_python()
+    except UsageError as missing:
+        pytest.skip(f"no TPU compiler here: {missing}")
+    topology = find_topology(name)
+    lines = (
+        f"import os, sys; sys.path.insert(0, {str(compiler.WORKER.parent)!r})",
+        "import compile_worker as worker; os.environ.update(worker.ENVIRONMENT)",
+        f"options = {list(topology.host_bounds)!r}, {topology.device.chip_config!r}",
+        f"print(len(worker.describe_devices({topology.name!r}, *options)))",
+    )
+    done = subprocess.run([python, "-c", "\n".join(lines)], capture_output=True, text=True)
+    assert done.stdout.split()[-1:] == [str(topology.replicas)], done.stderr[-500:]
