@@ -19,10 +19,9 @@ import tf_keras  # noqa: E402
 
 from adapters_tf import TaskModel, load_backbone, make_dropout_stateless, read_methods  # noqa: E402
 from benchmarks.train_speed import make_batch, time_steps  # noqa: E402
-from trainer.losses.tokens import token_loss  # noqa: E402
 from trainer.optimizers.registry import OPTIMIZERS  # noqa: E402
 from trainer.steps.fit_model import FitModel  # noqa: E402
-from trainer.steps.step import Batch  # noqa: E402
+from trainer.steps.step import Batch, sum_losses  # noqa: E402
 
 COUNTS = (1, 16, 256)
 DENSE_COUNT = 128
@@ -40,12 +39,8 @@ class DenseModel(tf_keras.Model):
         variables = self.task_model.trainable_variables
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(variables)
-            loss_B, tokens_B = token_loss(
-                self.task_model(batch, training=True),
-                batch["decoder_target_tokens"],
-                batch["decoder_loss_weights"],
-            )
-            loss = tf.reduce_sum(loss_B) / tf.reduce_sum(tokens_B)
+            total, _ = sum_losses(self.task_model, batch, training=True)
+            loss = total / tf.reduce_sum(batch["decoder_loss_weights"])
         gradients = [tf.convert_to_tensor(one) for one in tape.gradient(loss, variables)]
         self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
         return {"loss": loss}

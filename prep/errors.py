@@ -14,6 +14,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
+_OURS = ("prep", "adapters_tf", "eval", "trainer")
 INTERRUPTED = 3  # stopped before the end by a signal; the same command goes on
 CLOSED = 141  # what a shell reports for a program that wrote to a closed pipe: 128 + SIGPIPE
 _MANY_NAMES = 12  # more are not listed in a message
@@ -121,6 +122,10 @@ def _run(main: Callable[[list[str] | None], int | None], argv: Sequence[str] | N
         except OSError:  # it was the output that could not be written
             _drop_output()
         return code
+    except ImportError as error:  # of a library: a broken installation, or a variable that hides it
+        if (error.name or "").split(".")[0] in _OURS:
+            raise
+        return _report(f"{error}; `python -m trainer.doctor` says what is wrong", 1)
     except KeyboardInterrupt:
         return _report("stopped by a signal; the same command goes on", INTERRUPTED)
 

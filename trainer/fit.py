@@ -17,6 +17,7 @@ from adapters_tf import (
     set_precision,
 )
 from adapters_tf.interop import describe_formats, export_formats
+from adapters_tf.model.checkpointing import checkpoint_blocks
 from adapters_tf.runs.settings import ResolvedRun
 from adapters_tf.runs.sources import keep_sources
 from adapters_tf.runtime.strategy import check_xla
@@ -24,7 +25,7 @@ from adapters_tf.task_adapters.starting import start_tasks
 from eval.decoding.replicas import check_batch_size
 from prep import Manifest, load_manifest, read_split
 from prep.dataset.mixing import batch_probabilities, task_probabilities
-from trainer.batches.distribution import check_hosts, distribute
+from trainer.batches.distribution import check_hosts, count_steps, distribute
 from trainer.batches.mixture_batches import MixtureBatches
 from trainer.batches.schedule import task_schedule
 from trainer.callbacks.checkpoints import CheckpointCallback
@@ -32,6 +33,8 @@ from trainer.callbacks.figures import FiguresCallback
 from trainer.callbacks.step_callback import Span
 from trainer.callbacks.validation import ValidationCallback
 from trainer.callbacks.validator import Validator, make_validator
+from trainer.losses.tokens import TokenLoss
+from trainer.optimizers.groups import rate_by_variable
 from trainer.optimizers.learning_rate import WarmupSchedule
 from trainer.optimizers.registry import OPTIMIZERS
 from trainer.optimizers.taskwise import TaskwiseOptimizer
@@ -45,6 +48,7 @@ from trainer.settings.checks import check_config, check_run, check_start, check_
 from trainer.settings.config import RunConfig
 from trainer.settings.inputs import with_fingerprints
 from trainer.settings.resolving import resolve
+from trainer.settings.shapes import task_shapes
 from trainer.steps.fit_model import FitModel
 
 Report = Callable[[str], None]
@@ -133,8 +137,11 @@ def train_owned(
     report_unused(settings, manifest, report)
     callbacks = make_callbacks(settings, checkpoints, validator, log, report, first)
     if first < last:
+        sources = distribute(batches, strategy, first)
+        if len(sources) > 1:
+            fit_model.feed(sources, (batches.shape(number) for number in range(first, last)))
         fit_model.fit(
-            distribute(batches, strategy, first),
+            count_steps(strategy) if len(sources) > 1 else sources.popitem()[1],
             steps_per_epoch=last - first,
             callbacks=callbacks,
             verbose=0,
@@ -204,6 +211,7 @@ def make_batches(settings: ResolvedRun, manifest: Manifest) -> MixtureBatches:
         input_length=data.input_length,
         target_length=data.target_length,
         seed=seed,
+        shapes=task_shapes(settings, manifest),
         draws=draws,
     )
 
@@ -234,7 +242,12 @@ def make_model(
         check_start(model.backbone.config.decoder_start_token_id, settings.model.backbone)
         is_compiled = training.jit_compile or isinstance(strategy, tf.distribute.TPUStrategy)
         optimizer = make_optimizer(settings, model, is_compiled)
-        fit_model = FitModel(model)
+        if training.gradient_checkpointing:
+            checkpoint_blocks(model, is_compiled=is_compiled)
+        fit_model = FitModel(
+            model,
+            TokenLoss(training.label_smoothing, training.z_loss, training.loss_chunk),
+        )
         fit_model.compile(
             optimizer,
             jit_compile=training.jit_compile,
@@ -258,13 +271,20 @@ def make_optimizer(settings: ResolvedRun, model: TaskModel, is_compiled: bool) -
     """
     chosen = settings.optimizer
     rate = WarmupSchedule(
-        chosen.learning_rate, chosen.warmup_steps, settings.training.steps, chosen.schedule
+        chosen.learning_rate,
+        chosen.warmup_steps,
+        settings.training.steps,
+        chosen.schedule,
+        end=chosen.end_rate,
+        power=chosen.power,
+        cycles=chosen.cycles,
     )
     optimizer = OPTIMIZERS[chosen.name](
         rate,
         model.is_bank,
         weight_decay=chosen.weight_decay,
         clip_norm=chosen.clip_norm or None,
+        rate_of=rate_by_variable(model, chosen.rates),
         is_compiled=is_compiled,
     )
     optimizer.build(model.trainable_variables)

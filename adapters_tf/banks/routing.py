@@ -39,8 +39,24 @@ def route(task_B: tf.Tensor, by_example: bool = False) -> Iterator[None]:
     """
     if not by_example:
         _refuse_mixed_tasks(task_B)
-    previous = getattr(_active, "task", None)
-    _active.task = task_B if by_example else task_B[0]
+    with routed_to(task_B if by_example else task_B[0]):
+        yield
+
+
+def routed_task() -> tf.Tensor | None:
+    """Tell what is routed: int32 scalar, by example [B], or None outside a forward pass."""
+    return getattr(_active, "task", None)
+
+
+@contextmanager
+def routed_to(task: tf.Tensor | None) -> Iterator[None]:
+    """Run what is enclosed as part of a forward pass that has been left.
+
+    Args:
+        task: What `routed_task` told there.
+    """
+    previous = routed_task()
+    _active.task = task
     try:
         yield
     finally:
@@ -73,7 +89,7 @@ def select_row(bank: tf.Variable) -> tf.Tensor:
     Raises:
         RuntimeError: No task is routed; the forward pass ran outside `route`.
     """
-    task = getattr(_active, "task", None)
+    task = routed_task()
     if task is None:
         raise RuntimeError("adapters need a task: run the backbone inside `with route(task):`")
     return tf.gather(bank, task)
@@ -81,7 +97,7 @@ def select_row(bank: tf.Variable) -> tf.Tensor:
 
 def is_routed_by_example() -> bool:
     """Tell whether each example of the forward pass has a task of its own."""
-    task = getattr(_active, "task", None)
+    task = routed_task()
     return task is not None and task.shape.rank == 1
 
 

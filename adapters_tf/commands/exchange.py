@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from adapters_tf.runs.config import read_config
 from adapters_tf.runs.loading import LoadedRun, build_backbone, load_run
 from adapters_tf.runs.sections import AdapterConfig
 from adapters_tf.task_adapters.folder import OWN_MARK, save_task
+
+_COLUMNS = 80
 
 
 def export_command(options: argparse.Namespace) -> None:
@@ -35,7 +38,7 @@ def export_command(options: argparse.Namespace) -> None:
         beside = base_folder(folder)
         settings = run.settings
         for note in export_tokenizer(settings.dataset, settings.vocabulary_sha256, beside):
-            print(f"note: {note}")
+            print(wrap_note(note))
         print(f"wrote {beside}: the T5 with this run's layer norms, which the adapter belongs on")
     print(f"wrote {folder} (weights of step {run.step})")
     print(f"there: {LIBRARIES[options.format].loading_command(folder)}")
@@ -52,9 +55,27 @@ def export_model(run: LoadedRun, task: str, out: str) -> None:
     folder = export_folded(run.model, task, out)
     settings = run.settings
     for note in export_tokenizer(settings.dataset, settings.vocabulary_sha256, folder):
-        print(f"note: {note}")
+        print(wrap_note(note))
     print(f"wrote {folder} (weights of step {run.step})")
     print(f"there: T5ForConditionalGeneration.from_pretrained({str(folder)!r})")
+
+
+def wrap_note(note: str) -> str:
+    """Lay a note out in lines of 80 columns; a word that is longer stays whole.
+
+    Args:
+        note: One line.
+
+    Returns:
+        Lines, the later ones further to the right.
+    """
+    return textwrap.fill(
+        f"note: {note}",
+        _COLUMNS,
+        subsequent_indent=" " * 4,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def import_command(options: argparse.Namespace) -> None:
@@ -77,7 +98,7 @@ def import_command(options: argparse.Namespace) -> None:
     if settings is not None:
         check_settings(options.run, settings.adapters, imported.model.methods[0])
     for note in imported.notes:
-        print(f"note: {note}")
+        print(wrap_note(note))
     print(f"wrote {save_task(imported.model, options.task, options.out)}")
 
 

@@ -4,12 +4,13 @@ Shape letters: B batch, S source length, T target length, D model width, V vocab
 """
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import tensorflow as tf
 import tf_keras
 
 from adapters_tf.banks.injection import AdaptedLayer
-from adapters_tf.runtime.products import score_rows
+from adapters_tf.runtime.products import score_words
 
 Batch = Mapping[str, tf.Tensor]
 
@@ -103,8 +104,20 @@ def same_segment(queries_BT: tf.Tensor, keys_BS: tf.Tensor) -> tf.Tensor:
     return tf.cast(queries_BT[:, :, None] == keys_BS[:, None, :], tf.int32)
 
 
-def project_logits(backbone: tf_keras.Model, hidden_BTD: tf.Tensor) -> tf.Tensor:
-    """Turn decoder states into scores over the vocabulary.
+class WordTable(NamedTuple):
+    """What decoder states are multiplied with to score the vocabulary.
+
+    Attributes:
+        values: [V, D], the embedding, or of a separate head [D, V]; of the states' dtype.
+        has_row_per_word: Which of the two it is.
+    """
+
+    values: tf.Tensor
+    has_row_per_word: bool
+
+
+def word_table(backbone: tf_keras.Model, hidden_BTD: tf.Tensor) -> tuple[tf.Tensor, WordTable]:
+    """Prepare decoder states, and find the table, for `score_words`.
 
     A head tied to the embedding scales by D^-0.5 first (Raffel et al. 2020, arXiv 1910.10683).
 
@@ -113,10 +126,25 @@ def project_logits(backbone: tf_keras.Model, hidden_BTD: tf.Tensor) -> tf.Tensor
         hidden_BTD: [B, T, D] decoder states.
 
     Returns:
+        States [B, T, D], and the table.
+    """
+    is_tied = bool(backbone.config.tie_word_embeddings)
+    table = backbone.shared.embeddings if is_tied else backbone.lm_head.kernel
+    if is_tied:
+        hidden_BTD *= backbone.config.d_model**-0.5
+    return hidden_BTD, WordTable(tf.cast(table, hidden_BTD.dtype), is_tied)
+
+
+def project_logits(backbone: tf_keras.Model, hidden_BTD: tf.Tensor) -> tf.Tensor:
+    """Turn decoder states into scores over the vocabulary.
+
+    Args:
+        backbone: The TFT5.
+        hidden_BTD: [B, T, D] decoder states.
+
+    Returns:
         float32 [B, T, V] logits.
     """
-    if not backbone.config.tie_word_embeddings:
-        return tf.cast(backbone.lm_head(hidden_BTD), tf.float32)
-    embedding_VD = tf.cast(backbone.shared.embeddings, hidden_BTD.dtype)
-    scaled_BTD = hidden_BTD * (backbone.config.d_model**-0.5)
-    return tf.cast(score_rows(scaled_BTD, embedding_VD), tf.float32)
+    states_BTD, table = word_table(backbone, hidden_BTD)
+    scores_BTV = score_words(states_BTD, table.values, has_row_per_word=table.has_row_per_word)
+    return tf.cast(scores_BTV, tf.float32)

@@ -68,7 +68,7 @@ class TaskModel(tf_keras.Model):
             freeze_backbone(backbone, self.banks.values(), train_layer_norms=train_layer_norms)
         self.built = True
 
-    def call(self, batch: Batch, training: bool = False) -> tf.Tensor:
+    def call(self, batch: Batch, training: bool = False, *, scores: bool = True) -> tf.Tensor:
         """Score every target position, given the targets before it.
 
         Args:
@@ -78,9 +78,11 @@ class TaskModel(tf_keras.Model):
                 position's example in its row, from 1, and 0 where padded. The decoder's inputs
                 then begin with the start token at every example.
             training: Whether dropout is on.
+            scores: Whether the vocabulary is scored; otherwise the decoder's states are returned,
+                for whoever projects them in parts.
 
         Returns:
-            float32 [B, T, V] logits.
+            float32 [B, T, V] logits, or [B, T, D] states.
 
         Raises:
             ConfigurationError: Rows are packed and an adapter method cannot read them; or, in
@@ -91,7 +93,7 @@ class TaskModel(tf_keras.Model):
         with self.route(batch):
             states_BSD = encode(self.backbone, batch, training)
             hidden_BTD = decode(self.backbone, batch, states_BSD, training)
-        return project_logits(self.backbone, hidden_BTD)
+        return project_logits(self.backbone, hidden_BTD) if scores else hidden_BTD
 
     def route(self, batch: Batch) -> AbstractContextManager[None]:
         """Run the enclosed forward pass with the adapters of a batch's tasks.

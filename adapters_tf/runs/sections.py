@@ -76,6 +76,9 @@ class DataConfig:
         input_length: Static length of inputs in tokens; 0 takes the longest input there is, rounded
             up to a multiple of 8, or the length of packed rows.
         target_length: Static length of targets in tokens; 0 takes the longest likewise.
+        lengths: `one`: all batches have these lengths; `per_task`: each task has the smallest of a
+            few shapes that holds its examples, and a program is compiled for each shape.
+        shapes: With `per_task`, how many shapes there may be; they are chosen to pad little.
         temperature: Of the mixture: p proportional to min(size, cap)^(1 / temperature).
         cap: The largest size a task counts with, in examples; 0 for no cap.
         train_split: What is trained on.
@@ -87,6 +90,8 @@ class DataConfig:
     batch_size: int = 32
     input_length: int = 0
     target_length: int = 0
+    lengths: str = "one"
+    shapes: int = 4
     temperature: float = 1.0
     cap: int = 0
     train_split: str = "train"
@@ -99,10 +104,16 @@ class OptimizerConfig:
     """The optimizer and its learning rate.
 
     Attributes:
-        name: `adamw` or `adafactor`.
+        name: `adamw`, `adafactor` or `lion`.
         learning_rate: At its peak.
         warmup_steps: Of linear rise.
-        schedule: What follows the warm-up: constant, linear, cosine or inverse_square_root.
+        schedule: What follows the warm-up: constant, linear, cosine, cosine_with_restarts,
+            polynomial or inverse_square_root.
+        end_rate: What linear, cosine, cosine_with_restarts and polynomial fall to.
+        power: Of polynomial; 1 is linear.
+        cycles: Of cosine_with_restarts, how many times it falls.
+        rates: By group of variables, what the learning rate is multiplied with: `bank`, the
+            tasks' own rows; `norms`, T5's layer norms; `shared`, all else. 1 where not named.
         weight_decay: Decoupled; matrices only.
         clip_norm: The largest global norm of the gradients; 0 for no clipping.
     """
@@ -111,6 +122,10 @@ class OptimizerConfig:
     learning_rate: float = 3e-4
     warmup_steps: int = 0
     schedule: str = "linear"
+    end_rate: float = 0.0
+    power: float = 1.0
+    cycles: int = 1
+    rates: dict[str, float] = field(default_factory=dict)
     weight_decay: float = 0.0
     clip_norm: float = 1.0
 
@@ -133,6 +148,12 @@ class TrainingConfig:
         jit_compile: Compile the step with XLA (a TPU always does).
         steps_per_execution: Steps between returns to Python.
         deterministic: Same inputs, same bits; resuming is then exact to the last one.
+        label_smoothing: The share of a target's probability that all words have in equal parts.
+        z_loss: How much the squared logarithm of softmax's normaliser costs; T5X uses 1e-4.
+        gradient_checkpointing: Keep what goes into each of T5's blocks for the backward pass, and
+            compute what is inside again: less memory, a third more time.
+        loss_chunk: Target positions whose scores over the vocabulary are held at once; 0 for all.
+            It saves memory with long targets.
     """
 
     steps: int = 1000
@@ -146,6 +167,10 @@ class TrainingConfig:
     jit_compile: bool = False
     steps_per_execution: int = 1
     deterministic: bool = True
+    label_smoothing: float = 0.0
+    z_loss: float = 0.0
+    gradient_checkpointing: bool = False
+    loss_chunk: int = 0
 
 
 @dataclass(frozen=True)

@@ -30,23 +30,58 @@ def project(inputs: tf.Tensor, kernel_IO: tf.Tensor) -> tf.Tensor:
     return tf.tensordot(inputs, kernel_IO, 1)
 
 
-def score_rows(inputs_BTD: tf.Tensor, table_VD: tf.Tensor) -> tf.Tensor:
-    """Multiply every position with every row of a table.
+def score_words(states_BTD: tf.Tensor, table: tf.Tensor, *, has_row_per_word: bool) -> tf.Tensor:
+    """Multiply every position with every word of a table.
 
     Args:
-        inputs_BTD: [B, T, D].
-        table_VD: [V, D], of the same dtype.
+        states_BTD: [B, T, D].
+        table: [V, D], of the same dtype; without rows per word [D, V].
+        has_row_per_word: Which of the two it is.
 
     Returns:
         [B, T, V].
     """
     if is_for_tpu():
-        return tf.einsum("btd,vd->btv", inputs_BTD, table_VD)
-    return tf.tensordot(inputs_BTD, table_VD, [[2], [1]])
+        words = "vd" if has_row_per_word else "dv"
+        return tf.einsum(f"btd,{words}->btv", states_BTD, table)
+    states, shape = _merge_rows(states_BTD)
+    return _split_rows(tf.matmul(states, table, transpose_b=has_row_per_word), shape)
+
+
+def score_words_gradient(
+    slope_BTV: tf.Tensor, states_BTD: tf.Tensor, table: tf.Tensor, *, has_row_per_word: bool
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Compute the gradients of `score_words`.
+
+    Args:
+        slope_BTV: [B, T, V], by the scores.
+        states_BTD: [B, T, D].
+        table: As given there.
+        has_row_per_word: As given there.
+
+    Returns:
+        By the states [B, T, D], and by the table, of its shape.
+    """
+    if is_for_tpu():
+        words = "vd" if has_row_per_word else "dv"
+        by_states_BTD = tf.einsum(f"btv,{words}->btd", slope_BTV, table)
+        return by_states_BTD, tf.einsum(f"btv,btd->{words}", slope_BTV, states_BTD)
+    (slope, shape), (states, _) = _merge_rows(slope_BTV), _merge_rows(states_BTD)
+    by_states = tf.matmul(slope, table, transpose_b=not has_row_per_word)
+    left, right = (slope, states) if has_row_per_word else (states, slope)
+    return _split_rows(by_states, shape), tf.matmul(left, right, transpose_a=True)
+
+
+def _merge_rows(inputs_BTD: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    return tf.reshape(inputs_BTD, [-1, inputs_BTD.shape[-1]]), tf.shape(inputs_BTD)[:2]
+
+
+def _split_rows(rows: tf.Tensor, shape: tf.Tensor) -> tf.Tensor:
+    return tf.reshape(rows, tf.concat([shape, rows.shape[-1:]], 0))
 
 
 def look_up(table_VD: tf.Tensor, rows_BT: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
-    """Read rows of a large table, with a gradient that a TPU computes as a product.
+    """Read rows of a large table, with a gradient that is a product, as a TPU wants it.
 
     The gradient of a gather is a scatter, which a TPU does row after row, and sorts the rows
     before. T5X looks its embeddings up by products with one-hot rows in both directions.
@@ -54,7 +89,7 @@ def look_up(table_VD: tf.Tensor, rows_BT: tf.Tensor, dtype: tf.DType) -> tf.Tens
     Args:
         table_VD: [V, D].
         rows_BT: int32 [B, T].
-        dtype: Of the result, and of the product on a TPU.
+        dtype: Of the result, and of the product.
 
     Returns:
         [B, T, D].
@@ -69,9 +104,7 @@ def look_up(table_VD: tf.Tensor, rows_BT: tf.Tensor, dtype: tf.DType) -> tf.Tens
 
         return tf.cast(tf.gather(table_VD, rows_BT), dtype), gradient
 
-    if is_for_tpu():
-        return apply(table_VD)
-    return tf.cast(tf.gather(table_VD, rows_BT), dtype)
+    return apply(table_VD)
 
 
 def look_up_few(table_RN: tf.Tensor, rows_QS: tf.Tensor) -> tf.Tensor:

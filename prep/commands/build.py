@@ -1,6 +1,7 @@
 """`prep build`: tasks into a dataset folder."""
 
 import argparse
+import difflib
 import os
 import shlex
 from collections.abc import Sequence
@@ -8,6 +9,7 @@ from typing import Any
 
 from prep.build.dataset import build_dataset
 from prep.build.options import BuildOptions
+from prep.commands.lines import wrap_line
 from prep.commands.options import add_task_options, find_tasks, parse_folder, spell_options
 from prep.commands.split_options import parse_selection
 from prep.dataset.manifest import Manifest, SplitEntry
@@ -19,6 +21,9 @@ from prep.inspection.text import (
     describe_unknown,
     loses_much,
 )
+
+_LONG = ("note: ", "failed: ", "  rejected: ")  # lines; others are rows of a table
+_USUAL_SPLITS = ("train", "validation")  # as a run has them where it is not told otherwise
 
 
 def _split_options(text: str) -> tuple[str, ...]:
@@ -61,7 +66,8 @@ def run(arguments: argparse.Namespace) -> None:
     )
 
     def report(line: str) -> None:
-        print(spell_options(line))
+        line = spell_options(line)
+        print(wrap_line(line) if line.startswith(_LONG) else line)
 
     manifest = build_dataset(options, report)
     for line in _summarize(manifest):
@@ -110,6 +116,14 @@ def _summarize(manifest: Manifest) -> list[str]:
         for name, split in task.splits.items()
         for word, count in zip(task.label_words, split.label_counts, strict=False)
         if not count and name == "train"
+    ]
+    lines += [
+        f"note: {task.name} has a split {name!r} and none called {near[0]!r}, which is what a run"
+        " takes unless told otherwise"
+        for task in manifest.tasks.values()
+        for name in task.splits
+        if name not in _USUAL_SPLITS
+        and (near := difflib.get_close_matches(name, {*_USUAL_SPLITS} - {*task.splits}, n=1))
     ]
     lines += [f"failed: {name}: {reason}" for name, reason in manifest.failed.items()]
     return lines

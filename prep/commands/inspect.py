@@ -2,15 +2,13 @@
 
 import argparse
 import dataclasses
-import textwrap
 from typing import Any
 
+from prep.commands.lines import wrap_line
 from prep.commands.options import parse_local, spell_options
 from prep.errors import UsageError
 from prep.inspection.survey import Mixture, survey_dataset
 from prep.inspection.text import describe_dataset
-
-_COLUMNS = 80
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -34,27 +32,6 @@ def run(arguments: argparse.Namespace) -> None:
         from prep.inspection.page import write_page  # loads matplotlib
 
         print(f"page: {write_page(arguments.html, survey)}")
-
-
-def wrap_line(line: str) -> str:
-    """Break a line at blanks, so that a terminal of 80 columns need not.
-
-    Args:
-        line: To print.
-
-    Returns:
-        The same, or several lines, the later ones further to the right.
-    """
-    indent = " " * (len(line) - len(line.lstrip()) + 4)
-    return textwrap.fill(
-        line,
-        _COLUMNS,
-        subsequent_indent=indent,
-        expand_tabs=False,
-        replace_whitespace=False,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
 
 
 def add_parser(commands: Any) -> None:

@@ -39,6 +39,8 @@ def test_an_error_may_have_lines_of_its_own(capsys):
         (PermissionError(errno.EACCES, "x", "a.tsv"), 1, "permission denied: a.tsv"),
         (IsADirectoryError(errno.EISDIR, "x", "d"), 1, "expected a file, found a folder: d"),
         (OSError(errno.ENOSPC, "x", "a.tfrecord"), 1, "disk full: no space left"),
+        (ImportError("cannot import x"), 1, "cannot import x; `python -m trainer.doctor` says"),
+        (ModuleNotFoundError("no jax", name="jax"), 1, "no jax; `python -m trainer.doctor` says"),
         (KeyboardInterrupt(), 3, "error: stopped by a signal; the same command goes on"),
     ],
 )

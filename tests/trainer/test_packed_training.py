@@ -27,7 +27,7 @@ from prep import (
 )
 from prep.tasks import get_task
 from trainer.__main__ import main
-from trainer.callbacks.validator import validation_lengths
+from trainer.callbacks.validator import validation_shapes
 from trainer.fit import make_batches
 from trainer.settings.config import DataConfig, RunConfig
 from trainer.settings.resolving import resolve
@@ -149,10 +149,11 @@ def test_lengths_are_those_of_the_rows(packed_dataset):
     assert resolved.data.input_length == 64
     assert resolved.data.target_length == manifest.packing.target_length
     entries = [manifest.task(task).split("validation") for task in TASKS]
-    assert validation_lengths(resolved, manifest) == (
+    longest = (
         max(entry.longest_input for entry in entries),
         max(entry.longest_target for entry in entries),
     )
+    assert validation_shapes(resolved, manifest) == dict.fromkeys(TASKS, longest)
 
 
 def test_the_mixture_counts_examples(packed_dataset):

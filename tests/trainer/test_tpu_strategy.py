@@ -9,6 +9,7 @@ import tensorflow as tf
 from tensorflow.python.distribute import tpu_values
 
 from adapters_tf import BottleneckConfig, TaskModel, load_backbone, make_dropout_stateless
+from adapters_tf.model.checkpointing import checkpoint_blocks
 from eval.decoding.argmax import ArgmaxModel
 from eval.decoding.beam import BeamModel
 from eval.decoding.greedy import GreedyModel
@@ -18,6 +19,7 @@ from prep import UsageError
 from tests.tpu_strategy import count_operations, make_tpu_strategy
 from trainer.batches.distribution import check_hosts
 from trainer.callbacks.validator import Validator
+from trainer.losses.tokens import TokenLoss
 from trainer.optimizers.registry import OPTIMIZERS
 from trainer.run.checkpoints import RunCheckpoints
 from trainer.steps.fit_model import FitModel
@@ -33,7 +35,7 @@ def strategy():
     return make_tpu_strategy(4)
 
 
-def make_model(strategy, routing="batch", method="adamw", **compiling):
+def make_model(strategy, routing="batch", method="adamw", is_lean=False, **compiling):
     """A model, its optimizer, and what `fit` is called on, as `trainer.fit.make_model` does."""
     with strategy.scope():
         backbone = load_backbone(
@@ -45,7 +47,9 @@ def make_model(strategy, routing="batch", method="adamw", **compiling):
         )
         optimizer = OPTIMIZERS[method](1e-2, model.is_bank, clip_norm=1.0, is_compiled=True)
         optimizer.build(model.trainable_variables)
-        fit_model = FitModel(model)
+        if is_lean:
+            checkpoint_blocks(model, is_compiled=True)
+        fit_model = FitModel(model, TokenLoss(chunk=4 if is_lean else 0))
         fit_model.compile(optimizer, **compiling)
     make_dropout_stateless(model, 0, optimizer.iterations)
     return model, optimizer, fit_model
@@ -93,6 +97,13 @@ def test_it_is_with_several_steps_per_execution_or_jit_compile(strategy, uneven_
     # The loop is the host's: it fetches a batch for each replica, and starts the step.
     assert counts["While"] == (1 if "steps_per_execution" in compiling else 0)
     assert counts["IteratorGetNext"] == 4
+
+
+def test_blocks_that_are_computed_twice_and_a_loss_in_chunks_are_traced(strategy, uneven_batch):
+    *_, fit_model = make_model(strategy, is_lean=True)
+    counts = count_operations(trace_training(strategy, fit_model, uneven_batch()))
+    assert counts["TPUReplicateMetadata"] == 1
+    assert counts["XlaOptimizationBarrier"] == 2  # blocks
 
 
 def test_one_core_is_traced_too(uneven_batch):
@@ -150,9 +161,9 @@ def test_losses_are_added_up_by_the_replicas_and_read_on_the_host(strategy, made
 
 def test_a_validation_step_is_traced(strategy, made, uneven_batch):
     model, *_ = made
-    validator = Validator(model, {}, None, strategy, batch_size=8, **LENGTHS)
+    validator = Validator(model, {}, {}, strategy, batch_size=8, shapes={"a": (9, 6)})
     shares = share_out(strategy, uneven_batch())
-    loss, tokens = validator._step.get_concrete_function(shares).structured_outputs
+    loss, tokens = validator._steps[(9, 6)].get_concrete_function(shares).structured_outputs
     assert len(loss.values) == len(tokens.values) == 4
     total = strategy.reduce(tf.distribute.ReduceOp.SUM, shares["decoder_loss_weights"], axis=None)
     assert total.shape == (2, 6)

@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from prep import UsageError
-from trainer.batches.mixture_batches import MixtureBatches
+from trainer.batches.mixture_batches import Lengths, MixtureBatches
 
 THIS_PROCESS = (None, "localhost")
 
@@ -30,28 +30,30 @@ def check_hosts(strategy: tf.distribute.Strategy) -> None:
 
 
 def make_dataset(
-    batches: MixtureBatches, share: int, replicas: range, first_step: int
+    batches: MixtureBatches, share: int, replicas: range, first_step: int, shape: Lengths
 ) -> tf.data.Dataset:
-    """Stream a host's part of the batches, one replica's share an element.
+    """Stream a host's part of the batches of one shape, one replica's share an element.
 
     Args:
         batches: The run's global batches.
         share: Rows per replica and batch.
         replicas: The replicas of this host; they take consecutive elements.
         first_step: Where to start.
+        shape: S and T of the batches that are wanted.
 
     Returns:
         Elements with the batch keys, [share, …] each, in step order.
     """
+    steps = batches.numbers(shape, first_step)
 
     def load(index: np.ndarray) -> list[np.ndarray]:
-        step, place = divmod(int(index), len(replicas))
+        number, place = divmod(int(index), len(replicas))
         replica = replicas[place]
-        batch = batches.batch(step, replica * share, (replica + 1) * share)
+        batch = batches.batch(int(steps[number]), replica * share, (replica + 1) * share)
         return [batch[key.name] for key in batches.keys]
 
     types = [tf.as_dtype(key.dtype) for key in batches.keys]
-    lengths = {"": [], "S": [batches.input_length], "T": [batches.target_length]}
+    lengths = {"": [], "S": [shape[0]], "T": [shape[1]]}
 
     def element(index: tf.Tensor) -> dict[str, tf.Tensor]:
         values = tf.numpy_function(load, [index], types)
@@ -60,7 +62,7 @@ def make_dataset(
             for key, value in zip(batches.keys, values, strict=True)
         }
 
-    numbers = tf.data.Dataset.range(first_step * len(replicas), batches.steps * len(replicas))
+    numbers = tf.data.Dataset.range(len(steps) * len(replicas))
     options = tf.data.Options()
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
     return numbers.map(element).prefetch(2 * len(replicas)).with_options(options)
@@ -68,7 +70,7 @@ def make_dataset(
 
 def distribute(
     batches: MixtureBatches, strategy: tf.distribute.Strategy, first_step: int
-) -> tf.distribute.DistributedDataset:
+) -> dict[Lengths, tf.distribute.DistributedDataset]:
     """Hand each replica its share of every global batch.
 
     Args:
@@ -77,13 +79,33 @@ def distribute(
         first_step: Where to start.
 
     Returns:
-        A distributed dataset for `model.fit`.
+        By shape, a distributed dataset of its batches; of shapes that come up no more there is
+        none.
     """
     share = batches.batch_size // strategy.num_replicas_in_sync
+    to_come = {shape: None for shape in batches.shapes if len(batches.numbers(shape, first_step))}
 
-    def host_dataset(context: tf.distribute.InputContext) -> tf.data.Dataset:
-        count = context.num_replicas_in_sync // context.num_input_pipelines
-        first = context.input_pipeline_id * count
-        return make_dataset(batches, share, range(first, first + count), first_step)
+    def of_shape(shape: Lengths) -> tf.distribute.DistributedDataset:
+        def host_dataset(context: tf.distribute.InputContext) -> tf.data.Dataset:
+            count = context.num_replicas_in_sync // context.num_input_pipelines
+            first = context.input_pipeline_id * count
+            replicas = range(first, first + count)
+            return make_dataset(batches, share, replicas, first_step, shape)
 
-    return strategy.distribute_datasets_from_function(host_dataset)
+        return strategy.distribute_datasets_from_function(host_dataset)
+
+    return {shape: of_shape(shape) for shape in to_come}
+
+
+def count_steps(strategy: tf.distribute.Strategy) -> tf.distribute.DistributedDataset:
+    """Make a dataset of numbers, for a `fit` whose batches come from elsewhere.
+
+    Args:
+        strategy: Whose replicas.
+
+    Returns:
+        A distributed dataset without end.
+    """
+    return strategy.distribute_datasets_from_function(
+        lambda context: tf.data.Dataset.from_tensors(0).repeat()
+    )

@@ -13,6 +13,8 @@ import numpy as np
 from prep import TokenTable, UsageError, make_batch, make_packed_batch
 from prep.dataset.batches import BATCH_KEYS, PACKED_KEYS
 
+Lengths = tuple[int, int]  # of inputs and of targets, in tokens
+
 
 class MixtureBatches:
     """The global batches of a run, by number.
@@ -30,6 +32,7 @@ class MixtureBatches:
         input_length: S, in tokens.
         target_length: T, in tokens.
         seed: Of the epochs' orders.
+        shapes: S and T by task, where they are not the same for all; none is above those.
         draws: Draws per batch, a divisor of the batch size; 1 for batches of one task.
 
     Raises:
@@ -45,12 +48,16 @@ class MixtureBatches:
         input_length: int,
         target_length: int,
         seed: int,
+        shapes: Mapping[str, Lengths] | None = None,
         draws: int = 1,
     ):
         self.names: Sequence[str] = tuple(tables)
         self.tables = [tables[name] for name in self.names]
         self.schedule, self.batch_size, self.seed = schedule, batch_size, seed
         self.input_length, self.target_length = input_length, target_length
+        self.shapes = [
+            shapes[name] if shapes else (input_length, target_length) for name in self.names
+        ]
         packed = [name for name in self.names if tables[name].pack_offsets is not None]
         if packed and len(packed) < len(self.names):
             raise UsageError(f"{', '.join(packed)} are packed and the other tasks are not")
@@ -59,6 +66,31 @@ class MixtureBatches:
         self.positions = _count_before(schedule, len(self.names))
         self.steps, self.draws, self.draw_rows = len(schedule) // draws, draws, batch_size // draws
         self._orders: dict[int, tuple[int, np.ndarray]] = {}
+
+    def shape(self, number: int) -> Lengths:
+        """Tell S and T of a batch of one task.
+
+        Args:
+            number: The batch number, from 0.
+
+        Returns:
+            Input and target tokens.
+        """
+        return self.shapes[self.schedule[number * self.draws]]
+
+    def numbers(self, shape: Lengths, first: int) -> np.ndarray:
+        """List the batches of a shape.
+
+        Args:
+            shape: S and T.
+            first: The first batch that is wanted.
+
+        Returns:
+            int64 [n], in order.
+        """
+        has_shape = np.array([one == shape for one in self.shapes])
+        of_batches = self.schedule[first * self.draws :: self.draws]
+        return first + np.flatnonzero(has_shape[of_batches])
 
     def rows(
         self, number: int, first: int = 0, last: int | None = None
@@ -108,8 +140,8 @@ class MixtureBatches:
                 make(
                     self.tables[task],
                     rows,
-                    input_length=self.input_length,
-                    target_length=self.target_length,
+                    input_length=self.shapes[task][0],
+                    target_length=self.shapes[task][1],
                     task=task,
                 ),
             )

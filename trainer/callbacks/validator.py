@@ -13,7 +13,9 @@ from eval import Evaluator
 from eval.decoding.replicas import padded_rows, share_out
 from eval.metrics.registry import mean_of_main_metrics
 from prep import Manifest, TokenTable, make_batch, read_split, read_vocabulary
+from trainer.batches.mixture_batches import Lengths
 from trainer.settings.resolving import packed_lengths
+from trainer.settings.shapes import task_shapes
 from trainer.steps.step import validation_step
 
 
@@ -23,38 +25,39 @@ class Validator:
     Args:
         model: That is being trained.
         tables: The validation tokens of each task.
-        evaluator: Scores predictions; its compiled programs are kept between validations.
+        evaluators: By task, what scores predictions; compiled programs are kept between
+            validations.
         strategy: That the model's variables live under.
         batch_size: Examples per global batch.
-        input_length: Static length of inputs, in tokens.
-        target_length: Static length of targets, in tokens.
+        shapes: By task, static lengths of inputs and targets, in tokens.
+        loss_chunk: Target positions whose scores over the vocabulary are held at once; 0 for all.
     """
 
     def __init__(
         self,
         model: TaskModel,
         tables: Mapping[str, TokenTable],
-        evaluator: Evaluator,
+        evaluators: Mapping[str, Evaluator],
         strategy: tf.distribute.Strategy,
         *,
         batch_size: int,
-        input_length: int,
-        target_length: int,
+        shapes: Mapping[str, Lengths],
+        loss_chunk: int = 0,
     ):
         self.model, self.tables = model, tables
-        self.evaluator, self.strategy = evaluator, strategy
-        self.batch_size = batch_size
-        self.input_length, self.target_length = input_length, target_length
+        self.evaluators, self.strategy = evaluators, strategy
+        self.batch_size, self.shapes = batch_size, shapes
 
         # TPUStrategy makes a tensor of each argument, which a model is not, and names a scope after
         # the outer function, which a lambda's name cannot be.
         def step(batch: Mapping[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
-            return validation_step(model, batch)
+            return validation_step(model, batch, loss_chunk)
 
         def step_all(batch: Mapping[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
             return strategy.run(step, args=(batch,))
 
-        self._step = tf.function(step_all, reduce_retracing=True)
+        # A program for each shape; TensorFlow would make one for all of them, with none.
+        self._steps = {shape: tf.function(step_all) for shape in set(shapes.values())}
 
     def run(self) -> dict[str, float]:
         """Validate all tasks.
@@ -67,7 +70,7 @@ class Validator:
         metrics: dict[str, Mapping[str, float]] = {}
         for task, table in self.tables.items():
             figures[f"{task}/loss"] = self.loss(task, table)
-            metrics[task] = self.evaluator.evaluate(task, table).metrics
+            metrics[task] = self.evaluators[task].evaluate(task, table).metrics
             figures.update({f"{task}/{name}": value for name, value in metrics[task].items()})
         figures["loss"] = float(np.mean([figures[f"{task}/loss"] for task in self.tables]))
         figures["mean"] = mean_of_main_metrics(metrics.values())
@@ -75,16 +78,16 @@ class Validator:
 
     def loss(self, task: str, table: TokenTable) -> float:
         """Compute a task's mean loss over a table, in nats per token."""
-        totals = np.zeros(2)
+        totals, shape = np.zeros(2), self.shapes[task]
         for rows in padded_rows(len(table), self.batch_size):
             batch = make_batch(
                 table,
                 rows,
-                input_length=self.input_length,
-                target_length=self.target_length,
+                input_length=shape[0],
+                target_length=shape[1],
                 task=self.model.task_names.index(task),
             )
-            sums = self._step(share_out(self.strategy, batch))
+            sums = self._steps[shape](share_out(self.strategy, batch))
             totals += [
                 float(self.strategy.reduce(tf.distribute.ReduceOp.SUM, value, axis=None))
                 for value in sums
@@ -107,7 +110,7 @@ def make_validator(
         What validates the tasks that have the split; None when no task has one.
     """
     data, limit = settings.data, settings.training.validation_examples
-    input_length, target_length = validation_lengths(settings, manifest)
+    shapes = validation_shapes(settings, manifest)
     tables: dict[str, TokenTable] = {}
     for task in settings.tasks:
         if data.validation_split in manifest.task(task).splits:
@@ -115,26 +118,30 @@ def make_validator(
             tables[task] = table.head(limit) if limit else table
     if not tables:
         return None
-    evaluator = Evaluator(
-        model,
-        manifest,
-        read_vocabulary(settings.dataset, manifest),
-        batch_size=data.batch_size,
-        input_length=input_length,
-        strategy=strategy,
-    )
+    vocabulary = read_vocabulary(settings.dataset, manifest)
+    evaluators = {
+        input_length: Evaluator(
+            model,
+            manifest,
+            vocabulary,
+            batch_size=data.batch_size,
+            input_length=input_length,
+            strategy=strategy,
+        )
+        for input_length in {shapes[task][0] for task in tables}
+    }
     return Validator(
         model,
         tables,
-        evaluator,
+        {task: evaluators[shapes[task][0]] for task in tables},
         strategy,
         batch_size=data.batch_size,
-        input_length=input_length,
-        target_length=target_length,
+        shapes=shapes,
+        loss_chunk=settings.training.loss_chunk,
     )
 
 
-def validation_lengths(settings: ResolvedRun, manifest: Manifest) -> tuple[int, int]:
+def validation_shapes(settings: ResolvedRun, manifest: Manifest) -> dict[str, Lengths]:
     """Choose the lengths of validation batches, which hold one example per row.
 
     Args:
@@ -142,15 +149,16 @@ def validation_lengths(settings: ResolvedRun, manifest: Manifest) -> tuple[int, 
         manifest: Of its dataset.
 
     Returns:
-        Input and target tokens: those of training, unless its rows are packed; then the longest
-        there are.
+        Input and target tokens by task: those of training, unless its rows are packed; then the
+        longest there are.
     """
     data, split = settings.data, settings.data.validation_split
     if not packed_lengths(manifest, settings.tasks, data.train_split):
-        return data.input_length, data.target_length
+        return task_shapes(settings, manifest)
     entries = [manifest.task(task) for task in settings.tasks]
     splits = [entry.splits[split] for entry in entries if split in entry.splits]
-    return (
+    longest = (
         max((one.longest_input for one in splits), default=data.input_length),
         max((one.longest_target for one in splits), default=data.target_length),
     )
+    return dict.fromkeys(settings.tasks, longest)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import signal
+import sys
 from collections.abc import Callable, Iterator, Mapping
 
 from adapters_tf.runtime.tpu_failures import explain_tpu_failure
 from trainer.doctor.finding import FAULT, OK, Finding
+from trainer.doctor.pins import PINS
 from trainer.doctor.subprocesses import Outcome, run_stages
 from trainer.doctor.wheel import CPU_WHEEL, TPU_WHEEL, install_command, uses_tpu_wheel
 
@@ -119,6 +121,9 @@ def _explain_end(outcome: Outcome) -> Finding:
         return Finding(FAULT, "import", f"transformers has no TFT5: {reason}", mend)
     if stage == "tensorflow":
         what = f"TensorFlow does not load: {reason}"
+        if "protobuf" in reason:
+            mend = f"{sys.executable} -m pip install --no-deps protobuf=={PINS['protobuf']}"
+            return Finding(FAULT, "import", what, mend)
         return Finding(FAULT, "import", what, install_command(wheel))
     return Finding(FAULT, "devices", reason, "python -m trainer.doctor --kind=cpu")
 

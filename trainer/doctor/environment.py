@@ -10,6 +10,8 @@ from trainer.doctor.finding import FAULT, OK, WARNING, Finding
 # As transformers reads its own variables.
 _TRUE = ("1", "ON", "YES", "TRUE")
 FORCE = "FORCE_TF_AVAILABLE"
+# As TensorFlow reads its own.
+LEGACY_KERAS, _LEGACY_TRUE = "TF_USE_LEGACY_KERAS", ("1", "true", "True")
 
 
 def check_environment(environment: Mapping[str, str], *, is_tpu: bool) -> list[Finding]:
@@ -24,6 +26,7 @@ def check_environment(environment: Mapping[str, str], *, is_tpu: bool) -> list[F
     """
     findings = [
         *_check_transformers(environment, is_tpu=is_tpu),
+        *_check_keras(environment),
         *_check_cluster(environment),
     ]
     if findings:
@@ -49,6 +52,17 @@ def _check_transformers(environment: Mapping[str, str], *, is_tpu: bool) -> Iter
     if environment.get("USE_TORCH", "AUTO").upper() in _TRUE:
         what = f"USE_TORCH={environment['USE_TORCH']} keeps transformers from TensorFlow; {because}"
         yield Finding(FAULT, "USE_TORCH", what, "unset USE_TORCH")
+
+
+def _check_keras(environment: Mapping[str, str]) -> Iterator[Finding]:
+    """Follow `tensorflow/__init__.py`; our programs take Keras 2 by its own name, tf_keras."""
+    if (value := environment.get(LEGACY_KERAS, "1")) not in _LEGACY_TRUE:
+        what = (
+            f"{LEGACY_KERAS}={value} makes tf.keras Keras 3 (only {', '.join(_LEGACY_TRUE)} mean "
+            "yes); a TFT5 is a Keras 2 model: these programs do not mind, and one of your own that "
+            "trains it with tf.keras fails"
+        )
+        yield Finding(WARNING, LEGACY_KERAS, what, f"export {LEGACY_KERAS}=1")
 
 
 def _check_cluster(environment: Mapping[str, str]) -> Iterator[Finding]:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import os
+import re
+import tempfile
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from adapters_tf.errors import ConfigurationError
 from adapters_tf.files.local_paths import BUCKET, dataset_place, local_path
 from prep.dataset.manifest import load_manifest
-from prep.errors import DataError, UsageError
+from prep.errors import DataError, UsageError, nearest
 from trainer.doctor.finding import FAULT, OK, Finding
 from trainer.doctor.subprocesses import run_stages
 
 WEIGHTS = ("*.safetensors", "*.safetensors.index.json", "tf_model.h5", "pytorch_model*.bin")
+_HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
+_TRIED_BYTES = 1 << 16
 _LOGIN = "gcloud auth application-default login"
 
 
@@ -34,7 +37,9 @@ def check_dataset(where: str, seconds: float) -> Finding:
         return Finding(FAULT, "--dataset", str(error), "--dataset=FOLDER or gs://bucket/folder")
     except (DataError, UsageError, OSError) as error:
         mend = (
-            f"{_LOGIN}; gcloud storage cat {where.rstrip('/')}/dataset.json | head"
+            "getent hosts storage.googleapis.com  # or a proxy that is not set"
+            if "resolve host" in str(error)
+            else f"{_LOGIN}; gcloud storage cat {where.rstrip('/')}/dataset.json | head"
             if where.startswith(BUCKET)
             else f"python -m prep build --tasks … --vocabulary spiece.model --out {where}"
         )
@@ -81,13 +86,23 @@ def check_run(where: str) -> Finding:
     place = folder.absolute()
     while not place.exists():
         place = place.parent
-    if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
-        what = f"{folder} cannot be made or written: {place} is " + (
-            "not writable" if place.is_dir() else "a file"
-        )
+    if problem := _try_to_write(place):
+        what = f"{folder} cannot be made or written: {place} {problem}"
         return Finding(FAULT, "--run", what, f"sudo chown -R $USER {place}, or another --run")
     begun = (folder / "config.yaml").exists()
     return Finding(OK, "--run", f"{folder} can be written" + (", and goes on" if begun else ""))
+
+
+def _try_to_write(place: Path) -> str:
+    """Write a file without a name, which is gone at once; say why that cannot be."""
+    if not place.is_dir():
+        return "is a file"
+    try:
+        with tempfile.TemporaryFile(dir=place) as file:
+            file.write(bytes(_TRIED_BYTES))
+    except OSError as error:
+        return f"is not writable ({error.strerror})"
+    return ""
 
 
 def check_backbone(where: str) -> Finding:
@@ -109,13 +124,27 @@ def check_backbone(where: str) -> Finding:
         if looks_local:
             what = f"there is no folder {folder}"
             return Finding(FAULT, "--backbone", what, f"ls {folder.parent}")
-        what = f"{where} is a preset, or is looked for on the Hugging Face hub"
-        return Finding(OK, "--backbone", what)
+        return _check_name(where)
     missing = [*_missing(folder)]
     if missing:
         what = f"{folder} lacks {' and '.join(missing)}"
         return Finding(FAULT, "--backbone", what, f"ls {folder}, and copy the whole model")
     return Finding(OK, "--backbone", f"{folder} has its configuration and weights")
+
+
+def _check_name(name: str) -> Finding:
+    """Tell a preset from a hub's name, and both from a slip of the pen."""
+    try:
+        from adapters_tf.backbone.presets import PRESETS
+    except ImportError:  # which the other checks explain
+        return Finding(OK, "--backbone", f"{name} is no folder; presets cannot be read")
+    if name in PRESETS:
+        return Finding(OK, "--backbone", f"{name} is a preset; its weights are random")
+    if _HUB_NAME.fullmatch(name):
+        what = f"{name} is no folder here; a run looks for it on the Hugging Face hub"
+        return Finding(OK, "--backbone", f"{what} (not tried)")
+    what = f"{name} is no preset, no folder, and no organisation/model of a hub"
+    return Finding(FAULT, "--backbone", what, nearest(name, PRESETS))
 
 
 def _missing(folder: Path) -> Iterator[str]:

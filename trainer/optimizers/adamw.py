@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -45,7 +46,8 @@ class TaskwiseAdamW(TaskwiseOptimizer):
         mean = slots["mean"] + (1.0 - self.beta_1) * (gradient - slots["mean"])
         square = slots["square"] + (1.0 - self.beta_2) * (tf.square(gradient) - slots["square"])
         steps = slots["steps"]
-        unbiased_mean = mean / (1.0 - tf.pow(self.beta_1, steps))
-        unbiased_square = square / (1.0 - tf.pow(self.beta_2, steps))
+        # 1 - beta^steps; float32 has too few digits for the difference, 1e-3 after the first step.
+        unbiased_mean = mean / -tf.math.expm1(steps * math.log(self.beta_1))
+        unbiased_square = square / -tf.math.expm1(steps * math.log(self.beta_2))
         change = -rate * unbiased_mean / (tf.sqrt(unbiased_square) + self.epsilon)
         return change, {"mean": mean, "square": square}

@@ -38,6 +38,7 @@ class TaskwiseOptimizer(KeepsGradients, tf_keras.optimizers.Optimizer):
         is_bank: Tells which variables have one row per task.
         weight_decay: Decoupled, times the learning rate; matrices only.
         clip_norm: The largest global norm of the gradients; None for no clipping.
+        rate_of: Tells what a variable's learning rate is multiplied with; None for 1.
         is_compiled: Whether steps are compiled with XLA; without it the result is the same, but a
             compiled step would copy every bank.
     """
@@ -49,12 +50,14 @@ class TaskwiseOptimizer(KeepsGradients, tf_keras.optimizers.Optimizer):
         *,
         weight_decay: float = 0.0,
         clip_norm: float | None = None,
+        rate_of: Callable[[tf.Variable], float] | None = None,
         is_compiled: bool = False,
     ):
         super().__init__(name=type(self).__name__, weight_decay=None, jit_compile=False)
         set_learning_rate(self, learning_rate)
         self.is_bank, self.is_compiled = is_bank, is_compiled
         self.weight_decay_rate, self.clip_norm = weight_decay, clip_norm
+        self.rate_of = rate_of or (lambda variable: 1.0)
 
     def build(self, var_list: Sequence[tf.Variable]) -> None:
         """Create the slots and step counts of the given variables."""
@@ -62,6 +65,8 @@ class TaskwiseOptimizer(KeepsGradients, tf_keras.optimizers.Optimizer):
         if hasattr(self, "_slots"):
             return
         self._slots: list[dict[str, tf.Variable]] = []
+        # Looked up here: a step is given a replica's copy of a variable.
+        self._rates = [self.rate_of(variable) for variable in var_list]
         for variable in var_list:
             is_bank = self.is_bank(variable)
             shape = tuple(variable.shape)
@@ -72,6 +77,8 @@ class TaskwiseOptimizer(KeepsGradients, tf_keras.optimizers.Optimizer):
             # [K] for a bank; 1 row for a shared variable, so that both broadcast alike.
             slots["steps"] = self._add_slot(variable, "steps", shape[:1] if is_bank else ())
             self._slots.append(slots)
+            if is_bank:
+                self._last_bank = slots
 
     def _add_slot(self, variable: tf.Variable, name: str, shape: tuple[int, ...]) -> tf.Variable:
         return self.add_variable_from_reference(
@@ -116,14 +123,18 @@ class TaskwiseOptimizer(KeepsGradients, tf_keras.optimizers.Optimizer):
 
     def update_step(self, gradient: tf.Tensor | tf.IndexedSlices, variable: tf.Variable) -> None:
         """Apply one variable's gradient."""
-        slots = self._slots[slot_number(self, variable)]
-        rate = tf.cast(self.learning_rate, tf.float32)
+        number = slot_number(self, variable)
+        slots = self._slots[number]
+        rate = tf.cast(self.learning_rate, tf.float32) * self._rates[number]
         if isinstance(gradient, tf.IndexedSlices) and gradient.indices.shape[0] != 1:
             self._update_present_rows(gradient, variable, slots, rate)
         elif isinstance(gradient, tf.IndexedSlices):
             row = gradient.indices[0]
-            value, *rest = self._read_rows([variable, *slots.values()], row)
-            read = dict(zip(slots, rest, strict=True))
+            # Every bank has as many steps of a task as any other. The last one's are written after
+            # all have been read, so a compiler may read them once.
+            read_from = {**slots, "steps": self._last_bank["steps"]} if is_for_tpu() else slots
+            value, *rest = self._read_rows([variable, *read_from.values()], row)
+            read = dict(zip(read_from, rest, strict=True))
             new_value, new_slots = self._step(gradient.values[0], value, read, rate)
             _write_row(variable, row, new_value)
             for name, slot in slots.items():

@@ -6,13 +6,14 @@ import dataclasses
 import json
 from collections.abc import Callable
 
-import tensorflow as tf
+import tf_keras
 
+from adapters_tf.backbone.presets import PRESETS
 from adapters_tf.runs.settings import ResolvedRun
 from prep import Manifest, UsageError, load_manifest
 from prep.dataset.mixing import task_probabilities
-from trainer.preflight.compiler import MARGIN, compile_step
-from trainer.preflight.options import Options
+from trainer.preflight.compiler import MARGIN, compile_step, refuse_hopeless
+from trainer.preflight.options import Options, share_batch
 from trainer.preflight.printing import (
     CALIBRATION,
     describe_comparison,
@@ -22,7 +23,7 @@ from trainer.preflight.printing import (
     wrap,
 )
 from trainer.preflight.search import LARGEST, find_largest
-from trainer.preflight.steps import Step, make_steps, share_batch
+from trainer.preflight.steps import Step, make_steps
 from trainer.preflight.verdict import Verdict, Workload, reach_verdict
 from trainer.run.folder import keep_lengths
 from trainer.settings.checks import check_config, check_run
@@ -68,8 +69,9 @@ class Preflight:
                 self._tell(self.check(step, self.settings, self.rows))
         last = self.found[-1]
         self.report(describe_compiler(last.compilation))
-        for line in wrap(CALIBRATION):
-            self.report(line)
+        if any(one.speed for one in self.found):
+            for line in wrap(CALIBRATION):
+                self.report(line)
         if options.json:
             options.json.write_text(json.dumps([one.as_dict() for one in self.found], indent=1))
         if options.is_search:
@@ -88,9 +90,12 @@ class Preflight:
             The verdict, which is also kept.
         """
         topology = self.options.topology
-        text = step.export(rows, topology.replicas)
-        name = f"the {step.name} of {rows} rows"
-        answer = compile_step(text, topology, self.options.python, self.report, name)
+        answer = refuse_hopeless(step.least_memory(rows), topology)
+        if answer is None:
+            text = step.export(rows, topology.replicas)
+            name = f"the {step.name} of {rows:,} rows a replica"
+            name += f", {settings.adapters.method}," if self.options.methods else ""
+            answer = compile_step(text, topology, self.options.python, self.report, name)
         examples, tokens = count_tokens(settings, self.manifest)
         work = Workload(
             step.name,
@@ -106,11 +111,19 @@ class Preflight:
         return self.found[-1]
 
     def _steps(self, settings: ResolvedRun) -> list[Step]:
-        tf.keras.backend.clear_session()
+        tf_keras.backend.clear_session()
         options = self.options
-        return make_steps(settings, self.manifest, with_eval=options.is_eval, beams=options.beams)[
-            1
-        ]
+        try:
+            return make_steps(
+                settings, self.manifest, with_eval=options.is_eval, beams=options.beams
+            )[1]
+        except ValueError as error:
+            backbone = settings.model.backbone
+            preset = backbone.rpartition("/")[2]
+            if preset == backbone or preset not in PRESETS:
+                raise
+            advice = f"its sizes are enough here: --model.backbone {preset}"
+            raise type(error)(f"{error}; {advice}") from None
 
     def _with_method(self, method: str) -> ResolvedRun:
         adapters = dataclasses.replace(self.settings.adapters, method=method)
@@ -123,19 +136,19 @@ class Preflight:
             for step in self._steps(settings):
                 self.check(step, settings, self.rows)
         for name in dict.fromkeys(one.step for one in self.found):
-            self.report(f"{name}, {self.rows * self.options.topology.replicas} rows:")
+            self.report(f"{name}, {self.rows * self.options.topology.replicas:,} rows:")
             for line in describe_comparison([one for one in self.found if one.step == name]):
                 self.report(line)
 
     def _search(self) -> None:
-        (step,) = self._steps(self.settings)
+        step, *_ = self._steps(self.settings)  # where it fits, the shapes of other tasks do
 
         def fits(rows: int) -> tuple[bool, float]:
             one = self.check(step, self.settings, rows)
             if one.compilation.refusal:
                 raise UsageError(f"the train step cannot be compiled: {one.compilation.refusal}")
             share = one.needed / one.limit
-            self.report(f"{one.rows} rows: {one.verdict}, {share:.0%} of the memory")
+            self.report(f"{one.rows:,} rows: {one.verdict}, {share:.0%} of the memory")
             return one.is_good, share / (1 - MARGIN)
 
         largest = find_largest(fits, self.rows)
@@ -144,7 +157,7 @@ class Preflight:
             self.report("not even one row a replica fits")
             return
         limit = " (larger ones were not tried)" if largest == LARGEST else ""
-        self.report(f"the largest batch that fits: {largest * replicas} rows{limit}")
+        self.report(f"the largest batch that fits: {largest * replicas:,} rows{limit}")
         self._tell(next(one for one in self.found if one.rows == largest * replicas))
 
     def _tell(self, found: Verdict) -> None:
@@ -155,6 +168,8 @@ class Preflight:
         topology = self.options.topology
         method = settings.adapters.method
         trained = "all of it" if method == "none" else method
+        if self.options.methods:
+            trained = f"{len(self.options.methods)} methods"
         replicas = plural(topology.replicas, "replica")
         for line in wrap(
             f"{settings.model.backbone}, {trained}, {plural(len(settings.tasks), 'task')}, "

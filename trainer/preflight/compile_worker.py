@@ -1,16 +1,20 @@
 """Compile a StableHLO file with libtpu: run by the Python that has jax, which has no TensorFlow.
 
     python compile_worker.py STEP.mlir STEP.hlo --topology v5e:2x4 --replicas 8
+    python compile_worker.py --versions
 
-Writes the optimised program, and prints one line of JSON with what the compiler says of it. It
-imports nothing of this project.
+Writes the optimised program, and prints one line of JSON with what the compiler says of it; or only
+which compiler it would be. It imports nothing of this project.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import ctypes
 import json
 import os
+import signal
 import time
 from importlib import metadata
 from pathlib import Path
@@ -26,6 +30,7 @@ ENVIRONMENT = {
     "JAX_PLATFORMS": "cpu",
 }
 PACKAGES = ("jax", "jaxlib", "libtpu")
+_PR_SET_PDEATHSIG = 1  # of prctl(2)
 # Of `CompiledMemoryStats`, in bytes.
 SIZES = ("argument", "output", "alias", "temp", "generated_code")
 
@@ -73,17 +78,46 @@ def compile_step(step: str, topology: str, bounds: list[int], replicas: int) -> 
     }
 
 
+def find_versions() -> dict[str, str]:
+    """Look up the compiler's packages; what is not installed has an empty version."""
+    versions = dict.fromkeys(PACKAGES, "")
+    for package in PACKAGES:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            versions[package] = metadata.version(package)
+    return versions
+
+
+def end_with(parent: int) -> None:
+    """Let this process be killed when the one that asked is, so that no compiler is left behind.
+
+    Args:
+        parent: The process that asked; 0 where it does not say.
+    """
+    try:
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    except (OSError, AttributeError):  # no Linux
+        return
+    if parent and os.getppid() != parent:  # it is gone already
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
 def main() -> None:
     """Compile one file."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("step", type=Path)
-    parser.add_argument("program", type=Path)
-    parser.add_argument("--topology", required=True)
+    parser.add_argument("step", type=Path, nargs="?")
+    parser.add_argument("program", type=Path, nargs="?")
+    parser.add_argument("--topology")
     parser.add_argument("--bounds", default="")
     parser.add_argument("--replicas", type=int, default=1)
+    parser.add_argument("--parent", type=int, default=0)
+    parser.add_argument("--versions", action="store_true")
     given = parser.parse_args()
+    compiler = find_versions()
+    if given.versions:
+        print(json.dumps(compiler))
+        return
+    end_with(given.parent)
     os.environ.update(ENVIRONMENT)
-    compiler = {package: metadata.version(package) for package in PACKAGES}
     bounds = [int(size) for size in given.bounds.split(",")] if given.bounds else []
     begun = time.monotonic()
     try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import tempfile
 import time
@@ -23,7 +24,11 @@ from trainer.preflight.topologies import GIB, Topology
 
 VARIABLE = "TPU_COMPILER_PYTHON"
 ENVIRONMENT = ".venv-tpu-compiler"
+# What a TPU VM's TensorFlow compiles with, as requirements-tpu.txt has it.
+LIBTPU = "0.0.14"
+_ANSWER_WITHIN = 60.0  # seconds, for the versions
 WORKER = Path(__file__).with_name("compile_worker.py")
+_HOW_TO_INSTALL = f"`make tpu-compiler` installs one into {ENVIRONMENT} (900 MB)"
 _PROGRESS_EVERY = 15.0  # seconds; after four such lines a quarter as often
 _USED = re.compile(r"Used ([\d.]+)([KMGT]) of ([\d.]+)([KMGT]) hbm")
 _ALONE = re.compile(r"Allocation \(size=(\d+)\) would exceed memory \(size=(\d+)\)")
@@ -35,6 +40,7 @@ _BUFFER = re.compile(
 )
 _UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 _SHOWN_BUFFERS = 5
+_HOPELESS = 2  # times the memory: over it the compiler is not asked, which would take it hours
 MARGIN = 0.2  # of the memory, within which a program that fits is borderline
 
 Report = Callable[[str], None]
@@ -114,9 +120,43 @@ def find_python(asked: str = "") -> Path:
         if python.is_file():
             return python
     raise UsageError(
-        f"there is no TPU compiler: `make tpu-compiler` installs it into {ENVIRONMENT} (900 MB), "
-        f"or name a Python that has jax and libtpu by --compiler-python or {VARIABLE}"
+        f"there is no TPU compiler: {_HOW_TO_INSTALL}, or name a Python that has jax and libtpu by "
+        f"--compiler-python or {VARIABLE}"
     )
+
+
+def ask_compiler(python: Path, worker: Path = WORKER) -> Mapping[str, str]:
+    """Ask a Python which compiler it has, before minutes go into a step that it cannot compile.
+
+    Args:
+        python: As `find_python` found it.
+        worker: The script that compiles.
+
+    Returns:
+        Versions of its packages.
+
+    Raises:
+        UsageError: It is no Python, or lacks a package.
+    """
+    try:
+        done = subprocess.run(
+            [str(python), str(worker), "--versions"],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_ANSWER_WITHIN,
+        )
+        versions: dict[str, str] = json.loads(done.stdout.strip().splitlines()[-1])
+    except OSError as error:
+        raise UsageError(f"{python} cannot be run: {error.strerror}; {_HOW_TO_INSTALL}") from None
+    except subprocess.TimeoutExpired:
+        raise UsageError(f"{python} gave no answer within {_ANSWER_WITHIN:.0f} s") from None
+    except (IndexError, ValueError):
+        said = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        raise UsageError(f"{python} is no Python with a TPU compiler: {said[:200]}") from None
+    if missing := [name for name, version in versions.items() if not version]:
+        raise UsageError(f"{python} lacks {', '.join(missing)}; {_HOW_TO_INSTALL}")
+    return versions
 
 
 def compile_step(
@@ -148,6 +188,7 @@ def compile_step(
         step.write_text(text)
         command = [str(python), str(worker), str(step), str(program)]
         command += ["--topology", topology.name, "--replicas", str(topology.replicas)]
+        command += ["--parent", str(os.getpid())]
         if topology.host_bounds:
             command += ["--bounds", ",".join(map(str, topology.host_bounds))]
         answer = _run(command, Path(folder), report, f"compiling {name} for {topology.name}")
@@ -160,6 +201,22 @@ def compile_step(
             answer["flops"],
             read_program(program.read_text()),
         )
+
+
+def refuse_hopeless(least: int, topology: Topology) -> Compilation | None:
+    """Judge a step that cannot fit without its compiler, which would be at it for hours.
+
+    Args:
+        least: Bytes of one array that the step cannot do without.
+        topology: Where.
+
+    Returns:
+        The answer; None where the compiler is worth asking.
+    """
+    if least <= _HOPELESS * topology.device.memory * GIB:
+        return None
+    array = Part("buffer", "of one encoder layer alone; not compiled", "attention's scores", least)
+    return Compilation({}, 0.0, needed=least, buffers=(array,))
 
 
 def _run(command: list[str], folder: Path, report: Report, what: str) -> dict[str, Any]:
@@ -185,6 +242,8 @@ def _run(command: list[str], folder: Path, report: Report, what: str) -> dict[st
             f"{what}: the compiler was killed, most likely for its memory; a T5 takes up to 7 GB, "
             f"and {_free_memory()} are free"
         )
+    if code < 0:
+        raise DataError(f"{what}: the compiler was ended by {signal.Signals(-code).name}")
     last = (errors.read_text(errors="replace").strip().splitlines() or ["it said nothing"])[-1]
     raise DataError(f"{what}: {command[0]} ended with {code}: {last[:200]}")
 

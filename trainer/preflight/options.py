@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,18 +80,62 @@ def read_preflight_options(argv: Sequence[str] | None) -> Options:
     if given["beams"] is not None and not given["eval"]:
         raise UsageError("--beams is for evaluation's steps; add --eval")
     if given["batch_size"] is not None:
+        if given["batch_size"] < 1:
+            raise UsageError(f"--batch-size must be above 0, got {given['batch_size']}")
         data = dataclasses.replace(config.data, batch_size=given["batch_size"])
         config = dataclasses.replace(config, data=data)
-    json = Path(given["json"]) if given["json"] else None
-    if json is not None and not json.absolute().parent.is_dir():
-        raise UsageError(f"--json {given['json']}: there is no folder {json.absolute().parent}")
+    share_batch(config.data.batch_size, topology.replicas)
     return Options(
         config=config if config.run else dataclasses.replace(config, run="preflight"),
         topology=topology,
         python=find_python(given["compiler_python"] or ""),
-        methods=tuple(split_names(given["compare"])) if given["compare"] else (),
+        methods=_read_methods(given["compare"]),
         is_search=given["search"],
         is_eval=given["eval"],
         beams=None if given["beams"] is None else Beams(given["beams"]),
-        json=json,
+        json=_read_json_path(given["json"]),
     )
+
+
+def _read_methods(names: str | None) -> tuple[str, ...]:
+    """Read the methods to compare, each of them once."""
+    methods = tuple(dict.fromkeys(split_names(names or "")))
+    if names is not None and not methods:
+        raise UsageError("--compare names no method; expected some, as in lora,bottleneck,none")
+    return methods
+
+
+def _read_json_path(path: str | None) -> Path | None:
+    """Refuse a file that cannot be written, minutes before it would be."""
+    if not path:
+        return None
+    file = Path(path).absolute()
+    if not file.parent.is_dir():
+        raise UsageError(f"--json {path}: there is no folder {file.parent}")
+    if file.is_dir():
+        raise UsageError(f"--json {path} is a folder; expected a file in it")
+    if not os.access(file if file.exists() else file.parent, os.W_OK):
+        raise UsageError(f"--json {path} cannot be written")
+    return Path(path)
+
+
+def share_batch(batch_size: int, replicas: int) -> int:
+    """Divide a batch among replicas.
+
+    Args:
+        batch_size: Of all of them.
+        replicas: How many.
+
+    Returns:
+        Rows of each.
+
+    Raises:
+        UsageError: It cannot be divided.
+    """
+    if batch_size % replicas:
+        below = batch_size // replicas * replicas
+        near = f"{below} or {below + replicas}" if below else str(replicas)
+        raise UsageError(
+            f"a batch of {batch_size} cannot be divided among {replicas} replicas; use {near}"
+        )
+    return batch_size // replicas

@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Sequence
 
 from trainer.preflight.compiler import Compilation
+from trainer.preflight.hlo import arrays_of
 from trainer.preflight.topologies import GIB
 from trainer.preflight.verdict import SLOWEST, Verdict, shorten
 
@@ -31,10 +32,10 @@ def describe_verdict(found: Verdict) -> list[str]:
         Lines of 80 columns.
     """
     lines = [_title(found)]
-    each = f", {found.rows // found.replicas} a replica" if found.replicas > 1 else ""
+    each = f", {found.rows // found.replicas:,} a replica" if found.replicas > 1 else ""
     lines += _entry(
         "batch",
-        f"{found.rows} rows{each}; {found.input_length} input and {found.target_length} target "
+        f"{found.rows:,} rows{each}; {found.input_length} input and {found.target_length} target "
         "tokens",
     )
     if found.compilation.refusal:
@@ -75,15 +76,18 @@ def _describe_memory(compilation: Compilation) -> list[str]:
     for buffer in compilation.buffers or (step.largest[:_SHOWN_RESULTS] if step else ()):
         if buffer.count > _SHARE_OF_NOTE * (memory.total if memory else buffer.count):
             lines += _entry(
-                "largest", f"{_size(buffer.count)} {_first(buffer.shape)} {shorten(buffer.name)}"
+                "largest", f"{_size(buffer.count)} {_largest(buffer.shape)} {shorten(buffer.name)}"
             )
     return lines
 
 
-def _first(shape: str) -> str:
-    """Shorten a tuple's type: what several results of a kernel have in common is their size."""
-    first, *others = re.findall(r"\w+\[[^\]]*\]", shape) or [shape]
-    return f"{first} and {len(others)} more" if others else first
+def _largest(shape: str) -> str:
+    """Shorten a tuple's type to the largest of a kernel's results."""
+    results = re.findall(r"\w+\[[^\]]*\]", shape) or [shape]
+    largest = max(
+        results, key=lambda one: max((array.bytes for array in arrays_of(one)), default=0)
+    )
+    return f"{largest} and {len(results) - 1} more" if len(results) > 1 else largest
 
 
 def _size(count: int) -> str:
@@ -168,7 +172,7 @@ def describe_compiler(compilation: Compilation) -> str:
         One line.
     """
     versions = ", ".join(f"{name} {version}" for name, version in compilation.compiler.items())
-    return f"compiler: {versions}"
+    return f"compiler: {versions or 'not asked'}"
 
 
 def wrap(text: str) -> list[str]:

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import tensorflow as tf
 
-from adapters_tf import TaskModel
+from adapters_tf import PrefixConfig, PromptConfig, TaskModel
 from adapters_tf.runs.settings import ResolvedRun
 from eval.decoding.options import Beams
 from eval.evaluator import ARGMAX_LENGTH, answer_length, make_decoder
-from prep import Manifest, UsageError
+from prep import Manifest
 from prep.dataset.batches import BATCH_KEYS, PACKED_KEYS, BatchKey
-from trainer.callbacks.validator import validation_lengths
+from trainer.batches.mixture_batches import Lengths
+from trainer.callbacks.validator import validation_shapes
 from trainer.fit import make_model, open_devices
 from trainer.preflight.exporting import export_stablehlo
-from trainer.preflight.flops import AdapterShape, T5Shape, forward_flops, train_flops
+from trainer.preflight.flops import AdapterShape, T5Shape, forward_flops, least_memory, train_flops
 from trainer.preflight.replica import ExportedReplica
 from trainer.settings.resolving import packed_lengths
+from trainer.settings.shapes import task_shapes
 from trainer.steps.step import validation_step
 
 _INPUT_KEYS = ("encoder_input_tokens", "task")  # that answers are decoded from
@@ -37,6 +39,7 @@ class Step:
         input_length: In tokens.
         target_length: In tokens.
         count_flops: By definition, of so many rows.
+        least_memory: In bytes, of so many rows.
     """
 
     name: str
@@ -45,6 +48,7 @@ class Step:
     input_length: int
     target_length: int
     count_flops: Callable[[int], int]
+    least_memory: Callable[[int], int] = lambda rows: 0
 
     def export(self, rows: int, replicas: int) -> str:
         """Lower the step.
@@ -70,28 +74,6 @@ class Step:
         return export_stablehlo(run, specs)
 
 
-def share_batch(batch_size: int, replicas: int) -> int:
-    """Divide a batch among replicas.
-
-    Args:
-        batch_size: Of all of them.
-        replicas: How many.
-
-    Returns:
-        Rows of each.
-
-    Raises:
-        UsageError: It cannot be divided.
-    """
-    if batch_size % replicas:
-        below = batch_size // replicas * replicas
-        near = f"{below} or {below + replicas}" if below else str(replicas)
-        raise UsageError(
-            f"a batch of {batch_size} cannot be divided among {replicas} replicas; use {near}"
-        )
-    return batch_size // replicas
-
-
 def make_steps(
     settings: ResolvedRun, manifest: Manifest, *, with_eval: bool, beams: Beams | None = None
 ) -> tuple[TaskModel, list[Step]]:
@@ -104,7 +86,7 @@ def make_steps(
         beams: How evaluation searches for answers; None for greedy ones.
 
     Returns:
-        The model, and the steps: the train step first.
+        The model, and the steps: the train steps first, and of those the largest.
 
     Raises:
         UsageError: Settings that cannot work.
@@ -115,17 +97,18 @@ def make_steps(
     shape, adapters = describe_model(model), describe_adapters(model)
     data = settings.data
     is_packed = packed_lengths(manifest, settings.tasks, data.train_split) is not None
-    S, T = data.input_length, data.target_length
-    steps = [
-        Step(
-            "train step",
-            fit_model.train_step,
-            BATCH_KEYS + (PACKED_KEYS if is_packed else ()),
-            S,
-            T,
-            lambda rows: train_flops(shape, rows, S, T, adapters),
-        )
-    ]
+    keys = BATCH_KEYS + (PACKED_KEYS if is_packed else ())
+
+    def train_step(S: int, T: int) -> Step:
+        def count(rows: int) -> int:
+            return train_flops(shape, rows, S, T, adapters)
+
+        def least(rows: int) -> int:
+            return least_memory(shape, rows, S)
+
+        return Step("train step", fit_model.train_step, keys, S, T, count, least)
+
+    steps = [train_step(*lengths) for lengths in largest_first(task_shapes(settings, manifest))]
     if with_eval:
         steps += make_eval_steps(settings, manifest, model, beams)
     return model, steps
@@ -164,19 +147,21 @@ def make_eval_steps(
     Returns:
         A step for the loss, and one for each way of decoding that a task asks for.
     """
-    S, T = validation_lengths(settings, manifest)
-    steps = [make_scoring_step(model, S, T)]
-    lengths = sorted({answer_length(manifest.task(task)) for task in settings.tasks})
-    return steps + [make_answer_step(model, S, length, beams) for length in lengths]
+    shapes = validation_shapes(settings, manifest)
+    chunk = settings.training.loss_chunk
+    steps = [make_scoring_step(model, *lengths, chunk) for lengths in largest_first(shapes)]
+    answers = {(answer_length(manifest.task(task)), shapes[task][0]) for task in settings.tasks}
+    return steps + [make_answer_step(model, S, length, beams) for length, S in sorted(answers)]
 
 
-def make_scoring_step(model: TaskModel, S: int, T: int) -> Step:
+def make_scoring_step(model: TaskModel, S: int, T: int, chunk: int = 0) -> Step:
     """Make the step that validation computes the loss by.
 
     Args:
         model: Of the run.
         S: Length of inputs, in tokens.
         T: Length of targets, in tokens.
+        chunk: Target positions whose scores are held at once; 0 for all.
 
     Returns:
         The step.
@@ -184,7 +169,7 @@ def make_scoring_step(model: TaskModel, S: int, T: int) -> Step:
     shape = describe_model(model)
     return Step(
         "scoring step",
-        lambda batch: validation_step(model, batch),
+        lambda batch: validation_step(model, batch, chunk),
         BATCH_KEYS,
         S,
         T,
@@ -222,9 +207,27 @@ def make_answer_step(model: TaskModel, S: int, length: int, beams: Beams | None 
     )
 
 
+def largest_first(shapes: Mapping[str, Lengths]) -> list[Lengths]:
+    """List the different shapes of tasks' batches.
+
+    Args:
+        shapes: By task.
+
+    Returns:
+        Input and target tokens, the most of both together first.
+    """
+    return sorted(set(shapes.values()), key=lambda lengths: (-sum(lengths), lengths))
+
+
 def describe_model(model: TaskModel) -> T5Shape:
     """Read the sizes of a model's products off its configuration."""
     config = model.backbone.config
+    prompts = [one for one in model.methods if isinstance(one, PromptConfig)]
+    prefixes = [one for one in model.methods if isinstance(one, PrefixConfig)]
+    places = ("encoder", "decoder", "cross")
+    encoder, decoder, across = (
+        sum(one.length for one in prefixes if place in one.placement) for place in places
+    )
     return T5Shape(
         width=config.d_model,
         inner=config.num_heads * config.d_kv,
@@ -233,6 +236,9 @@ def describe_model(model: TaskModel) -> T5Shape:
         decoder_layers=config.num_decoder_layers,
         vocabulary=config.vocab_size,
         is_gated=config.is_gated_act,
+        heads=config.num_heads,
+        prompt=sum(one.length for one in prompts),
+        prefixes=(encoder, decoder, across),
     )
 
 
@@ -240,9 +246,15 @@ def describe_adapters(model: TaskModel) -> AdapterShape | None:
     """Count the numbers of one task's adapters; None where the whole backbone trains."""
     if not model.banks:
         return None
-    sizes = {"encoder": 0, "decoder": 0}
+    sizes = {"encoder": 0, "decoder": 0, "prefix": 0}
     for path, variable in model.trainable_by_path().items():
-        if model.is_bank(variable):
-            part = "decoder" if "decoder" in path.split("/") else "encoder"
-            sizes[part] += variable.shape[1:].num_elements()
+        if not model.is_bank(variable):
+            continue
+        *parts, name = path.split(".")
+        numbers = variable.shape[1:].num_elements()
+        if "prefix" in parts:  # of these only the networks' kernels are multiplied, with prefixes
+            length = max(one.length for one in model.methods if isinstance(one, PrefixConfig))
+            sizes["prefix"] += numbers * length if name == "kernel" else 0
+        elif "prompt" not in parts:
+            sizes["decoder" if "decoder" in parts else "encoder"] += numbers
     return AdapterShape(**sizes)

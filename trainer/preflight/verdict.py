@@ -198,8 +198,8 @@ def _warn(compilation: Compilation) -> list[str]:
     moving = sum(move.cycles for move in step.moves)
     if moving > _WORTH_KNOWING * step.cycles:
         found.append(
-            f"layout copies, {len(step.moves)} kernels, take {moving / step.cycles:.0%} of the "
-            f"time; the dearest: {shorten(step.moves[0].name)}"
+            f"layout copies, in {len(step.moves)} of {step.kernels:,} kernels, take "
+            f"{moving / step.cycles:.0%} of the time; the dearest: {shorten(step.moves[0].name)}"
         )
     return found
 

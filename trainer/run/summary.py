@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from adapters_tf import TaskModel
 from adapters_tf.methods import split_methods
 from adapters_tf.runs.settings import ResolvedRun
 from prep import Manifest, TokenTable
-from trainer.batches.mixture_batches import MixtureBatches
+from trainer.batches.mixture_batches import Lengths, MixtureBatches
 
 
 def report_left_out(
@@ -84,8 +84,12 @@ def describe(
     lines = [describe_shapes(model.backbone.config, batches)]
     lines += [
         f"{name}: {_describe_size(table)}, {count} of {steps * batches.draws} {what}, "
-        f"{count * batches.draw_rows / table.rows:.2f} epochs" + _describe_cuts(table, batches)
-        for name, table, count in zip(batches.names, batches.tables, counts, strict=True)
+        f"{count * batches.draw_rows / table.rows:.2f} epochs"
+        + (f", {shape[0]} and {shape[1]} tokens" if len(set(batches.shapes)) > 1 else "")
+        + _describe_cuts(table, shape)
+        for name, table, count, shape in zip(
+            batches.names, batches.tables, counts, batches.shapes, strict=True
+        )
     ]
     total = sum(int(weight.shape.num_elements()) for weight in model.backbone.weights)
     trainable = model.count_trainable()
@@ -110,20 +114,33 @@ def describe_shapes(config: Any, batches: MixtureBatches) -> str:
     Returns:
         A line.
     """
-    B, S, T = batches.batch_size, batches.input_length, batches.target_length
-    tables = batches.tables
-    tokens = sum(len(table.inputs) + len(table.targets) for table in tables)
-    rows = sum(table.rows for table in tables)
+    tables, shapes = batches.tables, batches.shapes
+    limits = max(S for S, _ in shapes), max(T for _, T in shapes)
     longest_input = max(int(_lengths(table.input_offsets).max(initial=0)) for table in tables)
     longest_target = max(int(_lengths(table.target_offsets).max(initial=0)) for table in tables)
-    gigabytes = _step_bytes(config, B, S, T) / 1e9
-    size = f"{gigabytes:.1f} GB" if gigabytes >= 0.1 else f"{1e3 * gigabytes:.1f} MB"
-    share = min(tokens / max(rows * (S + T), 1), 1.0)
+    step_bytes = max(_step_bytes(config, batches.batch_size, S, T) for S, T in shapes)
+    size = f"{step_bytes / 1e9:.1f} GB" if step_bytes >= 1e8 else f"{step_bytes / 1e6:.1f} MB"
+    padding = _padding(tables, shapes)
+    holds = f"a step holds at least {size} of activations"
+    longest = f"the longest example has {longest_input} and {longest_target}"
+    if (count := len(set(shapes))) > 1:
+        at_once = _padding(tables, [limits] * len(tables))
+        return (
+            f"batches of {batches.batch_size} in {count} shapes, {padding:.0%} padding (it would "
+            f"be {at_once:.0%} with {limits[0]} input and {limits[1]} target tokens for all; "
+            f"{longest}); {holds}"
+        )
     return (
-        f"batches of {B} × {S} input and {T} target tokens, {1 - share:.0%} padding (the longest "
-        f"example has {longest_input} and {longest_target}); a step holds at least "
-        f"{size} of activations"
+        f"batches of {batches.batch_size} × {limits[0]} input and {limits[1]} target tokens, "
+        f"{padding:.0%} padding ({longest}); {holds}"
     )
+
+
+def _padding(tables: Sequence[TokenTable], shapes: Sequence[Lengths]) -> float:
+    """Compute the share of positions that hold no token, each row of a table counted once."""
+    tokens = sum(len(table.inputs) + len(table.targets) for table in tables)
+    positions = sum(table.rows * sum(shape) for table, shape in zip(tables, shapes, strict=True))
+    return 1 - min(tokens / max(positions, 1), 1.0)
 
 
 def _step_bytes(config: Any, B: int, S: int, T: int) -> int:
@@ -136,15 +153,15 @@ def _lengths(offsets: np.ndarray) -> np.ndarray:
     return np.diff(offsets)
 
 
-def _describe_cuts(table: TokenTable, batches: MixtureBatches) -> str:
+def _describe_cuts(table: TokenTable, shape: Lengths) -> str:
     """Say how many examples are longer than a batch has room for; packed rows never are."""
     if table.pack_offsets is not None:
         return ""
-    inputs = int((_lengths(table.input_offsets) > batches.input_length).sum())
-    targets = int((_lengths(table.target_offsets) > batches.target_length).sum())
-    said = f", {inputs} inputs cut to {batches.input_length} tokens" if inputs else ""
+    inputs = int((_lengths(table.input_offsets) > shape[0]).sum())
+    targets = int((_lengths(table.target_offsets) > shape[1]).sum())
+    said = f", {inputs} inputs cut to {shape[0]} tokens" if inputs else ""
     if targets:
-        said += f", {targets} targets cut to {batches.target_length} tokens"
+        said += f", {targets} targets cut to {shape[1]} tokens"
     return said
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import difflib
+import itertools
 import re
 import sys
 from collections.abc import Iterator, Sequence
@@ -15,6 +16,7 @@ from jsonargparse import ArgumentParser, get_loader, set_loader
 
 from adapters_tf.runs.sections import RENAMED, renamed
 from prep.errors import UsageError
+from trainer.settings.choices import list_wrong_choices
 from trainer.settings.config import RunConfig
 from trainer.settings.config_file import check_config_file
 
@@ -33,8 +35,20 @@ class SuggestingParser(ArgumentParser):
         wrong = _OF_ANOTHER_TYPE.fullmatch(line)
         if wrong:
             expected = _EXPECTED.get(wrong[2], wrong[2])
-            raise UsageError(f"--{wrong[1]}: expected {expected}, found {wrong[3]!r}") from ex
+            raise UsageError(
+                f"{self._as_typed(wrong[1])}: expected {expected}, found {wrong[3]!r}"
+            ) from ex
         raise UsageError(line + self._suggestion(line)) from ex
+
+    def _as_typed(self, name: str) -> str:
+        """Find the option that fills a value, such as --batch-size of batch_size."""
+        options = (
+            option
+            for action in self._actions
+            if action.dest == name
+            for option in action.option_strings
+        )
+        return next(options, f"--{name}")
 
     def _suggestion(self, message: str) -> str:
         options = [option for action in self._actions for option in action.option_strings]
@@ -110,7 +124,10 @@ def read_options(
     values = dict(vars(parser.instantiate(parsed)))
     names = {one.name for one in dataclasses.fields(RunConfig)}
     settings = {name: values.pop(name) for name in names}
-    return RunConfig(**settings), values
+    config = RunConfig(**settings)
+    if mistakes := list_wrong_choices(config):
+        raise UsageError(mistakes[0])
+    return config, values
 
 
 def _is_no_yaml(word: str) -> bool:
@@ -123,7 +140,7 @@ def _is_no_yaml(word: str) -> bool:
 
 def _config_files(words: Sequence[str]) -> Iterator[str]:
     """Find the files that a command line names; text in braces is settings, not a file."""
-    for word, following in zip(words, [*words[1:], ""], strict=True):
+    for word, following in itertools.pairwise([*words, ""]):
         if word == "--config" and following:
             yield following
         elif word.startswith("--config="):

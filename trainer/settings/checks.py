@@ -12,14 +12,14 @@ from adapters_tf import read_methods
 from adapters_tf.files.local_paths import local_path
 from adapters_tf.runs.settings import ResolvedRun
 from adapters_tf.runs.sources import check_sources
-from adapters_tf.runtime.dropout import DROPOUTS
 from adapters_tf.task_adapters.starting import choose_starts
 from eval.metrics.registry import check_metrics
 from prep import Manifest, UsageError, nearest
 from prep.dataset.batches import DECODER_START_ID
 from prep.dataset.manifest import MANIFEST_FILE
-from trainer.optimizers.learning_rate import OPEN_ENDED, SCHEDULES
-from trainer.optimizers.registry import OPTIMIZERS
+from trainer.optimizers.groups import GROUPS
+from trainer.optimizers.learning_rate import OPEN_ENDED
+from trainer.settings.choices import list_wrong_choices
 from trainer.settings.config import DataConfig, RunConfig
 from trainer.settings.inputs import changed_inputs
 from trainer.settings.resolving import packed_lengths
@@ -39,6 +39,8 @@ MAY_CHANGE = (
     "training.keep_checkpoints",
     "training.validate_every",
     "training.validation_examples",
+    "training.gradient_checkpointing",
+    "training.loss_chunk",
 )
 
 
@@ -61,9 +63,10 @@ def check_config(config: RunConfig) -> None:
             "TF_CONFIG is set: training by several workers is not supported, and each would train "
             "by itself; unset it to train on this machine"
         )
-    _check_choice("optimizer.name", config.optimizer.name, OPTIMIZERS)
-    _check_choice("optimizer.schedule", config.optimizer.schedule, SCHEDULES)
-    _check_choice("model.dropout", config.model.dropout, DROPOUTS)
+    if wrong := list_wrong_choices(config):
+        raise UsageError(wrong[0])
+    for group in config.optimizer.rates:
+        _check_choice("optimizer.rates", group, GROUPS)
     positive = {
         "training.steps": config.training.steps,
         "training.log_every": config.training.log_every,
@@ -71,8 +74,11 @@ def check_config(config: RunConfig) -> None:
         "training.keep_checkpoints": config.training.keep_checkpoints,
         "training.steps_per_execution": config.training.steps_per_execution,
         "data.batch_size": config.data.batch_size,
+        "data.shapes": config.data.shapes,
         "data.temperature": config.data.temperature,
         "optimizer.learning_rate": config.optimizer.learning_rate,
+        "optimizer.power": config.optimizer.power,
+        "optimizer.cycles": config.optimizer.cycles,
     }
     for name, number in positive.items():
         if not number > 0:
@@ -84,15 +90,24 @@ def check_config(config: RunConfig) -> None:
         "data.input_length": config.data.input_length,
         "data.target_length": config.data.target_length,
         "optimizer.warmup_steps": config.optimizer.warmup_steps,
+        "optimizer.end_rate": config.optimizer.end_rate,
+        **{f"optimizer.rates.{name}": rate for name, rate in config.optimizer.rates.items()},
         "optimizer.weight_decay": config.optimizer.weight_decay,
         "optimizer.clip_norm": config.optimizer.clip_norm,
         "training.validate_every": config.training.validate_every,
         "training.validation_examples": config.training.validation_examples,
+        "training.label_smoothing": config.training.label_smoothing,
+        "training.z_loss": config.training.z_loss,
+        "training.loss_chunk": config.training.loss_chunk,
         "seed": config.seed,
     }
     for name, number in not_negative.items():
         if number < 0:
             raise UsageError(f"{name} must be 0 or more, got {number}")
+    if config.training.label_smoothing >= 1:
+        raise UsageError(
+            f"training.label_smoothing must be below 1, got {config.training.label_smoothing}"
+        )
 
 
 def _check_choice(name: str, value: str, valid: Iterable[str]) -> None:
@@ -111,6 +126,7 @@ def check_run(settings: ResolvedRun, manifest: Manifest) -> None:
         UsageError: The first thing that is wrong; so for `ConfigurationError`, of adapters.
     """
     check_packed_lengths(settings, manifest)
+    check_shapes(settings, manifest)
     check_methods(settings, manifest)
     check_metrics(manifest.task(task) for task in settings.tasks)
     check_validation(settings, manifest)
@@ -139,6 +155,30 @@ def check_packed_lengths(settings: ResolvedRun, manifest: Manifest) -> None:
                 f"rows of {lengths[0]} input and {lengths[1]} target tokens; leave it out, or "
                 f"build the dataset with another {option}"
             )
+
+
+def check_shapes(settings: ResolvedRun, manifest: Manifest) -> None:
+    """Refuse lengths by task where a batch is not of one task, or not of one shape.
+
+    Args:
+        settings: Of the run.
+        manifest: Of the dataset.
+
+    Raises:
+        UsageError: Naming the other setting.
+    """
+    data = settings.data
+    if data.lengths == "one":
+        return
+    if data.routing == "example":
+        raise UsageError("data.lengths per_task: with data.routing example a batch mixes tasks")
+    if settings.training.steps_per_execution > 1:
+        raise UsageError(
+            "data.lengths per_task: training.steps_per_execution must be 1, as each step may have "
+            "another shape"
+        )
+    if packed_lengths(manifest, settings.tasks, data.train_split):
+        raise UsageError("data.lengths per_task: packed rows have one shape, and little padding")
 
 
 def check_methods(settings: ResolvedRun, manifest: Manifest) -> None:

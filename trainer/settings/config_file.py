@@ -14,6 +14,7 @@ import yaml
 from adapters_tf.runs.sections import RENAMED
 from prep.errors import UsageError, nearest
 from prep.storage.yaml_nodes import compose_yaml
+from trainer.settings.choices import find_wrong_choice
 from trainer.settings.config import RunConfig
 
 _EXPECTED = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
@@ -107,6 +108,8 @@ def _check_value(path: str, node: yaml.Node, hint: Any, name: str) -> None:
         is_text_once_quoted = isinstance(node, yaml.ScalarNode) and not node.tag.endswith(":null")
         advice = "; in quotes it is one" if str in kinds and is_text_once_quoted else ""
         _fail(path, _line(node), f"{name}: expected {expected}, found {_shown(node)}{advice}")
+    if isinstance(node, yaml.ScalarNode) and (problem := find_wrong_choice(name, node.value)):
+        _fail(path, _line(node), problem)
     for one, kind in zip(wanted, kinds, strict=True):
         if kind is dict and isinstance(node, yaml.MappingNode):
             for key, value in node.value:

@@ -5,12 +5,18 @@ Shape letters: K tasks.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
 import numpy as np
 import tensorflow as tf
 import tf_keras
 
 from adapters_tf import TaskModel
+from trainer.losses.tokens import PLAIN, TokenLoss
 from trainer.steps.step import Batch, train_step
+
+Shape = tuple[int, int]
 
 
 class TaskLosses(tf_keras.metrics.Metric):
@@ -57,16 +63,53 @@ class FitModel(tf_keras.Model):
 
     Args:
         task_model: The model that is trained.
+        loss: What is minimised.
     """
 
-    def __init__(self, task_model: TaskModel):
+    def __init__(self, task_model: TaskModel, loss: TokenLoss = PLAIN):
         super().__init__(name="fit_model")
-        self.task_model = task_model
+        self.task_model, self.token_loss = task_model, loss
         self.task_losses = TaskLosses(len(task_model.task_names))
+        self._feed: Callable[[], Iterator[tuple[Shape, Any]]] | None = None
+
+    def feed(self, sources: Mapping[Shape, Iterable[Batch]], order: Iterable[Shape]) -> None:
+        """Take batches of several shapes, in place of those that `fit` is given.
+
+        Args:
+            sources: A distributed dataset for each shape.
+            order: The shape of each step.
+        """
+        iterators = {shape: iter(source) for shape, source in sources.items()}
+        self._feed = lambda: ((shape, iterators[shape]) for shape in order)
+
+    def make_train_function(self, force: bool = False) -> Callable[[Any], Any]:
+        """Make what `fit` calls for every step; Keras calls this.
+
+        Args:
+            force: Whether one that was made before is to be made anew.
+
+        Returns:
+            A function of an iterator. Of several shapes each has a program of its own: a program
+            for all would have no static shape.
+        """
+        if self._feed is None:
+            return super().make_train_function(force)
+        programs: dict[Shape, Callable[[Any], Any]] = {}
+        steps = self._feed()
+
+        def train(_: Any) -> Any:
+            shape, iterator = next(steps)
+            if shape not in programs:
+                programs[shape] = super(FitModel, self).make_train_function(force=True)
+                self.train_function = train
+            return programs[shape](iterator)
+
+        self.train_function = train
+        return train
 
     def train_step(self, batch: Batch) -> dict[str, tf.Tensor]:
         """Take one optimizer step; Keras calls it in replica context."""
-        loss_K, tokens_K = train_step(self.task_model, self.optimizer, batch)
+        loss_K, tokens_K = train_step(self.task_model, self.optimizer, batch, self.token_loss)
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         self.task_losses.update_state(loss_K / replicas, tokens_K / replicas)
         return {"loss": tf.math.divide_no_nan(tf.reduce_sum(loss_K), tf.reduce_sum(tokens_K))}

@@ -13,31 +13,58 @@ import tensorflow as tf
 import tf_keras
 
 from adapters_tf import TaskModel
+from adapters_tf.model.forward import word_table
 from trainer.gradients.replicas import sum_mixed_over_replicas, sum_over_replicas
-from trainer.losses.tokens import token_loss
+from trainer.losses.tokens import PLAIN, TokenLoss, sum_token_losses
 
 Batch = Mapping[str, tf.Tensor]
 
 
-def validation_step(model: TaskModel, batch: Batch) -> tuple[tf.Tensor, tf.Tensor]:
-    """Sum one replica's loss without dropout.
+def sum_losses(
+    model: TaskModel, batch: Batch, *, training: bool, loss: TokenLoss = PLAIN
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Sum the cross-entropy over the weighted target tokens.
 
     Args:
         model: With the tasks of the batch.
         batch: The batch keys.
+        training: Whether dropout is on.
+        loss: What is minimised.
+
+    Returns:
+        The sum in nats, float32, which has a gradient, and the sum of each row, float32 [B], which
+        has none.
+    """
+    states_BTD = model(batch, training=training, scores=False)
+    total, losses_BT = sum_token_losses(
+        *word_table(model.backbone, states_BTD),
+        batch["decoder_target_tokens"],
+        batch["decoder_loss_weights"],
+        loss,
+    )
+    return total, tf.reduce_sum(losses_BT, 1)
+
+
+def validation_step(model: TaskModel, batch: Batch, chunk: int = 0) -> tuple[tf.Tensor, tf.Tensor]:
+    """Sum one replica's cross-entropy, without dropout, smoothing or z-loss.
+
+    Args:
+        model: With the tasks of the batch.
+        batch: The batch keys.
+        chunk: Target positions whose scores are held at once; 0 for all.
 
     Returns:
         The summed loss in nats and the summed weight in tokens, of this replica.
     """
-    logits_BTV = model(batch, training=False)
-    loss_B, tokens_B = token_loss(
-        logits_BTV, batch["decoder_target_tokens"], batch["decoder_loss_weights"]
-    )
-    return tf.reduce_sum(loss_B), tf.reduce_sum(tokens_B)
+    total, _ = sum_losses(model, batch, training=False, loss=TokenLoss(chunk=chunk))
+    return total, tf.reduce_sum(batch["decoder_loss_weights"])
 
 
 def train_step(
-    model: TaskModel, optimizer: tf_keras.optimizers.Optimizer, batch: Batch
+    model: TaskModel,
+    optimizer: tf_keras.optimizers.Optimizer,
+    batch: Batch,
+    loss: TokenLoss = PLAIN,
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Take one optimizer step on a global batch: summed token loss over the global token count.
 
@@ -48,6 +75,7 @@ def train_step(
         optimizer: One of `trainer.optimizers`.
         batch: The batch keys; `task` is equal in every example of every replica, unless the model
             routes by example.
+        loss: What is minimised.
 
     Returns:
         The global batch's summed loss in nats and its summed weight in tokens, float32 [K], per
@@ -61,11 +89,8 @@ def train_step(
     # Only what trains is watched: no gradient of a frozen variable is ever computed.
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(variables)
-        logits_BTV = model(batch, training=True)
-        loss_B, _ = token_loss(
-            logits_BTV, batch["decoder_target_tokens"], batch["decoder_loss_weights"]
-        )
-        objective = tf.reduce_sum(loss_B) / tf.maximum(tf.reduce_sum(tokens_K), 1.0)
+        total, loss_B = sum_losses(model, batch, training=True, loss=loss)
+        objective = total / tf.maximum(tf.reduce_sum(tokens_K), 1.0)
         # What an adapter method adds by itself, a fusion's regularisation for one; every replica
         # computes it, and gradients are summed.
         objective += tf.add_n(model.losses or [0.0]) / replicas.num_replicas_in_sync

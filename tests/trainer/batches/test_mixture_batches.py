@@ -32,7 +32,7 @@ def rows_of(batches, number):
     return rows
 
 
-def make_batches(schedule, seed=0, batch_size=8, pack=False, draws=1):
+def make_batches(schedule, seed=0, batch_size=8, pack=False, draws=1, shapes=None):
     tables = {"small": make_table(10, 100), "large": make_table(37, 200)}
     if pack:
         tables = {name: pack_table(table) for name, table in tables.items()}
@@ -43,6 +43,7 @@ def make_batches(schedule, seed=0, batch_size=8, pack=False, draws=1):
         input_length=5,
         target_length=5,
         seed=seed,
+        shapes=shapes,
         draws=draws,
     )
 
@@ -77,6 +78,25 @@ def test_no_batch_holds_two_tasks():
         assert np.all((first_tokens >= 200) == (task == 1))
 
 
+@pytest.mark.parametrize("first_step", [0, 2, 5])
+def test_each_shape_has_its_batches_in_order(first_step, four_replicas):
+    schedule = [0, 1, 1, 0, 1, 1]
+    batches = make_batches(schedule, shapes={"small": (3, 2), "large": (5, 5)})
+    sources = distribute(batches, four_replicas, first_step)
+    to_come = [batches.shape(number) for number in range(first_step, 6)]
+    assert set(sources) == set(to_come)  # the smaller one comes up no more after step 3
+    iterators = {shape: iter(source) for shape, source in sources.items()}
+    for number, shape in enumerate(to_come, first_step):
+        assert shape == [(3, 2), (5, 5)][schedule[number]]
+        element, expected = next(iterators[shape]), batches.batch(number)
+        for key, value in expected.items():
+            parts = four_replicas.experimental_local_results(element[key])
+            np.testing.assert_array_equal(np.concatenate([p.numpy() for p in parts]), value)
+        assert expected["encoder_input_tokens"].shape == (8, shape[0])
+        assert expected["decoder_target_tokens"].shape == (8, shape[1])
+    assert all(next(iterator, None) is None for iterator in iterators.values())
+
+
 @pytest.mark.parametrize("pack", [False, True])
 @pytest.mark.parametrize("replicas", [1, 4])
 @pytest.mark.parametrize("first_step", [0, 3])
@@ -86,7 +106,9 @@ def test_replicas_share_the_global_batch_in_order(replicas, first_step, pack, fo
     strategy = four_replicas if replicas == 4 else tf.distribute.get_strategy()
     batches = make_batches([0, 1, 1, 0, 1, 0], pack=pack)
     seen = []
-    for element in distribute(batches, strategy, first_step):
+    ((shape, source),) = distribute(batches, strategy, first_step).items()
+    assert shape == (5, 5)
+    for element in source:
         parts = {key: strategy.experimental_local_results(value) for key, value in element.items()}
         seen.append({key: np.concatenate([p.numpy() for p in part]) for key, part in parts.items()})
     assert len(seen) == 6 - first_step

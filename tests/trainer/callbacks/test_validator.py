@@ -19,7 +19,7 @@ from prep import (
     make_batch,
     read_split,
 )
-from trainer.callbacks.validator import Validator, make_validator, validation_lengths
+from trainer.callbacks.validator import Validator, make_validator, validation_shapes
 from trainer.steps.step import validation_step
 
 TASKS = ("a", "b")
@@ -61,14 +61,15 @@ def manifest_of(packing=None, **validations):
 
 def test_lengths_are_those_of_training():
     manifest = manifest_of(a=split_of(9, 3))
-    assert validation_lengths(settings_of(), manifest) == (12, 5)
+    assert validation_shapes(settings_of(), manifest) == dict.fromkeys(TASKS, (12, 5))
 
 
 def test_where_rows_are_packed_they_are_those_of_the_longest_example():
     packing = PackingEntry(128, 32, 0)
     manifest = manifest_of(packing, a=split_of(9, 3), b=split_of(7, 4))
-    assert validation_lengths(settings_of(), manifest) == (9, 4)
-    assert validation_lengths(settings_of(), manifest_of(packing)) == (12, 5)  # nothing to validate
+    assert validation_shapes(settings_of(), manifest) == dict.fromkeys(TASKS, (9, 4))
+    nothing_to_validate = manifest_of(packing)
+    assert validation_shapes(settings_of(), nothing_to_validate) == dict.fromkeys(TASKS, (12, 5))
 
 
 def test_the_means_are_over_tasks():
@@ -80,11 +81,10 @@ def test_the_means_are_over_tasks():
     validator = Validator(
         None,
         {"a": "a table", "b": "another"},
-        evaluator,
+        dict.fromkeys("ab", evaluator),
         tf.distribute.get_strategy(),
         batch_size=8,
-        input_length=12,
-        target_length=5,
+        shapes=dict.fromkeys("ab", (12, 5)),
     )
     losses = {"a": 1.0, "b": 3.0}
     validator.loss = lambda task, table: losses[task]
@@ -109,11 +109,10 @@ def validator(make_model, small_dataset):
     return Validator(
         make_model(),
         {"b": table},
-        None,
+        {},
         strategy,
         batch_size=4,
-        input_length=16,
-        target_length=4,
+        shapes={"b": (16, 4)},
     )
 
 

@@ -157,3 +157,9 @@ def test_this_machine_is_probed_for_good(monkeypatch):
     assert [one.status for one in findings] == ["ok", "ok"], findings
     *_, finding = check_devices("tpu", {}, 120.0)
     assert (finding.status, finding.mend) == ("fault", "make tpu-setup")
+
+
+def test_a_protobuf_that_tensorflow_cannot_read_is_what_is_mended():
+    error = "cannot import name 'runtime_version' from 'google.protobuf' (/a/__init__.py)"
+    [finding] = check(ended(stage="tensorflow", error=error))
+    assert "pip install --no-deps protobuf==6.32.0" in finding.mend

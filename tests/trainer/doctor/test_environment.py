@@ -22,6 +22,10 @@ CLUSTER = '{"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "i
         ({"USE_TF": "yes"}, False, "ok", "environment"),
         ({"USE_TORCH": "1"}, False, "fault", "USE_TORCH"),
         ({"USE_TORCH": "1", "FORCE_TF_AVAILABLE": "1"}, False, "ok", "environment"),
+        ({"TF_USE_LEGACY_KERAS": "1"}, False, "ok", "environment"),
+        ({"TF_USE_LEGACY_KERAS": "True"}, False, "ok", "environment"),
+        ({"TF_USE_LEGACY_KERAS": "0"}, False, "warning", "TF_USE_LEGACY_KERAS"),
+        ({"TF_USE_LEGACY_KERAS": "yes"}, False, "warning", "TF_USE_LEGACY_KERAS"),
         ({"TF_CONFIG": "{'cluster'"}, False, "fault", "TF_CONFIG"),
         ({"TF_CONFIG": "[]"}, False, "fault", "TF_CONFIG"),
         ({"TF_CONFIG": CLUSTER}, False, "warning", "TF_CONFIG"),
@@ -52,3 +56,19 @@ def test_transformers_decides_as_the_doctor_says(variables):
     )
     findings = check_environment(variables, is_tpu=False)
     assert done.stdout.strip() == str(all(one.status == "ok" for one in findings))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("value", ("1", "yes", "0"))
+def test_tensorflow_takes_legacy_keras_as_the_doctor_says(value):
+    program = "import tensorflow as tf\nprint(tf.keras.__name__.split('.')[0])"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=os.environ | {"TF_USE_LEGACY_KERAS": value},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    [finding] = check_environment({"TF_USE_LEGACY_KERAS": value}, is_tpu=False)
+    assert done.stdout.strip() == ("tf_keras" if finding.status == "ok" else "keras")
+    assert ("makes tf.keras Keras 3" in finding.what) == (finding.status == "warning")

@@ -1,5 +1,7 @@
 """Folders that a run could not read or write."""
 
+import errno
+
 import pytest
 
 from tests.gcs_emulator.server import Emulator
@@ -63,6 +65,16 @@ def test_a_bucket_that_does_not_answer(monkeypatch):
     assert finding.status == "fault" and "not read within 5 s" in finding.what
 
 
+def test_a_network_that_knows_no_bucket_is_no_matter_of_rights(monkeypatch):
+    from trainer.doctor import places
+    from trainer.doctor.subprocesses import Outcome
+
+    said = {"error": "libcurl code 6 meaning 'Could not resolve hostname'"}
+    monkeypatch.setattr(places, "run_stages", lambda *_: Outcome(said, False, 1, ""))
+    finding = check_dataset("gs://mine/data", 5.0)
+    assert finding.status == "fault" and finding.mend.startswith("getent hosts")
+
+
 def test_a_run_folder_is_made_or_gone_on_with(tmp_path):
     assert check_run(str(tmp_path / "a" / "b")).what.endswith("a/b can be written")
     (tmp_path / "config.yaml").touch()
@@ -86,14 +98,26 @@ def test_a_run_folder_that_cannot_be(tmp_path, where, what):
     assert finding.status == "fault" and what in finding.what and finding.mend
 
 
-def test_a_run_folder_without_the_right_to_write(tmp_path, monkeypatch):
-    monkeypatch.setattr("trainer.doctor.places.os.access", lambda *_: False)
+def test_a_run_folder_where_nothing_can_be_written():
+    """Root may write everywhere, as the rights have it, and not make a folder in /proc."""
+    finding = check_run("/proc/run")
+    assert finding.status == "fault" and "/proc is not writable" in finding.what
+
+
+def test_a_run_folder_on_a_full_disk(tmp_path, monkeypatch):
+    def full(dir):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("trainer.doctor.places.tempfile.TemporaryFile", full)
     finding = check_run(str(tmp_path / "run"))
-    assert finding.status == "fault" and "is not writable" in finding.what
+    assert finding.status == "fault" and "(No space left on device)" in finding.what
 
 
 def test_a_backbone_is_a_preset_or_a_whole_folder(tmp_path):
-    assert check_backbone("t5-small").status == "ok"
+    assert "is a preset; its weights are random" in check_backbone("t5-small").what
+    assert "on the Hugging Face hub (not tried)" in check_backbone("google-t5/t5-small").what
+    misspelt = check_backbone("t5-smal")
+    assert (misspelt.status, misspelt.mend) == ("fault", "did you mean 't5-small'?")
     assert "there is no folder" in check_backbone(str(tmp_path / "t5")).what
     assert "is an address" in check_backbone("gs://bucket/t5").what
     (tmp_path / "config.json").touch()

@@ -1,5 +1,8 @@
 """Taskwise optimizers: the published arithmetic, and rows of other tasks left alone."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -7,6 +10,9 @@ import tf_keras
 
 from trainer.optimizers.learning_rate import WarmupSchedule
 from trainer.optimizers.registry import OPTIMIZERS
+
+# By `benchmarks/torch_optimizers.py`, torch 2.13.0 and transformers 4.57.6.
+GOLDEN = json.loads(Path(__file__).with_name("golden.json").read_text())
 
 
 def run_steps(name, gradients, value, is_bank=False, rows=None, **settings):
@@ -73,7 +79,7 @@ def test_adafactor_equals_the_paper():
     np.testing.assert_allclose(ours[-1], expected, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["adamw", "adafactor"])
+@pytest.mark.parametrize("name", OPTIMIZERS)
 @pytest.mark.parametrize("shape", [(4, 3), (4,)])
 def test_a_bank_row_steps_as_if_it_were_alone(name, shape):
     random = np.random.default_rng(2)
@@ -127,6 +133,46 @@ def test_learning_rates_by_hand(schedule, expected):
     rates = [float(rate(tf.constant(step))) for step in (0, 1, 2, 6, 9)]
     # A hair of the peak: float32 loses digits where the cosine nears -1.
     np.testing.assert_allclose(rates, [2.0 * share for share in expected], atol=1e-6)
+
+
+@pytest.mark.parametrize("schedule", GOLDEN["schedules"])
+def test_after_the_warmup_rates_are_hugging_faces(schedule):
+    """The last step, and the one after it, which never comes, among them."""
+    others = {"end": 0.25, "power": 3.0} if schedule == "polynomial" else {"cycles": 2}
+    rate = WarmupSchedule(2.0, GOLDEN["warmup"], GOLDEN["total"], schedule, **others)
+    rates = [float(rate(tf.constant(step))) for step in GOLDEN["at"]]
+    np.testing.assert_allclose(rates, GOLDEN["schedules"][schedule], rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", GOLDEN["optimizers"])
+@pytest.mark.parametrize("case", [0, 1])
+def test_steps_are_pytorchs(name, case):
+    """Of a matrix and a vector; AdamW's weight decay is the matrix's alone."""
+    golden = GOLDEN["optimizers"][name][case]
+    decay = {"weight_decay": 0.1} if name == "adamw" else {}
+    gradients = np.array(golden["gradients"], np.float32)
+    values, _ = run_steps(name, gradients, np.array(golden["start"], np.float32), **decay)
+    np.testing.assert_allclose(values, golden["values"], rtol=1e-6, atol=1e-6)
+
+
+def test_lion_moves_by_signs():
+    values, optimizer = run_steps(
+        "lion", np.array([[1.0, -2.0], [-0.5, -2.0]], "f"), np.zeros(2, "f")
+    )
+    np.testing.assert_allclose(values[0], [-0.1, 0.1])
+    # 0.9 × 0.01 - 0.1 × 0.5 < 0: the first one turns, for its momentum is still small.
+    np.testing.assert_allclose(values[1], [0.0, 0.2], atol=1e-7)
+    np.testing.assert_allclose(optimizer._slots[0]["mean"], [0.0099 - 0.005, -0.0398], rtol=1e-5)
+
+
+def test_groups_learn_at_rates_of_their_own():
+    slow, fast = tf.Variable([0.0]), tf.Variable([0.0])
+    optimizer = OPTIMIZERS["lion"](
+        0.1, lambda v: False, rate_of=lambda v: 2.0 if v is fast else 0.5
+    )
+    optimizer.build([slow, fast])
+    optimizer.apply_gradients([(tf.constant([1.0]), slow), (tf.constant([1.0]), fast)])
+    np.testing.assert_allclose([slow[0], fast[0]], [-0.05, -0.2])
 
 
 def test_no_warmup_starts_at_the_peak():

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from adapters_tf.errors import WeightsError
 from prep import UsageError
 from tests.trainer.preflight.test_compiler import ONE_ARRAY, VERSIONS
 from tests.trainer.preflight.test_program import PROGRAM
@@ -122,6 +123,17 @@ def test_methods_are_compared(preflight):
 def test_a_run_that_cannot_be_is_refused_as_by_the_trainer(preflight):
     with pytest.raises(UsageError, match=r"optimizer.name 'adam' is unknown; did you mean"):
         preflight("--topology v5e-1 --optimizer.name adam")
+
+
+@pytest.mark.parametrize("name", ["google-t5/t5-small", "someone/else"])
+def test_where_no_hub_is_reached_a_preset_of_the_same_sizes_is_named(preflight, name, monkeypatch):
+    def unreachable(*_, **__):
+        raise WeightsError("the hub could not be reached")
+
+    monkeypatch.setattr(command, "make_steps", unreachable)
+    with pytest.raises(ValueError, match="could not be reached") as caught:
+        preflight(f"--topology v5e-1 --model.backbone {name}")
+    assert ("--model.backbone t5-small" in str(caught.value)) == name.endswith("t5-small")
 
 
 def test_a_method_that_cannot_be_is_refused_before_the_first_is_compiled(preflight, tmp_path):

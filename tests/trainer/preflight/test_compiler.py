@@ -1,6 +1,9 @@
 import json
 import os
+import signal
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -70,7 +73,7 @@ def test_what_the_worker_says_is_read(compile_with, tmp_path):
     assert found.step.cycles == 1500 + 262144 * 2
     assert "--topology v5e:2x4 --replicas 8" in (tmp_path / "arguments").read_text()
     compile_with(answer, "v5e-1")
-    assert "--replicas 1 --bounds 1,1,1" in (tmp_path / "arguments").read_text()
+    assert "--bounds 1,1,1" in (tmp_path / "arguments").read_text()
 
 
 def test_a_program_that_does_not_fit_is_told_with_its_largest_buffers(compile_with):
@@ -107,6 +110,64 @@ def test_it_says_how_long_it_has_been_at_it(compile_with, monkeypatch):
 def test_a_compiler_that_is_killed_is_told_for_its_memory(compile_with):
     with pytest.raises(DataError, match="killed, most likely for its memory; a T5 takes up to 7"):
         compile_with({}, more="import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+
+
+def test_a_compiler_that_a_signal_ended_is_told_by_its_name(compile_with):
+    with pytest.raises(DataError, match="the compiler was ended by SIGTERM"):
+        compile_with({}, more="import os, signal; os.kill(os.getpid(), signal.SIGTERM)")
+
+
+@pytest.mark.parametrize("how", ["SIGKILL", "SIGTERM", "SIGINT"])
+def test_no_compiler_is_left_behind(how, tmp_path):
+    """The real worker's own words, around a compilation that takes a minute."""
+    worker = tmp_path / "worker.py"
+    words = compiler.WORKER.read_text().replace(
+        "    import numpy as np", _SLEEP.format(str(tmp_path))
+    )
+    worker.write_text(words)
+    program = (
+        "import signal, sys\n"
+        "signal.signal(signal.SIGTERM, signal.default_int_handler)\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from pathlib import Path\n"
+        "from trainer.preflight.compiler import compile_step\n"
+        "from trainer.preflight.topologies import find_topology\n"
+        f"worker = Path({str(worker)!r})\n"
+        "compile_step('', find_topology('v5e-1'), Path(sys.executable), worker=worker)\n"
+    )
+    asking = subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.DEVNULL)
+    written = tmp_path / "pid"
+    wait_for(lambda: written.exists() and written.read_text())
+    asking.send_signal(getattr(signal, how))
+    asking.wait(20)
+    wait_for(lambda: not is_running(int(written.read_text())))
+
+
+_SLEEP = """    import time
+    Path({0!r} + "/pid").write_text(str(os.getpid()))
+    time.sleep(60)
+"""
+
+
+def wait_for(condition):
+    ends = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < ends
+        time.sleep(0.05)
+
+
+def is_running(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_what_cannot_fit_is_not_compiled():
+    topology = find_topology("v5e-1")
+    assert compiler.refuse_hopeless(int(31 * GIB), topology) is None
+    found = compiler.refuse_hopeless(int(32 * GIB), topology)
+    assert (found.needed, found.memory, found.refusal) == (32 * GIB, None, "")
 
 
 def test_a_worker_that_fails_is_told_with_its_last_line(compile_with):

@@ -79,6 +79,18 @@ def test_tasks_with_their_share_of_the_batches():
     ]
 
 
+def test_tasks_with_shapes_of_their_own():
+    """Of 44 examples of two tokens each, in 12 × 2 and 32 × 8 positions."""
+    batches = batches_of({"a": table_of(12), "b": table_of(32)}, [0, 0, 0, 1])
+    batches.shapes = [(1, 1), (4, 4)]
+    assert lines(batches)[:3] == [
+        "batches of 8 in 2 shapes, 69% padding (it would be 75% with 4 input and 4 target tokens "
+        "for all; the longest example has 1 and 1); a step holds at least 0.1 MB of activations",
+        "a: 12 examples, 3 of 4 batches, 2.00 epochs, 1 and 1 tokens",
+        "b: 32 examples, 1 of 4 batches, 0.25 epochs, 4 and 4 tokens",
+    ]
+
+
 def test_a_task_that_never_comes_up_is_listed():
     batches = batches_of({"a": table_of(12), "b": table_of(32)}, [0, 0, 0, 0])
     assert lines(batches)[2] == "b: 32 examples, 0 of 4 batches, 0.00 epochs"

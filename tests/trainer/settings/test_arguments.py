@@ -17,6 +17,10 @@ def test_every_section_has_dotted_options():
     }
 
 
+def test_no_words_at_all():
+    assert read_arguments([]).dataset == ""
+
+
 def test_a_file_and_options_over_it(tmp_path):
     file = tmp_path / "run.yaml"
     file.write_text("tasks: [rte]\noptimizer: {schedule: cosine, learning_rate: 0.5}\n")

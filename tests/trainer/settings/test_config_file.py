@@ -62,6 +62,17 @@ MISTAKES = {
     "a list that holds itself": ("tasks: &a [*a]\n", 1, "a value holds itself"),
     "settings that hold themselves": ("adapters: {settings: &a {lora: *a}}", 1, "holds itself"),
     "not UTF-8, further down": (b"seed: 1\n# \xfc\n", 2, "(byte 0xfc); save the file as UTF-8"),
+    "a word that is none of a setting's": (
+        "training:\n  precision: bfloat16\n",
+        2,
+        "training.precision 'bfloat16' is unknown; did you mean 'mixed_bfloat16'?",
+    ),
+    "the same by an earlier name": (
+        "seed: 1\noptimizer: {decay: cosin}\n",
+        2,
+        "optimizer.schedule 'cosin' is unknown; did you mean 'cosine'?",
+    ),
+    "the same as options are written": ("data.routing: row\n", 1, "data.routing 'row' is unknown"),
     "too deep": ("tasks: " + "[" * 5000, 1, "nested too deeply"),
 }
 

@@ -6,17 +6,21 @@ import tensorflow as tf
 
 from adapters_tf import set_precision
 from eval.decoding.replicas import share_out
-from trainer.losses.tokens import token_loss
-from trainer.steps.step import train_step, validation_step
+from trainer.steps.step import sum_losses, train_step, validation_step
 
 pytestmark = pytest.mark.slow
 
 
-def test_loss_is_summed_over_weighted_tokens():
-    logits = np.array([[[2.0, 0.0, 1.0], [0.0, 5.0, 0.0]]], np.float32)
-    loss, tokens = token_loss(logits, tf.constant([[0, 2]]), tf.constant([[1.0, 0.0]]))
-    assert tokens.numpy().tolist() == [1.0]
-    np.testing.assert_allclose(loss, [np.log(np.exp([2.0, 0.0, 1.0]).sum()) - 2.0], rtol=1e-6)
+def test_the_loss_is_summed_over_weighted_tokens(make_model, uneven_batch):
+    model, batch = make_model(), uneven_batch()
+    batch["decoder_loss_weights"][0] = [0.5, 0.0, *batch["decoder_loss_weights"][0, 2:]]
+    total, loss = sum_losses(model, batch, training=False)
+    chances = tf.nn.log_softmax(model(batch)).numpy()
+    chosen = np.take_along_axis(chances, batch["decoder_target_tokens"][..., None], -1)[..., 0]
+    expected = -(chosen * batch["decoder_loss_weights"]).sum(1)
+    np.testing.assert_allclose(loss, expected, rtol=1e-5)
+    np.testing.assert_allclose(total, expected.sum(), rtol=1e-5)
+    assert validation_step(model, batch)[1] == batch["decoder_loss_weights"].sum()
 
 
 def test_padding_changes_nothing(make_model, uneven_batch):
