@@ -19,7 +19,13 @@ from adapters_tf.backbone.keras_internals import all_layers, head_shape, positio
 from adapters_tf.model.attention import attend, attend_without_scores, relu
 from adapters_tf.runtime.dropout import axis_sizes, dropout_mask
 from adapters_tf.runtime.products import look_up, look_up_few, project
-from adapters_tf.runtime.step_cache import KeyValue, StepCache, attend_step, write_step
+from adapters_tf.runtime.step_cache import (
+    KeyValue,
+    StepCache,
+    attend_step,
+    merge_heads,
+    write_step,
+)
 from adapters_tf.runtime.target import is_for_tpu
 
 
@@ -86,8 +92,8 @@ class LeanAttention(TFT5Attention):
         """Attend, as TFT5Attention does and with its arguments.
 
         Given a `StepCache`, every query is a position of its own, to decode one token after the
-        other. Whatever needs the attention's weights, or a cache of TFT5's, is left to TFT5's own
-        code; so is a CPU, whose softmax is one kernel.
+        other. Whatever needs the attention's weights, or fills a cache of TFT5's, is left to
+        TFT5's own code; so is a CPU, whose softmax is one kernel.
 
         Returns:
             Output [B, Q, D], the step's cache or None, and the position bias, mask included, of a
@@ -96,7 +102,8 @@ class LeanAttention(TFT5Attention):
         if isinstance(past_key_value, StepCache):
             return self._decode(hidden_states, position_bias, past_key_value)
         needs_weights = layer_head_mask is not None or output_attentions
-        has_cache = past_key_value is not None or use_cache
+        # Without a bias that is given, TFT5 looks into the past for how long it is.
+        has_cache = use_cache or (past_key_value is not None and position_bias is None)
         if not is_for_tpu() or needs_weights or has_cache:
             return super().call(
                 hidden_states,
@@ -111,7 +118,8 @@ class LeanAttention(TFT5Attention):
                 output_attentions=output_attentions,
             )
         sources = hidden_states if key_value_states is None else key_value_states
-        query, key, value = self.q(hidden_states), self.k(sources), self.v(sources)
+        query = self.q(hidden_states)
+        key, value = self._keys_and_values(sources, past_key_value, key_value_states is not None)
         B, Q, _ = axis_sizes(query)
         S = axis_sizes(key)[1]
         N, _ = head_shape(self)
@@ -127,6 +135,17 @@ class LeanAttention(TFT5Attention):
         else:
             context_BQNH = attend_without_scores(*heads, position_bias)
         return self.o(tf.reshape(context_BQNH, tf.shape(query))), None, position_bias
+
+    def _keys_and_values(
+        self, sources: tf.Tensor, past: KeyValue | None, is_cross: bool
+    ) -> KeyValue:
+        """Project the sources; prefixes of a self-attention come before them."""
+        if past is None:
+            return self.k(sources), self.v(sources)
+        key, value = (merge_heads(part) for part in past)
+        if is_cross:
+            return key, value
+        return tf.concat([key, self.k(sources)], 1), tf.concat([value, self.v(sources)], 1)
 
     def _decode(
         self, hidden_BKD: tf.Tensor, bias: tf.Tensor, cache: StepCache

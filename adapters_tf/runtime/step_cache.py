@@ -46,8 +46,18 @@ def lay_out(part_BNSH: tf.Tensor) -> tf.Tensor:
     Returns:
         [B, S, E] for a TPU, the same elsewhere.
     """
-    if not is_for_tpu():
-        return part_BNSH
+    return merge_heads(part_BNSH) if is_for_tpu() else part_BNSH
+
+
+def merge_heads(part_BNSH: tf.Tensor) -> tf.Tensor:
+    """Put heads side by side.
+
+    Args:
+        part_BNSH: [B, N, S, H].
+
+    Returns:
+        [B, S, E].
+    """
     _, heads, _, width = part_BNSH.shape
     B, _, S, _ = tf.unstack(tf.shape(part_BNSH))
     return tf.reshape(tf.transpose(part_BNSH, [0, 2, 1, 3]), tf.stack([B, S, heads * width]))

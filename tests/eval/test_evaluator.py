@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from eval import Evaluator, trivial_answer, trivial_baseline
+from eval import Beams, Evaluator, trivial_answer, trivial_baseline
 from eval.decoding.replicas import padded_rows
 from eval.evaluator import answer_length
 from eval.session import open_session
@@ -133,6 +133,7 @@ def test_the_trivial_baseline(opened):
 
 ON_FOUR_DEVICES = """
 import json, sys
+from eval import Beams, Evaluator
 from eval.session import open_session
 from prep import read_split
 session = open_session(sys.argv[1], batch_size=8, logical_devices=4)
@@ -142,7 +143,13 @@ for task in ("colour", "copy"):
     table = read_split(session.dataset, session.manifest, task, "validation")
     tokens = session.evaluator.predict_tokens(session.manifest.task(task), table)
     answers[task] = tokens.tolist()
-print(json.dumps(answers))
+searching = Evaluator(
+    session.run.model, session.manifest, session.vocabulary, batch_size=8,
+    input_length=session.evaluator.input_length, strategy=session.evaluator.strategy,
+    beams=Beams(2, n_best=2),
+)
+found = searching.predict_answers(session.manifest.task("copy"), table)
+print(json.dumps([answers, found.tokens.tolist()]))
 """
 
 
@@ -156,7 +163,11 @@ def test_four_replicas_answer_as_one_does(run_folder):
         timeout=200,
     )
     assert result.returncode == 0, result.stderr
-    answers = json.loads(result.stdout.splitlines()[-1])
+    answers, searched = json.loads(result.stdout.splitlines()[-1])
+    session = open_session(str(run_folder), batch_size=8, beams=Beams(2, n_best=2))
+    table = read_split(session.dataset, session.manifest, "copy", "validation")
+    found = session.evaluator.predict_answers(session.manifest.task("copy"), table)
+    np.testing.assert_array_equal(searched, found.tokens)
     session = open_session(str(run_folder), batch_size=8)
     for task, tokens in answers.items():
         table = read_split(session.dataset, session.manifest, task, "validation")

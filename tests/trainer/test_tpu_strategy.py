@@ -11,6 +11,7 @@ from tensorflow.python.distribute import tpu_values
 from adapters_tf import BottleneckConfig, TaskModel, load_backbone, make_dropout_stateless
 from adapters_tf.model.checkpointing import checkpoint_blocks
 from eval.decoding.argmax import ArgmaxModel
+from eval.decoding.beam import BeamModel
 from eval.decoding.greedy import GreedyModel
 from eval.decoding.predictor import TokenPredictor
 from eval.decoding.replicas import share_out
@@ -179,6 +180,10 @@ def test_answers_are_traced(strategy, made, uneven_batch):
     for answering, width in ((ArgmaxModel(model), 1), (GreedyModel(model, length=4), 4)):
         predictor = TokenPredictor(answering, strategy, batch_size=8, input_length=9)
         assert trace_predictor(predictor, strategy, uneven_batch()).shape == (2, width)
+    beams = BeamModel(model, length=4, beams=3, n_best=2)
+    predictor = TokenPredictor(beams, strategy, batch_size=8, input_length=9)
+    answers = trace_predictor(predictor, strategy, uneven_batch())
+    assert (answers.tokens.shape, answers.scores.shape) == ((2, 2, 4), (2, 2))
 
 
 def test_a_lambda_around_a_run_is_what_tpus_refuse(strategy):
