@@ -83,8 +83,14 @@ class DataConfig:
         lengths: `one`: all batches have these lengths; `per_task`: each task has the smallest of a
             few shapes that holds its examples, and a program is compiled for each shape.
         shapes: With `per_task`, how many shapes there may be; they are chosen to pad little.
-        temperature: Of the mixture: p proportional to min(size, cap)^(1 / temperature).
-        cap: The largest size a task counts with, in examples; 0 for no cap.
+        mixture: How tasks take turns. `proportional`: p proportional to min(size, cap)^(1 /
+            temperature); `equal`; `weights`: as `weights` says; `unimax`: equal shares, until a
+            task would have had `epochs` epochs by the last step; `round`: each task once in every
+            round, in another order each time.
+        temperature: Of proportional.
+        cap: Of proportional, the largest size a task counts with, in examples; 0 for no cap.
+        weights: Of weights, by task, such as `{rte: 1, mnli: 3}`; shares of the examples.
+        epochs: Of unimax, the most of a task.
         train_split: What is trained on.
         validation_split: What is validated on; tasks without it are left out of validation.
         routing: `batch`: every batch is of one task, the cheaper way; `example`: a batch mixes
@@ -96,8 +102,11 @@ class DataConfig:
     target_length: int = 0
     lengths: str = "one"
     shapes: int = 4
+    mixture: str = "proportional"
     temperature: float = 1.0
     cap: int = 0
+    weights: dict[str, float] = field(default_factory=dict)
+    epochs: float = 1.0
     train_split: str = "train"
     validation_split: str = "validation"
     routing: str = "batch"
