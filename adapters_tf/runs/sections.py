@@ -150,6 +150,9 @@ class TrainingConfig:
     Attributes:
         steps: Optimizer steps in all: where linear and cosine schedules reach 0, so that a run with
             one of them ends there for good; more steps may be asked of the others later.
+        epochs: If above 0, the run's steps are counted: until the task of `epochs_of` has been seen
+            so often; `steps` is then not looked at.
+        epochs_of: A task, or `shortest` or `longest`, the task with the fewest or the most rows.
         log_every: Steps between lines of training losses.
         validate_every: Steps between validations; 0 for one at the end only.
         validation_examples: The most examples per task in a validation; 0 for all.
@@ -170,6 +173,8 @@ class TrainingConfig:
     """
 
     steps: int = 1000
+    epochs: float = 0.0
+    epochs_of: str = "longest"
     log_every: int = 50
     validate_every: int = 500
     validation_examples: int = 1000

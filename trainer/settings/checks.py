@@ -40,6 +40,9 @@ MAY_CHANGE = (
     "training.keep_checkpoints",
     "training.validate_every",
     "training.validation_examples",
+    # These act through training.steps alone.
+    "training.epochs",
+    "training.epochs_of",
     "training.gradient_checkpointing",
     "training.loss_chunk",
 )
@@ -99,6 +102,7 @@ def check_config(config: RunConfig) -> None:
         "optimizer.clip_norm": config.optimizer.clip_norm,
         "training.validate_every": config.training.validate_every,
         "training.validation_examples": config.training.validation_examples,
+        "training.epochs": config.training.epochs,
         "training.label_smoothing": config.training.label_smoothing,
         "training.z_loss": config.training.z_loss,
         "training.loss_chunk": config.training.loss_chunk,

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from adapters_tf.runs.settings import ResolvedRun
+from prep import UsageError
 from prep.dataset.mixing import batch_probabilities, task_probabilities
 from trainer.batches.schedule import round_schedule, task_schedule
+
+MOST_STEPS = 2**31 - 1  # what counts in int32 can hold
+_AT_ONCE = 1 << 16  # draws that are looked at together
 
 Sizes = Sequence[int]
 # Of a run, its tasks' training examples and the rows that hold them: the shares of its batches.
@@ -40,10 +45,49 @@ def batch_schedule(settings: ResolvedRun, shares: np.ndarray, draws: int) -> np.
     Returns:
         int32 [steps × draws], task indices.
     """
-    count = settings.training.steps * draws
+    return _schedule(settings, shares, 0, settings.training.steps * draws)
+
+
+def _schedule(settings: ResolvedRun, shares: np.ndarray, first: int, last: int) -> np.ndarray:
     if settings.data.mixture == "round":
-        return round_schedule(settings.seed, len(shares), 0, count)
-    return task_schedule(settings.seed, shares, 0, count)
+        return round_schedule(settings.seed, len(shares), first, last)
+    return task_schedule(settings.seed, shares, first, last)
+
+
+def steps_of_epochs(settings: ResolvedRun, sizes: Sizes, rows: Sizes) -> int:
+    """Count the steps after which a task has been seen as often as `training.epochs` says.
+
+    Args:
+        settings: Of the run; its own steps are not looked at.
+        sizes: Training examples per task, each at least 1.
+        rows: Rows per task that hold them.
+
+    Returns:
+        Steps.
+
+    Raises:
+        UsageError: They would be more than can be counted.
+    """
+    named = settings.training.epochs_of
+    extreme = {"shortest": np.argmin, "longest": np.argmax}.get(named)
+    task = int(extreme(rows)) if extreme else settings.tasks.index(named)
+    shares = batch_shares(settings, sizes, rows)
+    draws = settings.data.batch_size if settings.data.routing == "example" else 1
+    wanted = math.ceil(settings.training.epochs * rows[task] * draws / settings.data.batch_size)
+    if wanted / shares[task] > MOST_STEPS * draws:
+        raise UsageError(
+            f"training.epochs: {settings.training.epochs:g} epochs of "
+            f"{settings.tasks[task]} would take more than {MOST_STEPS:,} steps"
+        )
+    seen, first = 0, 0
+    while True:
+        last = first + _AT_ONCE
+        chosen = _schedule(settings, shares, first, last) == task
+        if seen + np.count_nonzero(chosen) >= wanted:
+            # The last of them, counted from 1, and then whole batches.
+            last_draw = first + int(np.flatnonzero(chosen)[wanted - seen - 1]) + 1
+            return -(-last_draw // draws)
+        seen, first = seen + int(np.count_nonzero(chosen)), last
 
 
 def unimax_shares(rows: Sizes, budget: float, epochs: float) -> np.ndarray:

@@ -9,7 +9,12 @@ from adapters_tf.runs.sections import AdapterConfig, DataConfig, OptimizerConfig
 from adapters_tf.runs.settings import ResolvedModel, ResolvedRun
 from prep import UsageError
 from trainer.settings.checks import check_same_run, check_weights
-from trainer.settings.mixture import batch_schedule, batch_shares, unimax_shares
+from trainer.settings.mixture import (
+    batch_schedule,
+    batch_shares,
+    steps_of_epochs,
+    unimax_shares,
+)
 
 SIZES = [100, 400, 500]
 
@@ -94,3 +99,31 @@ def test_a_run_whose_mixture_knows_its_end_cannot_be_extended():
     with pytest.raises(UsageError, match="unimax shares all steps out from the start"):
         check_same_run(old, longer, "run")
     check_same_run(settings_of(), settings_of(steps=90), "run")
+
+
+@pytest.mark.parametrize("data", [{}, {"mixture": "round"}, {"routing": "example"}])
+@pytest.mark.parametrize("task", ["a", "longest", "shortest"])
+@pytest.mark.parametrize("epochs", [0.5, 3.0])
+def test_steps_are_the_fewest_that_make_the_epochs(data, task, epochs):
+    settings = settings_of(**data)
+    training = dataclasses.replace(settings.training, epochs=epochs, epochs_of=task)
+    settings = dataclasses.replace(settings, training=training)
+    steps = steps_of_epochs(settings, SIZES, SIZES)
+    number = {"a": 0, "shortest": 0, "longest": 2}[task]
+    draws = 10 if data.get("routing") == "example" else 1
+
+    def seen(steps):
+        training = TrainingConfig(steps=steps)
+        run = dataclasses.replace(settings, training=training)
+        schedule = batch_schedule(run, batch_shares(run, SIZES, SIZES), draws)
+        return np.count_nonzero(schedule == number) * 10 / draws / SIZES[number]
+
+    assert seen(steps) >= epochs > seen(steps - 1)
+
+
+def test_epochs_that_never_end_are_refused():
+    settings = settings_of(mixture="weights", weights={"a": 1.0, "b": 1.0, "c": 1e-9})
+    training = dataclasses.replace(settings.training, epochs=3.0)
+    settings = dataclasses.replace(settings, training=training)
+    with pytest.raises(UsageError, match="3 epochs of c would take more than"):
+        steps_of_epochs(settings, SIZES, SIZES)
