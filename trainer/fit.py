@@ -24,10 +24,8 @@ from adapters_tf.runtime.strategy import check_xla
 from adapters_tf.task_adapters.starting import start_tasks
 from eval.decoding.replicas import check_batch_size
 from prep import Manifest, load_manifest, read_split
-from prep.dataset.mixing import batch_probabilities, task_probabilities
 from trainer.batches.distribution import check_hosts, count_steps, distribute
 from trainer.batches.mixture_batches import MixtureBatches
-from trainer.batches.schedule import task_schedule
 from trainer.callbacks.checkpoints import CheckpointCallback
 from trainer.callbacks.figures import FiguresCallback
 from trainer.callbacks.skipped_steps import SkippedStepsCallback
@@ -49,6 +47,7 @@ from trainer.run.weights import describe_weights
 from trainer.settings.checks import check_config, check_run, check_start, check_trained_adapters
 from trainer.settings.config import RunConfig
 from trainer.settings.inputs import with_fingerprints
+from trainer.settings.mixture import batch_schedule, batch_shares
 from trainer.settings.resolving import resolve
 from trainer.settings.shapes import task_shapes
 from trainer.steps.fit_model import FitModel
@@ -196,25 +195,21 @@ def make_batches(settings: ResolvedRun, manifest: Manifest) -> MixtureBatches:
     Returns:
         The batches by number.
     """
-    data, seed = settings.data, settings.seed
+    data = settings.data
     tables = {
         task: read_split(settings.dataset, manifest, task, data.train_split)
         for task in settings.tasks
     }
     sizes = [len(table) for table in tables.values()]
-    probabilities = batch_probabilities(
-        task_probabilities(sizes, data.temperature, data.cap or None),
-        sizes,
-        [table.rows for table in tables.values()],
-    )
+    shares = batch_shares(settings, sizes, [table.rows for table in tables.values()])
     draws = data.batch_size if data.routing == "example" else 1
     return MixtureBatches(
         tables,
-        task_schedule(seed, probabilities, 0, settings.training.steps * draws),
+        batch_schedule(settings, shares, draws),
         batch_size=data.batch_size,
         input_length=data.input_length,
         target_length=data.target_length,
-        seed=seed,
+        seed=settings.seed,
         shapes=task_shapes(settings, manifest),
         draws=draws,
     )

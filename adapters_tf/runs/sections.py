@@ -83,8 +83,14 @@ class DataConfig:
         lengths: `one`: all batches have these lengths; `per_task`: each task has the smallest of a
             few shapes that holds its examples, and a program is compiled for each shape.
         shapes: With `per_task`, how many shapes there may be; they are chosen to pad little.
-        temperature: Of the mixture: p proportional to min(size, cap)^(1 / temperature).
-        cap: The largest size a task counts with, in examples; 0 for no cap.
+        mixture: How tasks take turns. `proportional`: p proportional to min(size, cap)^(1 /
+            temperature); `equal`; `weights`: as `weights` says; `unimax`: equal shares, until a
+            task would have had `epochs` epochs by the last step; `round`: each task once in every
+            round, in another order each time.
+        temperature: Of proportional.
+        cap: Of proportional, the largest size a task counts with, in examples; 0 for no cap.
+        weights: Of weights, by task, such as `{rte: 1, mnli: 3}`; shares of the examples.
+        epochs: Of unimax, the most of a task.
         train_split: What is trained on.
         validation_split: What is validated on; tasks without it are left out of validation.
         routing: `batch`: every batch is of one task, the cheaper way; `example`: a batch mixes
@@ -96,8 +102,11 @@ class DataConfig:
     target_length: int = 0
     lengths: str = "one"
     shapes: int = 4
+    mixture: str = "proportional"
     temperature: float = 1.0
     cap: int = 0
+    weights: dict[str, float] = field(default_factory=dict)
+    epochs: float = 1.0
     train_split: str = "train"
     validation_split: str = "validation"
     routing: str = "batch"
@@ -141,6 +150,9 @@ class TrainingConfig:
     Attributes:
         steps: Optimizer steps in all: where linear and cosine schedules reach 0, so that a run with
             one of them ends there for good; more steps may be asked of the others later.
+        epochs: If above 0, the run's steps are counted: until the task of `epochs_of` has been seen
+            so often; `steps` is then not looked at.
+        epochs_of: A task, or `shortest` or `longest`, the task with the fewest or the most rows.
         log_every: Steps between lines of training losses.
         validate_every: Steps between validations; 0 for one at the end only.
         validation_examples: The most examples per task in a validation; 0 for all.
@@ -163,6 +175,8 @@ class TrainingConfig:
     """
 
     steps: int = 1000
+    epochs: float = 0.0
+    epochs_of: str = "longest"
     log_every: int = 50
     validate_every: int = 500
     validation_examples: int = 1000

@@ -57,3 +57,22 @@ def task_schedule(seed: int, probabilities: np.ndarray, first: int, last: int) -
     indices = np.searchsorted(edges, draws, side="right")
     # Rounding may leave the last edge a hair under 1.
     return np.minimum(indices, len(probabilities) - 1).astype(np.int32)
+
+
+def round_schedule(seed: int, tasks: int, first: int, last: int) -> np.ndarray:
+    """Compute the tasks of batches first, …, last - 1, where all tasks come up in every round.
+
+    Args:
+        seed: Of the run; with the round's number it decides the order within the round.
+        tasks: K, how many.
+        first: The first batch number, from 0.
+        last: One past the last batch number.
+
+    Returns:
+        int32 [last - first], task indices.
+    """
+    rounds = np.arange(first // tasks, -(-last // tasks))
+    draws = uniform(seed, rounds[:, None] * tasks + np.arange(tasks))
+    order = np.argsort(draws, axis=1, kind="stable").astype(np.int32).ravel()
+    skipped = first - rounds[0] * tasks if len(rounds) else 0
+    return order[skipped : skipped + last - first]

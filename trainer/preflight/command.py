@@ -12,7 +12,6 @@ import tf_keras
 from adapters_tf.backbone.presets import PRESETS
 from adapters_tf.runs.settings import ResolvedRun
 from prep import DataError, Manifest, UsageError, load_manifest
-from prep.dataset.mixing import task_probabilities
 from trainer.preflight.compiler import MARGIN, compile_step, refuse_hopeless
 from trainer.preflight.options import Options, share_batch
 from trainer.preflight.printing import (
@@ -28,6 +27,7 @@ from trainer.preflight.steps import Step, make_steps
 from trainer.preflight.verdict import Verdict, Workload, reach_verdict
 from trainer.run.folder import keep_lengths
 from trainer.settings.checks import check_config, check_run
+from trainer.settings.mixture import batch_shares
 from trainer.settings.resolving import resolve
 
 Report = Callable[[str], None]
@@ -212,7 +212,7 @@ def count_tokens(settings: ResolvedRun, manifest: Manifest) -> tuple[float, floa
     splits = [manifest.task(task).split(data.train_split) for task in settings.tasks]
     records = [sum(shard.records for shard in split.shards) for split in splits]
     sizes = [split.examples for split in splits]
-    shares = task_probabilities(sizes, data.temperature, data.cap or None)
+    shares = batch_shares(settings, sizes, records)
     examples = tokens = 0.0
     for share, split, count in zip(shares, splits, records, strict=True):
         examples += share * split.examples / count

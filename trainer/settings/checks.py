@@ -22,6 +22,7 @@ from trainer.optimizers.learning_rate import OPEN_ENDED
 from trainer.settings.choices import list_wrong_choices
 from trainer.settings.config import DataConfig, RunConfig
 from trainer.settings.inputs import changed_inputs
+from trainer.settings.mixture import OF_A_KNOWN_END
 from trainer.settings.resolving import packed_lengths
 
 STEPS = "training.steps"
@@ -39,6 +40,9 @@ MAY_CHANGE = (
     "training.keep_checkpoints",
     "training.validate_every",
     "training.validation_examples",
+    # These act through training.steps alone.
+    "training.epochs",
+    "training.epochs_of",
     "training.gradient_checkpointing",
     "training.loss_chunk",
     "training.max_skipped_steps",
@@ -77,6 +81,8 @@ def check_config(config: RunConfig) -> None:
         "training.max_skipped_steps": config.training.max_skipped_steps,
         "data.batch_size": config.data.batch_size,
         "data.shapes": config.data.shapes,
+        "data.epochs": config.data.epochs,
+        **{f"data.weights.{task}": weight for task, weight in config.data.weights.items()},
         "data.temperature": config.data.temperature,
         "optimizer.learning_rate": config.optimizer.learning_rate,
         "optimizer.power": config.optimizer.power,
@@ -98,6 +104,7 @@ def check_config(config: RunConfig) -> None:
         "optimizer.clip_norm": config.optimizer.clip_norm,
         "training.validate_every": config.training.validate_every,
         "training.validation_examples": config.training.validation_examples,
+        "training.epochs": config.training.epochs,
         "training.label_smoothing": config.training.label_smoothing,
         "training.z_loss": config.training.z_loss,
         "training.loss_chunk": config.training.loss_chunk,
@@ -129,6 +136,7 @@ def check_run(settings: ResolvedRun, manifest: Manifest) -> None:
     """
     check_packed_lengths(settings, manifest)
     check_shapes(settings, manifest)
+    check_weights(settings)
     check_methods(settings, manifest)
     check_metrics(manifest.task(task) for task in settings.tasks)
     check_validation(settings, manifest)
@@ -181,6 +189,30 @@ def check_shapes(settings: ResolvedRun, manifest: Manifest) -> None:
         )
     if packed_lengths(manifest, settings.tasks, data.train_split):
         raise UsageError("data.lengths per_task: packed rows have one shape, and little padding")
+
+
+def check_weights(settings: ResolvedRun) -> None:
+    """Refuse weights of a mixture that leave out a task, or name one that the run has not.
+
+    Args:
+        settings: Of the run.
+
+    Raises:
+        UsageError: Naming the tasks.
+    """
+    data = settings.data
+    if data.mixture != "weights":
+        if data.weights:
+            raise UsageError(
+                f"data.weights are of data.mixture weights, and it is {data.mixture!r}"
+            )
+        return
+    for task in data.weights:
+        if task not in settings.tasks:
+            raise UsageError(f"data.weights {task!r} is unknown; {nearest(task, settings.tasks)}")
+    missing = [task for task in settings.tasks if task not in data.weights]
+    if missing:
+        raise UsageError(f"data.weights leaves out {', '.join(missing)}; expected every task")
 
 
 def check_methods(settings: ResolvedRun, manifest: Manifest) -> None:
@@ -277,7 +309,7 @@ def check_same_run(old: ResolvedRun, new: ResolvedRun, folder: str) -> None:
     """
     before, after = (_flatten(replace(run, fingerprints={}).as_dict()) for run in (old, new))
     may_change = {*MAY_CHANGE, *old.fingerprints}
-    if old.optimizer.schedule in OPEN_ENDED:
+    if old.optimizer.schedule in OPEN_ENDED and old.data.mixture not in OF_A_KNOWN_END:
         may_change.add(STEPS)
     differing = [
         f"{key} was {_shown(before.get(key))}, now {_shown(after.get(key))}" + _why(key, old)
@@ -319,6 +351,8 @@ def _wrapped(text: str) -> str:
 def _why(key: str, old: ResolvedRun) -> str:
     if key != STEPS:
         return ""
+    if old.data.mixture in OF_A_KNOWN_END:
+        return f" (data.mixture {old.data.mixture} shares all steps out from the start)"
     return (
         f" (its learning rate follows the schedule {old.optimizer.schedule!r}, which ends at step "
         f"{old.training.steps}; only runs of {' or '.join(OPEN_ENDED)} can be extended)"

@@ -10,8 +10,9 @@ from adapters_tf.files.local_paths import BUCKET, dataset_place, local_path
 from adapters_tf.runs.sections import AdapterConfig, DataConfig, ModelConfig
 from adapters_tf.runs.settings import ResolvedModel, ResolvedRun
 from adapters_tf.runs.sources import list_sources, with_sources
-from prep import Manifest, UsageError
+from prep import Manifest, UsageError, nearest
 from trainer.settings.config import RunConfig
+from trainer.settings.mixture import OF_A_KNOWN_END, steps_of_epochs
 
 LENGTH_MULTIPLE = 8  # of the lengths that are chosen here, in tokens
 
@@ -36,7 +37,7 @@ def resolve(config: RunConfig, manifest: Manifest) -> ResolvedRun:
         if names.count(name) > 1:
             raise UsageError(f"tasks: {name!r} is named twice")
     tasks = tuple(manifest.task(name).name for name in names)
-    return ResolvedRun(
+    run = ResolvedRun(
         dataset=_dataset(config.dataset),
         run=_absolute(config.run, "--run"),
         tasks=tasks,
@@ -49,6 +50,26 @@ def resolve(config: RunConfig, manifest: Manifest) -> ResolvedRun:
         distribution=config.distribution,
         vocabulary_sha256=manifest.vocabulary.sha256,
     )
+    return _with_counted_steps(run, manifest) if run.training.epochs else run
+
+
+def _with_counted_steps(run: ResolvedRun, manifest: Manifest) -> ResolvedRun:
+    training, split = run.training, run.data.train_split
+    valid = (*run.tasks, "shortest", "longest")
+    if training.epochs_of not in valid:
+        raise UsageError(
+            f"training.epochs_of {training.epochs_of!r} is unknown; "
+            f"{nearest(training.epochs_of, valid)}"
+        )
+    if run.data.mixture in OF_A_KNOWN_END:
+        raise UsageError(
+            f"training.epochs: data.mixture {run.data.mixture} needs training.steps to share out"
+        )
+    splits = [manifest.task(task).split(split) for task in run.tasks]
+    sizes = [split.examples for split in splits]
+    rows = [sum(shard.records for shard in split.shards) for split in splits]
+    steps = steps_of_epochs(run, sizes, rows)
+    return replace(run, training=replace(training, steps=steps))
 
 
 def trained_tasks(manifest: Manifest, split: str) -> list[str]:

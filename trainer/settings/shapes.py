@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 
 from adapters_tf.runs.settings import ResolvedRun
 from prep import Manifest
-from prep.dataset.mixing import task_probabilities
 from trainer.batches.mixture_batches import Lengths
+from trainer.settings.mixture import batch_shares
 from trainer.settings.resolving import longest_lengths
 
 LENGTHS = ("one", "per_task")
@@ -37,7 +37,7 @@ def task_shapes(settings: ResolvedRun, manifest: Manifest) -> dict[str, Lengths]
         longest = longest_lengths(manifest, [task])
         needs[task] = (min(longest[0], limits[0]), min(longest[1], limits[1]))
     sizes = [manifest.task(task).split(data.train_split).examples for task in settings.tasks]
-    shares = task_probabilities(sizes, data.temperature, data.cap or None)
+    shares = batch_shares(settings, sizes, sizes)
     return choose_shapes(needs, [float(share) for share in shares], data.shapes)
 
 

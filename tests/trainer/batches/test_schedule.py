@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from trainer.batches.schedule import task_schedule, uniform
+from trainer.batches.schedule import round_schedule, task_schedule, uniform
 
 
 def test_the_hash_is_splitmix64():
@@ -39,3 +39,13 @@ def test_draws_are_spread_evenly_and_not_correlated():
     assert chi_square < 50.8  # the 0.9999 quantile for 19 degrees of freedom
     assert abs(np.corrcoef(draws[:-1], draws[1:])[0, 1]) < 0.02
     assert abs(np.corrcoef(draws, uniform(2, np.arange(100_000)))[0, 1]) < 0.02
+
+
+def test_every_round_has_each_task_once_and_any_part_is_the_same_part():
+    whole = round_schedule(3, 5, 0, 103)
+    rounds = whole[:100].reshape(20, 5)
+    assert all(sorted(one) == list(range(5)) for one in rounds)
+    assert len({tuple(one) for one in rounds}) > 10
+    for first, last in ((0, 103), (7, 9), (10, 15), (98, 103), (4, 4)):
+        np.testing.assert_array_equal(round_schedule(3, 5, first, last), whole[first:last])
+    assert np.any(round_schedule(4, 5, 0, 103) != whole)

@@ -7,9 +7,11 @@ import tf_keras
 from adapters_tf import BottleneckConfig, TaskModel, load_backbone, make_dropout_stateless
 from adapters_tf.backbone.keras_internals import all_layers
 from adapters_tf.runtime import dropout
+from eval import Beams
 from trainer.optimizers.registry import OPTIMIZERS
 from trainer.preflight.exporting import export_stablehlo
 from trainer.preflight.stablehlo import read_stablehlo
+from trainer.preflight.steps import make_answer_step, make_scoring_step
 from trainer.steps.step import train_step
 
 pytestmark = pytest.mark.slow
@@ -113,3 +115,33 @@ def test_a_gather_for_embeddings_is_told(export, monkeypatch):
     )
     (fault,) = find_faults(*export("all of it"))
     assert fault == f"2 scatters of up to {ROWS * INPUTS} updates"
+
+
+@pytest.mark.parametrize(
+    ("name", "loops"),
+    [("argmax", 0), ("scoring", 0), ("greedy", 1), ("beams", 1)],
+)
+def test_nothing_of_evaluations_steps_is_slow_on_a_tpu(name, loops):
+    """Answers of several tokens are one loop; none has a sort, of the vocabulary least of all."""
+    backbone = load_backbone("t5-tiny", vocabulary_size=1000, overrides=SMALL)
+    model = TaskModel(backbone, TASKS, BottleneckConfig(reduction_factor=8))
+    step = {
+        "argmax": lambda: make_answer_step(model, INPUTS, 1),
+        "scoring": lambda: make_scoring_step(model, INPUTS, TARGETS),
+        "greedy": lambda: make_answer_step(model, INPUTS, TARGETS),
+        "beams": lambda: make_answer_step(model, INPUTS, TARGETS, Beams(3)),
+    }[name]()
+    program = read_stablehlo(step.export(ROWS, 1))
+    assert program.loops == loops
+    assert program.sorts == program.conditionals == len(program.generators) == 0
+    assert not program.scatters
+
+
+def test_a_sort_of_the_vocabulary_is_told(monkeypatch):
+    from eval.decoding import beam
+
+    monkeypatch.setattr(beam, "top_of_many", lambda scores, k: tuple(tf.math.top_k(scores, k)))
+    backbone = load_backbone("t5-tiny", vocabulary_size=1000, overrides=SMALL)
+    model = TaskModel(backbone, TASKS, None)
+    step = make_answer_step(model, INPUTS, TARGETS, Beams(3))
+    assert read_stablehlo(step.export(ROWS, 1)).sorts
