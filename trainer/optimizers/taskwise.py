@@ -191,16 +191,16 @@ class TaskwiseOptimizer(KeepsGradients, tf_keras.optimizers.Optimizer):
             value, *rest = self._read_rows([variable, *read_from.values()], row)
             read = dict(zip(read_from, rest, strict=True))
             new_value, new_slots = self._step(gradient.values[0], value, read, rate)
-            _write_row(variable, row, tf.where(is_finite, new_value, value))
+            _write_row(variable, row, _choose(is_finite, new_value, value))
             for name, slot in slots.items():
-                _write_row(slot, row, tf.where(is_finite, new_slots[name], read[name]))
+                _write_row(slot, row, _choose(is_finite, new_slots[name], read[name]))
         else:
             value = tf.convert_to_tensor(variable)
             read = {name: tf.convert_to_tensor(slot) for name, slot in slots.items()}
             new_value, new_slots = self._step(gradient, value, read, rate)
-            variable.assign(tf.where(is_finite, new_value, value))
+            variable.assign(_choose(is_finite, new_value, value))
             for name, slot in slots.items():
-                slot.assign(tf.where(is_finite, new_slots[name], read[name]))
+                slot.assign(_choose(is_finite, new_slots[name], read[name]))
 
     def _read_rows(self, variables: list[tf.Variable], row: tf.Tensor) -> list[tf.Tensor]:
         if is_for_tpu():
@@ -248,6 +248,11 @@ class TaskwiseOptimizer(KeepsGradients, tf_keras.optimizers.Optimizer):
         if self.weight_decay_rate and value.shape.rank >= 2:
             change -= rate * self.weight_decay_rate * value
         return value + change, {**slots, **new_slots}
+
+
+def _choose(is_first: tf.Tensor, first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
+    """Choose by a scalar; `tf.where` would copy one of them, element by element."""
+    return tf.raw_ops.Select(condition=is_first, x=first, y=second)
 
 
 def _slice_row(variable: tf.Variable, row: tf.Tensor) -> tf.Tensor:
