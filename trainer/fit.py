@@ -28,6 +28,7 @@ from trainer.batches.distribution import check_hosts, count_steps, distribute
 from trainer.batches.mixture_batches import MixtureBatches
 from trainer.callbacks.checkpoints import CheckpointCallback
 from trainer.callbacks.figures import FiguresCallback
+from trainer.callbacks.skipped_steps import SkippedStepsCallback
 from trainer.callbacks.step_callback import Span
 from trainer.callbacks.validation import ValidationCallback
 from trainer.callbacks.validator import Validator, make_validator
@@ -245,6 +246,7 @@ def make_model(
         fit_model = FitModel(
             model,
             TokenLoss(training.label_smoothing, training.z_loss, training.loss_chunk),
+            training.max_skipped_steps,
         )
         fit_model.compile(
             optimizer,
@@ -326,7 +328,7 @@ def make_callbacks(
     report: Report,
     first: int,
 ) -> list[tf_keras.callbacks.Callback]:
-    """List what happens between steps, in order: figures, validation, checkpoints.
+    """List what happens between steps, in order: figures, skipped steps, validation, checkpoints.
 
     Args:
         settings: Of the run.
@@ -341,8 +343,10 @@ def make_callbacks(
     """
     training = settings.training
     last = training.steps
+    logged = Span(first, last, training.log_every)
     callbacks: list[tf_keras.callbacks.Callback] = [
-        FiguresCallback(Span(first, last, training.log_every), log, report)
+        FiguresCallback(logged, log, report),
+        SkippedStepsCallback(logged, checkpoints),
     ]
     if validator is not None:
         callbacks.append(

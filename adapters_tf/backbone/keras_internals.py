@@ -149,24 +149,13 @@ def slot_number(optimizer: tf_keras.optimizers.Optimizer, variable: tf.Variable)
 
 
 class KeepsGradients:
-    """For an optimizer whose sparse gradients name each row once, and that clips by itself.
+    """For an optimizer whose sparse gradients name each row once, clipped before Keras sees them.
 
     Keras would look for rows named twice with `tf.unique`, a sequential loop on TPU.
     """
 
-    def clip(self, gradients: Sequence[Any]) -> Sequence[Any]:
-        """Bound the gradients.
-
-        Args:
-            gradients: Of every variable.
-
-        Returns:
-            Theirs, in the same order.
-        """
-        raise NotImplementedError
-
     def _clip_gradients(self, grads: Sequence[Any]) -> Sequence[Any]:
-        return self.clip(grads)
+        return grads
 
     def _deduplicate_sparse_grad(self, grads: list[Any]) -> list[Any]:
         return grads

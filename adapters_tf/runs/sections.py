@@ -170,6 +170,8 @@ class TrainingConfig:
             compute what is inside again: less memory, a third more time.
         loss_chunk: Target positions whose scores over the vocabulary are held at once; 0 for all.
             It saves memory with long targets.
+        max_skipped_steps: A step whose loss or gradient is not finite is skipped and counted; so
+            many in a row, of whatever tasks, stop the run, at the next multiple of `log_every`.
     """
 
     steps: int = 1000
@@ -189,6 +191,7 @@ class TrainingConfig:
     z_loss: float = 0.0
     gradient_checkpointing: bool = False
     loss_chunk: int = 0
+    max_skipped_steps: int = 10
 
 
 @dataclass(frozen=True)

@@ -86,7 +86,7 @@ def test_a_step_on_packed_rows_is_the_step_on_their_examples(
         results.append((losses, model.trainable_by_path()))
     (packed, weights), (single, expected) = results
     np.testing.assert_allclose(packed, single, rtol=1e-5)
-    assert [tokens for _, tokens in packed] == [19.0] * 3
+    assert [tokens for _, tokens, _ in packed] == [19.0] * 3
     for path, value in expected.items():
         # Adam's first steps turn rounding in tiny gradients into a share of the rate.
         np.testing.assert_allclose(weights[path], value, atol=1e-4, err_msg=path)

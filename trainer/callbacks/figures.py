@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 
 import numpy as np
@@ -11,7 +12,7 @@ from trainer.run.metrics_log import MetricsLog
 
 
 class FiguresCallback(StepCallback):
-    """Prints and logs training losses per task, and the speed.
+    """Prints and logs training losses and skipped steps per task, and the speed.
 
     Args:
         span: Which steps, and how often.
@@ -26,8 +27,9 @@ class FiguresCallback(StepCallback):
         self.previous = span.first
 
     def act(self, step: int) -> None:
-        """Read the losses since the last time."""
+        """Read what came since the last time."""
         losses_K, tokens_K = self.model.task_losses.read()
+        skipped_K = self.model.skipped_steps.read()
         now = time.monotonic()
         seconds, steps = now - self.since, step - self.previous
         names = self.model.task_model.task_names
@@ -36,7 +38,10 @@ class FiguresCallback(StepCallback):
             for name, loss, tokens in zip(names, losses_K, tokens_K, strict=True)
             if tokens
         }
+        skipped = {name: int(n) for name, n in zip(names, skipped_K, strict=True) if n}
         total = float(np.sum(losses_K) / max(np.sum(tokens_K), 1.0))
+        if skipped and not np.any(tokens_K):
+            total = math.nan  # no step was taken
         rate = steps / seconds
         self.log.write(
             "train",
@@ -44,6 +49,7 @@ class FiguresCallback(StepCallback):
             {
                 "loss": total,
                 **figures,
+                **{f"{name}/skipped_steps": number for name, number in skipped.items()},
                 "steps_per_second": rate,
                 "target_tokens_per_second": float(np.sum(tokens_K)) / seconds,
             },
@@ -54,6 +60,9 @@ class FiguresCallback(StepCallback):
             f"step {step}/{self.span.last}  loss {total:.3f}  ({parts})  "
             f"{rate:.1f} steps/s  {format_seconds(left)} left"
         )
+        for name, number in skipped.items():
+            plural = "s" if number > 1 else ""
+            self.report(f"skipped {number} step{plural} of {name}: loss or gradient not finite")
         self.since, self.previous = now, step
 
 

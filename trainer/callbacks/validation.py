@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from trainer.callbacks.step_callback import Report, Span, StepCallback
@@ -42,18 +42,28 @@ class ValidationCallback(StepCallback):
         # What goes wrong in a validation must not cost the steps before it.
         self.checkpoints.save(step)
         figures = self.validate()
-        value = figures[self.metric]
+        odd = self._not_finite(figures)
         # In this order: a kill between the two repeats the validation, and no best one is missed.
-        is_best = self.checkpoints.save_if_best(
-            step, self.metric, value, figures.get("loss", math.inf)
+        is_best = odd is None and self.checkpoints.save_if_best(
+            step, self.metric, figures[self.metric], figures.get("loss", math.inf)
         )
         self.log.write("validation", step, figures)
         first, *tasks = _lines_of(figures)
         self.report(f"validation at step {step}{' (best)' if is_best else ''}: {first}")
         for line in tasks:
             self.report(f"  {line}")
-        if not math.isfinite(value):
-            self.report(f"{self.metric} is {value} at step {step}: no best checkpoint of it")
+        if odd is not None:
+            self.report(f"{odd} is {figures[odd]} at step {step}: no best checkpoint of it")
+
+    def _not_finite(self, figures: Mapping[str, float]) -> str | None:
+        """Name the figure for which no best checkpoint can be made of these.
+
+        Answers that were read off scores which are no numbers are answers all the same, and may
+        even be right; the loss of the same tasks tells.
+        """
+        task, slash, _ = self.metric.rpartition("/")
+        names = (self.metric, f"{task}{slash}loss")
+        return next((name for name in names if not math.isfinite(figures.get(name, 0.0))), None)
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Make up for what a stop came in the way of."""

@@ -9,7 +9,8 @@ Shape letters: K tasks.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple, TypeAlias
 
 import tensorflow as tf
 import tf_keras
@@ -24,6 +25,19 @@ from adapters_tf.runtime.target import is_for_tpu
 from trainer.gradients.norms import global_norm
 
 Tensors = dict[str, tf.Tensor]
+Gradient: TypeAlias = tf.Tensor | tf.IndexedSlices
+
+
+class CheckedGradient(NamedTuple):
+    """What Keras hands from `take_step` to `update_step` for each variable, on any replica.
+
+    Attributes:
+        gradient: Clipped.
+        is_finite: Whether the step is taken, the same for all variables; bool scalar.
+    """
+
+    gradient: Gradient
+    is_finite: tf.Tensor
 
 
 class TaskwiseOptimizer(KeepsGradients, tf_keras.optimizers.Optimizer):
@@ -121,29 +135,54 @@ class TaskwiseOptimizer(KeepsGradients, tf_keras.optimizers.Optimizer):
         """
         raise NotImplementedError
 
-    def clip(
-        self, gradients: Sequence[tf.Tensor | tf.IndexedSlices]
-    ) -> Sequence[tf.Tensor | tf.IndexedSlices]:
+    def take_step(
+        self,
+        gradients: Iterable[tuple[Gradient, tf.Variable]],
+        loss: float | tf.Tensor = 0.0,
+    ) -> tf.Tensor:
+        """Apply the gradients, unless they or the loss are not finite.
+
+        Then every weight, slot and step count is written as it was, bit for bit: nothing branches,
+        so a program for a TPU is the same but for a choice in each write. `iterations` counts the
+        step either way, as the batches and the learning rate are functions of it.
+
+        Args:
+            gradients: Summed over replicas, each with its variable.
+            loss: float32 scalar, the same on every replica.
+
+        Returns:
+            Whether the step was taken, bool scalar.
+        """
+        values, variables = zip(*gradients, strict=True)
+        # Finite only if every element of every gradient is.
+        norm = global_norm(values)
+        is_finite = tf.math.is_finite(norm) & tf.math.is_finite(loss)
+        checked = [CheckedGradient(value, is_finite) for value in self.clip(values, norm)]
+        self.apply_gradients(zip(checked, variables, strict=True), skip_gradients_aggregation=True)
+        return is_finite
+
+    def clip(self, gradients: Sequence[Gradient], norm: tf.Tensor) -> Sequence[Gradient]:
         """Scale the gradients such that their global norm is at most `clip_norm`.
 
         Args:
             gradients: Summed over replicas.
+            norm: Theirs, float32 scalar.
 
         Returns:
             In the same order.
         """
         if self.clip_norm is None:
             return gradients
-        norm = global_norm(gradients)
         return tf.clip_by_global_norm(gradients, self.clip_norm, use_norm=norm)[0]
 
-    def update_step(self, gradient: tf.Tensor | tf.IndexedSlices, variable: tf.Variable) -> None:
-        """Apply one variable's gradient."""
+    def update_step(self, checked: CheckedGradient, variable: tf.Variable) -> None:
+        """Apply one variable's gradient; Keras calls this."""
+        gradient, is_finite = checked
         number = slot_number(self, variable)
         slots = self._slots[number]
         rate = tf.cast(self.learning_rate, tf.float32) * self._rates[number]
         if isinstance(gradient, tf.IndexedSlices) and gradient.indices.shape[0] != 1:
-            self._update_present_rows(gradient, variable, slots, rate)
+            self._update_present_rows(checked, variable, slots, rate)
         elif isinstance(gradient, tf.IndexedSlices):
             row = gradient.indices[0]
             # Every bank has as many steps of a task as any other. The last one's are written after
@@ -152,16 +191,16 @@ class TaskwiseOptimizer(KeepsGradients, tf_keras.optimizers.Optimizer):
             value, *rest = self._read_rows([variable, *read_from.values()], row)
             read = dict(zip(read_from, rest, strict=True))
             new_value, new_slots = self._step(gradient.values[0], value, read, rate)
-            _write_row(variable, row, new_value)
+            _write_row(variable, row, _choose(is_finite, new_value, value))
             for name, slot in slots.items():
-                _write_row(slot, row, new_slots[name])
+                _write_row(slot, row, _choose(is_finite, new_slots[name], read[name]))
         else:
             value = tf.convert_to_tensor(variable)
             read = {name: tf.convert_to_tensor(slot) for name, slot in slots.items()}
             new_value, new_slots = self._step(gradient, value, read, rate)
-            variable.assign(new_value)
+            variable.assign(_choose(is_finite, new_value, value))
             for name, slot in slots.items():
-                slot.assign(new_slots[name])
+                slot.assign(_choose(is_finite, new_slots[name], read[name]))
 
     def _read_rows(self, variables: list[tf.Variable], row: tf.Tensor) -> list[tf.Tensor]:
         if is_for_tpu():
@@ -180,21 +219,22 @@ class TaskwiseOptimizer(KeepsGradients, tf_keras.optimizers.Optimizer):
 
     def _update_present_rows(
         self,
-        gradient: tf.IndexedSlices,
+        checked: CheckedGradient,
         bank: tf.Variable,
         slots: dict[str, tf.Variable],
         rate: tf.Tensor,
     ) -> None:
+        gradient, is_finite = checked
         value = tf.convert_to_tensor(bank)
         read = {name: tf.convert_to_tensor(slot) for name, slot in slots.items()}
         new_value, new_slots = tf.vectorized_map(
             lambda row: self._step(row[0], row[1], row[2], rate), (gradient.values, value, read)
         )
-        is_present_K = gradient.indices >= 0
+        is_written_K = (gradient.indices >= 0) & is_finite
 
         def write(variable: tf.Variable, old: tf.Tensor, new: tf.Tensor) -> None:
             shape = [-1] + [1] * (new.shape.rank - 1)
-            variable.assign(tf.where(tf.reshape(is_present_K, shape), new, old))
+            variable.assign(tf.where(tf.reshape(is_written_K, shape), new, old))
 
         write(bank, value, new_value)
         for name, slot in slots.items():
@@ -208,6 +248,11 @@ class TaskwiseOptimizer(KeepsGradients, tf_keras.optimizers.Optimizer):
         if self.weight_decay_rate and value.shape.rank >= 2:
             change -= rate * self.weight_decay_rate * value
         return value + change, {**slots, **new_slots}
+
+
+def _choose(is_first: tf.Tensor, first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
+    """Choose by a scalar; `tf.where` would copy one of them, element by element."""
+    return tf.raw_ops.Select(condition=is_first, x=first, y=second)
 
 
 def _slice_row(variable: tf.Variable, row: tf.Tensor) -> tf.Tensor:

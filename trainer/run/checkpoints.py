@@ -162,7 +162,8 @@ class RunCheckpoints:
             return None, math.inf
         if not (isinstance(value, float | int) and math.isfinite(value)):
             return None, math.inf
-        return value, loss if isinstance(loss, float | int) else -math.inf
+        is_number = isinstance(loss, float | int) and not math.isnan(loss)
+        return value, loss if is_number else -math.inf
 
     def has_lost_best(self) -> bool:
         """Tell whether there was a best checkpoint and none of it is whole."""

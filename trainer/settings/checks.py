@@ -45,6 +45,7 @@ MAY_CHANGE = (
     "training.epochs_of",
     "training.gradient_checkpointing",
     "training.loss_chunk",
+    "training.max_skipped_steps",
 )
 
 
@@ -77,6 +78,7 @@ def check_config(config: RunConfig) -> None:
         "training.checkpoint_every": config.training.checkpoint_every,
         "training.keep_checkpoints": config.training.keep_checkpoints,
         "training.steps_per_execution": config.training.steps_per_execution,
+        "training.max_skipped_steps": config.training.max_skipped_steps,
         "data.batch_size": config.data.batch_size,
         "data.shapes": config.data.shapes,
         "data.epochs": config.data.epochs,

@@ -14,6 +14,7 @@ import tf_keras
 
 from adapters_tf import TaskModel
 from trainer.losses.tokens import PLAIN, TokenLoss
+from trainer.steps.skipped_steps import SkippedSteps
 from trainer.steps.step import Batch, train_step
 
 Shape = tuple[int, int]
@@ -64,12 +65,14 @@ class FitModel(tf_keras.Model):
     Args:
         task_model: The model that is trained.
         loss: What is minimised.
+        max_skipped_steps: How many steps in a row may not be taken before training stops.
     """
 
-    def __init__(self, task_model: TaskModel, loss: TokenLoss = PLAIN):
+    def __init__(self, task_model: TaskModel, loss: TokenLoss = PLAIN, max_skipped_steps: int = 10):
         super().__init__(name="fit_model")
         self.task_model, self.token_loss = task_model, loss
         self.task_losses = TaskLosses(len(task_model.task_names))
+        self.skipped_steps = SkippedSteps(len(task_model.task_names), max_skipped_steps)
         self._feed: Callable[[], Iterator[tuple[Shape, Any]]] | None = None
 
     def feed(self, sources: Mapping[Shape, Iterable[Batch]], order: Iterable[Shape]) -> None:
@@ -109,7 +112,13 @@ class FitModel(tf_keras.Model):
 
     def train_step(self, batch: Batch) -> dict[str, tf.Tensor]:
         """Take one optimizer step; Keras calls it in replica context."""
-        loss_K, tokens_K = train_step(self.task_model, self.optimizer, batch, self.token_loss)
+        loss_K, tokens_K, is_taken = train_step(
+            self.task_model, self.optimizer, batch, self.token_loss
+        )
+        self.skipped_steps.update(loss_K, tokens_K, is_taken)
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
-        self.task_losses.update_state(loss_K / replicas, tokens_K / replicas)
+        # One loss that is not finite would make a task's mean, of many steps, say nothing.
+        self.task_losses.update_state(
+            tf.where(is_taken, loss_K / replicas, 0.0), tf.where(is_taken, tokens_K / replicas, 0.0)
+        )
         return {"loss": tf.math.divide_no_nan(tf.reduce_sum(loss_K), tf.reduce_sum(tokens_K))}

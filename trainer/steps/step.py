@@ -7,10 +7,10 @@ Shape letters: B batch, T target length, V vocabulary, K tasks.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Protocol
 
 import tensorflow as tf
-import tf_keras
 
 from adapters_tf import TaskModel
 from adapters_tf.model.forward import word_table
@@ -18,6 +18,17 @@ from trainer.gradients.replicas import sum_mixed_over_replicas, sum_over_replica
 from trainer.losses.tokens import PLAIN, TokenLoss, sum_token_losses
 
 Batch = Mapping[str, tf.Tensor]
+
+
+class StepTaker(Protocol):
+    """What a step asks of an optimizer; those of `trainer.optimizers` have it."""
+
+    def take_step(
+        self,
+        gradients: Iterable[tuple[tf.Tensor | tf.IndexedSlices, tf.Variable]],
+        loss: tf.Tensor,
+    ) -> tf.Tensor:
+        """Apply the gradients if they and the loss are finite, and tell whether they are."""
 
 
 def sum_losses(
@@ -62,13 +73,15 @@ def validation_step(model: TaskModel, batch: Batch, chunk: int = 0) -> tuple[tf.
 
 def train_step(
     model: TaskModel,
-    optimizer: tf_keras.optimizers.Optimizer,
+    optimizer: StepTaker,
     batch: Batch,
     loss: TokenLoss = PLAIN,
-) -> tuple[tf.Tensor, tf.Tensor]:
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Take one optimizer step on a global batch: summed token loss over the global token count.
 
-    Call it in replica context (`strategy.run`), with this replica's share of the batch.
+    Where the loss or a gradient is not finite, on whatever replica, no replica takes the step, and
+    nothing but the optimizer's `iterations` changes. Call it in replica context (`strategy.run`),
+    with this replica's share of the batch.
 
     Args:
         model: Whose trainable variables are updated.
@@ -79,7 +92,7 @@ def train_step(
 
     Returns:
         The global batch's summed loss in nats and its summed weight in tokens, float32 [K], per
-        task.
+        task, and whether the step was taken, bool scalar.
     """
     replicas = tf.distribute.get_replica_context()
     tokens_B = tf.reduce_sum(batch["decoder_loss_weights"], 1)
@@ -93,14 +106,16 @@ def train_step(
         objective = total / tf.maximum(tf.reduce_sum(tokens_K), 1.0)
         # What an adapter method adds by itself, a fusion's regularisation for one; every replica
         # computes it, and gradients are summed.
-        objective += tf.add_n(model.losses or [0.0]) / replicas.num_replicas_in_sync
+        added = tf.add_n(model.losses or [0.0])
+        objective += added / replicas.num_replicas_in_sync
     gradients = tape.gradient(objective, variables)
     if model.is_routed_by_example:
         gradients = sum_mixed_over_replicas(model, variables, gradients, tokens_K > 0)
     else:
         gradients = sum_over_replicas(model, variables, gradients, batch["task"][0])
-    optimizer.apply_gradients(
-        zip(gradients, variables, strict=True), skip_gradients_aggregation=True
-    )
     loss_K = tf.math.unsorted_segment_sum(loss_B, batch["task"], len(model.task_names))
-    return replicas.all_reduce(tf.distribute.ReduceOp.SUM, loss_K), tokens_K
+    loss_K = replicas.all_reduce(tf.distribute.ReduceOp.SUM, loss_K)
+    is_taken = optimizer.take_step(
+        zip(gradients, variables, strict=True), tf.reduce_sum(loss_K) + added
+    )
+    return loss_K, tokens_K, is_taken

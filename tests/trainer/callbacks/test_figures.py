@@ -38,11 +38,17 @@ def clock(monkeypatch):
     return clock
 
 
-def callback_of(losses, span, names=("rte", "cola")):
+def callback_of(losses, span, names=("rte", "cola"), skipped=(0, 0)):
     log, said = Log(), []
     callback = FiguresCallback(Span(*span), log, said.append)
     task_model = types.SimpleNamespace(task_names=names)
-    callback.set_model(types.SimpleNamespace(task_losses=losses, task_model=task_model))
+    callback.set_model(
+        types.SimpleNamespace(
+            task_losses=losses,
+            task_model=task_model,
+            skipped_steps=types.SimpleNamespace(read=lambda: np.array(skipped)),
+        )
+    )
     return callback, log, said
 
 
@@ -86,6 +92,28 @@ def test_padding_alone_has_no_loss(clock):
     clock.now += 1.0
     callback.act(1)
     assert log.lines[0][2]["loss"] == 0.0 and "()" in said[0]
+
+
+def test_skipped_steps_are_said_and_logged_by_task(clock):
+    callback, log, said = callback_of(
+        Losses(([6.0, 0.0], [12.0, 0.0])), (0, 40, 10), skipped=(1, 3)
+    )
+    clock.now += 1.0
+    callback.act(10)
+    values = log.lines[0][2]
+    assert (values["rte/loss"], values["loss"]) == (0.5, 0.5) and "cola/loss" not in values
+    assert (values["rte/skipped_steps"], values["cola/skipped_steps"]) == (1, 3)
+    assert said[1:] == [
+        "skipped 1 step of rte: loss or gradient not finite",
+        "skipped 3 steps of cola: loss or gradient not finite",
+    ]
+
+
+def test_where_all_were_skipped_there_is_no_loss_of_nought(clock):
+    callback, log, _ = callback_of(Losses(([0.0, 0.0], [0.0, 0.0])), (0, 2, 1), skipped=(0, 1))
+    clock.now += 1.0
+    callback.act(1)
+    assert np.isnan(log.lines[0][2]["loss"])
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(0.0, "0:00"), (61.9, "1:01"), (3600.0, "60:00")])

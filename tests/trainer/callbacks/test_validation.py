@@ -85,15 +85,34 @@ def test_a_validation_that_was_cut_off_is_made_up_for(span, validated, due):
     assert done == ([span.first] if due else [])
 
 
-def test_a_figure_that_is_no_number_is_said():
-    said = []
+NAN, INF = float("nan"), float("inf")
+
+
+@pytest.mark.parametrize(
+    ("metric", "figures", "odd"),
+    [
+        ("mean", {"mean": NAN}, "mean is nan"),
+        ("loss", {"loss": -INF}, "loss is -inf"),
+        # Answers read off scores that are no numbers.
+        ("mean", {"mean": 0.5, "loss": NAN}, "loss is nan"),
+        ("rte/accuracy", {"rte/accuracy": 0.5, "rte/loss": INF, "loss": INF}, "rte/loss is inf"),
+        ("rte/accuracy", {"rte/accuracy": 0.5, "rte/loss": 1.0, "loss": NAN}, ""),  # another task
+    ],
+)
+def test_a_figure_that_is_no_number_is_said_and_never_best(metric, figures, odd):
+    said, saved = [], []
     callback = ValidationCallback(
         Span(0, 10, 10),
-        lambda: {"mean": float("nan")},
-        types.SimpleNamespace(save=lambda step: None, save_if_best=lambda *found: False),
-        metric="mean",
+        lambda: figures,
+        types.SimpleNamespace(
+            save=lambda step: None, save_if_best=lambda *found: saved.append(found) or True
+        ),
+        metric=metric,
         log=types.SimpleNamespace(write=lambda *line: None),
         report=said.append,
     )
     callback.act(10)
-    assert said[-1] == "mean is nan at step 10: no best checkpoint of it"
+    assert len(saved) == (0 if odd else 1)
+    assert ("(best)" in said[0]) == (not odd)
+    if odd:
+        assert said[-1] == f"{odd} at step 10: no best checkpoint of it"

@@ -25,7 +25,7 @@ def run_steps(name, gradients, value, is_bank=False, rows=None, **settings):
         if is_bank:
             row = rows[step]
             gradient = tf.IndexedSlices(tf.constant(gradient)[None], tf.constant([row]))
-        optimizer.apply_gradients([(gradient, variable)])
+        assert optimizer.take_step([(gradient, variable)])
         values.append(variable.numpy())
     return values, optimizer
 
@@ -113,7 +113,7 @@ def test_clipping_is_by_the_global_norm():
 
     optimizer = Recorder(0.1, lambda v: v is vector, clip_norm=1.0)
     slices = tf.IndexedSlices(tf.fill([1, 2], 3.0), tf.constant([1]), tf.constant([3, 2]))
-    optimizer.apply_gradients([(tf.fill([2, 2], 4.0), matrix), (slices, vector)])
+    optimizer.take_step([(tf.fill([2, 2], 4.0), matrix), (slices, vector)])
     norm = np.sqrt(4 * 16 + 2 * 9)
     np.testing.assert_allclose(seen[0], np.full((2, 2), 4 / norm), rtol=1e-6)
     np.testing.assert_allclose(seen[1], np.full(2, 3 / norm), rtol=1e-6)
@@ -171,7 +171,7 @@ def test_groups_learn_at_rates_of_their_own():
         0.1, lambda v: False, rate_of=lambda v: 2.0 if v is fast else 0.5
     )
     optimizer.build([slow, fast])
-    optimizer.apply_gradients([(tf.constant([1.0]), slow), (tf.constant([1.0]), fast)])
+    optimizer.take_step([(tf.constant([1.0]), slow), (tf.constant([1.0]), fast)])
     np.testing.assert_allclose([slow[0], fast[0]], [-0.05, -0.2])
 
 

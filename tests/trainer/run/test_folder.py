@@ -66,7 +66,7 @@ def test_a_folder_that_is_not_there_belongs_to_anybody(settings):
 @pytest.mark.parametrize(
     "changes",
     [
-        {"training": TrainingConfig(log_every=1, checkpoint_every=2, keep_checkpoints=9)},
+        {"training": TrainingConfig(log_every=1, checkpoint_every=2, max_skipped_steps=9)},
         {"training": TrainingConfig(validate_every=3, validation_examples=4)},
         {"dataset": "/elsewhere/data"},  # of the same vocabulary
     ],

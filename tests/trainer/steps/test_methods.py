@@ -66,7 +66,7 @@ def test_steps_on_replicas_in_bfloat16_descend_and_move_their_task_alone(
         before = list(copies(model, optimizer))
         losses = []
         for _ in range(8):
-            loss, _ = step(share_out(four_replicas, uneven_batch(task=1)))
+            loss, *_ = step(share_out(four_replicas, uneven_batch(task=1)))
             losses.append(np.sum(four_replicas.experimental_local_results(loss)[0]))
     finally:
         set_precision("float32")
@@ -99,7 +99,7 @@ def losses_of(make_optimizer, uneven_batch):
         run = tf.function(step, **compiled) if compiled else step
         losses = []
         for number in range(3):
-            loss, _ = run(share_out(strategy, uneven_batch(task=number % 2, seed=number)))
+            loss, *_ = run(share_out(strategy, uneven_batch(task=number % 2, seed=number)))
             losses.append(np.sum(strategy.experimental_local_results(loss)[0]))
         return losses
 
