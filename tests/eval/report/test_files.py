@@ -67,6 +67,7 @@ def test_figures_say_where_they_come_from(tmp_path):
         "trivial_baseline": {"bleu": 0.0},
         "unreadable_predictions": 0,
         "truncated_targets": 1,
+        "decoding_length": 2,
     }
 
 
