@@ -1,19 +1,27 @@
 """Products laid out for a TPU equal those for a CPU, and so do their gradients."""
 
 from contextlib import nullcontext
+from functools import partial
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from adapters_tf.runtime.products import look_up, look_up_few, project, score_rows
+from adapters_tf.runtime.products import (
+    look_up,
+    look_up_few,
+    project,
+    score_words,
+    score_words_gradient,
+)
 from adapters_tf.runtime.target import compiling_for_tpu, is_for_tpu
 
 TOKENS = np.random.default_rng(0).integers(0, 7, (2, 5)).astype(np.int32)
 CASES = {
     "project": (project, [(2, 5, 3), (3, 4)]),
     "project two axes": (project, [(5, 3), (3, 4)]),
-    "score_rows": (score_rows, [(2, 5, 3), (7, 3)]),
+    "score_words by rows": (partial(score_words, has_row_per_word=True), [(2, 5, 3), (7, 3)]),
+    "score_words by columns": (partial(score_words, has_row_per_word=False), [(2, 5, 3), (3, 7)]),
     "look_up": (lambda table: look_up(table, TOKENS, tf.float32), [(7, 3)]),
     "look_up_few": (lambda table: look_up_few(table, TOKENS), [(7, 3)]),
 }
@@ -36,6 +44,22 @@ def test_a_tpu_and_a_cpu_compute_the_same(name):
     for got, value in zip(
         outputs_and_gradients(function, inputs, compiling_for_tpu), expected, strict=True
     ):
+        np.testing.assert_allclose(got, value, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("target", [nullcontext, compiling_for_tpu])
+@pytest.mark.parametrize("by_rows", [True, False])
+def test_the_gradient_of_scores_is_the_tapes(by_rows, target):
+    states = tf.random.stateless_normal((2, 5, 3), [1, 2])
+    table = tf.random.stateless_normal((7, 3) if by_rows else (3, 7), [3, 4])
+    slope = tf.random.stateless_normal((2, 5, 7), [5, 6])
+    with tf.GradientTape() as tape:
+        tape.watch([states, table])
+        scores = score_words(states, table, has_row_per_word=by_rows)
+    expected = tape.gradient(scores, [states, table], slope)
+    with target():
+        found = score_words_gradient(slope, states, table, has_row_per_word=by_rows)
+    for got, value in zip(found, expected, strict=True):
         np.testing.assert_allclose(got, value, rtol=1e-5, atol=1e-6)
 
 
