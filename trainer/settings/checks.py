@@ -72,6 +72,10 @@ def check_config(config: RunConfig) -> None:
         raise UsageError(wrong[0])
     for group in config.optimizer.rates:
         _check_choice("optimizer.rates", group, GROUPS)
+    _check_numbers(config)
+
+
+def _check_numbers(config: RunConfig) -> None:
     positive = {
         "training.steps": config.training.steps,
         "training.log_every": config.training.log_every,
