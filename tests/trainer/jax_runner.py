@@ -17,6 +17,14 @@ from jax._src.interpreters import mlir
 from jax._src.lib import xla_client
 from jaxlib.mlir import ir
 
+jax.config.update("jax_enable_x64", True)  # the count of steps is an int64
+
+
+def read_step(file):
+    """The step's text, its products of whole float32: a GPU's own choice is TF32."""
+    text = Path(file).read_text(encoding="utf-8")
+    return text.replace("precision = [DEFAULT, DEFAULT]", "precision = [HIGHEST, HIGHEST]")
+
 
 def drop_copies(operation):
     """Take out `mhlo.copy`, which TensorFlow writes for its own compiler and StableHLO lacks."""
@@ -45,7 +53,7 @@ def main(step_file, inputs_file, losses_file, platform="cpu"):
     device = client.local_devices()[0]
     with mlir.make_ir_context() as context:
         context.allow_unregistered_dialects = True
-        module = ir.Module.parse(Path(step_file).read_text(encoding="utf-8"))
+        module = ir.Module.parse(read_step(step_file))
         drop_copies(module.operation)
         places = read_places(module)
         program = client.compile_and_load(
@@ -59,7 +67,7 @@ def main(step_file, inputs_file, losses_file, platform="cpu"):
     steps = (len(inputs.files) - count) // width
 
     def put(name):
-        return client.buffer_from_pyval(inputs[name], device)
+        return jax.device_put(inputs[name], device)
 
     state = [put(f"state_{index}") for index in range(count)]
     losses = []
