@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from trainer.batches.schedule import task_schedule
     from trainer.settings.config import (
         AdapterConfig,
+        BalancingConfig,
         DataConfig,
         DistributionConfig,
         ModelConfig,
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AdapterConfig",
+    "BalancingConfig",
     "DataConfig",
     "DistributionConfig",
     "ModelConfig",

@@ -23,7 +23,9 @@ from adapters_tf.runs.sources import keep_sources
 from adapters_tf.runtime.strategy import check_xla
 from adapters_tf.task_adapters.starting import start_tasks
 from eval.decoding.replicas import check_batch_size
-from prep import Manifest, load_manifest, read_split
+from prep import Manifest, UsageError, load_manifest, read_split
+from trainer.balancing.method import Balancing
+from trainer.balancing.registry import BALANCINGS
 from trainer.batches.distribution import check_hosts, count_steps, distribute
 from trainer.batches.mixture_batches import MixtureBatches
 from trainer.callbacks.checkpoints import CheckpointCallback
@@ -126,7 +128,7 @@ def train_owned(
     folder = create_run(settings, exports)
     keep_sources(settings.adapters, folder)
     keep = settings.training.keep_checkpoints
-    checkpoints = RunCheckpoints(folder, model, optimizer, keep, report)
+    checkpoints = RunCheckpoints(folder, model, optimizer, keep, report, fit_model.balancing)
     first, last = checkpoints.restore(), settings.training.steps
     if not config.task_list():
         report_left_out(settings, manifest, report)
@@ -212,6 +214,7 @@ def make_batches(settings: ResolvedRun, manifest: Manifest) -> MixtureBatches:
         seed=settings.seed,
         shapes=task_shapes(settings, manifest),
         draws=draws,
+        per_step=settings.training.tasks_per_step,
     )
 
 
@@ -247,6 +250,8 @@ def make_model(
             model,
             TokenLoss(training.label_smoothing, training.z_loss, training.loss_chunk),
             training.max_skipped_steps,
+            training.tasks_per_step,
+            make_balancing(settings, model),
         )
         fit_model.compile(
             optimizer,
@@ -289,6 +294,31 @@ def make_optimizer(settings: ResolvedRun, model: TaskModel, is_compiled: bool) -
     )
     optimizer.build(model.trainable_variables)
     return optimizer
+
+
+def make_balancing(settings: ResolvedRun, model: TaskModel) -> Balancing | None:
+    """Build what weighs the tasks of a step; call it in the strategy's scope.
+
+    Args:
+        settings: Of the run.
+        model: As it will be trained.
+
+    Returns:
+        The method; None for steps of one task.
+
+    Raises:
+        UsageError: It weighs what tasks share, and nothing that is shared trains.
+    """
+    if settings.training.tasks_per_step == 1:
+        return None
+    method = settings.balancing.method
+    balancing = BALANCINGS[method](settings.tasks, settings.balancing, settings.seed)
+    if balancing.needs_shared and all(map(model.is_bank, model.trainable_variables)):
+        raise UsageError(
+            f"balancing.method {method} weighs what tasks share, and each task has its own rows of "
+            "all that trains here; use sum or tokens, or adapters.train_layer_norms"
+        )
+    return balancing
 
 
 def start_from_adapters(

@@ -153,6 +153,8 @@ class TrainingConfig:
         epochs: If above 0, the run's steps are counted: until the task of `epochs_of` has been seen
             so often; `steps` is then not looked at.
         epochs_of: A task, or `shortest` or `longest`, the task with the fewest or the most rows.
+        tasks_per_step: Batches in a step, each as the mixture draws it: their gradients are
+            combined as `balancing` says. What a step takes of memory is that of one batch.
         log_every: Steps between lines of training losses.
         validate_every: Steps between validations; 0 for one at the end only.
         validation_examples: The most examples per task in a validation; 0 for all.
@@ -177,6 +179,7 @@ class TrainingConfig:
     steps: int = 1000
     epochs: float = 0.0
     epochs_of: str = "longest"
+    tasks_per_step: int = 1
     log_every: int = 50
     validate_every: int = 500
     validation_examples: int = 1000
@@ -192,6 +195,31 @@ class TrainingConfig:
     gradient_checkpointing: bool = False
     loss_chunk: int = 0
     max_skipped_steps: int = 10
+
+
+@dataclass(frozen=True)
+class BalancingConfig:
+    """How the tasks of a step of several microbatches are weighed where they share variables.
+
+    A bank's rows get their own task's gradient in any case.
+
+    Attributes:
+        method: `tokens`: the mean over all target tokens of the step, plain accumulation; `sum` of
+            the tasks' mean losses; `weights`: the same, weighted; `uncertainty` (Kendall et al.
+            2018), `gradnorm` (Chen et al. 2018), `pcgrad` (Yu et al. 2020) or `famo` (Liu et al.
+            2023). `gradnorm` and `pcgrad` keep the gradient of each microbatch, of what is shared;
+            `famo` does on several replicas.
+        weights: Of weights, by task, such as `{rte: 1, mnli: 3}`; 1 where not named.
+        rate: Of uncertainty, gradnorm and famo: the learning rate of what they learn of tasks.
+        alpha: Of gradnorm, how strongly slow tasks are pulled.
+        weight_decay: Of famo, the weight decay of what it learns.
+    """
+
+    method: str = "tokens"
+    weights: dict[str, float] = field(default_factory=dict)
+    rate: float = 0.025
+    alpha: float = 1.5
+    weight_decay: float = 0.001
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from adapters_tf.files.value_types import is_of
 from adapters_tf.runs.sections import (
     RENAMED,
     AdapterConfig,
+    BalancingConfig,
     DataConfig,
     DistributionConfig,
     ModelConfig,
@@ -66,6 +67,7 @@ class ResolvedRun:
         data: The batches; their lengths are above 0.
         optimizer: The optimizer and its learning rate.
         training: The loop.
+        balancing: How the tasks of a step are weighed.
         distribution: What the run is spread over.
         vocabulary_sha256: Of the dataset's vocabulary.
         bank_of: The run whose bank was edited to make this one; such a run is not trained on.
@@ -82,6 +84,7 @@ class ResolvedRun:
     data: DataConfig = field(default_factory=DataConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
+    balancing: BalancingConfig = field(default_factory=BalancingConfig)
     distribution: DistributionConfig = field(default_factory=DistributionConfig)
     vocabulary_sha256: str = ""
     bank_of: str = ""
@@ -162,6 +165,7 @@ _SECTIONS: Mapping[str, type] = {
     "data": DataConfig,
     "optimizer": OptimizerConfig,
     "training": TrainingConfig,
+    "balancing": BalancingConfig,
     "distribution": DistributionConfig,
 }
 

@@ -23,7 +23,9 @@ Shape letters: B batch, S length, D last axis of whatever is dropped.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import tensorflow as tf
 import tf_keras
@@ -156,6 +158,26 @@ def _draw_words(shape: Shape, key: tf.Tensor, counter: tf.Tensor, algorithm: int
     )
 
 
+# Replicas of a mirrored strategy trace in threads of their own.
+_active = threading.local()
+
+
+@contextmanager
+def microbatch(number: int | tf.Tensor, of: int) -> Iterator[None]:
+    """Draw the enclosed forward pass's masks as one of several in a training step.
+
+    Args:
+        number: Which one, from 0; may be a scalar int64 tensor.
+        of: How many the step has.
+    """
+    previous = getattr(_active, "microbatch", (0, 1))
+    _active.microbatch = (number, of)
+    try:
+        yield
+    finally:
+        _active.microbatch = previous
+
+
 class StepDropoutGenerator:
     """Stand in for the random generator of one Keras Dropout layer.
 
@@ -201,7 +223,11 @@ class StepDropoutGenerator:
         site = self.layer * _MOST_USES + next(self.use)
         key = tf.constant([(self.seed % 2**32) * 2**32 + site], tf.uint64)
         key += tf.cast(tf.cast(replica, tf.int64) * 2**16, tf.uint64)
-        first = tf.bitwise.left_shift(tf.cast(self.step, tf.int64), 32)
+        number, of = getattr(_active, "microbatch", (0, 1))
+        step = tf.cast(self.step, tf.int64)
+        if of > 1:
+            step = step * of + number
+        first = tf.bitwise.left_shift(step, 32)
         counter = tf.cast(tf.stack([first, 0]), tf.uint64)
         return self.draw(shape, rate, key, counter)
 

@@ -22,11 +22,18 @@ SMALL = {
 TASKS = ("a", "b", "c")
 
 
-def _make_model(adapters=True, seed=0, routing="batch"):
-    """A three-task model with, or without, adapters."""
-    backbone = load_backbone("t5-tiny", vocabulary_size=100, overrides=SMALL, seed=seed)
-    config = BottleneckConfig(reduction_factor=8) if adapters else None
-    return TaskModel(backbone, TASKS, config, train_layer_norms=True, seed=seed, routing=routing)
+def _make_model(adapters=True, seed=0, routing="batch", train_layer_norms=True, **overrides):
+    """A three-task model with adapters, those of a method, or without."""
+    backbone = load_backbone("t5-tiny", vocabulary_size=100, overrides=SMALL | overrides, seed=seed)
+    config = BottleneckConfig(reduction_factor=8) if adapters is True else adapters or None
+    return TaskModel(
+        backbone,
+        TASKS,
+        config,
+        train_layer_norms=train_layer_norms,
+        seed=seed,
+        routing=routing,
+    )
 
 
 def _make_optimizer(model, name="adamw", rate=1e-2, **settings):

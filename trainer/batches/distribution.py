@@ -42,15 +42,22 @@ def make_dataset(
         shape: S and T of the batches that are wanted.
 
     Returns:
-        Elements with the batch keys, [share, …] each, in step order.
+        Elements with the batch keys, [share, …] each, in step order; where a step takes several
+        batches, their shares one after the other.
     """
-    steps = batches.numbers(shape, first_step)
+    per_step = batches.per_step
+    numbers = batches.numbers(shape, first_step * per_step)
 
     def load(index: np.ndarray) -> list[np.ndarray]:
-        number, place = divmod(int(index), len(replicas))
-        replica = replicas[place]
-        batch = batches.batch(int(steps[number]), replica * share, (replica + 1) * share)
-        return [batch[key.name] for key in batches.keys]
+        step, place = divmod(int(index), len(replicas))
+        first = replicas[place] * share
+        parts = [
+            batches.batch(int(number), first, first + share)
+            for number in numbers[step * per_step : (step + 1) * per_step]
+        ]
+        if per_step == 1:
+            return [parts[0][key.name] for key in batches.keys]
+        return [np.concatenate([part[key.name] for part in parts]) for key in batches.keys]
 
     types = [tf.as_dtype(key.dtype) for key in batches.keys]
     lengths = {"": [], "S": [shape[0]], "T": [shape[1]]}
@@ -58,14 +65,14 @@ def make_dataset(
     def element(index: tf.Tensor) -> dict[str, tf.Tensor]:
         values = tf.numpy_function(load, [index], types)
         return {
-            key.name: tf.ensure_shape(value, [share, *lengths[key.length]])
+            key.name: tf.ensure_shape(value, [share * per_step, *lengths[key.length]])
             for key, value in zip(batches.keys, values, strict=True)
         }
 
-    numbers = tf.data.Dataset.range(len(steps) * len(replicas))
+    indices = tf.data.Dataset.range(len(numbers) // per_step * len(replicas))
     options = tf.data.Options()
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
-    return numbers.map(element).prefetch(2 * len(replicas)).with_options(options)
+    return indices.map(element).prefetch(2 * len(replicas)).with_options(options)
 
 
 def distribute(
@@ -83,7 +90,11 @@ def distribute(
         none.
     """
     share = batches.batch_size // strategy.num_replicas_in_sync
-    to_come = {shape: None for shape in batches.shapes if len(batches.numbers(shape, first_step))}
+    to_come = {
+        shape: None
+        for shape in batches.shapes
+        if len(batches.numbers(shape, first_step * batches.per_step))
+    }
 
     def of_shape(shape: Lengths) -> tf.distribute.DistributedDataset:
         def host_dataset(context: tf.distribute.InputContext) -> tf.data.Dataset:

@@ -26,7 +26,7 @@ class MixtureBatches:
 
     Args:
         tables: The training tokens of each task, all of them packed or none.
-        schedule: int32 [steps × draws], the task index of every draw, an index into `tables`'
+        schedule: int32 [batches × draws], the task index of every draw, an index into `tables`'
             order.
         batch_size: Rows per global batch.
         input_length: S, in tokens.
@@ -34,6 +34,7 @@ class MixtureBatches:
         seed: Of the epochs' orders.
         shapes: S and T by task, where they are not the same for all; none is above those.
         draws: Draws per batch, a divisor of the batch size; 1 for batches of one task.
+        per_step: Batches that a step takes, a divisor of their number.
 
     Raises:
         UsageError: Some tables are packed and some are not.
@@ -50,6 +51,7 @@ class MixtureBatches:
         seed: int,
         shapes: Mapping[str, Lengths] | None = None,
         draws: int = 1,
+        per_step: int = 1,
     ):
         self.names: Sequence[str] = tuple(tables)
         self.tables = [tables[name] for name in self.names]
@@ -64,7 +66,8 @@ class MixtureBatches:
         self.is_packed = bool(packed)
         self.keys = BATCH_KEYS + (PACKED_KEYS if packed else ())
         self.positions = _count_before(schedule, len(self.names))
-        self.steps, self.draws, self.draw_rows = len(schedule) // draws, draws, batch_size // draws
+        self.draws, self.draw_rows, self.per_step = draws, batch_size // draws, per_step
+        self.steps = len(schedule) // (draws * per_step)
         self._orders: dict[int, tuple[int, np.ndarray]] = {}
 
     def shape(self, number: int) -> Lengths:

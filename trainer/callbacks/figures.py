@@ -50,6 +50,7 @@ class FiguresCallback(StepCallback):
                 "loss": total,
                 **figures,
                 **{f"{name}/skipped_steps": number for name, number in skipped.items()},
+                **self._balance(),
                 "steps_per_second": rate,
                 "target_tokens_per_second": float(np.sum(tokens_K)) / seconds,
             },
@@ -64,6 +65,16 @@ class FiguresCallback(StepCallback):
             plural = "s" if number > 1 else ""
             self.report(f"skipped {number} step{plural} of {name}: loss or gradient not finite")
         self.since, self.previous = now, step
+
+    def _balance(self) -> dict[str, float]:
+        """Read what the balancing method has learned of each task."""
+        balancing, names = self.model.balancing, self.model.task_model.task_names
+        learned = {} if balancing is None else balancing.learned_by_task()
+        return {
+            f"{task}/balancing_{name}": float(value)
+            for name, value_K in learned.items()
+            for task, value in zip(names, value_K.numpy(), strict=True)
+        }
 
 
 def format_seconds(seconds: float) -> str:

@@ -8,24 +8,26 @@ from collections.abc import Iterable
 import tensorflow as tf
 
 from adapters_tf.runtime.target import is_for_tpu
+from trainer.gradients.task_rows import TaskRows
 
 # Below this, in elements, a gradient takes a TPU longer to start on than to read.
 SMALL = 1 << 16
 
 
-def global_norm(gradients: Iterable[tf.Tensor | tf.IndexedSlices]) -> tf.Tensor:
+def global_norm(gradients: Iterable[tf.Tensor | tf.IndexedSlices | TaskRows]) -> tf.Tensor:
     """Compute the root of the sum of squares of every gradient.
 
     On a TPU small ones of one shape, such as the rows of all layers' banks, are squared together: a
     program of its own for each would take longer to start than to run.
 
     Args:
-        gradients: Dense, or slices whose rows are all different.
+        gradients: Dense, slices whose rows are all different, or rows of tasks, of which each
+            counts once.
 
     Returns:
         float32 scalar.
     """
-    values = [g.values if isinstance(g, tf.IndexedSlices) else g for g in gradients]
+    values = [_values(gradient) for gradient in gradients]
     if not is_for_tpu():
         return tf.linalg.global_norm(values)
     by_shape: dict[tuple[int, ...], list[tf.Tensor]] = defaultdict(list)
@@ -37,3 +39,9 @@ def global_norm(gradients: Iterable[tf.Tensor | tf.IndexedSlices]) -> tf.Tensor:
         groups = [tf.stack(alike)] if is_small else alike
         squares += [tf.reduce_sum(tf.square(tf.cast(group, tf.float32))) for group in groups]
     return tf.sqrt(tf.add_n(squares))
+
+
+def _values(gradient: tf.Tensor | tf.IndexedSlices | TaskRows) -> tf.Tensor:
+    if isinstance(gradient, TaskRows):
+        return gradient.distinct()
+    return gradient.values if isinstance(gradient, tf.IndexedSlices) else gradient

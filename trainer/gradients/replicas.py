@@ -28,12 +28,7 @@ def sum_over_replicas(
     Returns:
         The global gradients; a bank's as one row of `tf.IndexedSlices`.
     """
-    dense = [
-        _row_gradient(variable, gradient)
-        if model.is_bank(variable)
-        else _dense_gradient(variable, gradient)
-        for variable, gradient in zip(variables, gradients, strict=True)
-    ]
+    dense = routed_gradients(model, variables, gradients)
     context = tf.distribute.get_replica_context()
     summed = context.all_reduce(tf.distribute.ReduceOp.SUM, dense)
     return [
@@ -42,6 +37,29 @@ def sum_over_replicas(
         if model.is_bank(variable)
         else gradient
         for variable, gradient in zip(variables, summed, strict=True)
+    ]
+
+
+def routed_gradients(
+    model: TaskModel,
+    variables: list[tf.Variable],
+    gradients: list[tf.Tensor | tf.IndexedSlices | None],
+) -> list[tf.Tensor]:
+    """Make gradients dense; of a bank, only the routed task's row.
+
+    Args:
+        model: Tells which variables are banks.
+        variables: What the gradients belong to.
+        gradients: Of this replica; None where a variable was not used.
+
+    Returns:
+        In the same order, of a row's shape for a bank.
+    """
+    return [
+        _row_gradient(variable, gradient)
+        if model.is_bank(variable)
+        else _dense_gradient(variable, gradient)
+        for variable, gradient in zip(variables, gradients, strict=True)
     ]
 
 

@@ -23,9 +23,10 @@ from adapters_tf.backbone.keras_internals import (
 )
 from adapters_tf.runtime.target import is_for_tpu
 from trainer.gradients.norms import global_norm
+from trainer.gradients.task_rows import TaskRows
 
 Tensors = dict[str, tf.Tensor]
-Gradient: TypeAlias = tf.Tensor | tf.IndexedSlices
+Gradient: TypeAlias = tf.Tensor | tf.IndexedSlices | TaskRows
 
 
 class CheckedGradient(NamedTuple):
@@ -44,8 +45,9 @@ class TaskwiseOptimizer(KeepsGradients, tf_keras.optimizers.Optimizer):
     """The part all methods share: which rows a step reads and writes.
 
     A bank's gradient comes as `tf.IndexedSlices` of the one row that was routed to, or, where a
-    batch mixed tasks, of all rows, with the index −1 for those that must stay as they are. Any
-    other variable's gradient comes dense. Gradients are already summed over replicas.
+    batch mixed tasks, of all rows, with the index −1 for those that must stay as they are, or, of
+    a step of several batches, as `TaskRows`. Any other variable's gradient comes dense. Gradients
+    are already summed over replicas.
 
     Args:
         learning_rate: A number or a Keras schedule of the global step.
@@ -173,7 +175,12 @@ class TaskwiseOptimizer(KeepsGradients, tf_keras.optimizers.Optimizer):
         """
         if self.clip_norm is None:
             return gradients
-        return tf.clip_by_global_norm(gradients, self.clip_norm, use_norm=norm)[0]
+        plain = [one.values if isinstance(one, TaskRows) else one for one in gradients]
+        clipped = tf.clip_by_global_norm(plain, self.clip_norm, use_norm=norm)[0]
+        return [
+            old._replace(values=new) if isinstance(old, TaskRows) else new
+            for old, new in zip(gradients, clipped, strict=True)
+        ]
 
     def update_step(self, checked: CheckedGradient, variable: tf.Variable) -> None:
         """Apply one variable's gradient; Keras calls this."""
@@ -181,8 +188,10 @@ class TaskwiseOptimizer(KeepsGradients, tf_keras.optimizers.Optimizer):
         number = slot_number(self, variable)
         slots = self._slots[number]
         rate = tf.cast(self.learning_rate, tf.float32) * self._rates[number]
-        if isinstance(gradient, tf.IndexedSlices) and gradient.indices.shape[0] != 1:
-            self._update_present_rows(checked, variable, slots, rate)
+        if isinstance(gradient, TaskRows):
+            self._update_task_rows(gradient, is_finite, variable, slots, rate)
+        elif isinstance(gradient, tf.IndexedSlices) and gradient.indices.shape[0] != 1:
+            self._update_present_rows(gradient, is_finite, variable, slots, rate)
         elif isinstance(gradient, tf.IndexedSlices):
             row = gradient.indices[0]
             # Every bank has as many steps of a task as any other. The last one's are written after
@@ -217,14 +226,36 @@ class TaskwiseOptimizer(KeepsGradients, tf_keras.optimizers.Optimizer):
             lambda: [tf.zeros_like(value) for value in rows],
         )
 
-    def _update_present_rows(
+    def _update_task_rows(
         self,
-        checked: CheckedGradient,
+        gradient: TaskRows,
+        is_finite: tf.Tensor,
         bank: tf.Variable,
         slots: dict[str, tf.Variable],
         rate: tf.Tensor,
     ) -> None:
-        gradient, is_finite = checked
+        # All are read before any is written: a row that is there twice takes one step.
+        old = [
+            dict(zip(("value", *slots), self._read_rows([bank, *slots.values()], row), strict=True))
+            for row in tf.unstack(gradient.rows)
+        ]
+        for read, row, change in zip(
+            old, tf.unstack(gradient.rows), tf.unstack(gradient.values), strict=True
+        ):
+            value = read.pop("value")
+            new_value, new_slots = self._step(change, value, read, rate)
+            _write_row(bank, row, _choose(is_finite, new_value, value))
+            for name, slot in slots.items():
+                _write_row(slot, row, _choose(is_finite, new_slots[name], read[name]))
+
+    def _update_present_rows(
+        self,
+        gradient: tf.IndexedSlices,
+        is_finite: tf.Tensor,
+        bank: tf.Variable,
+        slots: dict[str, tf.Variable],
+        rate: tf.Tensor,
+    ) -> None:
         value = tf.convert_to_tensor(bank)
         read = {name: tf.convert_to_tensor(slot) for name, slot in slots.items()}
         new_value, new_slots = tf.vectorized_map(

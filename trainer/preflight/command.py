@@ -107,7 +107,7 @@ class Preflight:
             step.input_length,
             step.target_length,
             step.count_flops(rows),
-            examples,
+            examples * step.batches,
             tokens,
         )
         self.found.append(reach_verdict(work, answer, topology))

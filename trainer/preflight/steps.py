@@ -40,6 +40,7 @@ class Step:
         target_length: In tokens.
         count_flops: By definition, of so many rows.
         least_memory: In bytes, of so many rows.
+        batches: How many it takes one after the other; what is said of rows is of one of them.
     """
 
     name: str
@@ -49,12 +50,13 @@ class Step:
     target_length: int
     count_flops: Callable[[int], int]
     least_memory: Callable[[int], int] = lambda rows: 0
+    batches: int = 1
 
     def export(self, rows: int, replicas: int) -> str:
         """Lower the step.
 
         Args:
-            rows: Of one replica's share of the batch.
+            rows: Of one replica's share of a batch.
             replicas: How many there are.
 
         Returns:
@@ -62,7 +64,9 @@ class Step:
         """
         lengths = {"": [], "S": [self.input_length], "T": [self.target_length]}
         specs = [
-            tf.TensorSpec([rows, *lengths[key.length]], tf.as_dtype(key.dtype), key.name)
+            tf.TensorSpec(
+                [rows * self.batches, *lengths[key.length]], tf.as_dtype(key.dtype), key.name
+            )
             for key in self.keys
         ]
 
@@ -99,14 +103,17 @@ def make_steps(
     is_packed = packed_lengths(manifest, settings.tasks, data.train_split) is not None
     keys = BATCH_KEYS + (PACKED_KEYS if is_packed else ())
 
+    batches = settings.training.tasks_per_step
+
     def train_step(S: int, T: int) -> Step:
         def count(rows: int) -> int:
-            return train_flops(shape, rows, S, T, adapters)
+            return batches * train_flops(shape, rows, S, T, adapters)
 
         def least(rows: int) -> int:
             return least_memory(shape, rows, S)
 
-        return Step("train step", fit_model.train_step, keys, S, T, count, least)
+        name = f"train step of {batches} batches" if batches > 1 else "train step"
+        return Step(name, fit_model.train_step, keys, S, T, count, least, batches)
 
     steps = [train_step(*lengths) for lengths in largest_first(task_shapes(settings, manifest))]
     if with_eval:

@@ -31,6 +31,7 @@ class RunCheckpoints:
         optimizer: Saved with its slots and step counts.
         keep: How many periodic checkpoints stay.
         report: Called with a line for each checkpoint that is damaged.
+        balancing: What weighs the tasks of a step, saved with what it learned; None for nothing.
     """
 
     def __init__(
@@ -40,10 +41,12 @@ class RunCheckpoints:
         optimizer: TaskwiseOptimizer,
         keep: int,
         report: Callable[[str], None] = lambda line: None,
+        balancing: tf.Module | None = None,
     ):
         self.folder, self.report = folder, report
         self.step = tf.Variable(0, dtype=tf.int64, trainable=False, name="step")
-        self.checkpoint = trainable_checkpoint(model, optimizer=optimizer, step=self.step)
+        others = {} if balancing is None else {"balancing": balancing}
+        self.checkpoint = trainable_checkpoint(model, optimizer=optimizer, step=self.step, **others)
         self.last = _open(self.checkpoint, folder / CHECKPOINTS["last"], keep, report)
         best = trainable_checkpoint(model, step=self.step)
         self.best = _open(best, folder / CHECKPOINTS["best"], 1, report)

@@ -78,12 +78,12 @@ def describe(
     Returns:
         The shapes of a batch and what they cost, a line per task, and what trains.
     """
-    steps = settings.training.steps
+    draws = settings.training.steps * batches.per_step * batches.draws
     counts = np.bincount(batches.schedule, minlength=len(batches.names))
     what = "batches" if batches.draws == 1 else "rows"
     lines = [describe_shapes(model.backbone.config, batches)]
     lines += [
-        f"{name}: {_describe_size(table)}, {count} of {steps * batches.draws} {what}, "
+        f"{name}: {_describe_size(table)}, {count} of {draws} {what}, "
         f"{count * batches.draw_rows / table.rows:.2f} epochs"
         + (f", {shape[0]} and {shape[1]} tokens" if len(set(batches.shapes)) > 1 else "")
         + _describe_cuts(table, shape)
@@ -130,8 +130,10 @@ def describe_shapes(config: Any, batches: MixtureBatches) -> str:
             f"be {at_once:.0%} with {limits[0]} input and {limits[1]} target tokens for all; "
             f"{longest}); {holds}"
         )
+    several = f"{batches.per_step} a step, " if batches.per_step > 1 else ""
     return (
         f"batches of {batches.batch_size} × {limits[0]} input and {limits[1]} target tokens, "
+        f"{several}"
         f"{padding:.0%} padding ({longest}); {holds}"
     )
 

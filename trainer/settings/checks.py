@@ -19,6 +19,7 @@ from prep.dataset.batches import DECODER_START_ID
 from prep.dataset.manifest import MANIFEST_FILE
 from trainer.optimizers.groups import GROUPS
 from trainer.optimizers.learning_rate import OPEN_ENDED
+from trainer.settings.batch_checks import check_balancing, check_shapes, check_weights
 from trainer.settings.choices import list_wrong_choices
 from trainer.settings.config import DataConfig, RunConfig
 from trainer.settings.inputs import changed_inputs
@@ -78,6 +79,9 @@ def check_config(config: RunConfig) -> None:
 def _check_numbers(config: RunConfig) -> None:
     positive = {
         "training.steps": config.training.steps,
+        "training.tasks_per_step": config.training.tasks_per_step,
+        "balancing.rate": config.balancing.rate,
+        "balancing.alpha": config.balancing.alpha,
         "training.log_every": config.training.log_every,
         "training.checkpoint_every": config.training.checkpoint_every,
         "training.keep_checkpoints": config.training.keep_checkpoints,
@@ -109,6 +113,8 @@ def _check_numbers(config: RunConfig) -> None:
         "training.validate_every": config.training.validate_every,
         "training.validation_examples": config.training.validation_examples,
         "training.epochs": config.training.epochs,
+        "balancing.weight_decay": config.balancing.weight_decay,
+        **{f"balancing.weights.{task}": one for task, one in config.balancing.weights.items()},
         "training.label_smoothing": config.training.label_smoothing,
         "training.z_loss": config.training.z_loss,
         "training.loss_chunk": config.training.loss_chunk,
@@ -141,6 +147,7 @@ def check_run(settings: ResolvedRun, manifest: Manifest) -> None:
     check_packed_lengths(settings, manifest)
     check_shapes(settings, manifest)
     check_weights(settings)
+    check_balancing(settings)
     check_methods(settings, manifest)
     check_metrics(manifest.task(task) for task in settings.tasks)
     check_validation(settings, manifest)
@@ -169,54 +176,6 @@ def check_packed_lengths(settings: ResolvedRun, manifest: Manifest) -> None:
                 f"rows of {lengths[0]} input and {lengths[1]} target tokens; leave it out, or "
                 f"build the dataset with another {option}"
             )
-
-
-def check_shapes(settings: ResolvedRun, manifest: Manifest) -> None:
-    """Refuse lengths by task where a batch is not of one task, or not of one shape.
-
-    Args:
-        settings: Of the run.
-        manifest: Of the dataset.
-
-    Raises:
-        UsageError: Naming the other setting.
-    """
-    data = settings.data
-    if data.lengths == "one":
-        return
-    if data.routing == "example":
-        raise UsageError("data.lengths per_task: with data.routing example a batch mixes tasks")
-    if settings.training.steps_per_execution > 1:
-        raise UsageError(
-            "data.lengths per_task: training.steps_per_execution must be 1, as each step may have "
-            "another shape"
-        )
-    if packed_lengths(manifest, settings.tasks, data.train_split):
-        raise UsageError("data.lengths per_task: packed rows have one shape, and little padding")
-
-
-def check_weights(settings: ResolvedRun) -> None:
-    """Refuse weights of a mixture that leave out a task, or name one that the run has not.
-
-    Args:
-        settings: Of the run.
-
-    Raises:
-        UsageError: Naming the tasks.
-    """
-    data = settings.data
-    if data.mixture != "weights":
-        if data.weights:
-            raise UsageError(
-                f"data.weights are of data.mixture weights, and it is {data.mixture!r}"
-            )
-        return
-    for task in data.weights:
-        if task not in settings.tasks:
-            raise UsageError(f"data.weights {task!r} is unknown; {nearest(task, settings.tasks)}")
-    missing = [task for task in settings.tasks if task not in data.weights]
-    if missing:
-        raise UsageError(f"data.weights leaves out {', '.join(missing)}; expected every task")
 
 
 def check_methods(settings: ResolvedRun, manifest: Manifest) -> None:

@@ -19,6 +19,15 @@ CHOICES = {
         "polynomial",
         "inverse_square_root",
     ),
+    "balancing.method": (
+        "tokens",
+        "sum",
+        "weights",
+        "uncertainty",
+        "gradnorm",
+        "pcgrad",
+        "famo",
+    ),
     "training.precision": ("float32", "mixed_bfloat16"),
     "distribution.kind": ("auto", "tpu", "gpu", "cpu"),
 }

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from adapters_tf.commands.arguments import split_names
 from adapters_tf.runs.sections import (
     AdapterConfig,
+    BalancingConfig,
     DataConfig,
     DistributionConfig,
     ModelConfig,
@@ -16,6 +17,7 @@ from adapters_tf.runs.sections import (
 
 __all__ = [
     "AdapterConfig",
+    "BalancingConfig",
     "DataConfig",
     "DistributionConfig",
     "ModelConfig",
@@ -40,6 +42,7 @@ class RunConfig:
         data: The batches.
         optimizer: The optimizer and its learning rate.
         training: The loop.
+        balancing: How the tasks of a step are weighed.
         distribution: What the run is spread over.
     """
 
@@ -52,6 +55,7 @@ class RunConfig:
     data: DataConfig = field(default_factory=DataConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
+    balancing: BalancingConfig = field(default_factory=BalancingConfig)
     distribution: DistributionConfig = field(default_factory=DistributionConfig)
 
     def task_list(self) -> list[str]:

@@ -43,9 +43,10 @@ def batch_schedule(settings: ResolvedRun, shares: np.ndarray, draws: int) -> np.
         draws: Draws per batch.
 
     Returns:
-        int32 [steps × draws], task indices.
+        int32 [steps × batches of a step × draws], task indices.
     """
-    return _schedule(settings, shares, 0, settings.training.steps * draws)
+    training = settings.training
+    return _schedule(settings, shares, 0, training.steps * training.tasks_per_step * draws)
 
 
 def _schedule(settings: ResolvedRun, shares: np.ndarray, first: int, last: int) -> np.ndarray:
@@ -84,9 +85,9 @@ def steps_of_epochs(settings: ResolvedRun, sizes: Sizes, rows: Sizes) -> int:
         last = first + _AT_ONCE
         chosen = _schedule(settings, shares, first, last) == task
         if seen + np.count_nonzero(chosen) >= wanted:
-            # The last of them, counted from 1, and then whole batches.
+            # The last of them, counted from 1, and then whole steps.
             last_draw = first + int(np.flatnonzero(chosen)[wanted - seen - 1]) + 1
-            return -(-last_draw // draws)
+            return -(-last_draw // (draws * settings.training.tasks_per_step))
         seen, first = seen + int(np.count_nonzero(chosen)), last
 
 
@@ -129,7 +130,8 @@ def _weights(settings: ResolvedRun, sizes: Sizes, rows: Sizes) -> np.ndarray:
 
 
 def _unimax(settings: ResolvedRun, sizes: Sizes, rows: Sizes) -> np.ndarray:
-    budget = settings.training.steps * settings.data.batch_size
+    training = settings.training
+    budget = training.steps * training.tasks_per_step * settings.data.batch_size
     return unimax_shares(rows, budget, settings.data.epochs)
 
 

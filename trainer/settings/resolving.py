@@ -47,6 +47,7 @@ def resolve(config: RunConfig, manifest: Manifest) -> ResolvedRun:
         data=_resolve_data(config.data, tasks, manifest),
         optimizer=config.optimizer,
         training=config.training,
+        balancing=config.balancing,
         distribution=config.distribution,
         vocabulary_sha256=manifest.vocabulary.sha256,
     )

@@ -13,7 +13,9 @@ import tensorflow as tf
 import tf_keras
 
 from adapters_tf import TaskModel
+from trainer.balancing.method import Balancing
 from trainer.losses.tokens import PLAIN, TokenLoss
+from trainer.steps.balanced_step import balanced_step
 from trainer.steps.skipped_steps import SkippedSteps
 from trainer.steps.step import Batch, train_step
 
@@ -66,11 +68,21 @@ class FitModel(tf_keras.Model):
         task_model: The model that is trained.
         loss: What is minimised.
         max_skipped_steps: How many steps in a row may not be taken before training stops.
+        tasks_per_step: Microbatches in a batch, one after the other.
+        balancing: Combines what their gradients have in common; without it there is one.
     """
 
-    def __init__(self, task_model: TaskModel, loss: TokenLoss = PLAIN, max_skipped_steps: int = 10):
+    def __init__(
+        self,
+        task_model: TaskModel,
+        loss: TokenLoss = PLAIN,
+        max_skipped_steps: int = 10,
+        tasks_per_step: int = 1,
+        balancing: Balancing | None = None,
+    ):
         super().__init__(name="fit_model")
         self.task_model, self.token_loss = task_model, loss
+        self.tasks_per_step, self.balancing = tasks_per_step, balancing
         self.task_losses = TaskLosses(len(task_model.task_names))
         self.skipped_steps = SkippedSteps(len(task_model.task_names), max_skipped_steps)
         self._feed: Callable[[], Iterator[tuple[Shape, Any]]] | None = None
@@ -112,9 +124,13 @@ class FitModel(tf_keras.Model):
 
     def train_step(self, batch: Batch) -> dict[str, tf.Tensor]:
         """Take one optimizer step; Keras calls it in replica context."""
-        loss_K, tokens_K, is_taken = train_step(
-            self.task_model, self.optimizer, batch, self.token_loss
-        )
+        model, optimizer, loss = self.task_model, self.optimizer, self.token_loss
+        if self.balancing is None:
+            loss_K, tokens_K, is_taken = train_step(model, optimizer, batch, loss)
+        else:
+            loss_K, tokens_K, is_taken = balanced_step(
+                model, optimizer, batch, self.balancing, self.tasks_per_step, loss
+            )
         self.skipped_steps.update(loss_K, tokens_K, is_taken)
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         # One loss that is not finite would make a task's mean, of many steps, say nothing.

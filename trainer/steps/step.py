@@ -15,17 +15,24 @@ import tensorflow as tf
 from adapters_tf import TaskModel
 from adapters_tf.model.forward import word_table
 from trainer.gradients.replicas import sum_mixed_over_replicas, sum_over_replicas
+from trainer.gradients.task_rows import TaskRows
 from trainer.losses.tokens import PLAIN, TokenLoss, sum_token_losses
 
 Batch = Mapping[str, tf.Tensor]
 
 
 class StepTaker(Protocol):
-    """What a step asks of an optimizer; those of `trainer.optimizers` have it."""
+    """What a step asks of an optimizer; those of `trainer.optimizers` have it.
+
+    Attributes:
+        iterations: Steps done, int64 scalar.
+    """
+
+    iterations: tf.Variable
 
     def take_step(
         self,
-        gradients: Iterable[tuple[tf.Tensor | tf.IndexedSlices, tf.Variable]],
+        gradients: Iterable[tuple[tf.Tensor | tf.IndexedSlices | TaskRows, tf.Variable]],
         loss: tf.Tensor,
     ) -> tf.Tensor:
         """Apply the gradients if they and the loss are finite, and tell whether they are."""

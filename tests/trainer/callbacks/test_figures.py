@@ -46,6 +46,7 @@ def callback_of(losses, span, names=("rte", "cola"), skipped=(0, 0)):
         types.SimpleNamespace(
             task_losses=losses,
             task_model=task_model,
+            balancing=None,
             skipped_steps=types.SimpleNamespace(read=lambda: np.array(skipped)),
         )
     )

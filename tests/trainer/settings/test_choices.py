@@ -9,6 +9,7 @@ from adapters_tf.model.task_model import ROUTINGS
 from adapters_tf.runtime.dropout import DROPOUTS
 from adapters_tf.runtime.strategy import KINDS, PRECISIONS
 from prep import UsageError
+from trainer.balancing.registry import BALANCINGS
 from trainer.optimizers.learning_rate import SCHEDULES
 from trainer.optimizers.registry import OPTIMIZERS
 from trainer.settings.arguments import read_arguments
@@ -23,6 +24,7 @@ def test_they_are_those_of_the_modules():
         "data.routing": ROUTINGS,
         "optimizer.name": tuple(OPTIMIZERS),
         "optimizer.schedule": tuple(SCHEDULES),
+        "balancing.method": tuple(BALANCINGS),
         "training.precision": PRECISIONS,
         "distribution.kind": KINDS,
     } == CHOICES

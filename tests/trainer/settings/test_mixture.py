@@ -5,10 +5,17 @@ import dataclasses
 import numpy as np
 import pytest
 
-from adapters_tf.runs.sections import AdapterConfig, DataConfig, OptimizerConfig, TrainingConfig
+from adapters_tf.runs.sections import (
+    AdapterConfig,
+    BalancingConfig,
+    DataConfig,
+    OptimizerConfig,
+    TrainingConfig,
+)
 from adapters_tf.runs.settings import ResolvedModel, ResolvedRun
 from prep import UsageError
-from trainer.settings.checks import check_same_run, check_weights
+from trainer.settings.batch_checks import check_balancing, check_weights
+from trainer.settings.checks import check_same_run
 from trainer.settings.mixture import (
     batch_schedule,
     batch_shares,
@@ -103,17 +110,19 @@ def test_a_run_whose_mixture_knows_its_end_cannot_be_extended():
 
 @pytest.mark.parametrize("data", [{}, {"mixture": "round"}, {"routing": "example"}])
 @pytest.mark.parametrize("task", ["a", "longest", "shortest"])
-@pytest.mark.parametrize("epochs", [0.5, 3.0])
-def test_steps_are_the_fewest_that_make_the_epochs(data, task, epochs):
+@pytest.mark.parametrize(("epochs", "per_step"), [(0.5, 1), (3.0, 1), (3.0, 4)])
+def test_steps_are_the_fewest_that_make_the_epochs(data, task, epochs, per_step):
     settings = settings_of(**data)
-    training = dataclasses.replace(settings.training, epochs=epochs, epochs_of=task)
+    training = dataclasses.replace(
+        settings.training, epochs=epochs, epochs_of=task, tasks_per_step=per_step
+    )
     settings = dataclasses.replace(settings, training=training)
     steps = steps_of_epochs(settings, SIZES, SIZES)
     number = {"a": 0, "shortest": 0, "longest": 2}[task]
     draws = 10 if data.get("routing") == "example" else 1
 
     def seen(steps):
-        training = TrainingConfig(steps=steps)
+        training = TrainingConfig(steps=steps, tasks_per_step=per_step)
         run = dataclasses.replace(settings, training=training)
         schedule = batch_schedule(run, batch_shares(run, SIZES, SIZES), draws)
         return np.count_nonzero(schedule == number) * 10 / draws / SIZES[number]
@@ -127,3 +136,21 @@ def test_epochs_that_never_end_are_refused():
     settings = dataclasses.replace(settings, training=training)
     with pytest.raises(UsageError, match="3 epochs of c would take more than"):
         steps_of_epochs(settings, SIZES, SIZES)
+
+
+@pytest.mark.parametrize(
+    ("data", "count", "balancing", "message"),
+    [
+        ({}, 1, BalancingConfig("famo"), "famo weighs the tasks of one step, and a step has one"),
+        ({}, 2, BalancingConfig("sum", {"a": 1.0}), "balancing.weights are of balancing.method"),
+        ({}, 2, BalancingConfig("weights", {"d": 1.0}), "balancing.weights 'd' is unknown"),
+        ({"routing": "example"}, 2, BalancingConfig(), "one batch mixes tasks already"),
+        ({"lengths": "per_task"}, 2, BalancingConfig(), "a step have data.lengths one"),
+        ({}, 2**30, BalancingConfig(), "must be at most 2,147,483,647"),
+    ],
+)
+def test_a_balance_that_cannot_be_is_refused(data, count, balancing, message):
+    settings = settings_of(**data)
+    training = dataclasses.replace(settings.training, tasks_per_step=count)
+    with pytest.raises(UsageError, match=message):
+        check_balancing(dataclasses.replace(settings, training=training, balancing=balancing))

@@ -1,0 +1,93 @@
+"""Refuse settings of batches that do not go together."""
+
+from __future__ import annotations
+
+from adapters_tf.runs.settings import ResolvedRun
+from prep import Manifest, UsageError, nearest
+from trainer.settings.config import BalancingConfig
+from trainer.settings.mixture import MOST_STEPS
+from trainer.settings.resolving import packed_lengths
+
+
+def check_shapes(settings: ResolvedRun, manifest: Manifest) -> None:
+    """Refuse lengths by task where a batch is not of one task, or not of one shape.
+
+    Args:
+        settings: Of the run.
+        manifest: Of the dataset.
+
+    Raises:
+        UsageError: Naming the other setting.
+    """
+    data = settings.data
+    if data.lengths == "one":
+        return
+    if data.routing == "example":
+        raise UsageError("data.lengths per_task: with data.routing example a batch mixes tasks")
+    if settings.training.steps_per_execution > 1:
+        raise UsageError(
+            "data.lengths per_task: training.steps_per_execution must be 1, as each step may have "
+            "another shape"
+        )
+    if packed_lengths(manifest, settings.tasks, data.train_split):
+        raise UsageError("data.lengths per_task: packed rows have one shape, and little padding")
+
+
+def check_weights(settings: ResolvedRun) -> None:
+    """Refuse weights of a mixture that leave out a task, or name one that the run has not.
+
+    Args:
+        settings: Of the run.
+
+    Raises:
+        UsageError: Naming the tasks.
+    """
+    data = settings.data
+    if data.mixture != "weights":
+        if data.weights:
+            raise UsageError(
+                f"data.weights are of data.mixture weights, and it is {data.mixture!r}"
+            )
+        return
+    for task in data.weights:
+        if task not in settings.tasks:
+            raise UsageError(f"data.weights {task!r} is unknown; {nearest(task, settings.tasks)}")
+    missing = [task for task in settings.tasks if task not in data.weights]
+    if missing:
+        raise UsageError(f"data.weights leaves out {', '.join(missing)}; expected every task")
+
+
+def check_balancing(settings: ResolvedRun) -> None:
+    """Refuse steps of several batches that cannot be made, and a balance that nothing asks for.
+
+    Args:
+        settings: Of the run.
+
+    Raises:
+        UsageError: Naming the other setting.
+    """
+    balancing, count = settings.balancing, settings.training.tasks_per_step
+    if balancing.weights and balancing.method != "weights":
+        raise UsageError(
+            f"balancing.weights are of balancing.method weights, and it is {balancing.method!r}"
+        )
+    for task in balancing.weights:
+        if task not in settings.tasks:
+            raise UsageError(
+                f"balancing.weights {task!r} is unknown; {nearest(task, settings.tasks)}"
+            )
+    if count == 1:
+        if balancing.method != BalancingConfig.method:
+            raise UsageError(
+                f"balancing.method {balancing.method} weighs the tasks of one step, and a step has "
+                "one batch; set training.tasks_per_step to 2 or more"
+            )
+        return
+    if settings.data.routing == "example":
+        raise UsageError(
+            "training.tasks_per_step: with data.routing example one batch mixes tasks already"
+        )
+    if settings.data.lengths == "per_task":
+        raise UsageError("training.tasks_per_step: the batches of a step have data.lengths one")
+    if settings.training.steps * count > MOST_STEPS:
+        raise UsageError(f"training.steps × training.tasks_per_step must be at most {MOST_STEPS:,}")
