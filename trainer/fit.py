@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,22 +12,12 @@ import tf_keras
 
 from adapters_tf import (
     TaskModel,
-    build_model,
-    make_dropout_stateless,
-    make_strategy,
-    set_precision,
 )
 from adapters_tf.interop import describe_formats, export_formats
-from adapters_tf.model.checkpointing import checkpoint_blocks
 from adapters_tf.runs.settings import ResolvedRun
 from adapters_tf.runs.sources import keep_sources
-from adapters_tf.runtime.strategy import check_xla
-from adapters_tf.task_adapters.starting import start_tasks
-from eval.decoding.replicas import check_batch_size
-from prep import Manifest, UsageError, load_manifest, read_split
-from trainer.balancing.method import Balancing
-from trainer.balancing.registry import BALANCINGS
-from trainer.batches.distribution import check_hosts, count_steps, distribute
+from prep import Manifest, load_manifest
+from trainer.batches.distribution import count_steps, distribute
 from trainer.batches.mixture_batches import MixtureBatches
 from trainer.callbacks.checkpoints import CheckpointCallback
 from trainer.callbacks.figures import FiguresCallback
@@ -34,11 +25,7 @@ from trainer.callbacks.skipped_steps import SkippedStepsCallback
 from trainer.callbacks.step_callback import Span
 from trainer.callbacks.validation import ValidationCallback
 from trainer.callbacks.validator import Validator, make_validator
-from trainer.losses.tokens import TokenLoss
-from trainer.optimizers.groups import rate_by_variable
-from trainer.optimizers.learning_rate import WarmupSchedule
-from trainer.optimizers.registry import OPTIMIZERS
-from trainer.optimizers.taskwise import TaskwiseOptimizer
+from trainer.parts import make_batches, make_model, open_devices, start_from_adapters
 from trainer.run.checkpoints import RunCheckpoints
 from trainer.run.export import export
 from trainer.run.folder import check_run_folder, create_run, has_begun, keep_lengths
@@ -46,12 +33,10 @@ from trainer.run.lock import owned_folder
 from trainer.run.metrics_log import MetricsLog
 from trainer.run.summary import describe, report_left_out, report_unused
 from trainer.run.weights import describe_weights
-from trainer.settings.checks import check_config, check_run, check_start, check_trained_adapters
+from trainer.settings.checks import check_config, check_run, check_trained_adapters
 from trainer.settings.config import RunConfig
 from trainer.settings.inputs import with_fingerprints
-from trainer.settings.mixture import batch_schedule, batch_shares
 from trainer.settings.resolving import resolve
-from trainer.settings.shapes import task_shapes
 from trainer.steps.fit_model import FitModel
 
 Report = Callable[[str], None]
@@ -128,7 +113,15 @@ def train_owned(
     folder = create_run(settings, exports)
     keep_sources(settings.adapters, folder)
     keep = settings.training.keep_checkpoints
-    checkpoints = RunCheckpoints(folder, model, optimizer, keep, report, fit_model.balancing)
+    checkpoints = RunCheckpoints(
+        folder,
+        model,
+        optimizer,
+        keep,
+        report,
+        fit_model.balancing,
+        by_task=has_best_rows(settings, model),
+    )
     first, last = checkpoints.restore(), settings.training.steps
     if not config.task_list():
         report_left_out(settings, manifest, report)
@@ -141,202 +134,65 @@ def train_owned(
     validator = None if is_validated else make_validator(settings, manifest, model, strategy)
     report_unused(settings, manifest, report)
     callbacks = make_callbacks(settings, checkpoints, validator, log, report, first)
-    if first < last:
-        sources = distribute(batches, strategy, first)
-        if len(sources) > 1:
-            fit_model.feed(sources, (batches.shape(number) for number in range(first, last)))
-        fit_model.fit(
-            count_steps(strategy) if len(sources) > 1 else sources.popitem()[1],
-            steps_per_epoch=last - first,
-            callbacks=callbacks,
-            verbose=0,
-        )
-        reached = int(optimizer.iterations.numpy())
-        if reached < last:
-            return Outcome(folder, reached, is_done=False)
-    else:
+    if first == last or is_over(callbacks):
         catch_up(callbacks)
+    else:
+        run_steps(fit_model, batches, strategy, range(first, last), callbacks)
+    reached = int(optimizer.iterations.numpy())
+    if reached < last and not is_over(callbacks):
+        return Outcome(folder, reached, is_done=False)
     export(folder, model, checkpoints, report)
-    return Outcome(folder, last, is_done=True)
+    return Outcome(folder, reached, is_done=True)
 
 
-def open_devices(settings: ResolvedRun) -> tf.distribute.Strategy:
-    """Choose what the run is spread over, and set what TensorFlow keeps globally.
-
-    Args:
-        settings: Of the run.
-
-    Returns:
-        The strategy; precision, seeds and determinism are set.
-
-    Raises:
-        UsageError: A batch that the replicas cannot share, devices of another host, or XLA where
-            it cannot compile.
-        ConfigurationError: No such device or precision.
-    """
-    training, distribution = settings.training, settings.distribution
-    strategy = make_strategy(distribution.kind, distribution.logical_devices)
-    check_hosts(strategy)
-    check_batch_size(settings.data.batch_size, strategy)
-    if training.jit_compile:
-        check_xla(strategy, sums_over_replicas=True)
-    set_precision(training.precision)
-    tf_keras.utils.set_random_seed(settings.seed)
-    if training.deterministic:
-        tf.config.experimental.enable_op_determinism()
-    return strategy
-
-
-def make_batches(settings: ResolvedRun, manifest: Manifest) -> MixtureBatches:
-    """Read the training splits and lay out the whole run's batches.
+def run_steps(
+    fit_model: FitModel,
+    batches: MixtureBatches,
+    strategy: tf.distribute.Strategy,
+    steps: range,
+    callbacks: list[tf_keras.callbacks.Callback],
+) -> None:
+    """Call `fit`.
 
     Args:
-        settings: Of the run.
-        manifest: Of its dataset.
-
-    Returns:
-        The batches by number.
+        fit_model: Compiled.
+        batches: Of the whole run.
+        strategy: What the run is spread over.
+        steps: Those to take.
+        callbacks: Between steps.
     """
-    data = settings.data
-    tables = {
-        task: read_split(settings.dataset, manifest, task, data.train_split)
-        for task in settings.tasks
-    }
-    sizes = [len(table) for table in tables.values()]
-    shares = batch_shares(settings, sizes, [table.rows for table in tables.values()])
-    draws = data.batch_size if data.routing == "example" else 1
-    return MixtureBatches(
-        tables,
-        batch_schedule(settings, shares, draws),
-        batch_size=data.batch_size,
-        input_length=data.input_length,
-        target_length=data.target_length,
-        seed=settings.seed,
-        shapes=task_shapes(settings, manifest),
-        draws=draws,
-        per_step=settings.training.tasks_per_step,
+    sources = distribute(batches, strategy, steps.start)
+    if len(sources) > 1:
+        fit_model.feed(sources, map(batches.shape, steps))
+    fit_model.fit(
+        count_steps(strategy) if len(sources) > 1 else sources.popitem()[1],
+        steps_per_epoch=len(steps),
+        callbacks=callbacks,
+        verbose=0,
     )
 
 
-def make_model(
-    settings: ResolvedRun, strategy: tf.distribute.Strategy, kept: Path | None = None
-) -> tuple[TaskModel, TaskwiseOptimizer, FitModel]:
-    """Build the model, its optimizer, and what `fit` is called on.
-
-    Args:
-        settings: Of the run.
-        strategy: Under whose scope variables are made.
-        kept: The run folder, whose copies of trained adapters are read rather than the originals;
-            None for the originals.
-
-    Returns:
-        The model, the optimizer with its slots, and the Keras model that holds both.
-
-    Raises:
-        ConfigurationError: Nothing to train, or methods that do not go together.
-        WeightsError: A backbone or trained adapters that are missing or do not fit.
-    """
-    training = settings.training
-    with strategy.scope():
-        model = build_model(
-            settings.without_files() if kept else settings, settings.data.routing, kept
-        )
-        check_start(model.backbone.config.decoder_start_token_id, settings.model.backbone)
-        is_compiled = training.jit_compile or isinstance(strategy, tf.distribute.TPUStrategy)
-        optimizer = make_optimizer(settings, model, is_compiled)
-        if training.gradient_checkpointing:
-            checkpoint_blocks(model, is_compiled=is_compiled)
-        fit_model = FitModel(
-            model,
-            TokenLoss(training.label_smoothing, training.z_loss, training.loss_chunk),
-            training.max_skipped_steps,
-            training.tasks_per_step,
-            make_balancing(settings, model),
-        )
-        fit_model.compile(
-            optimizer,
-            jit_compile=training.jit_compile,
-            steps_per_execution=training.steps_per_execution,
-        )
-    dropout = settings.model.dropout
-    make_dropout_stateless(model, settings.seed, optimizer.iterations, dropout)
-    return model, optimizer, fit_model
-
-
-def make_optimizer(settings: ResolvedRun, model: TaskModel, is_compiled: bool) -> TaskwiseOptimizer:
-    """Build the optimizer and its slots; call it in the strategy's scope.
-
-    Args:
-        settings: Of the run.
-        model: Whose variables it updates.
-        is_compiled: Whether steps are compiled with XLA.
-
-    Returns:
-        The optimizer, built.
-    """
-    chosen = settings.optimizer
-    rate = WarmupSchedule(
-        chosen.learning_rate,
-        chosen.warmup_steps,
-        settings.training.steps,
-        chosen.schedule,
-        end=chosen.end_rate,
-        power=chosen.power,
-        cycles=chosen.cycles,
-    )
-    optimizer = OPTIMIZERS[chosen.name](
-        rate,
-        model.is_bank,
-        weight_decay=chosen.weight_decay,
-        clip_norm=chosen.clip_norm or None,
-        rate_of=rate_by_variable(model, chosen.rates),
-        is_compiled=is_compiled,
-    )
-    optimizer.build(model.trainable_variables)
-    return optimizer
-
-
-def make_balancing(settings: ResolvedRun, model: TaskModel) -> Balancing | None:
-    """Build what weighs the tasks of a step; call it in the strategy's scope.
+def has_best_rows(settings: ResolvedRun, model: TaskModel) -> bool:
+    """Tell whether every task has a best row of its own.
 
     Args:
         settings: Of the run.
         model: As it will be trained.
 
     Returns:
-        The method; None for steps of one task.
-
-    Raises:
-        UsageError: It weighs what tasks share, and nothing that is shared trains.
+        Whether nothing that tasks share trains, and no one task decides for all.
     """
-    if settings.training.tasks_per_step == 1:
-        return None
-    method = settings.balancing.method
-    balancing = BALANCINGS[method](settings.tasks, settings.balancing, settings.seed)
-    if balancing.needs_shared and all(map(model.is_bank, model.trainable_variables)):
-        raise UsageError(
-            f"balancing.method {method} weighs what tasks share, and each task has its own rows of "
-            "all that trains here; use sum or tokens, or adapters.train_layer_norms"
-        )
-    return balancing
+    is_for_all = settings.training.best_metric in ("mean", "loss")
+    return is_for_all and all(map(model.is_bank, model.trainable_variables))
 
 
-def start_from_adapters(
-    settings: ResolvedRun, model: TaskModel, strategy: tf.distribute.Strategy, report: Report
-) -> None:
-    """Let the tasks of a new run start from earlier adapters, if the settings say so.
+def is_over(callbacks: Iterable[tf_keras.callbacks.Callback]) -> bool:
+    """Tell whether validations have got no better for so long that the run has ended.
 
     Args:
-        settings: Of the run.
-        model: As it was drawn.
-        strategy: That the model's variables live under.
-        report: Called with a line per task.
+        callbacks: Of the run.
     """
-    adapters = settings.adapters
-    with strategy.scope():
-        started = start_tasks(model, adapters.start_from, adapters.nearest_by)
-    for task, folder in started.items():
-        report(f"{task} starts from {folder}")
+    return any(isinstance(one, ValidationCallback) and one.is_over() for one in callbacks)
 
 
 def catch_up(callbacks: Iterable[tf_keras.callbacks.Callback]) -> None:
@@ -387,6 +243,8 @@ def make_callbacks(
                 metric=training.best_metric,
                 log=log,
                 report=report,
+                patience=training.patience,
+                columns=shutil.get_terminal_size().columns,
             )
         )
     span = Span(first, last, training.checkpoint_every)

@@ -161,7 +161,10 @@ class TrainingConfig:
         checkpoint_every: Steps between checkpoints.
         keep_checkpoints: How many of the last ones stay.
         best_metric: What the best checkpoint is best by: `loss`, `mean` (of each task's first
-            metric), or one task's, such as `rte/accuracy`.
+            metric), or one task's, such as `rte/accuracy`. With the first two, and where nothing
+            that tasks share trains, every task keeps the row of its own best step.
+        patience: Validations in a row without a new best checkpoint, or where tasks have their own
+            without a new best row of any, after which the run ends; 0 for none.
         precision: float32 or mixed_bfloat16.
         jit_compile: Compile the step with XLA (a TPU always does).
         steps_per_execution: Steps between returns to Python.
@@ -186,6 +189,7 @@ class TrainingConfig:
     checkpoint_every: int = 500
     keep_checkpoints: int = 2
     best_metric: str = "mean"
+    patience: int = 0
     precision: str = "float32"
     jit_compile: bool = False
     steps_per_execution: int = 1

@@ -28,7 +28,7 @@ from prep import (
 from prep.tasks import get_task
 from trainer.__main__ import main
 from trainer.callbacks.validator import validation_shapes
-from trainer.fit import make_batches
+from trainer.parts import make_batches
 from trainer.settings.config import DataConfig, RunConfig
 from trainer.settings.resolving import resolve
 from trainer.steps.step import train_step

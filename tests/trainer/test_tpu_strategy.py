@@ -36,7 +36,7 @@ def strategy():
 
 
 def make_model(strategy, routing="batch", method="adamw", is_lean=False, **compiling):
-    """A model, its optimizer, and what `fit` is called on, as `trainer.fit.make_model` does."""
+    """A model, its optimizer, and what `fit` is called on, as `trainer.parts.make_model` does."""
     with strategy.scope():
         backbone = load_backbone(
             "t5-tiny", vocabulary_size=100, overrides=SMALL | {"num_decoder_layers": 1}, seed=0

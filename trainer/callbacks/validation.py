@@ -1,4 +1,4 @@
-"""Validation between steps, and the best checkpoint."""
+"""Validation between steps, the best checkpoint, and the end of a run that gets no better."""
 
 from __future__ import annotations
 
@@ -7,8 +7,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from trainer.callbacks.step_callback import Report, Span, StepCallback
+from trainer.callbacks.validation_table import validation_table
+from trainer.run.best_rows import score_tasks
 from trainer.run.checkpoints import RunCheckpoints
 from trainer.run.metrics_log import MetricsLog
+
+KIND = "validation"  # of lines in the log
 
 
 class ValidationCallback(StepCallback):
@@ -20,7 +24,10 @@ class ValidationCallback(StepCallback):
         checkpoints: Of the run.
         metric: The figure that the best checkpoint is best by.
         log: Of the run.
-        report: Called with a line for every validation.
+        report: Called with the lines of every validation.
+        patience: After so many validations in a row without a new best one training stops; 0 for
+            never.
+        columns: How wide lines may be.
     """
 
     def __init__(
@@ -32,28 +39,61 @@ class ValidationCallback(StepCallback):
         metric: str,
         log: MetricsLog,
         report: Report,
+        patience: int = 0,
+        columns: int = 80,
     ):
         super().__init__(span)
         self.validate, self.checkpoints, self.metric = validate, checkpoints, metric
         self.log, self.report = log, report
+        self.patience, self.columns = patience, columns
 
     def act(self, step: int) -> None:
         """Validate now."""
         # What goes wrong in a validation must not cost the steps before it.
         self.checkpoints.save(step)
         figures = self.validate()
-        odd = self._not_finite(figures)
         # In this order: a kill between the two repeats the validation, and no best one is missed.
-        is_best = odd is None and self.checkpoints.save_if_best(
+        said, problems = self._keep_best(step, figures)
+        earlier = list(self.log.lines(KIND))
+        self.log.write(KIND, step, figures)
+        overall = "  ".join(f"{name} {figures[name]:.3f}" for name in figures if "/" not in name)
+        self.report(f"validation at step {step}{said}: {overall}")
+        for line in validation_table(figures, earlier, step, self.columns):
+            self.report(line)
+        for line in problems:
+            self.report(line)
+        if step < self.span.last and self.is_over():
+            self.report(
+                f"no better in {self.patience} validation{'s' * (self.patience > 1)} since step "
+                f"{self.checkpoints.best_step()}: training stops (training.patience)"
+            )
+            self.model.stop_training = True
+
+    def is_over(self) -> bool:
+        """Tell whether there have been so many validations since the best that training stops."""
+        if not self.patience:
+            return False
+        best = self.checkpoints.best_step()
+        return sum(line["step"] > best for line in self.log.lines(KIND)) >= self.patience
+
+    def _keep_best(self, step: int, figures: dict[str, float]) -> tuple[str, list[str]]:
+        """Keep what is best; say what that is, and of what nothing can be."""
+        if self.checkpoints.rows is not None:
+            scores = score_tasks(figures, self.metric)
+            better = self.checkpoints.save_best_rows(step, scores)
+            odd = ", ".join(task for task, score in scores.items() if not score.is_finite())
+            problems = [f"{odd}: not finite at step {step}, no best row of it"] if odd else []
+            if len(better) > 1:
+                many = "every task" if len(better) == len(scores) else f"{len(better)} tasks"
+                return f" (best of {many})", problems
+            return "".join(f" (best of {task})" for task in better), problems
+        name = self._not_finite(figures)
+        if name is not None:
+            return "", [f"{name} is {figures[name]} at step {step}: no best checkpoint of it"]
+        is_best = self.checkpoints.save_if_best(
             step, self.metric, figures[self.metric], figures.get("loss", math.inf)
         )
-        self.log.write("validation", step, figures)
-        first, *tasks = _lines_of(figures)
-        self.report(f"validation at step {step}{' (best)' if is_best else ''}: {first}")
-        for line in tasks:
-            self.report(f"  {line}")
-        if odd is not None:
-            self.report(f"{odd} is {figures[odd]} at step {step}: no best checkpoint of it")
+        return " (best)" if is_best else "", []
 
     def _not_finite(self, figures: Mapping[str, float]) -> str | None:
         """Name the figure for which no best checkpoint can be made of these.
@@ -72,16 +112,6 @@ class ValidationCallback(StepCallback):
     def catch_up(self) -> None:
         """Validate now if that was due at the steps done before, and something ended it."""
         first, last, every = self.span.first, self.span.last, self.span.every
-        done = self.log.last_step("validation")
+        done = self.log.last_step(KIND)
         if first // every > done // every or (first == last and done < last):
             self.act(first)
-
-
-def _lines_of(figures: dict[str, float]) -> list[str]:
-    """Write figures down: those of all tasks on a line, then those of each on one of its own."""
-    by_task: dict[str, list[str]] = {"": []}
-    for name, value in figures.items():
-        task, _, metric = name.rpartition("/")
-        by_task.setdefault(task, []).append(f"{metric} {value:.3f}")
-    lines = {task: "  ".join(parts) for task, parts in by_task.items()}
-    return [f"{task}: {line}" if task else line for task, line in lines.items()]

@@ -17,7 +17,7 @@ from prep import Manifest
 from prep.dataset.batches import BATCH_KEYS, PACKED_KEYS, BatchKey
 from trainer.batches.mixture_batches import Lengths
 from trainer.callbacks.validator import validation_shapes
-from trainer.fit import make_model, open_devices
+from trainer.parts import make_model, open_devices
 from trainer.preflight.exporting import export_stablehlo
 from trainer.preflight.flops import AdapterShape, T5Shape, forward_flops, least_memory, train_flops
 from trainer.preflight.replica import ExportedReplica

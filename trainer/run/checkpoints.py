@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import tensorflow as tf
@@ -17,6 +17,7 @@ from adapters_tf.runs.loading import trainable_checkpoint
 from prep import DataError
 from prep.storage.durable_files import write_atomically
 from trainer.optimizers.taskwise import TaskwiseOptimizer
+from trainer.run.best_rows import BestRows, Score, read_records, write_records
 
 BEST_FILE = "best.json"
 INDEX = "checkpoint"  # TensorFlow's list of a folder's checkpoints
@@ -32,6 +33,7 @@ class RunCheckpoints:
         keep: How many periodic checkpoints stay.
         report: Called with a line for each checkpoint that is damaged.
         balancing: What weighs the tasks of a step, saved with what it learned; None for nothing.
+        by_task: Whether every task has a best row of its own; only where nothing else trains.
     """
 
     def __init__(
@@ -42,14 +44,19 @@ class RunCheckpoints:
         keep: int,
         report: Callable[[str], None] = lambda line: None,
         balancing: tf.Module | None = None,
+        by_task: bool = False,
     ):
         self.folder, self.report = folder, report
         self.step = tf.Variable(0, dtype=tf.int64, trainable=False, name="step")
         others = {} if balancing is None else {"balancing": balancing}
         self.checkpoint = trainable_checkpoint(model, optimizer=optimizer, step=self.step, **others)
         self.last = _open(self.checkpoint, folder / CHECKPOINTS["last"], keep, report)
-        best = trainable_checkpoint(model, step=self.step)
+        self.weights = trainable_checkpoint(model, step=self.step)
+        self.rows = BestRows(model) if by_task and not self._is_of_one_step() else None
+        best = self.rows.checkpoint if self.rows else self.weights
         self.best = _open(best, folder / CHECKPOINTS["best"], 1, report)
+        if self.rows and self.best.latest_checkpoint:
+            best.restore(self.best.latest_checkpoint).assert_existing_objects_matched()
 
     def restore(self) -> int:
         """Read the newest checkpoint that is whole.
@@ -99,7 +106,7 @@ class RunCheckpoints:
         self._write(self.last, step)
 
     def _write(self, manager: tf.train.CheckpointManager, step: int) -> None:
-        self.step.assign(step)
+        (self.rows.step if self.rows and manager is self.best else self.step).assign(step)
         try:
             manager.save(checkpoint_number=step)
         except tf.errors.OpError as error:
@@ -144,6 +151,55 @@ class RunCheckpoints:
         write_atomically(self.folder / BEST_FILE, text.encode())
         return True
 
+    def save_best_rows(self, step: int, scores: Mapping[str, Score]) -> list[str]:
+        """Write the best checkpoint anew with the rows of the tasks that are better than before.
+
+        Args:
+            step: Steps done.
+            scores: By task, at this step. Those that are no numbers are never best; of a task that
+                has none, the row of the last step is kept.
+
+        Returns:
+            The tasks that are.
+        """
+        if self.rows is None:
+            raise ValueError("the best checkpoint is of one step")
+        known = self.best.latest_checkpoint is not None
+        records = read_records(self.folder / BEST_FILE, self.report) if known else {}
+        records = {task: one for task, one in records.items() if task in scores}
+        better = {
+            task: (step, score)
+            for task, score in scores.items()
+            if score.is_finite() and score.beats(records[task][1] if task in records else None)
+        }
+        unscored = [task for task in self.rows.tasks if task not in scores]
+        if not better and not unscored:
+            return []
+        self.rows.copy([*better, *unscored])
+        self._write(self.best, step)
+        if records := {**records, **better}:
+            text = json.dumps(write_records(step, records), indent=2) + "\n"
+            write_atomically(self.folder / BEST_FILE, text.encode())
+        return list(better)
+
+    def best_step(self) -> int:
+        """Read the step that was best last, of any task; 0 if there is none."""
+        file = self.folder / BEST_FILE
+        try:
+            record = json.loads(file.read_text(encoding="utf-8"))
+            tasks = record.get("tasks", {"": record}).values()
+            return max((int(one["step"]) for one in tasks), default=0)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return 0
+
+    def _is_of_one_step(self) -> bool:
+        """Tell whether an earlier version has begun to keep one step for all tasks."""
+        file = self.folder / BEST_FILE
+        try:
+            return "tasks" not in json.loads(file.read_text(encoding="utf-8"))
+        except (OSError, ValueError, TypeError):
+            return False
+
     def best_value(self) -> float | None:
         """Read the best checkpoint's metric.
 
@@ -181,7 +237,7 @@ class RunCheckpoints:
         """
         path = self.best.latest_checkpoint
         if path is not None:
-            self.best.checkpoint.restore(path).assert_existing_objects_matched()
+            self.weights.restore(path).assert_existing_objects_matched()
         return int(self.step.numpy())
 
 

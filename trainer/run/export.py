@@ -35,7 +35,9 @@ def export(
             return
     step = checkpoints.restore_best()
     try:
-        report(f"{_write(folder, model)} (weights of step {step})")
+        is_by_task = checkpoints.rows is not None and checkpoints.best_step()
+        of = "each task's of its own best step" if is_by_task else f"weights of step {step}"
+        report(f"{_write(folder, model)} ({of})")
     except OSError as error:
         raise DataError(
             f"{describe_os_error(error)}; the adapters or the backbone could not be exported, all "

@@ -39,24 +39,34 @@ class MetricsLog:
 
     def _keep_until(self, step: int) -> None:
         if self.file.exists():
-            kept = [line for line in self._lines() if line["step"] <= step]
+            kept = [line for line in self.lines() if line["step"] <= step]
             text = "".join(_as_json(line) + "\n" for line in kept)
             write_atomically(self.file, text.encode())
 
-    def _lines(self) -> Iterator[dict[str, Any]]:
+    def lines(self, kind: str | None = None) -> Iterator[dict[str, Any]]:
+        """Read what was written, in order.
+
+        Args:
+            kind: `train` or `validation`; None for all.
+
+        Yields:
+            Each line's values, `kind` and `step` among them; null where one was no number.
+        """
+        if not self.file.exists():
+            return
         for line in self.file.read_bytes().splitlines():
             try:
                 values = json.loads(line.decode("utf-8"))
             except (ValueError, RecursionError):
                 continue  # cut short by a kill or damaged, it belongs to no step
-            if isinstance(values, dict) and isinstance(values.get("step"), int):
+            if not (isinstance(values, dict) and isinstance(values.get("step"), int)):
+                continue
+            if kind is None or values.get("kind") == kind:
                 yield values
 
     def last_step(self, kind: str) -> int:
         """Find the last step that has a line of a kind; 0 if there is none."""
-        if not self.file.exists():
-            return 0
-        return max((line["step"] for line in self._lines() if line.get("kind") == kind), default=0)
+        return max((line["step"] for line in self.lines(kind)), default=0)
 
     def write(self, kind: str, step: int, figures: Mapping[str, float]) -> None:
         """Append one line of figures.

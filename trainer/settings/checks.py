@@ -41,6 +41,7 @@ MAY_CHANGE = (
     "training.keep_checkpoints",
     "training.validate_every",
     "training.validation_examples",
+    "training.patience",
     # These act through training.steps alone.
     "training.epochs",
     "training.epochs_of",
@@ -111,6 +112,7 @@ def _check_numbers(config: RunConfig) -> None:
         "optimizer.weight_decay": config.optimizer.weight_decay,
         "optimizer.clip_norm": config.optimizer.clip_norm,
         "training.validate_every": config.training.validate_every,
+        "training.patience": config.training.patience,
         "training.validation_examples": config.training.validation_examples,
         "training.epochs": config.training.epochs,
         "balancing.weight_decay": config.balancing.weight_decay,

@@ -1,0 +1,217 @@
+"""What a run is made of: devices, batches, model, optimizer, each from the run's settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import tensorflow as tf
+import tf_keras
+
+from adapters_tf import (
+    TaskModel,
+    build_model,
+    make_dropout_stateless,
+    make_strategy,
+    set_precision,
+)
+from adapters_tf.model.checkpointing import checkpoint_blocks
+from adapters_tf.runs.settings import ResolvedRun
+from adapters_tf.runtime.strategy import check_xla
+from adapters_tf.task_adapters.starting import start_tasks
+from eval.decoding.replicas import check_batch_size
+from prep import Manifest, UsageError, read_split
+from trainer.balancing.method import Balancing
+from trainer.balancing.registry import BALANCINGS
+from trainer.batches.distribution import check_hosts
+from trainer.batches.mixture_batches import MixtureBatches
+from trainer.losses.tokens import TokenLoss
+from trainer.optimizers.groups import rate_by_variable
+from trainer.optimizers.learning_rate import WarmupSchedule
+from trainer.optimizers.registry import OPTIMIZERS
+from trainer.optimizers.taskwise import TaskwiseOptimizer
+from trainer.settings.checks import check_start
+from trainer.settings.mixture import batch_schedule, batch_shares
+from trainer.settings.shapes import task_shapes
+from trainer.steps.fit_model import FitModel
+
+Report = Callable[[str], None]
+
+
+def open_devices(settings: ResolvedRun) -> tf.distribute.Strategy:
+    """Choose what the run is spread over, and set what TensorFlow keeps globally.
+
+    Args:
+        settings: Of the run.
+
+    Returns:
+        The strategy; precision, seeds and determinism are set.
+
+    Raises:
+        UsageError: A batch that the replicas cannot share, devices of another host, or XLA where
+            it cannot compile.
+        ConfigurationError: No such device or precision.
+    """
+    training, distribution = settings.training, settings.distribution
+    strategy = make_strategy(distribution.kind, distribution.logical_devices)
+    check_hosts(strategy)
+    check_batch_size(settings.data.batch_size, strategy)
+    if training.jit_compile:
+        check_xla(strategy, sums_over_replicas=True)
+    set_precision(training.precision)
+    tf_keras.utils.set_random_seed(settings.seed)
+    if training.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    return strategy
+
+
+def make_batches(settings: ResolvedRun, manifest: Manifest) -> MixtureBatches:
+    """Read the training splits and lay out the whole run's batches.
+
+    Args:
+        settings: Of the run.
+        manifest: Of its dataset.
+
+    Returns:
+        The batches by number.
+    """
+    data = settings.data
+    tables = {
+        task: read_split(settings.dataset, manifest, task, data.train_split)
+        for task in settings.tasks
+    }
+    sizes = [len(table) for table in tables.values()]
+    shares = batch_shares(settings, sizes, [table.rows for table in tables.values()])
+    draws = data.batch_size if data.routing == "example" else 1
+    return MixtureBatches(
+        tables,
+        batch_schedule(settings, shares, draws),
+        batch_size=data.batch_size,
+        input_length=data.input_length,
+        target_length=data.target_length,
+        seed=settings.seed,
+        shapes=task_shapes(settings, manifest),
+        draws=draws,
+        per_step=settings.training.tasks_per_step,
+    )
+
+
+def make_model(
+    settings: ResolvedRun, strategy: tf.distribute.Strategy, kept: Path | None = None
+) -> tuple[TaskModel, TaskwiseOptimizer, FitModel]:
+    """Build the model, its optimizer, and what `fit` is called on.
+
+    Args:
+        settings: Of the run.
+        strategy: Under whose scope variables are made.
+        kept: The run folder, whose copies of trained adapters are read rather than the originals;
+            None for the originals.
+
+    Returns:
+        The model, the optimizer with its slots, and the Keras model that holds both.
+
+    Raises:
+        ConfigurationError: Nothing to train, or methods that do not go together.
+        WeightsError: A backbone or trained adapters that are missing or do not fit.
+    """
+    training = settings.training
+    with strategy.scope():
+        model = build_model(
+            settings.without_files() if kept else settings, settings.data.routing, kept
+        )
+        check_start(model.backbone.config.decoder_start_token_id, settings.model.backbone)
+        is_compiled = training.jit_compile or isinstance(strategy, tf.distribute.TPUStrategy)
+        optimizer = make_optimizer(settings, model, is_compiled)
+        if training.gradient_checkpointing:
+            checkpoint_blocks(model, is_compiled=is_compiled)
+        fit_model = FitModel(
+            model,
+            TokenLoss(training.label_smoothing, training.z_loss, training.loss_chunk),
+            training.max_skipped_steps,
+            training.tasks_per_step,
+            make_balancing(settings, model),
+        )
+        fit_model.compile(
+            optimizer,
+            jit_compile=training.jit_compile,
+            steps_per_execution=training.steps_per_execution,
+        )
+    dropout = settings.model.dropout
+    make_dropout_stateless(model, settings.seed, optimizer.iterations, dropout)
+    return model, optimizer, fit_model
+
+
+def make_optimizer(settings: ResolvedRun, model: TaskModel, is_compiled: bool) -> TaskwiseOptimizer:
+    """Build the optimizer and its slots; call it in the strategy's scope.
+
+    Args:
+        settings: Of the run.
+        model: Whose variables it updates.
+        is_compiled: Whether steps are compiled with XLA.
+
+    Returns:
+        The optimizer, built.
+    """
+    chosen = settings.optimizer
+    rate = WarmupSchedule(
+        chosen.learning_rate,
+        chosen.warmup_steps,
+        settings.training.steps,
+        chosen.schedule,
+        end=chosen.end_rate,
+        power=chosen.power,
+        cycles=chosen.cycles,
+    )
+    optimizer = OPTIMIZERS[chosen.name](
+        rate,
+        model.is_bank,
+        weight_decay=chosen.weight_decay,
+        clip_norm=chosen.clip_norm or None,
+        rate_of=rate_by_variable(model, chosen.rates),
+        is_compiled=is_compiled,
+    )
+    optimizer.build(model.trainable_variables)
+    return optimizer
+
+
+def make_balancing(settings: ResolvedRun, model: TaskModel) -> Balancing | None:
+    """Build what weighs the tasks of a step; call it in the strategy's scope.
+
+    Args:
+        settings: Of the run.
+        model: As it will be trained.
+
+    Returns:
+        The method; None for steps of one task.
+
+    Raises:
+        UsageError: It weighs what tasks share, and nothing that is shared trains.
+    """
+    if settings.training.tasks_per_step == 1:
+        return None
+    method = settings.balancing.method
+    balancing = BALANCINGS[method](settings.tasks, settings.balancing, settings.seed)
+    if balancing.needs_shared and all(map(model.is_bank, model.trainable_variables)):
+        raise UsageError(
+            f"balancing.method {method} weighs what tasks share, and each task has its own rows of "
+            "all that trains here; use sum or tokens, or adapters.train_layer_norms"
+        )
+    return balancing
+
+
+def start_from_adapters(
+    settings: ResolvedRun, model: TaskModel, strategy: tf.distribute.Strategy, report: Report
+) -> None:
+    """Let the tasks of a new run start from earlier adapters, if the settings say so.
+
+    Args:
+        settings: Of the run.
+        model: As it was drawn.
+        strategy: That the model's variables live under.
+        report: Called with a line per task.
+    """
+    adapters = settings.adapters
+    with strategy.scope():
+        started = start_tasks(model, adapters.start_from, adapters.nearest_by)
+    for task, folder in started.items():
+        report(f"{task} starts from {folder}")
