@@ -6,7 +6,7 @@ import sys
 
 from prep.errors import INTERRUPTED, run_command
 from prep.quiet import quiet_libraries
-from trainer.settings.arguments import read_arguments
+from trainer.settings.arguments import make_parser, read_options
 
 
 def main(argv: list[str] | None) -> int:
@@ -16,14 +16,27 @@ def main(argv: list[str] | None) -> int:
         argv: Arguments after the program's name; None for those of the process.
 
     Returns:
-        0 when the run is done, 3 when a signal stopped it before.
+        0 when the run is done or its plan was told, 3 when a signal stopped it before.
     """
-    config = read_arguments(argv)
+    parser = make_parser()
+    parser.add_argument(
+        "--dry-run", action="store_true", help="say what would be done, and write nothing"
+    )
+    config, options = read_options(parser, argv)
     # TensorFlow takes seconds to import: only once the options are fine.
     quiet_libraries()
+
+    def report(line: str) -> None:
+        print(line, flush=True)
+
+    if options["dry_run"]:
+        from trainer.plan import plan
+
+        plan(config, report)
+        return 0
     from trainer.fit import train
 
-    outcome = train(config, report=lambda line: print(line, flush=True))
+    outcome = train(config, report)
     if not outcome.is_done:
         return INTERRUPTED
     print(f"done: step {outcome.step}, run folder {outcome.folder}")

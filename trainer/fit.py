@@ -16,7 +16,7 @@ from adapters_tf import (
 from adapters_tf.interop import describe_formats, export_formats
 from adapters_tf.runs.settings import ResolvedRun
 from adapters_tf.runs.sources import keep_sources
-from prep import Manifest, load_manifest
+from prep import Manifest
 from trainer.batches.distribution import count_steps, distribute
 from trainer.batches.mixture_batches import MixtureBatches
 from trainer.callbacks.checkpoints import CheckpointCallback
@@ -25,18 +25,22 @@ from trainer.callbacks.skipped_steps import SkippedStepsCallback
 from trainer.callbacks.step_callback import Span
 from trainer.callbacks.validation import ValidationCallback
 from trainer.callbacks.validator import Validator, make_validator
-from trainer.parts import make_batches, make_model, open_devices, start_from_adapters
+from trainer.parts import (
+    make_batches,
+    make_model,
+    open_devices,
+    resolve_run,
+    start_from_adapters,
+)
 from trainer.run.checkpoints import RunCheckpoints
 from trainer.run.export import export
-from trainer.run.folder import check_run_folder, create_run, has_begun, keep_lengths
+from trainer.run.folder import check_run_folder, create_run, has_begun
 from trainer.run.lock import owned_folder
 from trainer.run.metrics_log import MetricsLog
 from trainer.run.summary import describe, report_left_out, report_unused
 from trainer.run.weights import describe_weights
-from trainer.settings.checks import check_config, check_run, check_trained_adapters
+from trainer.settings.checks import check_trained_adapters
 from trainer.settings.config import RunConfig
-from trainer.settings.inputs import with_fingerprints
-from trainer.settings.resolving import resolve
 from trainer.steps.fit_model import FitModel
 
 Report = Callable[[str], None]
@@ -71,11 +75,7 @@ def train(config: RunConfig, report: Report = print) -> Outcome:
         UsageError: A setting that cannot work; nothing was written.
         DataError: A dataset or run folder that is not whole.
     """
-    check_config(config)
-    manifest = load_manifest(config.dataset)
-    settings = keep_lengths(resolve(config, manifest), config.data)
-    settings = with_fingerprints(settings, manifest)
-    check_run(settings, manifest)
+    settings, manifest = resolve_run(config)
     with owned_folder(Path(settings.run)):
         return train_owned(config, settings, manifest, report)
 

@@ -20,7 +20,7 @@ from adapters_tf.runs.settings import ResolvedRun
 from adapters_tf.runtime.strategy import check_xla
 from adapters_tf.task_adapters.starting import start_tasks
 from eval.decoding.replicas import check_batch_size
-from prep import Manifest, UsageError, read_split
+from prep import Manifest, UsageError, load_manifest, read_split
 from trainer.balancing.method import Balancing
 from trainer.balancing.registry import BALANCINGS
 from trainer.batches.distribution import check_hosts
@@ -30,12 +30,37 @@ from trainer.optimizers.groups import rate_by_variable
 from trainer.optimizers.learning_rate import WarmupSchedule
 from trainer.optimizers.registry import OPTIMIZERS
 from trainer.optimizers.taskwise import TaskwiseOptimizer
-from trainer.settings.checks import check_start
+from trainer.run.folder import keep_lengths
+from trainer.settings.checks import check_config, check_run, check_start
+from trainer.settings.config import RunConfig
+from trainer.settings.inputs import with_fingerprints
 from trainer.settings.mixture import batch_schedule, batch_shares
+from trainer.settings.resolving import resolve
 from trainer.settings.shapes import task_shapes
 from trainer.steps.fit_model import FitModel
 
 Report = Callable[[str], None]
+
+
+def resolve_run(config: RunConfig) -> tuple[ResolvedRun, Manifest]:
+    """Read and check all that can be without data, devices or a model.
+
+    Args:
+        config: As the user wrote it.
+
+    Returns:
+        The settings with nothing left to the dataset, and its manifest.
+
+    Raises:
+        UsageError: A setting that cannot work.
+        DataError: A dataset or run folder that is not whole.
+    """
+    check_config(config)
+    manifest = load_manifest(config.dataset)
+    settings = keep_lengths(resolve(config, manifest), config.data)
+    settings = with_fingerprints(settings, manifest)
+    check_run(settings, manifest)
+    return settings, manifest
 
 
 def open_devices(settings: ResolvedRun) -> tf.distribute.Strategy:

@@ -71,6 +71,7 @@ class TaskwiseOptimizer(KeepsGradients, tf_keras.optimizers.Optimizer):
     ):
         super().__init__(name=type(self).__name__, weight_decay=None, jit_compile=False)
         set_learning_rate(self, learning_rate)
+        self._given_rate = learning_rate
         self.is_bank, self.is_compiled = is_bank, is_compiled
         self.weight_decay_rate, self.clip_norm = weight_decay, clip_norm
         self.rate_of = rate_of or (lambda variable: 1.0)
@@ -100,6 +101,10 @@ class TaskwiseOptimizer(KeepsGradients, tf_keras.optimizers.Optimizer):
         return self.add_variable_from_reference(
             variable, name, shape=shape, initial_value=tf.zeros(shape, tf.float32)
         )
+
+    def rate_at(self, step: int) -> float | tf.Tensor:
+        """Compute the learning rate of a step, counted from 0."""
+        return self._given_rate(step) if callable(self._given_rate) else self._given_rate
 
     def bytes_by_variable(self, variables: Sequence[tf.Variable]) -> dict[int, int]:
         """Count what the slots take.

@@ -1,0 +1,45 @@
+"""`--dry-run` says what a run would do and writes nothing."""
+
+import json
+
+import pytest
+
+from prep import run_command
+from trainer.__main__ import main
+
+pytestmark = pytest.mark.slow
+
+SMALL = {"d_model": 32, "d_kv": 8, "d_ff": 64, "num_layers": 1, "num_decoder_layers": 1}
+SETTINGS = [
+    "--model.backbone=t5-tiny",
+    f"--model.overrides={json.dumps(SMALL)}",
+    "--data.batch_size=4",
+    "--training.steps=9",
+    "--training.validate_every=4",
+    "--training.validation_examples=8",
+    "--optimizer.learning_rate=0.5",
+    "--optimizer.schedule=constant",
+]
+
+
+def test_a_plan_writes_nothing_and_says_what_would_be(small_dataset, tmp_path, capsys):
+    run = tmp_path / "run"
+    places = [f"--dataset={small_dataset}", f"--run={run}", *SETTINGS]
+    arguments = [*places, "--training.tasks_per_step=2", "--balancing.method=sum"]
+    assert run_command(main, [*arguments, "--dry-run"]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert not run.exists() and not list(tmp_path.iterdir())
+    assert "adamw, constant: learning rates 0.5, 0.5, 0.5, 0.5, 0.5 at 0, 25, 50, 75" in said[-4]
+    assert said[-3:] == [
+        "2 tasks a step, balanced by sum",
+        "3 validations, of 24 examples of 3 tasks each",
+        f"nothing was written: {run} would be new",
+    ]
+    assert any(line.startswith("tasks' rows") for line in said)
+    assert sum("of 18 batches" in line for line in said) == 3
+
+
+def test_what_cannot_work_is_refused_as_it_would_be(small_dataset, tmp_path, capsys):
+    arguments = [f"--dataset={small_dataset}", f"--run={tmp_path / 'run'}", *SETTINGS]
+    assert run_command(main, [*arguments, "--dry-run", "--training.best_metric=f2"]) == 2
+    assert "training.best_metric 'f2' is unknown" in capsys.readouterr().err

@@ -1,0 +1,78 @@
+"""What a run would do, told without doing it: `python -m trainer … --dry-run`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from adapters_tf.runs.checkpoints import list_checkpoints
+from adapters_tf.runs.config import CHECKPOINTS
+from adapters_tf.runs.settings import ResolvedRun
+from prep import Manifest
+from trainer.parts import Report, make_batches, make_model, open_devices, resolve_run
+from trainer.run.folder import check_run_folder, has_begun
+from trainer.run.summary import describe, report_left_out, report_unused
+from trainer.run.weights import describe_weights
+from trainer.settings.checks import check_trained_adapters
+from trainer.settings.config import RunConfig
+
+_SHOWN_RATES = (0.0, 0.25, 0.5, 0.75, 1.0)  # of the run, where the learning rate is told
+
+
+def plan(config: RunConfig, report: Report = print) -> None:
+    """Build what a run is made of, and say what it would do; nothing is written.
+
+    Args:
+        config: Its settings.
+        report: Called with every line.
+
+    Raises:
+        UsageError: A setting that cannot work.
+        DataError: A dataset or run folder that is not whole.
+    """
+    settings, manifest = resolve_run(config)
+    check_run_folder(settings)
+    is_new = not has_begun(settings)
+    if is_new:
+        check_trained_adapters(settings)
+    strategy = open_devices(settings)
+    batches = make_batches(settings, manifest)
+    model, optimizer, _ = make_model(settings, strategy, None if is_new else Path(settings.run))
+    done = list_checkpoints(Path(settings.run) / CHECKPOINTS["last"])
+    first = done[0][0] if done else 0
+    if not config.task_list():
+        report_left_out(settings, manifest, report)
+    report(describe(settings, model, batches, strategy, first))
+    for line in describe_weights(model, optimizer):
+        report(line)
+    rates = ", ".join(
+        f"{float(optimizer.rate_at(round(share * (settings.training.steps - 1)))):.2g}"
+        for share in _SHOWN_RATES
+    )
+    report(
+        f"{settings.optimizer.name}, {settings.optimizer.schedule}: learning rates {rates} at 0, "
+        f"25, 50, 75 and 100 % of {settings.training.steps:,} steps"
+    )
+    if settings.training.tasks_per_step > 1:
+        report(
+            f"{settings.training.tasks_per_step} tasks a step, balanced by "
+            f"{settings.balancing.method}"
+        )
+    for line in _describe_validation(settings, manifest):
+        report(line)
+    report_unused(settings, manifest, report)
+    report(f"nothing was written: {settings.run} would be {'new' if is_new else 'gone on with'}")
+
+
+def _describe_validation(settings: ResolvedRun, manifest: Manifest) -> list[str]:
+    training, split = settings.training, settings.data.validation_split
+    entries = [manifest.task(task).splits.get(split) for task in settings.tasks]
+    sizes = [entry.examples for entry in entries if entry is not None]
+    if not sizes:
+        return []
+    limit = training.validation_examples
+    examples = sum(min(size, limit) if limit else size for size in sizes)
+    every = training.validate_every or training.steps
+    count = training.steps // every + bool(training.steps % every)
+    plural = "s" * (count != 1)
+    tasks = f"{len(sizes)} task{'s' * (len(sizes) != 1)}"
+    return [f"{count} validation{plural}, of {examples:,} examples of {tasks} each"]
