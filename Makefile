@@ -16,7 +16,7 @@ define install
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tpu-setup shell demo test test-quick test-tpu-wheel test-jax-step tpu-compiler format lint types imports check benchmarks bench-tpu benchmark-peers parity parity-newer stage lock clean
+.PHONY: help setup tpu-setup shell demo test test-quick test-tpu-wheel test-jax-step test-kills tpu-compiler format lint types imports check benchmarks bench-tpu benchmark-peers parity parity-newer stage lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
@@ -86,6 +86,9 @@ check: lint types imports test ## all that CI runs
 test-tpu-wheel: setup ## install the TPU wheel and train some steps with it, on the CPU
 	@$(MAKE) --no-print-directory tpu-setup VENV=.venv-tpu
 	TPU_WHEEL_PYTHON=.venv-tpu/bin/python $(BIN)/python -m pytest tests/trainer/test_tpu_wheel.py
+
+test-kills: setup ## kill one run twenty times at random moments, and compare its weights with a whole one's
+	KILLS=20 $(BIN)/python -m pytest -s tests/trainer/test_random_kills.py
 
 test-jax-step: setup .venv-jax/installed ## run the exported training step through JAX's runtime, against fit
 	JAX_PYTHON=.venv-jax/bin/python $(BIN)/python -m pytest -s tests/trainer/test_step_on_jax.py
