@@ -38,11 +38,17 @@ class Preflight:
 
     Args:
         options: What is asked for.
-        report: Called with every line.
+        report: Called with every line, none of them wider than the terminal.
     """
 
     def __init__(self, options: Options, report: Report):
-        self.options, self.report = options, report
+        self.options = options
+
+        def report_wrapped(line: str) -> None:
+            for part in wrap(line):
+                report(part)
+
+        self.report = report_wrapped
         self.found: list[Verdict] = []
         check_config(options.config)
         self.manifest = load_manifest(options.config.dataset)
@@ -71,8 +77,7 @@ class Preflight:
         last = self.found[-1]
         self.report(describe_compiler(last.compilation))
         if any(one.speed for one in self.found):
-            for line in wrap(CALIBRATION):
-                self.report(line)
+            self.report(CALIBRATION)
         if options.json:
             write_figures(options.json, self.found)
         if options.is_search:
@@ -174,11 +179,10 @@ class Preflight:
         if self.options.methods:
             trained = f"{len(self.options.methods)} methods"
         replicas = plural(topology.replicas, "replica")
-        for line in wrap(
+        self.report(
             f"{settings.model.backbone}, {trained}, {plural(len(settings.tasks), 'task')}, "
             f"{settings.training.precision}, for {topology.name} ({replicas})"
-        ):
-            self.report(line)
+        )
 
 
 def write_figures(file: Path, found: Sequence[Verdict]) -> None:
