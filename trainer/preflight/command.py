@@ -98,7 +98,7 @@ class Preflight:
         topology = self.options.topology
         answer = refuse_hopeless(step.least_memory(rows), topology)
         if answer is None:
-            lengths = f"{step.input_length} and {step.target_length} tokens"
+            lengths = f"{step.input_length}/{step.target_length}"
             name = f"the {step.name}, {rows:,} rows of {lengths} a replica"
             if self.options.methods:
                 name = f"{settings.adapters.method}: {name}"
@@ -114,7 +114,7 @@ class Preflight:
             step.target_length,
             step.count_flops(rows),
             examples * step.batches,
-            tokens,
+            tokens * step.batches,
         )
         self.found.append(reach_verdict(work, answer, topology))
         return self.found[-1]

@@ -143,6 +143,13 @@ def test_shapes_of_tasks_have_tables_and_tokens_of_their_own(preflight):
     assert tokens[0] > tokens[1]
 
 
+def test_a_step_of_several_batches_has_the_tokens_of_all(preflight):
+    line = "--topology v5e-1 --batch-size 4 --training.tasks_per_step"
+    one, two = (preflight(f"{line} {count}", is_exported=False)[2][0] for count in (1, 2))
+    for what in ("examples", "tokens"):
+        assert two["speed"][what] == pytest.approx([2 * rate for rate in one["speed"][what]])
+
+
 def test_evaluations_rows_are_no_packed_ones(preflight, small_dataset, tmp_path):
     """Of a packed dataset, rows of training hold several examples, and those of evaluation one."""
     options = BuildOptions(
