@@ -50,6 +50,7 @@ WORKLOADS = {
     "small, adapters, 256 tasks": ("t5-small", 256),
     "base, full": ("t5-base", 0),
     "base, adapters, 8 tasks": ("t5-base", 8),
+    "base, adapters, 64 tasks": ("t5-base", 64),
 }
 # Of t5-small with the adapters of 8 tasks: rows, and the step.
 EVALUATION: dict[str, tuple[int, Callable[[TaskModel], Step]]] = {

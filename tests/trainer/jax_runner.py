@@ -49,6 +49,8 @@ def read_places(module):
 
 
 def main(step_file, inputs_file, losses_file, platform="cpu"):
+    if platform == "cpu":  # else libtpu, where it is installed, asks for a TPU for minutes
+        jax.config.update("jax_platforms", platform)
     client = xla_bridge.get_backend(platform)
     device = client.local_devices()[0]
     with mlir.make_ir_context() as context:

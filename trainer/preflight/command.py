@@ -38,11 +38,17 @@ class Preflight:
 
     Args:
         options: What is asked for.
-        report: Called with every line.
+        report: Called with every line, none of them wider than the terminal.
     """
 
     def __init__(self, options: Options, report: Report):
-        self.options, self.report = options, report
+        self.options = options
+
+        def report_wrapped(line: str) -> None:
+            for part in wrap(line):
+                report(part)
+
+        self.report = report_wrapped
         self.found: list[Verdict] = []
         check_config(options.config)
         self.manifest = load_manifest(options.config.dataset)
@@ -71,8 +77,7 @@ class Preflight:
         last = self.found[-1]
         self.report(describe_compiler(last.compilation))
         if any(one.speed for one in self.found):
-            for line in wrap(CALIBRATION):
-                self.report(line)
+            self.report(CALIBRATION)
         if options.json:
             write_figures(options.json, self.found)
         if options.is_search:
@@ -93,13 +98,14 @@ class Preflight:
         topology = self.options.topology
         answer = refuse_hopeless(step.least_memory(rows), topology)
         if answer is None:
-            name = f"the {step.name} of {rows:,} rows a replica"
+            lengths = f"{step.input_length}/{step.target_length}"
+            name = f"the {step.name}, {rows:,} rows of {lengths} a replica"
             if self.options.methods:
                 name = f"{settings.adapters.method}: {name}"
             self.report(f"tracing {name}")
             text = step.export(rows, topology.replicas)
             answer = compile_step(text, topology, self.options.python, self.report, name)
-        examples, tokens = count_tokens(settings, self.manifest)
+        examples, tokens = count_tokens(step, settings, self.manifest)
         work = Workload(
             step.name,
             settings.adapters.method,
@@ -108,7 +114,7 @@ class Preflight:
             step.target_length,
             step.count_flops(rows),
             examples * step.batches,
-            tokens,
+            tokens * step.batches,
         )
         self.found.append(reach_verdict(work, answer, topology))
         return self.found[-1]
@@ -138,9 +144,13 @@ class Preflight:
         for settings in self.compared:
             for step in self._steps(settings):
                 self.check(step, settings, self.rows)
-        for name in dict.fromkeys(one.step for one in self.found):
-            self.report(f"{name}, {self.rows * self.options.topology.replicas:,} rows:")
-            for line in describe_comparison([one for one in self.found if one.step == name]):
+        tables: dict[tuple[str, int, int], list[Verdict]] = {}
+        for one in self.found:
+            tables.setdefault((one.step, one.input_length, one.target_length), []).append(one)
+        for (name, S, T), found in tables.items():
+            rows = self.rows * self.options.topology.replicas
+            self.report(f"{name}, {rows:,} rows of {S} input and {T} target tokens:")
+            for line in describe_comparison(found):
                 self.report(line)
 
     def _search(self) -> None:
@@ -174,11 +184,10 @@ class Preflight:
         if self.options.methods:
             trained = f"{len(self.options.methods)} methods"
         replicas = plural(topology.replicas, "replica")
-        for line in wrap(
+        self.report(
             f"{settings.model.backbone}, {trained}, {plural(len(settings.tasks), 'task')}, "
             f"{settings.training.precision}, for {topology.name} ({replicas})"
-        ):
-            self.report(line)
+        )
 
 
 def write_figures(file: Path, found: Sequence[Verdict]) -> None:
@@ -197,25 +206,29 @@ def write_figures(file: Path, found: Sequence[Verdict]) -> None:
         raise DataError(f"--json {file} cannot be written: {error.strerror}") from None
 
 
-def count_tokens(settings: ResolvedRun, manifest: Manifest) -> tuple[float, float]:
-    """Count what is in a row of a run's batches, on average over its mixture.
+def count_tokens(step: Step, settings: ResolvedRun, manifest: Manifest) -> tuple[float, float]:
+    """Count what is in a row of a step's batches, on average over the tasks that it is of.
 
     Args:
-        settings: Of the run.
+        step: Of the run.
+        settings: Of the run, whose mixture weighs the tasks.
         manifest: Of its dataset.
 
     Returns:
-        Examples, and tokens without padding. Of a task whose examples are cut, the tokens are as
-        many as the lengths allow at most.
+        Examples, and tokens without padding, as the training splits have them. Of a task whose
+        examples are cut, the tokens are as many as the step's lengths allow at most.
     """
-    data = settings.data
-    splits = [manifest.task(task).split(data.train_split) for task in settings.tasks]
+    splits = [manifest.task(task).split(settings.data.train_split) for task in settings.tasks]
     records = [sum(shard.records for shard in split.shards) for split in splits]
     sizes = [split.examples for split in splits]
     shares = batch_shares(settings, sizes, records)
-    examples = tokens = 0.0
-    for share, split, count in zip(shares, splits, records, strict=True):
+    rows = records if step.is_packed else sizes
+    total = examples = tokens = 0.0
+    for task, share, split, count in zip(settings.tasks, shares, splits, rows, strict=True):
+        if step.tasks and task not in step.tasks:
+            continue
+        total += share
         examples += share * split.examples / count
-        tokens += share * min(split.input_tokens / count, data.input_length)
-        tokens += share * min(split.target_tokens / count, data.target_length)
-    return float(examples), float(tokens)
+        tokens += share * min(split.input_tokens / count, step.input_length)
+        tokens += share * min(split.target_tokens / count, step.target_length)
+    return float(examples / total), float(tokens / total)

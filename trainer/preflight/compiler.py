@@ -236,6 +236,7 @@ def _run(command: list[str], folder: Path, report: Report, what: str) -> dict[st
                     report(f"{what}: {time.monotonic() - begun:.0f} s")
         finally:
             process.kill()
+            process.wait()  # or it may still write into the folder that goes next
     lines = output.read_text().splitlines()
     if code == 0 and lines:
         return json.loads(lines[-1])

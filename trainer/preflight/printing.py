@@ -1,8 +1,9 @@
-"""Lay verdicts out for a terminal, in 80 columns."""
+"""Lay verdicts out for a terminal, in 80 columns or the fewer that it has."""
 
 from __future__ import annotations
 
 import re
+import shutil
 import textwrap
 from collections.abc import Sequence
 
@@ -12,6 +13,7 @@ from trainer.preflight.topologies import GIB
 from trainer.preflight.verdict import SLOWEST, Verdict, shorten
 
 WIDTH = 80
+_LEAST_WIDTH = 40  # below it, labels would leave no room for what they label
 _LABEL = 12
 _SHOWN_RESULTS = 3
 _SHARE_OF_NOTE = 0.02  # of a step's memory
@@ -22,6 +24,11 @@ CALIBRATION = (
 )
 
 
+def columns() -> int:
+    """Count the columns to write in: those of the terminal, or of COLUMNS, but at most 80."""
+    return max(_LEAST_WIDTH, min(WIDTH, shutil.get_terminal_size().columns))
+
+
 def describe_verdict(found: Verdict) -> list[str]:
     """Say in some lines what became of a step.
 
@@ -29,9 +36,9 @@ def describe_verdict(found: Verdict) -> list[str]:
         found: The verdict.
 
     Returns:
-        Lines of 80 columns.
+        Lines of at most `columns`.
     """
-    lines = [_title(found)]
+    lines = wrap(_title(found))
     each = f", {found.rows // found.replicas:,} a replica" if found.replicas > 1 else ""
     lines += _entry(
         "batch",
@@ -57,7 +64,7 @@ def _title(found: Verdict) -> str:
 def _entry(label: str, text: str) -> list[str]:
     return textwrap.wrap(
         text,
-        WIDTH,
+        columns(),
         initial_indent=f"  {label:<{_LABEL - 2}}",
         subsequent_indent=" " * _LABEL,
         break_on_hyphens=False,
@@ -145,21 +152,41 @@ def describe_comparison(found: Sequence[Verdict]) -> list[str]:
         found: A verdict for each.
 
     Returns:
-        Lines of at most 80 columns, as long as names are short.
+        Lines of at most `columns`: a table, or where that would be wider a sentence for each.
     """
     width = max(len(one.method) for one in found)
-    head = f"{'':<{width}}  {'GiB':>6} {'temp':>6} {'GFLOP':>8} {'GB':>6} {'ms':>6}  verdict"
-    lines = [head]
+    lines = [f"{'':<{width}}  {'GiB':>6} {'temp':>6} {'GFLOP':>8} {'GB':>6} {'ms':>6}  verdict"]
     for one in found:
-        memory, step, speed = one.compilation.memory, one.compilation.step, one.speed
-        figures = " " * 29
-        if memory and step and speed:
-            figures = (
-                f"{memory.temp / GIB:>6.2f} {one.compilation.flops / 1e9:>8,.1f} "
-                f"{step.hbm_bytes / 1e9:>6.2f} {speed.best:>6.3g}"
-            )
-        lines.append(f"{one.method:<{width}}  {one.needed / GIB:>6.2f} {figures}  {one.verdict}")
-    return lines
+        temp, flops, traffic, time = _figures(one) or ("",) * 4
+        lines.append(
+            f"{one.method:<{width}}  {one.needed / GIB:>6.2f} {temp:>6} {flops:>8} {traffic:>6} "
+            f"{time:>6}  {one.verdict}"
+        )
+    if max(map(len, lines)) <= columns():
+        return lines
+    return [line for one in found for line in _in_words(one)]
+
+
+def _in_words(found: Verdict) -> list[str]:
+    words = [f"{found.needed / GIB:.2f} GiB"]
+    if figures := _figures(found):
+        temp, flops, traffic, time = figures
+        words += [f"temp {temp}", f"{flops} GFLOP", f"{traffic} GB", f"{time} ms"]
+    return textwrap.wrap(
+        f"{found.method}: {', '.join(words)}: {found.verdict}",
+        columns(),
+        subsequent_indent="  ",
+        break_on_hyphens=False,
+    )
+
+
+def _figures(found: Verdict) -> tuple[str, ...]:
+    """Phrase temporaries, FLOPs, traffic and time; none of a step that was refused."""
+    memory, step, speed = found.compilation.memory, found.compilation.step, found.speed
+    if not (memory and step and speed):
+        return ()
+    flops, traffic = f"{found.compilation.flops / 1e9:,.1f}", f"{step.hbm_bytes / 1e9:.2f}"
+    return f"{memory.temp / GIB:.2f}", flops, traffic, f"{speed.best:.3g}"
 
 
 def describe_compiler(compilation: Compilation) -> str:
@@ -176,5 +203,5 @@ def describe_compiler(compilation: Compilation) -> str:
 
 
 def wrap(text: str) -> list[str]:
-    """Break a paragraph into lines of 80 columns."""
-    return textwrap.wrap(text, WIDTH)
+    """Break a paragraph into lines of at most `columns`."""
+    return textwrap.wrap(text, columns())

@@ -40,6 +40,7 @@ class Step:
         target_length: In tokens.
         count_flops: By definition, of so many rows.
         least_memory: In bytes, of so many rows.
+        tasks: Whose batches it takes; empty: of all.
         batches: How many it takes one after the other; what is said of rows is of one of them.
     """
 
@@ -50,7 +51,13 @@ class Step:
     target_length: int
     count_flops: Callable[[int], int]
     least_memory: Callable[[int], int] = lambda rows: 0
+    tasks: Sequence[str] = ()
     batches: int = 1
+
+    @property
+    def is_packed(self) -> bool:
+        """Whether a row of its batches may hold several examples."""
+        return set(PACKED_KEYS) <= set(self.keys)
 
     def export(self, rows: int, replicas: int) -> str:
         """Lower the step.
@@ -103,6 +110,7 @@ def make_steps(
     is_packed = packed_lengths(manifest, settings.tasks, data.train_split) is not None
     keys = BATCH_KEYS + (PACKED_KEYS if is_packed else ())
 
+    shapes = task_shapes(settings, manifest)
     batches = settings.training.tasks_per_step
 
     def train_step(S: int, T: int) -> Step:
@@ -113,9 +121,10 @@ def make_steps(
             return least_memory(shape, rows, S)
 
         name = f"train step of {batches} batches" if batches > 1 else "train step"
-        return Step(name, fit_model.train_step, keys, S, T, count, least, batches)
+        tasks = tasks_of(shapes, (S, T))
+        return Step(name, fit_model.train_step, keys, S, T, count, least, tasks, batches)
 
-    steps = [train_step(*lengths) for lengths in largest_first(task_shapes(settings, manifest))]
+    steps = [train_step(*lengths) for lengths in largest_first(shapes)]
     if with_eval:
         steps += make_eval_steps(settings, manifest, model, beams)
     return model, steps
@@ -155,10 +164,17 @@ def make_eval_steps(
         A step for the loss, and one for each way of decoding that a task asks for.
     """
     shapes = validation_shapes(settings, manifest)
-    chunk = settings.training.loss_chunk
-    steps = [make_scoring_step(model, *lengths, chunk) for lengths in largest_first(shapes)]
-    answers = {(answer_length(manifest.task(task)), shapes[task][0]) for task in settings.tasks}
-    return steps + [make_answer_step(model, S, length, beams) for length, S in sorted(answers)]
+    steps = []
+    for lengths in largest_first(shapes):
+        step = make_scoring_step(model, *lengths, settings.training.loss_chunk)
+        steps.append(dataclasses.replace(step, tasks=tasks_of(shapes, lengths)))
+    answers = {
+        task: (shapes[task][0], answer_length(manifest.task(task))) for task in settings.tasks
+    }
+    for lengths in sorted(set(answers.values()), key=lambda lengths: lengths[::-1]):
+        step = make_answer_step(model, *lengths, beams)
+        steps.append(dataclasses.replace(step, tasks=tasks_of(answers, lengths)))
+    return steps
 
 
 def make_scoring_step(model: TaskModel, S: int, T: int, chunk: int = 0) -> Step:
@@ -212,6 +228,19 @@ def make_answer_step(model: TaskModel, S: int, length: int, beams: Beams | None 
         length,
         lambda rows: forward_flops(shape, rows, S, length, side_by_side),
     )
+
+
+def tasks_of(shapes: Mapping[str, Lengths], lengths: Lengths) -> tuple[str, ...]:
+    """List the tasks whose batches have these lengths.
+
+    Args:
+        shapes: By task.
+        lengths: Of inputs and targets, in tokens.
+
+    Returns:
+        Their names.
+    """
+    return tuple(task for task, its in shapes.items() if its == lengths)
 
 
 def largest_first(shapes: Mapping[str, Lengths]) -> list[Lengths]:

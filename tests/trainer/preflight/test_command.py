@@ -9,6 +9,9 @@ import pytest
 
 from adapters_tf.errors import WeightsError
 from prep import DataError, UsageError
+from prep.build.dataset import build_dataset
+from prep.build.options import BuildOptions
+from prep.tasks import get_task
 from tests.trainer.preflight.test_compiler import ONE_ARRAY, VERSIONS
 from tests.trainer.preflight.test_program import PROGRAM
 from trainer.preflight import command
@@ -46,11 +49,11 @@ def preflight(small_dataset, tmp_path, monkeypatch):
     monkeypatch.setattr(command, "compile_step", functools.partial(compile_step, worker=worker))
     monkeypatch.setenv(VARIABLE, sys.executable)
 
-    def preflight(line, is_exported=True):
+    def preflight(line, is_exported=True, dataset=small_dataset):
         if not is_exported:  # where the batch's rows are all that the compiler's answer depends on
             module = "func.func @main(%arg0: tensor<{}x32xi32>)"
             monkeypatch.setattr(Step, "export", lambda step, rows, _: module.format(rows))
-        words = f"--dataset {small_dataset} --model.backbone t5-tiny {line}".split()
+        words = f"--dataset {dataset} --model.backbone t5-tiny {line}".split()
         words += ["--model.overrides", json.dumps(SMALL), "--json", str(tmp_path / "out.json")]
         lines = []
         fits = Preflight(read_preflight_options(words), lines.append).run()
@@ -123,6 +126,47 @@ def test_methods_are_compared(preflight):
     rows = [line for line in lines if line.endswith("borderline")]
     assert [row.split()[0] for row in rows] == ["lora", "none"]
     assert found[1]["defined_flops"] > found[0]["defined_flops"]
+
+
+def test_shapes_of_tasks_have_tables_and_tokens_of_their_own(preflight):
+    """A shape's real tokens are those of its tasks: no more than its batches hold."""
+    line = "--topology v5e-1 --batch-size 8 --data.lengths per_task --compare lora,none --eval"
+    _, lines, found = preflight(line, is_exported=False)
+    heads = [line for line in lines if line.startswith("train step, ")]
+    assert heads == [f"train step, 8 rows of {S} input and 8 target tokens:" for S in (32, 24)]
+    tokens = [one["speed"]["tokens"][1] / one["speed"]["examples"][1] for one in found]
+    assert all(
+        real <= one["input_length"] + one["target_length"]
+        for real, one in zip(tokens, found, strict=True)
+    )
+    assert [one["input_length"] for one in found[:2]] == [32, 24]
+    assert tokens[0] > tokens[1]
+
+
+def test_a_step_of_several_batches_has_the_tokens_of_all(preflight):
+    line = "--topology v5e-1 --batch-size 4 --training.tasks_per_step"
+    one, two = (preflight(f"{line} {count}", is_exported=False)[2][0] for count in (1, 2))
+    for what in ("examples", "tokens"):
+        assert two["speed"][what] == pytest.approx([2 * rate for rate in one["speed"][what]])
+
+
+def test_evaluations_rows_are_no_packed_ones(preflight, small_dataset, tmp_path):
+    """Of a packed dataset, rows of training hold several examples, and those of evaluation one."""
+    options = BuildOptions(
+        tasks=(get_task("synthetic_entailment"),),
+        vocabulary=small_dataset / "spiece.model",
+        out=tmp_path / "packed",
+        max_input_length=64,
+        max_target_length=16,
+        pack=True,
+        workers=1,
+    )
+    build_dataset(options)
+    line = "--topology v5e-1 --batch-size 4 --eval"
+    _, _, found = preflight(line, is_exported=False, dataset=options.out)
+    examples = [one["speed"]["examples"][0] / 1e3 * one["speed"]["worst"] / 4 for one in found]
+    assert examples[0] > 1.5
+    assert examples[1:] == pytest.approx([1.0] * len(examples[1:]))
 
 
 def test_a_run_that_cannot_be_is_refused_as_by_the_trainer(preflight):

@@ -137,12 +137,19 @@ def test_no_compiler_is_left_behind(how, tmp_path):
         f"worker = Path({str(worker)!r})\n"
         "compile_step('', find_topology('v5e-1'), Path(sys.executable), worker=worker)\n"
     )
-    asking = subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.DEVNULL)
+    (tmp_path / "temporary").mkdir()
+    asking = subprocess.Popen(
+        [sys.executable, "-c", program],
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "TMPDIR": str(tmp_path / "temporary")},
+    )
     written = tmp_path / "pid"
     wait_for(lambda: written.exists() and written.read_text())
     asking.send_signal(getattr(signal, how))
     asking.wait(20)
     wait_for(lambda: not is_running(int(written.read_text())))
+    if how != "SIGKILL":
+        assert not list((tmp_path / "temporary").iterdir())
 
 
 _SLEEP = """    import time

@@ -1,9 +1,10 @@
+import dataclasses
 import json
 
 import pytest
 
 from trainer.preflight.compiler import Compilation, Memory
-from trainer.preflight.printing import WIDTH, describe_comparison, describe_verdict
+from trainer.preflight.printing import WIDTH, columns, describe_comparison, describe_verdict, wrap
 from trainer.preflight.program import CompiledStep, Part
 from trainer.preflight.topologies import GIB, find_topology
 from trainer.preflight.verdict import Workload, reach_verdict, shorten
@@ -102,6 +103,33 @@ def test_methods_are_compared_in_one_table():
     assert lines[1].split()[0] == "bottleneck" and lines[1].endswith("  fits")
     assert lines[2].split()[1:] == ["20.00", "does", "not", "fit"]
     assert lines[1].index("fits") == lines[2].index("does")
+
+
+def test_nothing_is_wider_than_the_terminal(monkeypatch):
+    refused = judge(None, None, needed=20 * GIB)
+    for width in (44, 60):
+        monkeypatch.setenv("COLUMNS", str(width))
+        assert columns() == width
+        lines = (
+            describe_verdict(judge()) + describe_comparison([judge(), refused]) + wrap("word " * 30)
+        )
+        assert max(map(len, lines)) <= width
+    monkeypatch.setenv("COLUMNS", "200")
+    assert columns() == WIDTH
+
+
+def test_a_table_that_would_be_too_wide_is_told_in_words(monkeypatch):
+    """By a narrow terminal, or by the names of several methods."""
+    monkeypatch.setenv("COLUMNS", "44")
+    assert describe_comparison([judge()]) == [
+        "bottleneck: 1.70 GiB, temp 0.70, 756.0",
+        "  GFLOP, 4.09 GB, 16 ms: fits",
+    ]
+    monkeypatch.setenv("COLUMNS", "80")
+    several = dataclasses.replace(judge(), method="hyperformer++,prefix_flat,layer_norm")
+    lines = describe_comparison([judge(), several])
+    assert lines[1].startswith("hyperformer++,prefix_flat,layer_norm: 1.70 GiB")
+    assert max(map(len, lines)) <= WIDTH
 
 
 def test_it_is_written_as_json():
