@@ -129,6 +129,8 @@ class OptimizerConfig:
             tasks' own rows; `norms`, T5's layer norms; `shared`, all else. 1 where not named.
         weight_decay: Decoupled; matrices only.
         clip_norm: The largest global norm of the gradients; 0 for no clipping.
+        ema_decay: If above 0, the decay of an exponential moving average of what trains, a task's
+            rows averaged over that task's steps: it is validated, kept as the best and exported.
     """
 
     name: str = "adamw"
@@ -141,6 +143,7 @@ class OptimizerConfig:
     rates: dict[str, float] = field(default_factory=dict)
     weight_decay: float = 0.0
     clip_norm: float = 1.0
+    ema_decay: float = 0.0
 
 
 @dataclass(frozen=True)
