@@ -37,6 +37,7 @@ from trainer.parts import (
 from trainer.run.checkpoints import RunCheckpoints
 from trainer.run.export import export
 from trainer.run.folder import check_run_folder, create_run, has_begun
+from trainer.run.full_disk import SpaceWait
 from trainer.run.lock import owned_folder
 from trainer.run.metrics_log import MetricsLog
 from trainer.run.summary import describe, report_left_out, report_unused
@@ -116,6 +117,7 @@ def train_owned(
     folder = create_run(settings, exports)
     keep_sources(settings.adapters, folder)
     keep = settings.training.keep_checkpoints
+    wait = SpaceWait(settings.training.wait_for_space, report)
     checkpoints = RunCheckpoints(
         folder,
         model,
@@ -124,6 +126,7 @@ def train_owned(
         report,
         fit_model.balancing,
         by_task=has_best_rows(settings, model),
+        wait=wait,
     )
     first, last = checkpoints.restore(), settings.training.steps
     if not config.task_list():
@@ -132,7 +135,7 @@ def train_owned(
     for line in describe_weights(model, optimizer):
         report(line)
     report(exports)
-    log = MetricsLog(folder, first)
+    log = MetricsLog(folder, first, wait)
     is_validated = first == last == log.last_step("validation")
     validator = None if is_validated else make_validator(settings, manifest, model, strategy)
     report_unused(settings, manifest, report)

@@ -163,6 +163,8 @@ class TrainingConfig:
         validation_examples: The most examples per task in a validation; 0 for all.
         checkpoint_every: Steps between checkpoints.
         keep_checkpoints: How many of the last ones stay.
+        wait_for_space: Seconds to wait for room on a full disk, with a line a minute, before the
+            run ends.
         best_metric: What the best checkpoint is best by: `loss`, `mean` (of each task's first
             metric), or one task's, such as `rte/accuracy`. With the first two, and where nothing
             that tasks share trains, every task keeps the row of its own best step.
@@ -191,6 +193,7 @@ class TrainingConfig:
     validation_examples: int = 1000
     checkpoint_every: int = 500
     keep_checkpoints: int = 2
+    wait_for_space: float = 0.0
     best_metric: str = "mean"
     patience: int = 0
     precision: str = "float32"

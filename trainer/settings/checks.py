@@ -42,6 +42,7 @@ MAY_CHANGE = (
     "training.validate_every",
     "training.validation_examples",
     "training.patience",
+    "training.wait_for_space",
     # These act through training.steps alone.
     "training.epochs",
     "training.epochs_of",
@@ -114,6 +115,7 @@ def _check_numbers(config: RunConfig) -> None:
         "optimizer.ema_decay": config.optimizer.ema_decay,
         "training.validate_every": config.training.validate_every,
         "training.patience": config.training.patience,
+        "training.wait_for_space": config.training.wait_for_space,
         "training.validation_examples": config.training.validation_examples,
         "training.epochs": config.training.epochs,
         "balancing.weight_decay": config.balancing.weight_decay,
