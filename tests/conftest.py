@@ -1,5 +1,6 @@
 """For all tests: four logical CPU devices, batches of uneven lengths, a quiet TensorFlow."""
 
+import os
 import sys
 
 import numpy as np
@@ -8,6 +9,9 @@ import pytest
 from prep import quiet_libraries
 
 quiet_libraries()
+# XLA's passes over a program stay as they are; LLVM, which makes machine code of the result, takes
+# half of a compilation's time to optimise loops that run a few times here.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
 
 @pytest.fixture(scope="session")
@@ -16,6 +20,20 @@ def four_replicas():
     from adapters_tf import make_strategy
 
     return make_strategy("cpu", 4)
+
+
+@pytest.fixture(scope="session")
+def two_replicas(four_replicas):
+    """A strategy of two replicas, for what four have no other code for: each is traced by itself.
+
+    The collectives of a process keep the size of every group by its key, so these have other keys.
+    """
+    import tensorflow as tf
+
+    class TwoReplicas(tf.distribute.MirroredStrategy):
+        _collective_key_base = 1000
+
+    return TwoReplicas(["CPU:0", "CPU:1"])
 
 
 @pytest.fixture(scope="session")
