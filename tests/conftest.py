@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from prep import quiet_libraries
 
@@ -12,6 +13,15 @@ quiet_libraries()
 # XLA's passes over a program stay as they are; LLVM, which makes machine code of the result, takes
 # half of a compilation's time to optimise loops that run a few times here.
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
+
+# Files of tests that share a run, which takes longer than each of them.
+TOGETHER = (
+    "test_composed_runs.py",
+    "test_extended_runs.py",
+    "test_fit.py",
+    "test_packed_training.py",
+    "test_shapes_of_runs.py",
+)
 
 
 @pytest.fixture(scope="session")
@@ -42,6 +52,24 @@ def trained_adapters(tmp_path_factory):
     from tests.adapters_tf.methods import cases
 
     cases.save_trained_adapters(tmp_path_factory.mktemp("trained"))
+
+
+class _ByTestOrFile(LoadScopeScheduling):
+    """Gives every test to the next free worker, but those of some files to one together.
+
+    As `--dist loadgroup` would by marks, but for pytest 9.2, whose ids of tests xdist 3.8 can't
+    write the marks into.
+    """
+
+    def _split_scope(self, nodeid):
+        file = nodeid.partition("::")[0]
+        return file if file.rpartition("/")[2] in TOGETHER else nodeid
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Let the tests of a file that share a run find it made."""
+    return _ByTestOrFile(config, log) if config.getvalue("dist") == "loadgroup" else None
 
 
 @pytest.hookimpl(tryfirst=True)
