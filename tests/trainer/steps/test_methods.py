@@ -118,7 +118,7 @@ def test_replicas_equal_one_and_move_their_task_alone(
     on_four = method in ON_FOUR_REPLICAS
     strategy = request.getfixturevalue("four_replicas" if on_four else "two_replicas")
     model, optimizer, step = make_steps(method, strategy)
-    run = tf.function(step)
+    run = tf.function(step, autograph=False)
     losses = []
     for number in range(3):
         before = list(copies(model, optimizer, strategy))
@@ -138,7 +138,7 @@ def test_steps_in_bfloat16_descend_and_move_their_task_alone(
     set_precision("mixed_bfloat16")
     try:
         model, optimizer, step = make_steps(method, strategy)
-        run = tf.function(step) if on_four else step
+        run = tf.function(step, autograph=False) if on_four else step
         run(share_out(strategy, uneven_batch(task=0)))
         before = list(copies(model, optimizer, strategy))
         batch = share_out(strategy, uneven_batch(task=1))
