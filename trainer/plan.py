@@ -9,6 +9,7 @@ from adapters_tf.runs.config import CHECKPOINTS
 from adapters_tf.runs.settings import ResolvedRun
 from prep import Manifest
 from trainer.parts import Report, make_batches, make_model, open_devices, resolve_run
+from trainer.run.best_rows import has_best_rows
 from trainer.run.folder import check_run_folder, has_begun
 from trainer.run.summary import describe, report_left_out, report_unused
 from trainer.run.weights import describe_weights
@@ -59,7 +60,7 @@ def plan(config: RunConfig, report: Report = print) -> None:
         )
     for line in _describe_validation(settings, manifest):
         report(line)
-    report_unused(settings, manifest, report)
+    report_unused(settings, manifest, report, by_task=has_best_rows(settings, model))
     report(f"nothing was written: {settings.run} would be {'new' if is_new else 'gone on with'}")
 
 

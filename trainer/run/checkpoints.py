@@ -189,6 +189,16 @@ class RunCheckpoints:
             self.wait(lambda: write_atomically(self.folder / BEST_FILE, text.encode()))
         return list(better)
 
+    def save_unscored(self, step: int) -> None:
+        """Write the weights as they are now in place of a best checkpoint that nothing chooses.
+
+        Args:
+            step: Steps done.
+        """
+        if self.rows is not None:
+            self.rows.copy(self.rows.tasks)
+        self._write(self.best, step)
+
     def best_step(self) -> int:
         """Read the step that was best last, of any task; 0 if there is none."""
         file = self.folder / BEST_FILE
@@ -203,9 +213,10 @@ class RunCheckpoints:
         """Tell whether an earlier version has begun to keep one step for all tasks."""
         file = self.folder / BEST_FILE
         try:
-            return "tasks" not in json.loads(file.read_text(encoding="utf-8"))
-        except (OSError, ValueError, TypeError):
+            record = json.loads(file.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
             return False
+        return isinstance(record, dict) and "value" in record and "tasks" not in record
 
     def best_value(self) -> float | None:
         """Read the best checkpoint's metric.
