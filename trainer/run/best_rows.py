@@ -121,12 +121,13 @@ def read_records(file: Path, report: Callable[[str], None]) -> dict[str, tuple[i
 
     Args:
         file: `best.json`.
-        report: Called with a line if the file is damaged.
+        report: Called with a line if the file is missing or damaged.
 
     Returns:
         Step and score by task; empty if there is no such file, or none that can be read.
     """
     if not file.exists():
+        report(f"{file} is missing: each task's best so far is not known")
         return {}
     try:
         return {

@@ -105,7 +105,7 @@ class RunCheckpoints:
         Raises:
             DataError: It could not be written, on a full disk for one.
         """
-        if self.last.latest_checkpoint and self._saved_step() == step:
+        if self.last.latest_checkpoint and _step_of(self.last) == step:
             return
         self._write(self.last, step)
 
@@ -125,9 +125,6 @@ class RunCheckpoints:
                 f"{reason}: the checkpoint of step {step} could not be written to "
                 f"{manager.directory}; earlier ones are whole"
             ) from error
-
-    def _saved_step(self) -> int:
-        return int(str(self.last.latest_checkpoint).rsplit("-", 1)[1])
 
     def save_if_best(self, step: int, metric: str, value: float, loss: float = math.inf) -> bool:
         """Write the best checkpoint if this one beats it.
@@ -171,7 +168,7 @@ class RunCheckpoints:
         """
         if self.rows is None:
             raise ValueError("the best checkpoint is of one step")
-        known = self.best.latest_checkpoint is not None
+        known = self.best.latest_checkpoint is not None and scores
         records = read_records(self.folder / BEST_FILE, self.report) if known else {}
         records = {task: one for task, one in records.items() if task in scores}
         better = {
@@ -200,14 +197,19 @@ class RunCheckpoints:
         self._write(self.best, step)
 
     def best_step(self) -> int:
-        """Read the step that was best last, of any task; 0 if there is none."""
+        """Read the step that was best last, of any task; 0 if there is none.
+
+        Where best.json is damaged it is at most that of the best checkpoint.
+        """
         file = self.folder / BEST_FILE
         try:
             record = json.loads(file.read_text(encoding="utf-8"))
             tasks = record.get("tasks", {"": record}).values()
             return max((int(one["step"]) for one in tasks), default=0)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except OSError:
             return 0
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return _step_of(self.best)
 
     def _is_of_one_step(self) -> bool:
         """Tell whether an earlier version has begun to keep one step for all tasks."""
@@ -229,7 +231,10 @@ class RunCheckpoints:
     def _best_figures(self) -> tuple[float | None, float]:
         """Read the best checkpoint's metric and loss; one without a loss loses no tie."""
         file = self.folder / BEST_FILE
-        if not file.exists() or self.best.latest_checkpoint is None:
+        if self.best.latest_checkpoint is None:
+            return None, math.inf
+        if not file.exists():
+            self.report(f"{file} is missing: the best so far is not known")
             return None, math.inf
         try:
             record = json.loads(file.read_text(encoding="utf-8"))
@@ -257,6 +262,12 @@ class RunCheckpoints:
         if path is not None:
             self.weights.restore(path).assert_existing_objects_matched()
         return int(self.step.numpy())
+
+
+def _step_of(manager: tf.train.CheckpointManager) -> int:
+    """Read the step of a folder's newest checkpoint off its name; 0 if there is none."""
+    path = manager.latest_checkpoint
+    return 0 if path is None else int(path.rsplit("-", 1)[1])
 
 
 def _open(

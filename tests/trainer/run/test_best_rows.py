@@ -105,6 +105,8 @@ def test_a_run_that_kept_one_step_for_all_goes_on_so(run, tmp_path):
 )
 def test_records_that_are_damaged_are_told(tmp_path, text):
     said = []
+    assert read_records(tmp_path / "best.json", said.append) == {}
+    assert "best.json is missing" in said.pop()
     (tmp_path / "best.json").write_text(text)
     assert read_records(tmp_path / "best.json", said.append) == {}
     assert "best.json is damaged: each task's best so far is not known" in said[0]
