@@ -11,7 +11,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from adapters_tf import TaskModel
-from adapters_tf.runs.checkpoints import list_checkpoints, whole_checkpoints
+from adapters_tf.runs.checkpoints import BEST_FILE, list_checkpoints, whole_checkpoints
 from adapters_tf.runs.config import CHECKPOINTS
 from adapters_tf.runs.loading import trainable_checkpoint
 from prep import DataError
@@ -20,7 +20,6 @@ from trainer.optimizers.taskwise import TaskwiseOptimizer
 from trainer.run.best_rows import BestRows, Score, read_records, write_records
 from trainer.run.full_disk import FullDiskError, SpaceWait
 
-BEST_FILE = "best.json"
 INDEX = "checkpoint"  # TensorFlow's list of a folder's checkpoints
 
 
