@@ -72,7 +72,7 @@ class RunCheckpoints:
         """
         path = self.last.latest_checkpoint
         if path is None:
-            self._refuse_to_begin_again()
+            refuse_to_begin_again(self.folder)
             return 0
         try:
             self.checkpoint.restore(path).assert_consumed()
@@ -80,20 +80,6 @@ class RunCheckpoints:
             reason = str(error).splitlines()[0]
             raise DataError(f"checkpoint {path} does not fit the model: {reason}") from error
         return int(self.step.numpy())
-
-    def _refuse_to_begin_again(self) -> None:
-        """Refuse to train from step 0 where that would take the place of what was learned."""
-        damaged = list_checkpoints(Path(self.last.directory))
-        if damaged:
-            raise DataError(
-                f"none of the {len(damaged)} checkpoints in {self.last.directory} is whole; to "
-                "begin again, choose another --run or remove the folder"
-            )
-        if list_checkpoints(Path(self.best.directory)):
-            raise DataError(
-                f"{self.last.directory} holds no checkpoint to go on from, and {self.folder} has "
-                "a best one; to begin again, choose another --run or remove the folder"
-            )
 
     def save(self, step: int) -> None:
         """Write a periodic checkpoint.
@@ -261,6 +247,28 @@ class RunCheckpoints:
         if path is not None:
             self.weights.restore(path).assert_existing_objects_matched()
         return int(self.step.numpy())
+
+
+def refuse_to_begin_again(folder: Path) -> None:
+    """Refuse to train from step 0 where that would take the place of what was learned.
+
+    Args:
+        folder: A run folder without a whole checkpoint to go on from.
+
+    Raises:
+        DataError: It has damaged ones, or a best one.
+    """
+    last, best = (folder / CHECKPOINTS[name] for name in ("last", "best"))
+    if damaged := list_checkpoints(last):
+        raise DataError(
+            f"none of the {len(damaged)} checkpoints in {last} is whole; to begin again, choose "
+            "another --run or remove the folder"
+        )
+    if list_checkpoints(best):
+        raise DataError(
+            f"{last} holds no checkpoint to go on from, and {folder} has a best one; to begin "
+            "again, choose another --run or remove the folder"
+        )
 
 
 def _step_of(manager: tf.train.CheckpointManager) -> int:
