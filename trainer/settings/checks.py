@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import textwrap
 from collections.abc import Iterable, Mapping
@@ -126,8 +127,9 @@ def _check_numbers(config: RunConfig) -> None:
         "seed": config.seed,
     }
     for name, number in not_negative.items():
-        if number < 0:
-            raise UsageError(f"{name} must be 0 or more, got {number}")
+        if not 0 <= number < math.inf:  # YAML's .nan is neither
+            kind = "0 or more" if number < 0 else "a finite number"
+            raise UsageError(f"{name} must be {kind}, got {number}")
     for name, share in {
         "training.label_smoothing": config.training.label_smoothing,
         "optimizer.ema_decay": config.optimizer.ema_decay,
