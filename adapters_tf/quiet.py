@@ -8,6 +8,8 @@ import os
 
 from adapters_tf.tpu_wheel import prepare_tpu_wheel
 
+_KNOWN = ("triggered tf.function retracing", "is slow compared to the batch time")
+
 
 def quiet_libraries() -> None:
     """Silence start-up notices, unless the environment asks for them; call before importing them.
@@ -27,4 +29,5 @@ def quiet_libraries() -> None:
 
 
 def _is_worth_reading(record: logging.LogRecord) -> bool:
-    return "triggered tf.function retracing" not in str(record.msg)
+    message = str(record.msg)
+    return not any(known in message for known in _KNOWN)

@@ -47,6 +47,7 @@ def score_run(
         "checkpoint": checkpoint,
         **({"average": average, "weights": weights} if average else {}),
         "step": session.run.step,
+        **({"steps": dict(session.run.own_steps)} if session.run.own_steps else {}),
         "dataset": session.dataset,
         "vocabulary_sha256": session.vocabulary.sha256,
         "input_length": session.evaluator.input_length,

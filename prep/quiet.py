@@ -6,13 +6,16 @@ import warnings
 
 from prep.tpu_wheel import prepare_tpu_wheel
 
+_KNOWN = ("triggered tf.function retracing", "is slow compared to the batch time")
+
 
 def quiet_libraries() -> None:
     """Silence start-up notices, unless the environment asks for them; call before importing them.
 
     TensorFlow reports the GPU drivers it doesn't find as errors, and transformers that its
     TensorFlow classes end with version 5, and Google's client when it will leave this Python
-    behind, and that functions are traced again for each length of answers, and Hugging Face's
+    behind, and that functions are traced again for each length of answers, and Keras that a
+    validation takes longer than a step, and Hugging Face's
     client each time it tries a hub again that cannot be reached (the error at the end says it): all
     true, none of use to who types a command. The TPU wheel of TensorFlow is told what it needs
     (`tpu_wheel.py`).
@@ -27,4 +30,5 @@ def quiet_libraries() -> None:
 
 
 def _is_worth_reading(record: logging.LogRecord) -> bool:
-    return "triggered tf.function retracing" not in str(record.msg)
+    message = str(record.msg)
+    return not any(known in message for known in _KNOWN)

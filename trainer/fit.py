@@ -12,9 +12,6 @@ from pathlib import Path
 import tensorflow as tf
 import tf_keras
 
-from adapters_tf import (
-    TaskModel,
-)
 from adapters_tf.interop import describe_formats, export_formats
 from adapters_tf.runs.settings import ResolvedRun
 from adapters_tf.runs.sources import keep_sources
@@ -34,6 +31,7 @@ from trainer.parts import (
     resolve_run,
     start_from_adapters,
 )
+from trainer.run.best_rows import has_best_rows
 from trainer.run.checkpoints import RunCheckpoints
 from trainer.run.export import export
 from trainer.run.folder import check_run_folder, create_run, has_begun
@@ -138,7 +136,7 @@ def train_owned(
     log = MetricsLog(folder, first, wait)
     is_validated = first == last == log.last_step("validation")
     validator = None if is_validated else make_validator(settings, manifest, model, strategy)
-    report_unused(settings, manifest, report)
+    report_unused(settings, manifest, report, by_task=checkpoints.rows is not None)
     averaged = functools.partial(optimizer.averaged, model.trainable_variables)
     callbacks = make_callbacks(settings, checkpoints, validator, log, report, first, averaged)
     if first == last or is_over(callbacks):
@@ -149,6 +147,8 @@ def train_owned(
     if reached < last and not is_over(callbacks):
         return Outcome(folder, reached, is_done=False)
     with averaged():
+        if settings.optimizer.ema_decay and validator is None and not is_validated:
+            checkpoints.save_unscored(reached)  # checkpoints/ holds no averages to score by
         export(folder, model, checkpoints, report)
     return Outcome(folder, reached, is_done=True)
 
@@ -178,20 +178,6 @@ def run_steps(
         callbacks=callbacks,
         verbose=0,
     )
-
-
-def has_best_rows(settings: ResolvedRun, model: TaskModel) -> bool:
-    """Tell whether every task has a best row of its own.
-
-    Args:
-        settings: Of the run.
-        model: As it will be trained.
-
-    Returns:
-        Whether nothing that tasks share trains, and no one task decides for all.
-    """
-    is_for_all = settings.training.best_metric in ("mean", "loss")
-    return is_for_all and all(map(model.is_bank, model.trainable_variables))
 
 
 def is_over(callbacks: Iterable[tf_keras.callbacks.Callback]) -> bool:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from adapters_tf.runs.checkpoints import list_checkpoints
+from adapters_tf.runs.checkpoints import newest_whole
 from adapters_tf.runs.config import CHECKPOINTS
 from adapters_tf.runs.settings import ResolvedRun
 from prep import Manifest
 from trainer.parts import Report, make_batches, make_model, open_devices, resolve_run
+from trainer.run.best_rows import has_best_rows
+from trainer.run.checkpoints import refuse_to_begin_again
 from trainer.run.folder import check_run_folder, has_begun
 from trainer.run.summary import describe, report_left_out, report_unused
 from trainer.run.weights import describe_weights
@@ -37,8 +39,10 @@ def plan(config: RunConfig, report: Report = print) -> None:
     strategy = open_devices(settings)
     batches = make_batches(settings, manifest)
     model, optimizer, _ = make_model(settings, strategy, None if is_new else Path(settings.run))
-    done = list_checkpoints(Path(settings.run) / CHECKPOINTS["last"])
-    first = done[0][0] if done else 0
+    found = newest_whole(Path(settings.run) / CHECKPOINTS["last"], report)
+    if found is None:
+        refuse_to_begin_again(Path(settings.run))
+    first = found.step if found else 0
     if not config.task_list():
         report_left_out(settings, manifest, report)
     report(describe(settings, model, batches, strategy, first))
@@ -59,7 +63,7 @@ def plan(config: RunConfig, report: Report = print) -> None:
         )
     for line in _describe_validation(settings, manifest):
         report(line)
-    report_unused(settings, manifest, report)
+    report_unused(settings, manifest, report, by_task=has_best_rows(settings, model))
     report(f"nothing was written: {settings.run} would be {'new' if is_new else 'gone on with'}")
 
 

@@ -40,7 +40,7 @@ def export_command(options: argparse.Namespace) -> None:
         for note in export_tokenizer(settings.dataset, settings.vocabulary_sha256, beside):
             print(wrap_note(note))
         print(f"wrote {beside}: the T5 with this run's layer norms, which the adapter belongs on")
-    print(f"wrote {folder} (weights of step {run.step})")
+    print(f"wrote {folder} (weights of step {run.step_of(options.task)})")
     print(f"there: {LIBRARIES[options.format].loading_command(folder)}")
 
 
@@ -56,7 +56,7 @@ def export_model(run: LoadedRun, task: str, out: str) -> None:
     settings = run.settings
     for note in export_tokenizer(settings.dataset, settings.vocabulary_sha256, folder):
         print(wrap_note(note))
-    print(f"wrote {folder} (weights of step {run.step})")
+    print(f"wrote {folder} (weights of step {run.step_of(task)})")
     print(f"there: T5ForConditionalGeneration.from_pretrained({str(folder)!r})")
 
 

@@ -6,6 +6,7 @@ absent, cut or wrong. What counts is whether all tensors of a checkpoint can be 
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
+BEST, BEST_FILE = "best", "best.json"  # the folder, and what says why it is the best
 _STEP = "step/.ATTRIBUTES/VARIABLE_VALUE"
 # What TensorFlow raises, and NumPy, where the bytes of a checkpoint are not what was written.
 _UNREADABLE = (tf.errors.OpError, IndexError, ValueError, RuntimeError)
@@ -84,3 +86,20 @@ def newest_whole(
         The checkpoint; None if there is none.
     """
     return next(whole_checkpoints(folder, say), None)
+
+
+def own_best_steps(directory: Path) -> dict[str, int]:
+    """Read which step each task's row of the best checkpoint is of, where each has its own.
+
+    Args:
+        directory: The run folder.
+
+    Returns:
+        By task; empty where all are of one step, or nothing says so.
+    """
+    try:
+        record = json.loads((directory / BEST_FILE).read_text(encoding="utf-8"))
+        steps = {task: int(one["step"]) for task, one in record["tasks"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
+    return steps if list_checkpoints(directory / BEST) else {}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from adapters_tf.backbone.presets import PRESETS
 from adapters_tf.errors import ConfigurationError, WeightsError, say_note, suggest
 from adapters_tf.methods import read_methods
 from adapters_tf.model.task_model import TaskModel
-from adapters_tf.runs.checkpoints import list_checkpoints, newest_whole
+from adapters_tf.runs.checkpoints import list_checkpoints, newest_whole, own_best_steps
 from adapters_tf.runs.config import CHECKPOINTS, read_config
 from adapters_tf.runs.settings import ResolvedRun
 from adapters_tf.runs.sources import use_kept_sources
@@ -33,12 +33,18 @@ class LoadedRun:
         settings: What config.yaml holds.
         step: The training steps behind the weights; 0 for none.
         directory: The run folder.
+        own_steps: Those behind a task's own weights, where they are of an earlier step.
     """
 
     model: TaskModel
     settings: ResolvedRun
     step: int
     directory: Path
+    own_steps: Mapping[str, int] = field(default_factory=dict)
+
+    def step_of(self, task: str) -> int:
+        """Tell the training steps behind a task's weights."""
+        return self.own_steps.get(task, self.step)
 
 
 def build_backbone(settings: ResolvedRun) -> tf_keras.Model:
@@ -196,7 +202,7 @@ def load_run(
         else:
             model = build_model(settings.without_files(), directory=directory)
             step = _restore(model, directory, checkpoint)
-    return LoadedRun(model, settings, step, directory)
+    return LoadedRun(model, settings, step, directory, _own_steps(directory, checkpoint))
 
 
 def restore_run(run: LoadedRun, checkpoint: str = "best") -> LoadedRun:
@@ -213,7 +219,12 @@ def restore_run(run: LoadedRun, checkpoint: str = "best") -> LoadedRun:
         WeightsError: No such checkpoint.
         ConfigurationError: Unknown checkpoint name.
     """
-    return replace(run, step=_restore(run.model, run.directory, checkpoint))
+    step = _restore(run.model, run.directory, checkpoint)
+    return replace(run, step=step, own_steps=_own_steps(run.directory, checkpoint))
+
+
+def _own_steps(directory: Path, checkpoint: str) -> dict[str, int]:
+    return own_best_steps(directory) if checkpoint == "best" else {}
 
 
 def load_average(

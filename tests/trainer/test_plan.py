@@ -6,6 +6,9 @@ import pytest
 
 from prep import run_command
 from trainer.__main__ import main
+from trainer.parts import resolve_run
+from trainer.run.folder import create_run
+from trainer.settings.arguments import read_arguments
 
 pytestmark = pytest.mark.slow
 
@@ -43,3 +46,15 @@ def test_what_cannot_work_is_refused_as_it_would_be(small_dataset, tmp_path, cap
     arguments = [f"--dataset={small_dataset}", f"--run={tmp_path / 'run'}", *SETTINGS]
     assert run_command(main, [*arguments, "--dry-run", "--training.best_metric=f2"]) == 2
     assert "training.best_metric 'f2' is unknown" in capsys.readouterr().err
+
+
+def test_what_is_gone_on_from_is_a_checkpoint_that_is_whole(small_dataset, tmp_path, capsys):
+    arguments = [f"--dataset={small_dataset}", f"--run={tmp_path / 'run'}", *SETTINGS]
+    folder = create_run(resolve_run(read_arguments(arguments))[0]) / "checkpoints"
+    folder.mkdir()
+    for ending in ("index", "data-00000-of-00001"):
+        (folder / f"ckpt-4.{ending}").write_bytes(b"cut off")
+    assert run_command(main, [*arguments, "--dry-run"]) == 1
+    said = capsys.readouterr()
+    assert "ckpt-4 is damaged and not taken" in said.out
+    assert "none of the 1 checkpoints" in said.err

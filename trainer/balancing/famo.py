@@ -10,7 +10,7 @@ from adapters_tf.runs.sections import BalancingConfig
 from trainer.balancing.learned import LearnedByTask
 from trainer.balancing.method import Balancing, StepFigures, of_replicas
 
-_LEAST = 1e-8  # nats
+_LEAST = 1e-8  # nats; of a loss of 0, whose logarithm is none
 
 
 class FAMO(Balancing):
@@ -41,12 +41,15 @@ class FAMO(Balancing):
         return tf.nn.softmax(tf.gather(self.logits.value, tasks_M))
 
     def weigh(self, prior: tf.Tensor, loss: tf.Tensor) -> tf.Tensor:
-        """Turn gradients of losses into those of their logarithms."""
-        return prior / tf.maximum(loss, _LEAST)
+        """Turn gradients of losses into those of their logarithms.
+
+        What has a loss of 0 has no gradient either: it weighs nothing, or nothing else would.
+        """
+        return tf.where(loss > _LEAST, prior / tf.maximum(loss, _LEAST), 0.0)
 
     def scale(self, weights_M: tf.Tensor) -> tf.Tensor:
         """Let the weights add up to 1."""
-        return 1.0 / tf.reduce_sum(weights_M)
+        return tf.math.divide_no_nan(1.0, tf.reduce_sum(weights_M))
 
     def learn(self, figures: StepFigures, is_taken: tf.Tensor) -> None:
         """Give more weight to tasks whose losses fell by less."""

@@ -11,6 +11,7 @@ from trainer.balancing.learned import LearnedByTask
 from trainer.balancing.method import Balancing, StepFigures, of_replicas
 
 _LEAST = 1e-4  # of a weight
+_LEAST_LOSS = 1e-8  # nats; by less nothing is divided
 
 
 class GradNorm(Balancing):
@@ -47,8 +48,8 @@ class GradNorm(Balancing):
         is_first_K = tf.math.is_nan(initial) & is_there_K & is_taken
         initial = tf.where(is_first_K, mean_K, initial)
         self.initial.assign(initial)
-        ratio_M = figures.losses / tf.gather(initial, tasks_M)
-        pace_M = ratio_M / tf.reduce_mean(ratio_M)
+        ratio_M = figures.losses / tf.maximum(tf.gather(initial, tasks_M), _LEAST_LOSS)
+        pace_M = tf.math.divide_no_nan(ratio_M, tf.reduce_mean(ratio_M))
         norm_M = tf.sqrt(tf.linalg.diag_part(figures.gram))
         weighted_M = figures.weights * norm_M
         target_M = tf.reduce_mean(weighted_M) * pace_M**self.settings.alpha

@@ -6,7 +6,6 @@ from typing import Any
 
 from trainer.callbacks.step_callback import Report, Span, StepCallback
 from trainer.run.checkpoints import RunCheckpoints
-from trainer.run.signals import StopSignals
 
 
 class CheckpointCallback(StepCallback):
@@ -21,7 +20,7 @@ class CheckpointCallback(StepCallback):
     def __init__(self, span: Span, checkpoints: RunCheckpoints, report: Report):
         super().__init__(span)
         self.checkpoints, self.report = checkpoints, report
-        self.signals = StopSignals()
+        self.signals = checkpoints.wait.signals
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Listen for requests to stop."""

@@ -67,11 +67,14 @@ class ValidationCallback(StepCallback):
         for line in problems:
             self.report(line)
         if step < self.span.last and self.is_over():
-            self.report(
-                f"no better in {self.patience} validation{'s' * (self.patience > 1)} since step "
-                f"{self.checkpoints.best_step()}: training stops (training.patience)"
-            )
+            self._say_over()
             self.model.stop_training = True
+
+    def _say_over(self) -> None:
+        self.report(
+            f"no better in {self.patience} validation{'s' * (self.patience > 1)} since step "
+            f"{self.checkpoints.best_step()}: training stops (training.patience)"
+        )
 
     def is_over(self) -> bool:
         """Tell whether there have been so many validations since the best that training stops."""
@@ -119,3 +122,5 @@ class ValidationCallback(StepCallback):
         done = self.log.last_step(KIND)
         if first // every > done // every or (first == last and done < last):
             self.act(first)
+        elif first < last and self.is_over():
+            self._say_over()

@@ -18,6 +18,7 @@ from typing import Any
 import tensorflow as tf
 
 from adapters_tf import TaskModel
+from adapters_tf.runs.settings import ResolvedRun
 
 BY_TASK = "each task's own"  # in place of a metric's name, in best.json
 
@@ -74,6 +75,20 @@ def score_tasks(figures: Mapping[str, float], metric: str) -> dict[str, Score]:
     return scores
 
 
+def has_best_rows(settings: ResolvedRun, model: TaskModel) -> bool:
+    """Tell whether every task has a best row of its own.
+
+    Args:
+        settings: Of the run.
+        model: As it will be trained.
+
+    Returns:
+        Whether nothing that tasks share trains, and no one task decides for all.
+    """
+    is_for_all = settings.training.best_metric in ("mean", "loss")
+    return is_for_all and all(map(model.is_bank, model.trainable_variables))
+
+
 class BestRows:
     """Copies of the tasks' best rows, and what made them the best.
 
@@ -106,22 +121,26 @@ def read_records(file: Path, report: Callable[[str], None]) -> dict[str, tuple[i
 
     Args:
         file: `best.json`.
-        report: Called with a line if the file is damaged.
+        report: Called with a line if the file is missing or damaged.
 
     Returns:
-        Step and score by task; empty if there is no such file, or one of a whole step.
+        Step and score by task; empty if there is no such file, or none that can be read.
     """
     if not file.exists():
+        report(f"{file} is missing: each task's best so far is not known")
         return {}
     try:
-        tasks = json.loads(file.read_text(encoding="utf-8")).get("tasks", {})
         return {
-            task: (int(one["step"]), Score(one["metric"], one["value"], one.get("loss", math.inf)))
-            for task, one in tasks.items()
+            task: (int(one["step"]), _read_score(one))
+            for task, one in json.loads(file.read_text(encoding="utf-8"))["tasks"].items()
         }
     except (ValueError, KeyError, TypeError, AttributeError):
         report(f"{file} is damaged: each task's best so far is not known")
         return {}
+
+
+def _read_score(one: Mapping[str, Any]) -> Score:
+    return Score(str(one["metric"]), float(one["value"]), float(one.get("loss", math.inf)))
 
 
 def write_records(step: int, records: Mapping[str, tuple[int, Score]]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from adapters_tf import TaskModel
-from adapters_tf.runs.checkpoints import list_checkpoints, whole_checkpoints
+from adapters_tf.runs.checkpoints import BEST_FILE, list_checkpoints, whole_checkpoints
 from adapters_tf.runs.config import CHECKPOINTS
 from adapters_tf.runs.loading import trainable_checkpoint
 from prep import DataError
@@ -20,7 +20,6 @@ from trainer.optimizers.taskwise import TaskwiseOptimizer
 from trainer.run.best_rows import BestRows, Score, read_records, write_records
 from trainer.run.full_disk import FullDiskError, SpaceWait
 
-BEST_FILE = "best.json"
 INDEX = "checkpoint"  # TensorFlow's list of a folder's checkpoints
 
 
@@ -73,7 +72,7 @@ class RunCheckpoints:
         """
         path = self.last.latest_checkpoint
         if path is None:
-            self._refuse_to_begin_again()
+            refuse_to_begin_again(self.folder)
             return 0
         try:
             self.checkpoint.restore(path).assert_consumed()
@@ -81,20 +80,6 @@ class RunCheckpoints:
             reason = str(error).splitlines()[0]
             raise DataError(f"checkpoint {path} does not fit the model: {reason}") from error
         return int(self.step.numpy())
-
-    def _refuse_to_begin_again(self) -> None:
-        """Refuse to train from step 0 where that would take the place of what was learned."""
-        damaged = list_checkpoints(Path(self.last.directory))
-        if damaged:
-            raise DataError(
-                f"none of the {len(damaged)} checkpoints in {self.last.directory} is whole; to "
-                "begin again, choose another --run or remove the folder"
-            )
-        if list_checkpoints(Path(self.best.directory)):
-            raise DataError(
-                f"{self.last.directory} holds no checkpoint to go on from, and {self.folder} has "
-                "a best one; to begin again, choose another --run or remove the folder"
-            )
 
     def save(self, step: int) -> None:
         """Write a periodic checkpoint.
@@ -105,7 +90,7 @@ class RunCheckpoints:
         Raises:
             DataError: It could not be written, on a full disk for one.
         """
-        if self.last.latest_checkpoint and self._saved_step() == step:
+        if self.last.latest_checkpoint and _step_of(self.last) == step:
             return
         self._write(self.last, step)
 
@@ -125,9 +110,6 @@ class RunCheckpoints:
                 f"{reason}: the checkpoint of step {step} could not be written to "
                 f"{manager.directory}; earlier ones are whole"
             ) from error
-
-    def _saved_step(self) -> int:
-        return int(str(self.last.latest_checkpoint).rsplit("-", 1)[1])
 
     def save_if_best(self, step: int, metric: str, value: float, loss: float = math.inf) -> bool:
         """Write the best checkpoint if this one beats it.
@@ -171,7 +153,7 @@ class RunCheckpoints:
         """
         if self.rows is None:
             raise ValueError("the best checkpoint is of one step")
-        known = self.best.latest_checkpoint is not None
+        known = self.best.latest_checkpoint is not None and scores
         records = read_records(self.folder / BEST_FILE, self.report) if known else {}
         records = {task: one for task, one in records.items() if task in scores}
         better = {
@@ -189,23 +171,39 @@ class RunCheckpoints:
             self.wait(lambda: write_atomically(self.folder / BEST_FILE, text.encode()))
         return list(better)
 
+    def save_unscored(self, step: int) -> None:
+        """Write the weights as they are now in place of a best checkpoint that nothing chooses.
+
+        Args:
+            step: Steps done.
+        """
+        if self.rows is not None:
+            self.rows.copy(self.rows.tasks)
+        self._write(self.best, step)
+
     def best_step(self) -> int:
-        """Read the step that was best last, of any task; 0 if there is none."""
+        """Read the step that was best last, of any task; 0 if there is none.
+
+        Where best.json is damaged it is at most that of the best checkpoint.
+        """
         file = self.folder / BEST_FILE
         try:
             record = json.loads(file.read_text(encoding="utf-8"))
             tasks = record.get("tasks", {"": record}).values()
             return max((int(one["step"]) for one in tasks), default=0)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except OSError:
             return 0
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return _step_of(self.best)
 
     def _is_of_one_step(self) -> bool:
         """Tell whether an earlier version has begun to keep one step for all tasks."""
         file = self.folder / BEST_FILE
         try:
-            return "tasks" not in json.loads(file.read_text(encoding="utf-8"))
-        except (OSError, ValueError, TypeError):
+            record = json.loads(file.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
             return False
+        return isinstance(record, dict) and "value" in record and "tasks" not in record
 
     def best_value(self) -> float | None:
         """Read the best checkpoint's metric.
@@ -218,7 +216,10 @@ class RunCheckpoints:
     def _best_figures(self) -> tuple[float | None, float]:
         """Read the best checkpoint's metric and loss; one without a loss loses no tie."""
         file = self.folder / BEST_FILE
-        if not file.exists() or self.best.latest_checkpoint is None:
+        if self.best.latest_checkpoint is None:
+            return None, math.inf
+        if not file.exists():
+            self.report(f"{file} is missing: the best so far is not known")
             return None, math.inf
         try:
             record = json.loads(file.read_text(encoding="utf-8"))
@@ -246,6 +247,34 @@ class RunCheckpoints:
         if path is not None:
             self.weights.restore(path).assert_existing_objects_matched()
         return int(self.step.numpy())
+
+
+def refuse_to_begin_again(folder: Path) -> None:
+    """Refuse to train from step 0 where that would take the place of what was learned.
+
+    Args:
+        folder: A run folder without a whole checkpoint to go on from.
+
+    Raises:
+        DataError: It has damaged ones, or a best one.
+    """
+    last, best = (folder / CHECKPOINTS[name] for name in ("last", "best"))
+    if damaged := list_checkpoints(last):
+        raise DataError(
+            f"none of the {len(damaged)} checkpoints in {last} is whole; to begin again, choose "
+            "another --run or remove the folder"
+        )
+    if list_checkpoints(best):
+        raise DataError(
+            f"{last} holds no checkpoint to go on from, and {folder} has a best one; to begin "
+            "again, choose another --run or remove the folder"
+        )
+
+
+def _step_of(manager: tf.train.CheckpointManager) -> int:
+    """Read the step of a folder's newest checkpoint off its name; 0 if there is none."""
+    path = manager.latest_checkpoint
+    return 0 if path is None else int(path.rsplit("-", 1)[1])
 
 
 def _open(

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from prep import DataError
+from trainer.run.signals import StopSignals
 
 _EVERY = 60.0  # seconds between lines
 _TRY_EVERY = 5.0  # seconds between tries
@@ -26,10 +27,15 @@ class SpaceWait:
     Args:
         seconds: How long to wait; 0 for not at all.
         report: Called with a line when the wait begins, one a minute, and one when it ends.
+
+    Attributes:
+        signals: Where one was received nothing is waited for, or a program that was told to stop
+            would hold on for hours.
     """
 
     def __init__(self, seconds: float = 0.0, report: Callable[[str], None] = lambda line: None):
         self.seconds, self.report = seconds, report
+        self.signals = StopSignals()
 
     def __call__(self, act: Callable[[], Result]) -> Result:
         """Act, and where the disk is full, again and again.
@@ -41,7 +47,7 @@ class SpaceWait:
             What it returns.
 
         Raises:
-            FullDiskError: The time is up; an `OSError` likewise.
+            FullDiskError: The time is up, or the program was told to stop; an `OSError` likewise.
         """
         began = last_said = time.monotonic()
         is_waiting = False
@@ -51,7 +57,7 @@ class SpaceWait:
             except (FullDiskError, OSError) as error:
                 now = time.monotonic()
                 is_full = isinstance(error, FullDiskError) or error.errno in _FULL
-                if not is_full or now - began >= self.seconds:
+                if not is_full or now - began >= self.seconds or self.signals.received:
                     raise
                 if not is_waiting or now - last_said >= _EVERY:
                     left = self.seconds - (now - began)

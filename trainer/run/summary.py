@@ -30,13 +30,19 @@ def report_left_out(
         report(f"without a split {settings.data.train_split!r}: {', '.join(others)}")
 
 
-def report_unused(settings: ResolvedRun, manifest: Manifest, report: Callable[[str], None]) -> None:
+def report_unused(
+    settings: ResolvedRun,
+    manifest: Manifest,
+    report: Callable[[str], None],
+    by_task: bool = False,
+) -> None:
     """Say what was asked for and has no effect in this run.
 
     Args:
         settings: Of the run.
         manifest: Of its dataset.
         report: Called with a line for each.
+        by_task: Whether each task keeps its own best step.
     """
     chosen = split_methods(settings.adapters.method)
     others = [name for name in settings.adapters.settings if name not in chosen]
@@ -51,11 +57,14 @@ def report_unused(settings: ResolvedRun, manifest: Manifest, report: Callable[[s
         report(
             f"note: no task has a split {split!r}: nothing is validated, "
             "and the last step's weights are taken"
+            + "; training.patience has no effect"
+            * bool(settings.training.patience)
         )
     elif others:
+        last = "what is kept of them is of the last validation's step"
         report(
-            f"note: without a split {split!r}: {', '.join(others)}; which step is best, the other "
-            "tasks decide"
+            f"note: without a split {split!r}: {', '.join(others)}; "
+            + (last if by_task else "which step is best, the other tasks decide")
         )
 
 

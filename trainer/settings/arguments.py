@@ -23,7 +23,9 @@ from trainer.settings.config_file import check_config_file
 _EXPECTED = {"int": "a whole number", "float": "a number", "bool": "true or false"}
 
 # jsonargparse's words for a value of another type.
-_OF_ANOTHER_TYPE = re.compile(r"Parser key \"(.+?)\": Expected a <class '(\w+)'>\. Got value: (.*)")
+_OF_ANOTHER_TYPE = re.compile(
+    r"Parser key \"(.+?)\": Expected a <class '(\w+)'>\. Got value: ?(.*)"
+)
 
 
 class SuggestingParser(ArgumentParser):

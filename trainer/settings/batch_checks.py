@@ -8,6 +8,8 @@ from trainer.settings.config import BalancingConfig
 from trainer.settings.mixture import MOST_STEPS
 from trainer.settings.resolving import packed_lengths
 
+_MOST_WEIGHT = 1e9  # of a task's gradients; far beyond it float32 holds no product
+
 
 def check_shapes(settings: ResolvedRun, manifest: Manifest) -> None:
     """Refuse lengths by task where a batch is not of one task, or not of one shape.
@@ -71,11 +73,20 @@ def check_balancing(settings: ResolvedRun) -> None:
         raise UsageError(
             f"balancing.weights are of balancing.method weights, and it is {balancing.method!r}"
         )
-    for task in balancing.weights:
+    for task, weight in balancing.weights.items():
         if task not in settings.tasks:
             raise UsageError(
                 f"balancing.weights {task!r} is unknown; {nearest(task, settings.tasks)}"
             )
+        if weight > _MOST_WEIGHT:
+            raise UsageError(
+                f"balancing.weights.{task} must be at most {_MOST_WEIGHT:,.0f}, got {weight}"
+            )
+    if not any(balancing.weights.get(task, 1.0) for task in settings.tasks):
+        raise UsageError(
+            "balancing.weights are 0 for every task: what tasks share would not train; give one "
+            "task more"
+        )
     if count == 1:
         if balancing.method != BalancingConfig.method:
             raise UsageError(

@@ -55,8 +55,13 @@ def test_the_last_one_is_read_where_it_is_asked_for_or_there_is_no_best(copy):
         loaded = load_run(copy, checkpoint)
         is_last = all(np.all(v.numpy() == 0.25) for v in loaded.model.trainable_variables)
         assert (loaded.step, is_last) == ((9, True) if checkpoint == "last" else (7, False))
+    # As a run writes it in which every task keeps its own best step.
+    (copy / "best.json").write_text('{"step": 7, "tasks": {"cola": {"step": 4}}}')
+    loaded = restore_run(loaded)
+    assert (loaded.step_of("cola"), loaded.step_of("rte")) == (4, 7)
+    assert restore_run(loaded, "last").step_of("cola") == 9
     shutil.rmtree(copy / "best")
-    assert load_run(copy).step == 9
+    assert load_run(copy).step == load_run(copy).step_of("cola") == 9
 
 
 def test_none_is_the_model_before_training(run):

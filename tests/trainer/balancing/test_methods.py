@@ -109,6 +109,26 @@ def test_gradnorm():
         learned.values *= 4 / learned.values.sum()
 
 
+@pytest.mark.parametrize("method", BALANCINGS)
+@pytest.mark.parametrize("losses", [(0.0, 1.0, 2.0), (0.0, 0.0, 0.0)])
+def test_losses_of_0_are_weighed(method, losses):
+    """As of answers that are known for certain, or of a batch without targets."""
+    one, tasks_M, losses_M = make(method), tf.constant([0, 1, 2]), tf.constant(losses)
+    gradients = tf.constant([[loss, -loss] for loss in losses])
+    for step in range(3):
+        weights_M = one.weigh(one.prior(tasks_M, tf.constant([0.0, 5.0, 2.0])), losses_M)
+        weights_M *= one.scale(weights_M)
+        gram_MM = products([gradients], 3)
+        figures = StepFigures(tasks_M, losses_M, weights_M, gram_MM)
+        taken = weights_M
+        if one.looks_at == "gradients":
+            taken = one.combine(weights_M, gram_MM, tf.constant(step, tf.int64))
+        one.learn(figures, tf.constant(True))
+        # Others are not held up by a task that has nothing to learn.
+        assert np.isfinite(taken).all() and (not losses[1] or min(taken[1:]) > 0.1)
+    assert all(np.isfinite(value.numpy()).all() for value in one.learned_by_task().values())
+
+
 def project(gradients, orders):
     """Algorithm 1 of the paper, on the gradients themselves."""
     total = np.zeros(gradients.shape[1])

@@ -8,6 +8,7 @@ import pytest
 
 from trainer.callbacks.checkpoints import CheckpointCallback
 from trainer.callbacks.step_callback import Span
+from trainer.run.full_disk import SpaceWait
 
 
 @pytest.fixture
@@ -19,7 +20,7 @@ def saved():
 def callback(saved):
     """A callback of steps 100 to 110, of which every fourth is saved."""
     said = []
-    checkpoints = types.SimpleNamespace(save=saved.append)
+    checkpoints = types.SimpleNamespace(save=saved.append, wait=SpaceWait())
     callback = CheckpointCallback(Span(100, 110, 4), checkpoints, said.append)
     callback.set_model(types.SimpleNamespace(stop_training=False))
     callback.said = said

@@ -10,7 +10,7 @@ from adapters_tf.methods.lora import LoraConfig
 from prep import run_command
 from trainer.__main__ import main
 from trainer.callbacks.validator import Validator
-from trainer.run.best_rows import Score, score_tasks
+from trainer.run.best_rows import Score, read_records, score_tasks
 from trainer.run.checkpoints import RunCheckpoints
 
 NAN, INF = float("nan"), float("inf")
@@ -99,6 +99,19 @@ def test_a_run_that_kept_one_step_for_all_goes_on_so(run, tmp_path):
     assert run()[1].rows is None
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["{", "{}", "[]", '{"tasks": {"a": {"step": 1, "metric": "f1", "value": null}}}', '"tasks"'],
+)
+def test_records_that_are_damaged_are_told(tmp_path, text):
+    said = []
+    assert read_records(tmp_path / "best.json", said.append) == {}
+    assert "best.json is missing" in said.pop()
+    (tmp_path / "best.json").write_text(text)
+    assert read_records(tmp_path / "best.json", said.append) == {}
+    assert "best.json is damaged: each task's best so far is not known" in said[0]
+
+
 SMALL = {
     "d_model": 32,
     "d_kv": 8,
@@ -158,4 +171,5 @@ def test_the_exported_adapter_is_that_of_the_tasks_own_best_step(
         assert not np.array_equal(at_2[1], at_4[1])
     # Asked for again, it is done, and takes no step.
     assert run_command(main, arguments) == 0
-    assert "done: step 8" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "since step 4: training stops" in said and "done: step 8" in said

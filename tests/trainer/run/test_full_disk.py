@@ -68,6 +68,18 @@ def test_after_the_time_it_is_the_error_it_was(clock, error):
     assert clock.now == 12.0
 
 
+def test_a_program_that_was_told_to_stop_waits_no_more(clock):
+    wait = SpaceWait(600)
+
+    def act():
+        wait.signals.received = "SIGTERM" if clock.now >= 20 else None
+        raise FULL[0]
+
+    with pytest.raises(FullDiskError):
+        wait(act)
+    assert clock.now == 20.0
+
+
 def test_other_errors_are_not_waited_for(clock):
     for error in (DataError("no"), OSError(errno.EACCES, "no")):
         with pytest.raises(type(error)):

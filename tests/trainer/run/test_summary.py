@@ -143,11 +143,19 @@ def test_what_has_no_effect_is_said():
         "note: without a split 'validation': a; which step is best, the other tasks decide"
     ]
     said.clear()
+    manifest = manifest_of(a=("dev",), b=("dev", "validation"))
+    report_unused(SETTINGS, manifest, said.append, by_task=True)
+    assert said == [
+        "note: without a split 'validation': a; what is kept of them is of the last validation's "
+        "step"
+    ]
+    said.clear()
     adapters = AdapterConfig("lora", {"lora": {"rank": 2}, "houlsby": {}, "prompt": {}})
-    settings = dataclasses.replace(SETTINGS, adapters=adapters)
+    training = dataclasses.replace(SETTINGS.training, patience=2)
+    settings = dataclasses.replace(SETTINGS, adapters=adapters, training=training)
     report_unused(settings, manifest_of(a=("dev",), b=("dev",)), said.append)
     assert said == [
         "note: adapters.settings of houlsby, prompt are not used: adapters.method is 'lora'",
         "note: no task has a split 'validation': nothing is validated, and the last step's weights"
-        " are taken",
+        " are taken; training.patience has no effect",
     ]

@@ -144,6 +144,8 @@ def test_epochs_that_never_end_are_refused():
         ({}, 1, BalancingConfig("famo"), "famo weighs the tasks of one step, and a step has one"),
         ({}, 2, BalancingConfig("sum", {"a": 1.0}), "balancing.weights are of balancing.method"),
         ({}, 2, BalancingConfig("weights", {"d": 1.0}), "balancing.weights 'd' is unknown"),
+        ({}, 2, BalancingConfig("weights", {"a": 1e39}), "weights.a must be at most 1,000,000,000"),
+        ({}, 2, BalancingConfig("weights", dict.fromkeys("abc", 0.0)), "0 for every task"),
         ({"routing": "example"}, 2, BalancingConfig(), "one batch mixes tasks already"),
         ({"lengths": "per_task"}, 2, BalancingConfig(), "a step have data.lengths one"),
         ({}, 2**30, BalancingConfig(), "must be at most 2,147,483,647"),
