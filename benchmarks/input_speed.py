@@ -133,6 +133,7 @@ def measure(options: argparse.Namespace, folder: Path, manifest: Manifest) -> No
                 best[name] = max(best[name], count * rows / taken)
                 waited[name] = min(waited[name], started - opened)
                 batches.close()
+                del stream  # its end waits for TensorFlow's autotuning, by seconds
         print(f"batch {rows}: examples/s, and seconds from opening to the first batch")
         for name, speed in best.items():
             print(f"  {name:16} {speed:9,.0f} {waited[name]:8.2f} s", flush=True)

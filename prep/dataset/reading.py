@@ -169,15 +169,23 @@ def read_split(
     """
     place = place_of(directory)
     entry = manifest.task(task).split(split)
+    dtype = token_dtype(manifest)
+    tokens = {
+        "inputs": _Tokens(entry.input_tokens, dtype),
+        "targets": _Tokens(entry.target_tokens, dtype),
+    }
     batches: list[dict[str, np.ndarray]] = []
     found = 0
     for shard in entry.shards:
         if most is not None and found >= most:
             break
-        of_shard = _read_columns(place, manifest, entry, shard, has_answers)
-        found += sum(len(columns["labels"]) for columns in of_shard)
-        batches += of_shard
-    table = _join_columns(batches, token_dtype(manifest), entry.packing is not None)
+        for columns in _read_columns(place, manifest, entry, shard, has_answers):
+            found += len(columns["labels"])
+            for name, column in tokens.items():
+                column.append(columns.pop(name))
+            batches.append(columns)
+    batches.append({name: column.held for name, column in tokens.items()})
+    table = _join_columns(batches, dtype, entry.packing is not None)
     return table if most is None else table.head(most)
 
 
@@ -229,6 +237,30 @@ def _read_columns(
         )
     is_packed = entry.packing is not None
     return list(parse_records(records, path, token_dtype(manifest), is_packed, has_answers))
+
+
+class _Tokens:
+    """Tokens of one shard after the other, in one array that is made once: no second copy.
+
+    Args:
+        expected: How many there will be.
+        dtype: Of each.
+    """
+
+    def __init__(self, expected: int, dtype: type):
+        self._all: np.ndarray = np.empty(expected, dtype)  # takes memory as it is filled
+        self._count = 0
+
+    def append(self, tokens: np.ndarray) -> None:
+        end = self._count + len(tokens)
+        if end > len(self._all):
+            self._all = np.concatenate([self.held, np.empty(end - self._count, self._all.dtype)])
+        self._all[self._count : end] = tokens
+        self._count = end
+
+    @property
+    def held(self) -> np.ndarray:
+        return self._all[: self._count]
 
 
 def read_vocabulary(directory: StoragePath, manifest: Manifest) -> Vocabulary:
@@ -295,6 +327,8 @@ def _shard_problem(content: bytes, path: str, shard: ShardEntry) -> str | None:
 def _join_columns(batches: list[dict[str, np.ndarray]], dtype: type, is_packed: bool) -> TokenTable:
     def column(name: str, column_dtype: type) -> np.ndarray:
         parts = [batch[name] for batch in batches if name in batch]
+        if len(parts) == 1:
+            return parts[0]
         return np.concatenate(parts) if parts else np.empty(0, column_dtype)
 
     def offsets(name: str) -> np.ndarray:

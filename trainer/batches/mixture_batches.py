@@ -71,6 +71,7 @@ class MixtureBatches:
         self.positions = _count_before(schedule, len(self.names))
         self.draws, self.draw_rows, self.per_step = draws, batch_size // draws, per_step
         self.steps = len(schedule) // (draws * per_step)
+        self._rows_drawn = np.bincount(schedule, minlength=len(self.names)) * self.draw_rows
         self.orders = [_order_of(seed, name, tables[name]) for name in self.names]
         self._windows: dict[int, tuple[int, int]] = {}  # that tasks were last seen in
         self.failure: Exception | None = None
@@ -165,7 +166,7 @@ class MixtureBatches:
         window = order.window_at(counter)
         if self._windows.get(task) != window:
             self._windows[task] = window
-            table.expect(*order.shards_from(*window))
+            table.expect(*order.shards_from(*window, last=self._rows_drawn[task]))
 
 
 def _order_of(seed: int, name: str, table: TokenTable | ShardedSplit) -> WholeOrder | BlockOrder:

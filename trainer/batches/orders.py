@@ -127,17 +127,23 @@ class BlockOrder:
         epochs, numbers, _ = self._locate(np.array([counter]))
         return int(epochs[0]), int(numbers[0])
 
-    def shards_from(self, epoch: int, number: int) -> tuple[list[int], list[int]]:
+    def shards_from(
+        self, epoch: int, number: int, last: int | None = None
+    ) -> tuple[list[int], list[int]]:
         """List the shards of a window, and of the one after it.
 
         Args:
             epoch: From 0.
             number: Of the window in it.
+            last: How many rows come up in all; where those end first, there is none after it.
 
         Returns:
             Both, as numbers.
         """
         windows = self.windows(epoch)
+        end = epoch * self._rows + windows[number].first + int(windows[number].ends[-1])
+        if last is not None and last <= end:
+            return windows[number].shards.tolist(), []
         is_last = number + 1 == len(windows)
         following = self.windows(epoch + 1)[0] if is_last else windows[number + 1]
         return windows[number].shards.tolist(), following.shards.tolist()

@@ -11,6 +11,7 @@ from prep.build.options import BuildOptions
 from prep.commands.split_options import parse_selection
 from prep.dataset.sharded_split import ShardedSplit
 from trainer.batches.distribution import make_dataset
+from trainer.batches.mixture_batches import MixtureBatches
 from trainer.parts import make_batches
 from trainer.settings.checks import check_run
 from trainer.settings.config import DataConfig, RunConfig, TrainingConfig
@@ -119,6 +120,23 @@ def test_a_batch_depends_on_its_number_alone(dataset, routing):
     parts = [forward.batch(50, first, first + 2) for first in (0, 2, 4, 6)]
     for key, value in expected[50].items():
         np.testing.assert_array_equal(np.concatenate([part[key] for part in parts]), value)
+
+
+def test_an_epoch_reads_each_shard_once_and_nothing_that_comes_up_no_more(dataset):
+    found, _ = open_batches(dataset)
+    split = found.tables[0]
+    batches = MixtureBatches(
+        {TASKS[0]: split},
+        np.zeros(split.rows // 8, np.int32),
+        batch_size=8,
+        input_length=found.input_length,
+        target_length=found.target_length,
+        seed=0,
+    )
+    for number in range(batches.steps):
+        batches.batch(number)
+    batches.close()
+    assert split.shards.readings <= len(split.shard_rows)
 
 
 def test_tensorflow_gets_the_same(dataset):

@@ -82,6 +82,8 @@ def test_a_window_takes_its_shards_and_no_others():
             is_last = number + 1 == len(windows)
             after = order.windows(epoch + 1)[0] if is_last else windows[number + 1]
             assert soon == after.shards.tolist()
+            assert order.shards_from(epoch, number, epoch * ROWS + end) == (now, [])
+            assert order.shards_from(epoch, number, epoch * ROWS + end + 1) == (now, soon)
         assert end == ROWS
         assert sorted(np.concatenate([one.shards for one in windows])) == list(range(len(SHARDS)))
 
