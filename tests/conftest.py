@@ -1,13 +1,28 @@
 """For all tests: four logical CPU devices, batches of uneven lengths, a quiet TensorFlow."""
 
+import os
 import sys
 
 import numpy as np
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from prep import quiet_libraries
 
 quiet_libraries()
+# XLA's passes over a program stay as they are; LLVM, which makes machine code of the result, takes
+# half of a compilation's time to optimise loops that run a few times here.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
+
+# Files of tests that share a run, which takes longer than each of them.
+TOGETHER = (
+    "test_composed_runs.py",
+    "test_extended_runs.py",
+    "test_fit.py",
+    "test_hub.py",
+    "test_packed_training.py",
+    "test_shapes_of_runs.py",
+)
 
 
 @pytest.fixture(scope="session")
@@ -19,11 +34,43 @@ def four_replicas():
 
 
 @pytest.fixture(scope="session")
+def two_replicas(four_replicas):
+    """A strategy of two replicas, for what four have no other code for: each is traced by itself.
+
+    The collectives of a process keep the size of every group by its key, so these have other keys.
+    """
+    import tensorflow as tf
+
+    class TwoReplicas(tf.distribute.MirroredStrategy):
+        _collective_key_base = 1000
+
+    return TwoReplicas(["CPU:0", "CPU:1"])
+
+
+@pytest.fixture(scope="session")
 def trained_adapters(tmp_path_factory):
     """What a method that is built on trained adapters is built on, in the cases of all methods."""
     from tests.adapters_tf.methods import cases
 
     cases.save_trained_adapters(tmp_path_factory.mktemp("trained"))
+
+
+class _ByTestOrFile(LoadScopeScheduling):
+    """Gives every test to the next free worker, but those of some files to one together.
+
+    As `--dist loadgroup` would by marks, but for pytest 9.2, whose ids of tests xdist 3.8 can't
+    write the marks into.
+    """
+
+    def _split_scope(self, nodeid):
+        file = nodeid.partition("::")[0]
+        return file if file.rpartition("/")[2] in TOGETHER else nodeid
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Let the tests of a file that share a run find it made."""
+    return _ByTestOrFile(config, log) if config.getvalue("dist") == "loadgroup" else None
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +37,7 @@ from trainer.parts import (
 from trainer.run.checkpoints import RunCheckpoints
 from trainer.run.export import export
 from trainer.run.folder import check_run_folder, create_run, has_begun
+from trainer.run.full_disk import SpaceWait
 from trainer.run.lock import owned_folder
 from trainer.run.metrics_log import MetricsLog
 from trainer.run.summary import describe, report_left_out, report_unused
@@ -109,10 +112,12 @@ def train_owned(
     model, optimizer, fit_model = make_model(settings, strategy, kept)
     if is_new:
         start_from_adapters(settings, model, strategy, report)
+        optimizer.begin_averages(model.trainable_variables)
     exports = describe_formats(export_formats(model))
     folder = create_run(settings, exports)
     keep_sources(settings.adapters, folder)
     keep = settings.training.keep_checkpoints
+    wait = SpaceWait(settings.training.wait_for_space, report)
     checkpoints = RunCheckpoints(
         folder,
         model,
@@ -121,6 +126,7 @@ def train_owned(
         report,
         fit_model.balancing,
         by_task=has_best_rows(settings, model),
+        wait=wait,
     )
     first, last = checkpoints.restore(), settings.training.steps
     if not config.task_list():
@@ -129,11 +135,12 @@ def train_owned(
     for line in describe_weights(model, optimizer):
         report(line)
     report(exports)
-    log = MetricsLog(folder, first)
+    log = MetricsLog(folder, first, wait)
     is_validated = first == last == log.last_step("validation")
     validator = None if is_validated else make_validator(settings, manifest, model, strategy)
     report_unused(settings, manifest, report)
-    callbacks = make_callbacks(settings, checkpoints, validator, log, report, first)
+    averaged = functools.partial(optimizer.averaged, model.trainable_variables)
+    callbacks = make_callbacks(settings, checkpoints, validator, log, report, first, averaged)
     if first == last or is_over(callbacks):
         catch_up(callbacks)
     else:
@@ -141,7 +148,8 @@ def train_owned(
     reached = int(optimizer.iterations.numpy())
     if reached < last and not is_over(callbacks):
         return Outcome(folder, reached, is_done=False)
-    export(folder, model, checkpoints, report)
+    with averaged():
+        export(folder, model, checkpoints, report)
     return Outcome(folder, reached, is_done=True)
 
 
@@ -223,6 +231,7 @@ def make_callbacks(
     log: MetricsLog,
     report: Report,
     first: int,
+    averaged: Callable[[], AbstractContextManager[None]],
 ) -> list[tf_keras.callbacks.Callback]:
     """List what happens between steps, in order: figures, skipped steps, validation, checkpoints.
 
@@ -233,6 +242,7 @@ def make_callbacks(
         log: Where figures go.
         report: Called with every line of progress.
         first: Steps done before this part of the run.
+        averaged: Gives the model the weights that are validated.
 
     Returns:
         Callbacks for `fit`.
@@ -255,6 +265,7 @@ def make_callbacks(
                 report=report,
                 patience=training.patience,
                 columns=shutil.get_terminal_size().columns,
+                averaged=averaged,
             )
         )
     span = Span(first, last, training.checkpoint_every)

@@ -220,6 +220,7 @@ def make_optimizer(settings: ResolvedRun, model: TaskModel, is_compiled: bool) -
         weight_decay=chosen.weight_decay,
         clip_norm=chosen.clip_norm or None,
         rate_of=rate_by_variable(model, chosen.rates),
+        ema_decay=chosen.ema_decay,
         is_compiled=is_compiled,
     )
     optimizer.build(model.trainable_variables)

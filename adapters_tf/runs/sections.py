@@ -134,6 +134,8 @@ class OptimizerConfig:
             tasks' own rows; `norms`, T5's layer norms; `shared`, all else. 1 where not named.
         weight_decay: Decoupled; matrices only.
         clip_norm: The largest global norm of the gradients; 0 for no clipping.
+        ema_decay: If above 0, the decay of an exponential moving average of what trains, a task's
+            rows averaged over that task's steps: it is validated, kept as the best and exported.
     """
 
     name: str = "adamw"
@@ -146,6 +148,7 @@ class OptimizerConfig:
     rates: dict[str, float] = field(default_factory=dict)
     weight_decay: float = 0.0
     clip_norm: float = 1.0
+    ema_decay: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -165,6 +168,8 @@ class TrainingConfig:
         validation_examples: The most examples per task in a validation; 0 for all.
         checkpoint_every: Steps between checkpoints.
         keep_checkpoints: How many of the last ones stay.
+        wait_for_space: Seconds to wait for room on a full disk, with a line a minute, before the
+            run ends.
         best_metric: What the best checkpoint is best by: `loss`, `mean` (of each task's first
             metric), or one task's, such as `rte/accuracy`. With the first two, and where nothing
             that tasks share trains, every task keeps the row of its own best step.
@@ -193,6 +198,7 @@ class TrainingConfig:
     validation_examples: int = 1000
     checkpoint_every: int = 500
     keep_checkpoints: int = 2
+    wait_for_space: float = 0.0
     best_metric: str = "mean"
     patience: int = 0
     precision: str = "float32"

@@ -56,12 +56,12 @@ class TokenPredictor:
             check_xla(strategy, sums_over_replicas=False)
         self.strategy, self.batch_size, self.input_length = strategy, batch_size, input_length
 
-        @tf.function(jit_compile=jit_compile)
+        @tf.function(jit_compile=jit_compile, autograph=False)
         def answer(batch: Mapping[str, tf.Tensor]) -> Any:
             return model(batch, training=False)
 
         # TPUStrategy names a scope after this function; a lambda's name is none.
-        @tf.function
+        @tf.function(autograph=False)
         def answer_all(batch: Mapping[str, tf.Tensor]) -> Any:
             return strategy.run(answer, args=(batch,))
 

@@ -1,5 +1,7 @@
 """A small T5 and a small dataset folder of embedded tasks."""
 
+import shutil
+
 import pytest
 
 from adapters_tf import BottleneckConfig, TaskModel, load_backbone
@@ -68,3 +70,21 @@ def small_dataset(tmp_path_factory):
     )
     build_dataset(options)
     return folder / "dataset"
+
+
+@pytest.fixture(scope="session")
+def go_back():
+    """Makes a finished run one that was killed at a checkpoint: what came later is gone."""
+
+    def go(run, step):
+        checkpoints = run / "checkpoints"
+        for file in checkpoints.glob("ckpt-*.index"):
+            if int(file.stem.removeprefix("ckpt-")) > step:
+                for part in checkpoints.glob(f"{file.stem}.*"):
+                    part.unlink()
+        state = f'model_checkpoint_path: "ckpt-{step}"\nall_model_checkpoint_paths: "ckpt-{step}"\n'
+        (checkpoints / "checkpoint").write_text(state)
+        shutil.rmtree(run / "best")
+        (run / "best.json").unlink()
+
+    return go

@@ -54,16 +54,6 @@ def weights(run):
     }
 
 
-def go_back_to_step_4(run):
-    """As if the run had been killed after half of its steps."""
-    for file in (run / "checkpoints").glob("ckpt-8*"):
-        file.unlink()
-    state = 'model_checkpoint_path: "ckpt-4"\nall_model_checkpoint_paths: "ckpt-4"\n'
-    (run / "checkpoints" / "checkpoint").write_text(state)
-    shutil.rmtree(run / "best")
-    (run / "best.json").unlink()
-
-
 @pytest.fixture(scope="module")
 def earlier(small_dataset, tmp_path_factory):
     """A run that trained adapters for two tasks, and T5's layer norms."""
@@ -144,13 +134,13 @@ def test_where_there_is_no_loss_a_step_draws_the_value_matrices_to_the_identity(
 
 
 def test_a_fusion_resumes_to_the_same_bits_without_its_source(
-    fused, small_dataset, tmp_path, capsys
+    fused, small_dataset, tmp_path, capsys, go_back
 ):
     source = yaml.safe_load((fused / "config.yaml").read_text())["adapters"]["settings"]["fusion"]
     assert not Path(source["of"]).exists()
     run = tmp_path / "run"
     shutil.copytree(fused, run)
-    go_back_to_step_4(run)
+    go_back(run, 4)
     assert fuse(small_dataset, run, source["of"]) == 0
     assert "going on from step 4" in capsys.readouterr().out
     whole, resumed = weights(fused), weights(run)

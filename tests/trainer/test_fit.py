@@ -1,5 +1,7 @@
 """A run from config to exported adapters, interrupted and resumed, and the ways it is refused."""
 
+import contextlib
+import io
 import json
 import os
 import shutil
@@ -62,6 +64,13 @@ def spawn(dataset, run, *extra):
     )
 
 
+def finish(dataset, run, *extra):
+    """What the trainer says, in this process, which has traced a step like it before."""
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        assert run_command(main, arguments(dataset, run, *extra)) == 0
+    return said.getvalue()
+
+
 def wait_for_checkpoint(run, process, step):
     deadline = time.monotonic() + 120
     while not (Path(run) / "checkpoints" / f"ckpt-{step}.index").exists():
@@ -70,9 +79,11 @@ def wait_for_checkpoint(run, process, step):
         time.sleep(0.01)
 
 
-def last_weights(run):
-    """Every number of the newest checkpoint, the optimizer's slots among them."""
-    reader = tf.train.load_checkpoint(tf.train.latest_checkpoint(str(Path(run) / "checkpoints")))
+def weights_of(run, step=None):
+    """Every number of a checkpoint, the newest by default; the optimizer's slots among them."""
+    folder = Path(run) / "checkpoints"
+    file = folder / f"ckpt-{step}" if step else tf.train.latest_checkpoint(str(folder))
+    reader = tf.train.load_checkpoint(str(file))
     return {
         name: reader.get_tensor(name)
         for name in reader.get_variable_to_shape_map()
@@ -84,10 +95,7 @@ def last_weights(run):
 def whole_run(small_dataset, tmp_path_factory):
     """A run that was never interrupted."""
     run = tmp_path_factory.mktemp("whole") / "run"
-    process = spawn(small_dataset, run)
-    output, _ = process.communicate()
-    assert process.returncode == 0, output
-    return run, output
+    return run, finish(small_dataset, run)
 
 
 def test_a_run_leaves_what_the_contract_says(whole_run, small_dataset):
@@ -119,24 +127,30 @@ def test_a_run_leaves_what_the_contract_says(whole_run, small_dataset):
 
 
 def test_the_frozen_backbone_is_not_in_the_checkpoint(whole_run):
-    names = " ".join(last_weights(whole_run[0]))
+    names = " ".join(weights_of(whole_run[0]))
     assert "adapter" in names and "layer_norm" in names
     assert "SelfAttention.q" not in names and "embeddings" not in names
 
 
-def test_killed_and_resumed_ends_in_the_same_bits(whole_run, small_dataset, tmp_path):
+def test_stopped_then_killed_and_resumed_ends_in_the_same_bits(whole_run, small_dataset, tmp_path):
+    """A signal that asks, and is answered by a checkpoint; then one that does not ask."""
     run = tmp_path / "run"
-    for step in (5, 20):
-        process = spawn(small_dataset, run)
-        wait_for_checkpoint(run, process, step)
-        process.kill()
-        process.communicate()
-        assert process.returncode == -signal.SIGKILL
     process = spawn(small_dataset, run)
+    wait_for_checkpoint(run, process, 5)
+    process.terminate()
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 3, output
+    assert "SIGTERM: saved at step" in output and "done" not in output
+    step = int(output.split("saved at step ")[1].split(";")[0])
+    assert int(weights_of(run)["step/.ATTRIBUTES/VARIABLE_VALUE"]) == step
+    process = spawn(small_dataset, run)
+    wait_for_checkpoint(run, process, 20)
+    process.kill()
     output, _ = process.communicate()
-    assert process.returncode == 0, output
-    assert "going on from step" in output
-    resumed, whole = last_weights(run), last_weights(whole_run[0])
+    assert process.returncode == -signal.SIGKILL
+    assert f"going on from step {step}" in output
+    assert "going on from step" in finish(small_dataset, run)
+    resumed, whole = weights_of(run), weights_of(whole_run[0])
     assert resumed.keys() == whole.keys()
     for name, value in whole.items():
         np.testing.assert_array_equal(resumed[name], value, err_msg=name)
@@ -148,9 +162,7 @@ def test_mixed_batches_with_two_methods_train_and_score(small_dataset, tmp_path)
     """Rows of all tasks in a batch, LoRA and layer norms per task; then `eval` as ever."""
     run = tmp_path / "run"
     extra = ("--data.routing=example", "--adapters.method=lora,layer_norm")
-    process = spawn(small_dataset, run, *extra, "--training.best_metric=loss")
-    output, _ = process.communicate()
-    assert process.returncode == 0, output
+    output = finish(small_dataset, run, *extra, "--training.best_metric=loss")
     assert "of 240 rows" in output
     tasks = load_manifest(small_dataset).tasks
     for task in tasks:
@@ -161,24 +173,12 @@ def test_mixed_batches_with_two_methods_train_and_score(small_dataset, tmp_path)
     assert set(json.loads((run / "eval" / "validation.json").read_text())["tasks"]) == set(tasks)
 
 
-def test_sigterm_saves_and_exits_cleanly(small_dataset, tmp_path):
-    run = tmp_path / "run"
-    process = spawn(small_dataset, run, "--training.steps=100000", "--training.validate_every=0")
-    wait_for_checkpoint(run, process, 5)
-    process.terminate()
-    output, _ = process.communicate(timeout=60)
-    assert process.returncode == 3, output
-    assert "SIGTERM: saved at step" in output and "done" not in output
-    step = int(output.split("saved at step ")[1].split(";")[0])
-    assert int(last_weights(run)["step/.ATTRIBUTES/VARIABLE_VALUE"]) == step
-
-
 def test_again_says_that_all_is_done(whole_run, small_dataset, capsys):
-    before = last_weights(whole_run[0])
+    before = weights_of(whole_run[0])
     assert run_command(main, arguments(small_dataset, whole_run[0])) == 0
     output = capsys.readouterr().out
     assert "done: step 30" in output and "step 1/" not in output
-    for name, value in last_weights(whole_run[0]).items():
+    for name, value in weights_of(whole_run[0]).items():
         np.testing.assert_array_equal(value, before[name])
 
 
@@ -190,8 +190,8 @@ def test_load_run_gives_the_checkpoints_weights(whole_run):
     kernel = loaded.model.trainable_by_path()[path]
     # TensorFlow doubles the dots of a name.
     key = f"trainable/{path.replace('.', '..')}/"
-    saved = [value for name, value in last_weights(run).items() if name.startswith(key)]
-    assert len(saved) == 1, list(last_weights(run))
+    saved = [value for name, value in weights_of(run).items() if name.startswith(key)]
+    assert len(saved) == 1, list(weights_of(run))
     np.testing.assert_array_equal(kernel, saved[0])
     assert load_run(run, "none").step == 0
 
@@ -277,7 +277,7 @@ def test_of_a_torn_checkpoint_the_one_before_it_is_taken(
     assert run_command(main, arguments(small_dataset, run)) == 0
     output = capsys.readouterr().out
     assert "ckpt-30 is damaged and not taken" in output and "going on from step 25" in output
-    resumed, whole = last_weights(run), last_weights(whole_run[0])
+    resumed, whole = weights_of(run), weights_of(whole_run[0])
     for name, value in whole.items():
         np.testing.assert_array_equal(resumed[name], value, err_msg=name)
     for file in (run / "checkpoints").glob("ckpt-*.data*"):

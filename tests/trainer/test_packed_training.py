@@ -92,10 +92,10 @@ def test_a_step_on_packed_rows_is_the_step_on_their_examples(
         np.testing.assert_allclose(weights[path], value, atol=1e-4, err_msg=path)
 
 
-def test_four_replicas_equal_one_on_packed_rows(make_model, make_optimizer, four_replicas):
+def test_replicas_equal_one_on_packed_rows(make_model, make_optimizer, two_replicas):
     batch, _ = packed_and_single()
     losses = []
-    for strategy in (tf.distribute.get_strategy(), four_replicas):
+    for strategy in (tf.distribute.get_strategy(), two_replicas):
         with strategy.scope():
             model = make_model()
             optimizer = make_optimizer(model)
@@ -203,9 +203,11 @@ def test_prompts_and_positions_are_refused(packed_dataset, tmp_path, capsys, opt
     assert not (tmp_path / "run").exists()
 
 
-def spawn(dataset, run):
+def settings(dataset, run):
     overrides = {"d_model": 32, "d_kv": 8, "d_ff": 64, "num_layers": 1, "num_decoder_layers": 1}
-    settings = [
+    return [
+        f"--dataset={dataset}",
+        f"--run={run}",
         "--model.backbone=t5-tiny",
         f"--model.overrides={json.dumps({**overrides, 'dropout_rate': 0.1})}",
         "--adapters.settings={bottleneck: {reduction_factor: 8}}",
@@ -215,8 +217,12 @@ def spawn(dataset, run):
         "--training.validation_examples=8",
         "--training.checkpoint_every=4",
     ]
+
+
+def spawn(dataset, run):
+    """The trainer in a process of its own, to be killed."""
     return subprocess.Popen(
-        [sys.executable, "-m", "trainer", f"--dataset={dataset}", f"--run={run}", *settings],
+        [sys.executable, "-m", "trainer", *settings(dataset, run)],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -234,7 +240,7 @@ def last_weights(run):
     }
 
 
-def test_killed_and_resumed_on_packed_rows_ends_in_the_same_bits(packed_dataset, tmp_path):
+def test_killed_and_resumed_on_packed_rows_ends_in_the_same_bits(packed_dataset, tmp_path, capsys):
     whole, resumed = tmp_path / "whole", tmp_path / "resumed"
     killed = spawn(packed_dataset, resumed)
     deadline = time.monotonic() + 120
@@ -247,9 +253,8 @@ def test_killed_and_resumed_on_packed_rows_ends_in_the_same_bits(packed_dataset,
     killed.communicate()
     assert killed.returncode == -signal.SIGKILL
     for run in (whole, resumed):
-        process = spawn(packed_dataset, run)
-        output, _ = process.communicate()
-        assert process.returncode == 0, output
+        assert run_command(main, settings(packed_dataset, run)) == 0
+        output = capsys.readouterr().out
         assert "packed rows" in output
     assert "going on from step" in output
     first, second = last_weights(whole), last_weights(resumed)

@@ -1,12 +1,15 @@
 """Runs whose tasks have batches of their own lengths."""
 
+import contextlib
+import io
 import json
+import shutil
 
 import numpy as np
 import pytest
 
 from prep import load_manifest
-from tests.trainer.test_fit import SMALL, arguments, last_weights, spawn
+from tests.trainer.test_fit import SMALL, arguments, spawn, weights_of
 from trainer.__main__ import main
 from trainer.settings.resolving import longest_lengths
 
@@ -23,42 +26,51 @@ def figures_of(run):
     return [json.loads(line) for line in lines]
 
 
-def test_nothing_but_padding_differs(small_dataset, tmp_path, capsys):
-    """Losses, validations and weights are those of one shape for all, in two parts too."""
+@pytest.fixture(scope="module")
+def own(small_dataset, tmp_path_factory):
+    """A run of six steps whose tasks have their own lengths."""
+    run = tmp_path_factory.mktemp("shapes") / "own"
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        assert main(arguments(small_dataset, run, *PER_TASK)) == 0
+    assert "in 2 shapes" in said.getvalue()
+    return run
+
+
+def test_nothing_but_padding_differs(own, small_dataset, tmp_path):
+    """Losses, validations and weights are those of one shape for all."""
     manifest = load_manifest(small_dataset)
     needs = {longest_lengths(manifest, [task]) for task in manifest.tasks}
     assert len(needs) == 2
-    one, own, parts = tmp_path / "one", tmp_path / "own", tmp_path / "parts"
+    one = tmp_path / "one"
     assert main(arguments(small_dataset, one, *ONE)) == 0
-    capsys.readouterr()
-    assert main(arguments(small_dataset, own, *PER_TASK)) == 0
-    assert "in 2 shapes" in capsys.readouterr().out
-    assert main(arguments(small_dataset, parts, *PER_TASK, "--training.steps=3")) == 0
-    assert main(arguments(small_dataset, parts, *PER_TASK)) == 0
-    right = last_weights(one)
-    for run in (own, parts):
-        for name, value in last_weights(run).items():
-            np.testing.assert_allclose(value, right[name], rtol=1e-4, atol=2e-5, err_msg=name)
+    right = weights_of(one)
+    for name, value in weights_of(own).items():
+        np.testing.assert_allclose(value, right[name], rtol=1e-4, atol=2e-5, err_msg=name)
     for found, expected in zip(figures_of(own), figures_of(one), strict=True):
         assert found.keys() == expected.keys()
         for name, value in expected.items():
             if isinstance(value, float) and "second" not in name:
                 assert found[name] == pytest.approx(value, rel=1e-4, abs=1e-5), name
-    same = last_weights(own)
-    for name, value in last_weights(parts).items():
+
+
+def test_in_two_parts_it_is_the_same_run(own, small_dataset, tmp_path, go_back):
+    parts = tmp_path / "parts"
+    shutil.copytree(own, parts)
+    go_back(parts, 3)
+    assert main(arguments(small_dataset, parts, *PER_TASK)) == 0
+    same = weights_of(own)
+    for name, value in weights_of(parts).items():
         np.testing.assert_array_equal(value, same[name], err_msg=name)
 
 
-def test_replicas_share_batches_of_every_shape(small_dataset, tmp_path):
+def test_replicas_share_batches_of_every_shape(own, small_dataset, tmp_path):
     """In a process of its own: TensorFlow's collectives keep what another strategy left."""
-    four, own = tmp_path / "four", tmp_path / "own"
-    few = (*PER_TASK, "--training.steps=3")
-    assert main(arguments(small_dataset, own, *few)) == 0
-    devices = ("--distribution.kind=cpu", "--distribution.logical_devices=4")
-    process = spawn(small_dataset, four, *few, *devices)
+    two = tmp_path / "two"
+    devices = ("--distribution.kind=cpu", "--distribution.logical_devices=2")
+    process = spawn(small_dataset, two, *PER_TASK, "--training.steps=3", *devices)
     said, _ = process.communicate(timeout=300)
     assert process.returncode == 0, said
-    assert "4 replicas" in said and "in 2 shapes" in said
-    right = last_weights(own)
-    for name, value in last_weights(four).items():
+    assert "2 replicas" in said and "in 2 shapes" in said
+    right = weights_of(own, 3)
+    for name, value in weights_of(two).items():
         np.testing.assert_allclose(value, right[name], rtol=1e-4, atol=2e-5, err_msg=name)

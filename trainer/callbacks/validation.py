@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from trainer.callbacks.step_callback import Report, Span, StepCallback
@@ -28,6 +29,7 @@ class ValidationCallback(StepCallback):
         patience: After so many validations in a row without a new best one training stops; 0 for
             never.
         columns: How wide lines may be.
+        averaged: Gives the model the weights to validate, while they are.
     """
 
     def __init__(
@@ -41,19 +43,21 @@ class ValidationCallback(StepCallback):
         report: Report,
         patience: int = 0,
         columns: int = 80,
+        averaged: Callable[[], AbstractContextManager[None]] = nullcontext,
     ):
         super().__init__(span)
         self.validate, self.checkpoints, self.metric = validate, checkpoints, metric
         self.log, self.report = log, report
-        self.patience, self.columns = patience, columns
+        self.patience, self.columns, self.averaged = patience, columns, averaged
 
     def act(self, step: int) -> None:
         """Validate now."""
         # What goes wrong in a validation must not cost the steps before it.
         self.checkpoints.save(step)
-        figures = self.validate()
-        # In this order: a kill between the two repeats the validation, and no best one is missed.
-        said, problems = self._keep_best(step, figures)
+        with self.averaged():
+            figures = self.validate()
+            # Before the log: a kill between the two repeats the validation, and no best is missed.
+            said, problems = self._keep_best(step, figures)
         earlier = list(self.log.lines(KIND))
         self.log.write(KIND, step, figures)
         overall = "  ".join(f"{name} {figures[name]:.3f}" for name in figures if "/" not in name)

@@ -57,7 +57,9 @@ class Validator:
             return strategy.run(step, args=(batch,))
 
         # A program for each shape; TensorFlow would make one for all of them, with none.
-        self._steps = {shape: tf.function(step_all) for shape in set(shapes.values())}
+        self._steps = {
+            shape: tf.function(step_all, autograph=False) for shape in set(shapes.values())
+        }
 
     def run(self) -> dict[str, float]:
         """Validate all tasks.

@@ -9,7 +9,8 @@ Shape letters: K tasks.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple, TypeAlias
 
 import tensorflow as tf
@@ -26,6 +27,7 @@ from trainer.gradients.norms import global_norm
 from trainer.gradients.task_rows import TaskRows
 
 Tensors = dict[str, tf.Tensor]
+AVERAGE = "average"  # the slot
 Gradient: TypeAlias = tf.Tensor | tf.IndexedSlices | TaskRows
 
 
@@ -55,6 +57,8 @@ class TaskwiseOptimizer(KeepsGradients, tf_keras.optimizers.Optimizer):
         weight_decay: Decoupled, times the learning rate; matrices only.
         clip_norm: The largest global norm of the gradients; None for no clipping.
         rate_of: Tells what a variable's learning rate is multiplied with; None for 1.
+        ema_decay: Of an exponential moving average of every variable, a bank's row averaged over
+            the steps of its task; 0 for none.
         is_compiled: Whether steps are compiled with XLA; without it the result is the same, but a
             compiled step would copy every bank.
     """
@@ -67,6 +71,7 @@ class TaskwiseOptimizer(KeepsGradients, tf_keras.optimizers.Optimizer):
         weight_decay: float = 0.0,
         clip_norm: float | None = None,
         rate_of: Callable[[tf.Variable], float] | None = None,
+        ema_decay: float = 0.0,
         is_compiled: bool = False,
     ):
         super().__init__(name=type(self).__name__, weight_decay=None, jit_compile=False)
@@ -74,6 +79,7 @@ class TaskwiseOptimizer(KeepsGradients, tf_keras.optimizers.Optimizer):
         self._given_rate = learning_rate
         self.is_bank, self.is_compiled = is_bank, is_compiled
         self.weight_decay_rate, self.clip_norm = weight_decay, clip_norm
+        self.ema_decay = ema_decay
         self.rate_of = rate_of or (lambda variable: 1.0)
 
     def build(self, var_list: Sequence[tf.Variable]) -> None:
@@ -91,6 +97,10 @@ class TaskwiseOptimizer(KeepsGradients, tf_keras.optimizers.Optimizer):
                 name: self._add_slot(variable, name, slot_shape)
                 for name, slot_shape in self.slot_shapes(shape, is_bank).items()
             }
+            if self.ema_decay:
+                slots[AVERAGE] = self.add_variable_from_reference(
+                    variable, AVERAGE, initial_value=tf.cast(variable, tf.float32)
+                )
             # [K] for a bank; 1 row for a shared variable, so that both broadcast alike.
             slots["steps"] = self._add_slot(variable, "steps", shape[:1] if is_bank else ())
             self._slots.append(slots)
@@ -283,7 +293,39 @@ class TaskwiseOptimizer(KeepsGradients, tf_keras.optimizers.Optimizer):
         change, new_slots = self.update(gradient, value, slots, rate)
         if self.weight_decay_rate and value.shape.rank >= 2:
             change -= rate * self.weight_decay_rate * value
+        if self.ema_decay:
+            moved = value + change - slots[AVERAGE]
+            new_slots[AVERAGE] = slots[AVERAGE] + (1.0 - self.ema_decay) * moved
         return value + change, {**slots, **new_slots}
+
+    def begin_averages(self, variables: Sequence[tf.Variable]) -> None:
+        """Let the averages begin at what the variables are now.
+
+        Args:
+            variables: Those it was built for, in the same order.
+        """
+        for variable, slots in zip(variables, self._slots, strict=True):
+            if AVERAGE in slots:
+                slots[AVERAGE].assign(tf.convert_to_tensor(variable))
+
+    @contextmanager
+    def averaged(self, variables: Sequence[tf.Variable]) -> Iterator[None]:
+        """Give the variables their averages, while what is enclosed runs.
+
+        Args:
+            variables: Those it was built for, in the same order.
+        """
+        if not self.ema_decay:
+            yield
+            return
+        held = [variable.numpy() for variable in variables]
+        try:
+            for variable, slots in zip(variables, self._slots, strict=True):
+                variable.assign(tf.convert_to_tensor(slots[AVERAGE]))
+            yield
+        finally:
+            for variable, value in zip(variables, held, strict=True):
+                variable.assign(value)
 
 
 def _choose(is_first: tf.Tensor, first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:

@@ -18,6 +18,7 @@ from prep import DataError
 from prep.storage.durable_files import write_atomically
 from trainer.optimizers.taskwise import TaskwiseOptimizer
 from trainer.run.best_rows import BestRows, Score, read_records, write_records
+from trainer.run.full_disk import FullDiskError, SpaceWait
 
 BEST_FILE = "best.json"
 INDEX = "checkpoint"  # TensorFlow's list of a folder's checkpoints
@@ -34,6 +35,7 @@ class RunCheckpoints:
         report: Called with a line for each checkpoint that is damaged.
         balancing: What weighs the tasks of a step, saved with what it learned; None for nothing.
         by_task: Whether every task has a best row of its own; only where nothing else trains.
+        wait: What is done about a full disk.
     """
 
     def __init__(
@@ -45,8 +47,10 @@ class RunCheckpoints:
         report: Callable[[str], None] = lambda line: None,
         balancing: tf.Module | None = None,
         by_task: bool = False,
+        wait: SpaceWait | None = None,
     ):
         self.folder, self.report = folder, report
+        self.wait = wait or SpaceWait()
         self.step = tf.Variable(0, dtype=tf.int64, trainable=False, name="step")
         others = {} if balancing is None else {"balancing": balancing}
         self.checkpoint = trainable_checkpoint(model, optimizer=optimizer, step=self.step, **others)
@@ -107,6 +111,9 @@ class RunCheckpoints:
 
     def _write(self, manager: tf.train.CheckpointManager, step: int) -> None:
         (self.rows.step if self.rows and manager is self.best else self.step).assign(step)
+        self.wait(lambda: self._save(manager, step))
+
+    def _save(self, manager: tf.train.CheckpointManager, step: int) -> None:
         try:
             manager.save(checkpoint_number=step)
         except tf.errors.OpError as error:
@@ -114,7 +121,7 @@ class RunCheckpoints:
                 shutil.rmtree(leftover, ignore_errors=True)
             is_full = "No space left" in error.message
             reason = "disk full" if is_full else error.message.splitlines()[0]
-            raise DataError(
+            raise (FullDiskError if is_full else DataError)(
                 f"{reason}: the checkpoint of step {step} could not be written to "
                 f"{manager.directory}; earlier ones are whole"
             ) from error
@@ -148,7 +155,7 @@ class RunCheckpoints:
         if math.isfinite(loss):
             record["loss"] = loss
         text = json.dumps(record, indent=2) + "\n"
-        write_atomically(self.folder / BEST_FILE, text.encode())
+        self.wait(lambda: write_atomically(self.folder / BEST_FILE, text.encode()))
         return True
 
     def save_best_rows(self, step: int, scores: Mapping[str, Score]) -> list[str]:
@@ -179,7 +186,7 @@ class RunCheckpoints:
         self._write(self.best, step)
         if records := {**records, **better}:
             text = json.dumps(write_records(step, records), indent=2) + "\n"
-            write_atomically(self.folder / BEST_FILE, text.encode())
+            self.wait(lambda: write_atomically(self.folder / BEST_FILE, text.encode()))
         return list(better)
 
     def best_step(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 from collections.abc import Iterator, Mapping
@@ -13,6 +14,7 @@ import tensorflow as tf
 from adapters_tf.files.tensors import naming
 from prep import DataError
 from prep.storage.durable_files import write_atomically
+from trainer.run.full_disk import FullDiskError, SpaceWait
 
 METRICS_FILE = "metrics.jsonl"
 LOGS_FOLDER = "logs"
@@ -29,9 +31,11 @@ class MetricsLog:
         folder: The run folder.
         first_step: Steps done before; later lines, of a part that was lost, are dropped, and what
             an earlier version wrote that is no JSON is mended.
+        wait: What is done about a full disk.
     """
 
-    def __init__(self, folder: Path, first_step: int):
+    def __init__(self, folder: Path, first_step: int, wait: SpaceWait | None = None):
+        self.wait = wait or SpaceWait()
         self.file = folder / METRICS_FILE
         self._keep_until(first_step)
         self.folder = folder / LOGS_FOLDER
@@ -80,16 +84,33 @@ class MetricsLog:
             OSError: The disk refuses the line.
             DataError: It refuses the curves.
         """
-        with naming(self.file), self.file.open("a", encoding="utf-8") as stream:
-            stream.write(_as_json({"kind": kind, "step": step, **figures}) + "\n")
+        line = _as_json({"kind": kind, "step": step, **figures}) + "\n"
+        with naming(self.file):
+            self.wait(lambda: self._append(line))
+        self.wait(lambda: self._write_curves(kind, step, figures))
+
+    def _append(self, line: str) -> None:
+        # Without a buffer, which would be written once more as the file is closed.
+        with self.file.open("ab", buffering=0) as stream:
+            begin, left = stream.tell(), memoryview(line.encode())
+            try:
+                while left:
+                    left = left[stream.write(left) :]
+            except OSError:
+                with contextlib.suppress(OSError):
+                    stream.truncate(begin)  # half a line would spoil the next one
+                raise
+
+    def _write_curves(self, kind: str, step: int, figures: Mapping[str, float]) -> None:
         try:
             with self.summaries.as_default(step):
                 for name, value in figures.items():
                     tf.summary.scalar(f"{kind}/{name}", value)
             self.summaries.flush()
         except tf.errors.OpError as error:
-            reason = "disk full" if "No space left" in error.message else error.message
-            raise DataError(
+            is_full = "No space left" in error.message
+            reason = "disk full" if is_full else error.message
+            raise (FullDiskError if is_full else DataError)(
                 f"{reason.splitlines()[0]}: the curves of step {step} could not be written to "
                 f"{self.folder}; the same command goes on from the last checkpoint"
             ) from error

@@ -44,6 +44,7 @@ MAY_CHANGE = (
     "training.validate_every",
     "training.validation_examples",
     "training.patience",
+    "training.wait_for_space",
     # These act through training.steps alone.
     "training.epochs",
     "training.epochs_of",
@@ -114,8 +115,10 @@ def _check_numbers(config: RunConfig) -> None:
         **{f"optimizer.rates.{name}": rate for name, rate in config.optimizer.rates.items()},
         "optimizer.weight_decay": config.optimizer.weight_decay,
         "optimizer.clip_norm": config.optimizer.clip_norm,
+        "optimizer.ema_decay": config.optimizer.ema_decay,
         "training.validate_every": config.training.validate_every,
         "training.patience": config.training.patience,
+        "training.wait_for_space": config.training.wait_for_space,
         "training.validation_examples": config.training.validation_examples,
         "training.epochs": config.training.epochs,
         "balancing.weight_decay": config.balancing.weight_decay,
@@ -128,10 +131,12 @@ def _check_numbers(config: RunConfig) -> None:
     for name, number in not_negative.items():
         if number < 0:
             raise UsageError(f"{name} must be 0 or more, got {number}")
-    if config.training.label_smoothing >= 1:
-        raise UsageError(
-            f"training.label_smoothing must be below 1, got {config.training.label_smoothing}"
-        )
+    for name, share in {
+        "training.label_smoothing": config.training.label_smoothing,
+        "optimizer.ema_decay": config.optimizer.ema_decay,
+    }.items():
+        if share >= 1:
+            raise UsageError(f"{name} must be below 1, got {share}")
 
 
 def _check_choice(name: str, value: str, valid: Iterable[str]) -> None:

@@ -122,6 +122,8 @@ class FitModel(tf_keras.Model):
         self.train_function = train
         return train
 
+    # Nothing branches in Python, and to look for it takes five seconds of a run's first step.
+    @tf.autograph.experimental.do_not_convert
     def train_step(self, batch: Batch) -> dict[str, tf.Tensor]:
         """Take one optimizer step; Keras calls it in replica context."""
         model, optimizer, loss = self.task_model, self.optimizer, self.token_loss

@@ -80,11 +80,11 @@ def test_starts_as_published_and_independent_of_the_other_tasks():
     assert np.any(bank.down_kernel[0].numpy() != bank.down_kernel[1].numpy())
 
 
-def test_parameter_counts_of_t5_base(make_t5_base):
+def test_parameter_counts_of_t5_base(adapt_t5_base):
     config = BottleneckConfig(reduction_factor=32)
-    one = TaskModel(make_t5_base(), ("a",), config)
-    eight = TaskModel(make_t5_base(), tuple("abcdefgh"), config)
-    with_norms = TaskModel(make_t5_base(), ("a",), config, train_layer_norms=True)
+    one = adapt_t5_base(("a",), config)
+    eight = adapt_t5_base(tuple("abcdefgh"), config)
+    with_norms = adapt_t5_base(("a",), config, train_layer_norms=True)
     assert one.count_trainable() == 1_881_216
     assert eight.count_trainable() == 14_533_632
     assert with_norms.count_trainable() - one.count_trainable() == 47_616

@@ -100,8 +100,8 @@ def test_compacter_plus_plus_is_at_the_feed_forward_only(make_backbone):
         ("compacter++", "a", 57_088),
     ],
 )
-def test_parameter_counts_of_t5_base(make_t5_base, name, tasks, expected):
-    model = TaskModel(make_t5_base(), tuple(tasks), read_methods(name, {}))
+def test_parameter_counts_of_t5_base(adapt_t5_base, name, tasks, expected):
+    model = adapt_t5_base(tuple(tasks), read_methods(name, {}))
     assert model.count_trainable() == expected
 
 

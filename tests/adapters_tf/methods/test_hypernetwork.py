@@ -116,8 +116,8 @@ def test_follows_the_published_definition(make_model, way, by_example):
     ("name", "expected"),
     [("hyperformer++", 5_163_440), ("hyperformer", 10_241_760), ("meta_adapter", 122_279_552)],
 )
-def test_parameter_counts_of_t5_base(make_t5_base, name, expected):
-    model = TaskModel(make_t5_base(), tuple("abcdefgh"), read_methods(name, {}))
+def test_parameter_counts_of_t5_base(adapt_t5_base, name, expected):
+    model = adapt_t5_base(tuple("abcdefgh"), read_methods(name, {}))
     assert model.count_trainable() == expected
     banked = [variable for variable in model.trainable_variables if model.is_bank(variable)]
     assert [tuple(variable.shape) for variable in banked] == [(8, 64)]

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 import tf_keras
 
-from adapters_tf import ConfigurationError, Ia3Config, TaskModel, inject_method, route
+from adapters_tf import ConfigurationError, Ia3Config, inject_method, route
 from adapters_tf.methods.ia3 import Ia3Bank
 
 TASKS = ("first", "second", "third")
@@ -63,11 +63,9 @@ def test_keys_values_and_the_feed_forwards_inner_output_are_scaled(make_backbone
 
 
 @pytest.mark.slow
-def test_parameter_counts_of_t5_base(make_t5_base):
+def test_parameter_counts_of_t5_base(adapt_t5_base):
     # 36 attentions of twice 768, and 24 feed-forwards of 3072.
-    assert TaskModel(make_t5_base(), ("a",), Ia3Config()).count_trainable() == (
-        36 * 2 * 768 + 24 * 3072
-    )
+    assert adapt_t5_base(("a",), Ia3Config()).count_trainable() == (36 * 2 * 768 + 24 * 3072)
 
 
 def test_settings_that_cannot_be():

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 from transformers.models.t5.modeling_tf_t5 import TFT5LayerNorm
 
-from adapters_tf import ConfigurationError, LayerNormConfig, TaskModel, inject_method, route
+from adapters_tf import ConfigurationError, LayerNormConfig, inject_method, route
 from adapters_tf.methods.layer_norm import LayerNormBank
 
 TASKS = ("first", "second", "third")
@@ -53,14 +53,14 @@ def test_each_task_has_scales_of_its_own(bank, norm, inputs):
 
 
 @pytest.mark.slow
-def test_all_norms_are_tuned_the_last_of_each_stack_among_them(make_backbone, make_t5_base):
+def test_all_norms_are_tuned_the_last_of_each_stack_among_them(make_backbone, adapt_t5_base):
     banks = inject_method(make_backbone(), LayerNormConfig(), TASKS, seed=0)
     assert len(banks) == 2 * 2 + 1 + 2 * 3 + 1
     assert {"encoder.final_layer_norm", "decoder.block.1.layer.2.layer_norm"} <= set(banks)
     alone = inject_method(make_backbone(), LayerNormConfig(stacks=("decoder",)), TASKS, seed=0)
     assert len(alone) == 2 * 3 + 1 and all(path.startswith("decoder") for path in alone)
     # 12 × 2 + 1 + 12 × 3 + 1 norms of 768 units, as published: 47,616.
-    assert TaskModel(make_t5_base(), ("a",), LayerNormConfig()).count_trainable() == 47_616
+    assert adapt_t5_base(("a",), LayerNormConfig()).count_trainable() == 47_616
 
 
 def test_settings_that_cannot_be():

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 import tf_keras
 
-from adapters_tf import ConfigurationError, LoraConfig, TaskModel, read_methods, route
+from adapters_tf import ConfigurationError, LoraConfig, read_methods, route
 from adapters_tf.methods.lora import LoraBank
 
 TASKS = ("first", "second", "third")
@@ -118,13 +118,14 @@ def test_dropout_is_on_in_training_alone(projection, inputs):
 
 
 @pytest.mark.slow
-def test_parameter_counts_of_t5_base(make_t5_base):
+def test_parameter_counts_of_t5_base(adapt_t5_base):
     def count(**settings):
-        return TaskModel(make_t5_base(), ("a",), LoraConfig(**settings)).count_trainable()
+        return adapt_t5_base(("a",), LoraConfig(**settings)).count_trainable()
 
     # 36 attentions, two projections each of 768 × 768, rank 8.
-    assert count() == 36 * 2 * 2 * 768 * 8
-    assert count(dora=True) == count() + 36 * 2 * 768
+    plain = 36 * 2 * 2 * 768 * 8
+    assert count() == plain
+    assert count(dora=True) == plain + 36 * 2 * 768
     assert count(targets=("wi", "wo"), stacks=("encoder",)) == 12 * 2 * (768 + 3072) * 8
 
 

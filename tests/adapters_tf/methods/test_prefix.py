@@ -170,8 +170,8 @@ def test_the_variables_it_adds(make_backbone):
 
 
 @pytest.mark.parametrize(("name", "expected"), [("prefix", 29_617_152), ("prefix_flat", 1_658_880)])
-def test_parameter_counts_of_t5_base(make_t5_base, name, expected):
-    model = TaskModel(make_t5_base(), ("a",), read_methods(name, {}))
+def test_parameter_counts_of_t5_base(adapt_t5_base, name, expected):
+    model = adapt_t5_base(("a",), read_methods(name, {}))
     assert model.count_trainable() == expected
 
 

@@ -77,13 +77,13 @@ def test_only_the_first_five_thousand_tokens_are_common():
     assert few.shape == (10, 1) and set(few[:, 0]) <= {0.0, 1.0, 2.0}
 
 
-def test_the_variables_it_adds(make_backbone, make_t5_base):
+def test_the_variables_it_adds(make_backbone, adapt_t5_base):
     model = TaskModel(make_backbone(), TASKS, CONFIG)
     assert {path: tuple(v.shape) for path, v in model.trainable_by_path().items()} == {
         "encoder.prompt.embeddings": (3, 4, 32)
     }
     assert all(model.is_bank(variable) for variable in model.trainable_variables)
-    assert TaskModel(make_t5_base(), ("a",), PromptConfig()).count_trainable() == 76_800
+    assert adapt_t5_base(("a",), PromptConfig()).count_trainable() == 76_800
 
 
 def test_routing_saving_and_decoding(

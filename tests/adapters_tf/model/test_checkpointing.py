@@ -38,7 +38,7 @@ def compute(model, batch):
 
 
 def gradients_of(model, batch, **options):
-    run = tf.function(lambda batch: compute(model, batch), **options)
+    run = tf.function(lambda batch: compute(model, batch), autograph=False, **options)
     loss, gradients = run({key: tf.constant(value) for key, value in batch.items()})
     return loss.numpy(), dict(
         zip(model.trainable_by_path(), [one.numpy() for one in gradients], strict=True)

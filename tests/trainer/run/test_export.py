@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture
 def checkpoints():
     """Checkpoints whose best one is step 7; its weights are the model's already."""
-    return types.SimpleNamespace(restore_best=lambda: 7, has_lost_best=lambda: False)
+    return types.SimpleNamespace(rows=None, restore_best=lambda: 7, has_lost_best=lambda: False)
 
 
 def test_each_task_gets_a_folder(make_model, checkpoints, tmp_path):
@@ -49,7 +49,9 @@ def test_the_weights_are_those_of_the_best_checkpoint(make_model, tmp_path):
             variable.assign(variable * 0.0 + 0.25)
         return 3
 
-    checkpoints = types.SimpleNamespace(restore_best=restore_best, has_lost_best=lambda: False)
+    checkpoints = types.SimpleNamespace(
+        rows=None, restore_best=restore_best, has_lost_best=lambda: False
+    )
     export(tmp_path, model, checkpoints, lambda line: None)
     tensors = load_file(str(tmp_path / "adapters" / "a" / "adapter_model.safetensors"))
     assert all((tensor == 0.25).all() for tensor in tensors.values())

@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from prep import DataError
+from trainer.run.full_disk import SpaceWait
 from trainer.run.metrics_log import MetricsLog
 
 
@@ -92,7 +93,7 @@ def test_the_last_step_of_a_kind(tmp_path):
 def test_a_full_disk_is_one_line_that_names_the_file(tmp_path, monkeypatch):
     (tmp_path / "metrics.jsonl").symlink_to("/dev/full")
     log = MetricsLog.__new__(MetricsLog)
-    log.file = tmp_path / "metrics.jsonl"
+    log.file, log.wait = tmp_path / "metrics.jsonl", SpaceWait()
     with pytest.raises(OSError, match=r"No space left on device: '.*metrics.jsonl'"):
         log.write("train", 5, {"loss": 0.5})
     (tmp_path / "metrics.jsonl").unlink()
