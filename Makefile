@@ -107,6 +107,7 @@ tpu-compiler: .venv-tpu-compiler/installed ## install the TPU compiler that the 
 
 benchmarks: setup ## measure prep, training and evaluation against references in the same run
 	$(BIN)/python -m benchmarks.prep_speed
+	$(BIN)/python -m benchmarks.input_speed
 	$(BIN)/python -m benchmarks.train_speed
 	$(BIN)/python -m benchmarks.eval_speed
 

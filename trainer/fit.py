@@ -168,16 +168,26 @@ def run_steps(
         strategy: What the run is spread over.
         steps: Those to take.
         callbacks: Between steps.
+
+    Raises:
+        DataError: A shard that was read between steps is missing, truncated or corrupt.
     """
     sources = distribute(batches, strategy, steps.start)
     if len(sources) > 1:
         fit_model.feed(sources, map(batches.shape, steps))
-    fit_model.fit(
-        count_steps(strategy) if len(sources) > 1 else sources.popitem()[1],
-        steps_per_epoch=len(steps),
-        callbacks=callbacks,
-        verbose=0,
-    )
+    try:
+        fit_model.fit(
+            count_steps(strategy) if len(sources) > 1 else sources.popitem()[1],
+            steps_per_epoch=len(steps),
+            callbacks=callbacks,
+            verbose=0,
+        )
+    except tf.errors.OpError as error:
+        if batches.failure is None:
+            raise
+        raise batches.failure from error
+    finally:
+        batches.close()
 
 
 def is_over(callbacks: Iterable[tf_keras.callbacks.Callback]) -> bool:

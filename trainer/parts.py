@@ -20,7 +20,8 @@ from adapters_tf.runs.settings import ResolvedRun
 from adapters_tf.runtime.strategy import check_xla
 from adapters_tf.task_adapters.starting import start_tasks
 from eval.decoding.replicas import check_batch_size
-from prep import Manifest, UsageError, load_manifest, read_split
+from prep import Manifest, TokenTable, UsageError, load_manifest, read_split
+from prep.dataset.sharded_split import ShardedSplit
 from trainer.balancing.method import Balancing
 from trainer.balancing.registry import BALANCINGS
 from trainer.batches.distribution import check_hosts
@@ -34,6 +35,7 @@ from trainer.run.folder import keep_lengths
 from trainer.settings.checks import check_config, check_run, check_start
 from trainer.settings.config import RunConfig
 from trainer.settings.inputs import with_fingerprints
+from trainer.settings.memory import memory_needs, share_limit
 from trainer.settings.mixture import batch_schedule, batch_shares
 from trainer.settings.resolving import resolve
 from trainer.settings.shapes import task_shapes
@@ -91,7 +93,7 @@ def open_devices(settings: ResolvedRun) -> tf.distribute.Strategy:
 
 
 def make_batches(settings: ResolvedRun, manifest: Manifest) -> MixtureBatches:
-    """Read the training splits and lay out the whole run's batches.
+    """Open the training splits and lay out the whole run's batches.
 
     Args:
         settings: Of the run.
@@ -101,10 +103,7 @@ def make_batches(settings: ResolvedRun, manifest: Manifest) -> MixtureBatches:
         The batches by number.
     """
     data = settings.data
-    tables = {
-        task: read_split(settings.dataset, manifest, task, data.train_split)
-        for task in settings.tasks
-    }
+    tables = open_training_splits(settings, manifest)
     sizes = [len(table) for table in tables.values()]
     shares = batch_shares(settings, sizes, [table.rows for table in tables.values()])
     draws = data.batch_size if data.routing == "example" else 1
@@ -119,6 +118,34 @@ def make_batches(settings: ResolvedRun, manifest: Manifest) -> MixtureBatches:
         draws=draws,
         per_step=settings.training.tasks_per_step,
     )
+
+
+def open_training_splits(
+    settings: ResolvedRun, manifest: Manifest
+) -> dict[str, TokenTable | ShardedSplit]:
+    """Read the training splits that have room in memory, and open the others.
+
+    Args:
+        settings: Of the run.
+        manifest: Of its dataset.
+
+    Returns:
+        By task: its tokens, or its shards.
+
+    Raises:
+        DataError: A shard that is missing, truncated or corrupt.
+    """
+    data = settings.data
+    limit = data.memory_limit if isinstance(data.memory_limit, int) else 0
+    needs = memory_needs(settings.tasks, manifest, data.train_split)
+    given = share_limit(limit, needs)
+    where = settings.dataset, manifest
+    return {
+        task: read_split(*where, task, data.train_split, has_answers=False)
+        if given[task] >= need
+        else ShardedSplit(*where, task, data.train_split, given[task])
+        for task, need in needs.items()
+    }
 
 
 def make_model(

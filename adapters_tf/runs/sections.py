@@ -95,6 +95,10 @@ class DataConfig:
         validation_split: What is validated on; tasks without it are left out of validation.
         routing: `batch`: every batch is of one task, the cheaper way; `example`: a batch mixes
             tasks, and each example goes through its own task's adapters.
+        memory_limit: What the training splits of all tasks may take of memory: bytes, a size such
+            as `2GB` or `512MiB`, or `auto`, a quarter of the machine's. Splits that need more are
+            visited in windows of shards, read as they come up: the order of examples depends on the
+            limit. A run keeps what it began with; its config.yaml has 0 where all was read whole.
     """
 
     batch_size: int = 32
@@ -110,6 +114,7 @@ class DataConfig:
     train_split: str = "train"
     validation_split: str = "validation"
     routing: str = "batch"
+    memory_limit: int | str = "auto"
 
 
 @dataclass(frozen=True)

@@ -36,8 +36,11 @@ REQUIRED: Mapping[str, tuple[str, ...]] = {
     "training": ("precision",),
 }
 
-# What a run had before there was a setting for it.
-BEFORE: Mapping[str, Any] = {"dropout": "per_unit"}
+# What a run had before there was a setting for it, by section.
+BEFORE: Mapping[str, Mapping[str, Any]] = {
+    "model": {"dropout": "per_unit"},
+    "data": {"memory_limit": 0},
+}
 
 Section = TypeVar("Section")
 
@@ -139,9 +142,10 @@ def parse_settings(tree: Mapping[str, Any], where: str) -> ResolvedRun:
         for name in names:
             if isinstance(values, Mapping) and name not in values:
                 raise WeightsError(f"{where} is not whole: it lacks {section}.{name}")
-    model = given.get("model")
-    if isinstance(model, Mapping):
-        given["model"] = {**BEFORE, **model}
+    for section, had in BEFORE.items():
+        values = given.get(section)
+        if isinstance(values, Mapping):
+            given[section] = {**had, **values}
     for section, (old, new) in RENAMED.items():
         values = given.get(section)
         if isinstance(values, Mapping) and old in values:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import google_crc32c
 import numpy as np
 
-from prep.dataset.manifest import Manifest, ShardEntry
+from prep.dataset.manifest import Manifest, ShardEntry, SplitEntry
 from prep.errors import DataError
 from prep.records.framing import split_records
 from prep.records.parsing import NO_GROUP, parse_records
@@ -75,6 +75,48 @@ class TokenTable:
         """Rows that training batches take from it: as many as records."""
         return len(self) if self.pack_offsets is None else len(self.pack_offsets) - 1
 
+    @property
+    def is_packed(self) -> bool:
+        """Whether a row may hold several examples."""
+        return self.pack_offsets is not None
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of all inputs and targets."""
+        return len(self.inputs) + len(self.targets)
+
+    @property
+    def longest(self) -> tuple[int, int]:
+        """Tokens of the longest input and of the longest target."""
+        return (
+            int(np.diff(self.input_offsets).max(initial=0)),
+            int(np.diff(self.target_offsets).max(initial=0)),
+        )
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of its arrays; references are texts and not counted."""
+        columns = (
+            *(self.inputs, self.input_offsets, self.targets, self.target_offsets, self.labels),
+            *(self.examples, self.groups, self.pack_offsets),
+        )
+        return sum(column.nbytes for column in columns if column is not None)
+
+    def count_longer(self, input_length: int, target_length: int) -> tuple[int, int]:
+        """Count the examples that are longer than a batch has room for.
+
+        Args:
+            input_length: In tokens.
+            target_length: In tokens.
+
+        Returns:
+            How many inputs, and how many targets.
+        """
+        return (
+            int((np.diff(self.input_offsets) > input_length).sum()),
+            int((np.diff(self.target_offsets) > target_length).sum()),
+        )
+
     def input_ids(self, row: int) -> np.ndarray:
         """Return the input token ids of one example, EOS included.
 
@@ -98,14 +140,25 @@ class TokenTable:
         return self.targets[self.target_offsets[row] : self.target_offsets[row + 1]]
 
 
-def read_split(directory: StoragePath, manifest: Manifest, task: str, split: str) -> TokenTable:
-    """Read all examples of a split into memory.
+def read_split(
+    directory: StoragePath,
+    manifest: Manifest,
+    task: str,
+    split: str,
+    *,
+    most: int | None = None,
+    has_answers: bool = True,
+) -> TokenTable:
+    """Read the examples of a split into memory.
 
     Args:
         directory: The dataset folder, local or gs://.
         manifest: Its manifest.
         task: Name of the task.
         split: Name of the split.
+        most: Read the first examples alone, so many at most, each a row of its own; None for all.
+        has_answers: Whether references and groups are read too, which scoring wants and training
+            does not.
 
     Returns:
         The examples, in shard order.
@@ -116,18 +169,98 @@ def read_split(directory: StoragePath, manifest: Manifest, task: str, split: str
     """
     place = place_of(directory)
     entry = manifest.task(task).split(split)
-    dtype = np.uint16 if manifest.vocabulary.size <= 1 << 16 else np.uint32
+    dtype = token_dtype(manifest)
+    tokens = {
+        "inputs": _Tokens(entry.input_tokens, dtype),
+        "targets": _Tokens(entry.target_tokens, dtype),
+    }
     batches: list[dict[str, np.ndarray]] = []
+    found = 0
     for shard in entry.shards:
-        path = str(place / shard.file)
-        records = split_records(_read_shard(place / shard.file, shard), path)
-        if len(records) != shard.records:
-            raise DataError(
-                f"shard {path} holds {len(records):,} records, the manifest says"
-                f" {shard.records:,}; build the dataset again"
-            )
-        batches += parse_records(records, path, dtype, entry.packing is not None)
-    return _join_columns(batches, dtype, entry.packing is not None)
+        if most is not None and found >= most:
+            break
+        for columns in _read_columns(place, manifest, entry, shard, has_answers):
+            found += len(columns["labels"])
+            for name, column in tokens.items():
+                column.append(columns.pop(name))
+            batches.append(columns)
+    batches.append({name: column.held for name, column in tokens.items()})
+    table = _join_columns(batches, dtype, entry.packing is not None)
+    return table if most is None else table.head(most)
+
+
+def read_shard(
+    directory: StoragePath, manifest: Manifest, task: str, split: str, number: int
+) -> TokenTable:
+    """Read one shard of a split, without references and groups.
+
+    Args:
+        directory: The dataset folder, local or gs://.
+        manifest: Its manifest.
+        task: Name of the task.
+        split: Name of the split.
+        number: Of the shard, from 0.
+
+    Returns:
+        Its examples.
+
+    Raises:
+        UsageError: If there is no such task or split.
+        DataError: If it is missing, truncated, corrupt, or holds another number of records.
+    """
+    entry = manifest.task(task).split(split)
+    columns = _read_columns(place_of(directory), manifest, entry, entry.shards[number], False)
+    return _join_columns(columns, token_dtype(manifest), entry.packing is not None)
+
+
+def token_dtype(manifest: Manifest) -> type:
+    """Choose what token ids are held as.
+
+    Args:
+        manifest: Of the dataset.
+
+    Returns:
+        uint16, or uint32 where its vocabulary is too large for that.
+    """
+    return np.uint16 if manifest.vocabulary.size <= 1 << 16 else np.uint32
+
+
+def _read_columns(
+    place: Place, manifest: Manifest, entry: SplitEntry, shard: ShardEntry, has_answers: bool
+) -> list[dict[str, np.ndarray]]:
+    path = str(place / shard.file)
+    records = split_records(_read_shard(place / shard.file, shard), path)
+    if len(records) != shard.records:
+        raise DataError(
+            f"shard {path} holds {len(records):,} records, the manifest says"
+            f" {shard.records:,}; build the dataset again"
+        )
+    is_packed = entry.packing is not None
+    return list(parse_records(records, path, token_dtype(manifest), is_packed, has_answers))
+
+
+class _Tokens:
+    """Tokens of one shard after the other, in one array that is made once: no second copy.
+
+    Args:
+        expected: How many there will be.
+        dtype: Of each.
+    """
+
+    def __init__(self, expected: int, dtype: type):
+        self._all: np.ndarray = np.empty(expected, dtype)  # takes memory as it is filled
+        self._count = 0
+
+    def append(self, tokens: np.ndarray) -> None:
+        end = self._count + len(tokens)
+        if end > len(self._all):
+            self._all = np.concatenate([self.held, np.empty(end - self._count, self._all.dtype)])
+        self._all[self._count : end] = tokens
+        self._count = end
+
+    @property
+    def held(self) -> np.ndarray:
+        return self._all[: self._count]
 
 
 def read_vocabulary(directory: StoragePath, manifest: Manifest) -> Vocabulary:
@@ -194,6 +327,8 @@ def _shard_problem(content: bytes, path: str, shard: ShardEntry) -> str | None:
 def _join_columns(batches: list[dict[str, np.ndarray]], dtype: type, is_packed: bool) -> TokenTable:
     def column(name: str, column_dtype: type) -> np.ndarray:
         parts = [batch[name] for batch in batches if name in batch]
+        if len(parts) == 1:
+            return parts[0]
         return np.concatenate(parts) if parts else np.empty(0, column_dtype)
 
     def offsets(name: str) -> np.ndarray:

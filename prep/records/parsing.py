@@ -15,7 +15,7 @@ PARSE_BATCH = 2048  # records per parse_example call: enough to forget the cost 
 
 
 def parse_records(
-    records: Sequence[bytes], path: str, dtype: type, is_packed: bool
+    records: Sequence[bytes], path: str, dtype: type, is_packed: bool, has_answers: bool = True
 ) -> Iterator[dict[str, np.ndarray]]:
     """Parse records in batches, which is ten times cheaper than one by one.
 
@@ -24,18 +24,20 @@ def parse_records(
         path: The file they are from, for error messages.
         dtype: Of the token ids.
         is_packed: Whether a record holds several examples.
+        has_answers: Whether references and groups are wanted.
 
     Yields:
         `inputs` and `targets`, flat token ids; `input_lengths`, `target_lengths`, `labels` and
         `examples`, one number per example; `record_examples`, the examples in each record; where
-        they are not packed, `references` (flat, bytes) with `reference_counts`, and `groups`, which
-        are `NO_GROUP` for examples without.
+        they are wanted and not packed, `references` (flat, bytes) with `reference_counts`, and
+        `groups`, which are `NO_GROUP` for examples without.
 
     Raises:
         DataError: If a record is none, or its segments are not what they should be.
     """
+    has_answers = has_answers and not is_packed
     for start in range(0, len(records), PARSE_BATCH):
-        parsed = _parse(records[start : start + PARSE_BATCH], path, is_packed)
+        parsed = _parse(records[start : start + PARSE_BATCH], path, is_packed, has_answers)
         counts = parsed["label"].row_lengths().numpy()
         input_lengths = parsed["inputs"].row_lengths().numpy()
         target_lengths = parsed["targets"].row_lengths().numpy()
@@ -52,11 +54,13 @@ def parse_records(
             "labels": parsed["label"].values.numpy().astype(np.int32),
             "examples": parsed["example"].values.numpy(),
             "record_examples": counts,
-            **_references_and_groups(parsed, is_packed),
+            **(_references_and_groups(parsed) if has_answers else {}),
         }
 
 
-def _parse(records: Sequence[bytes], path: str, is_packed: bool) -> dict[str, Any]:
+def _parse(
+    records: Sequence[bytes], path: str, is_packed: bool, has_answers: bool
+) -> dict[str, Any]:
     import tensorflow as tf
 
     names = ["inputs", "targets", "label", "example"]
@@ -65,7 +69,7 @@ def _parse(records: Sequence[bytes], path: str, is_packed: bool) -> dict[str, An
     features: dict[str, Any] = {
         name: tf.io.RaggedFeature(tf.int64, row_splits_dtype=tf.int64) for name in names
     }
-    if not is_packed:
+    if has_answers:
         features["references"] = tf.io.RaggedFeature(tf.string, row_splits_dtype=tf.int64)
         features["group"] = tf.io.FixedLenFeature([], tf.int64, NO_GROUP)
     try:
@@ -75,9 +79,7 @@ def _parse(records: Sequence[bytes], path: str, is_packed: bool) -> dict[str, An
         raise DataError(f"shard {path} is corrupt: a record is no example") from error
 
 
-def _references_and_groups(parsed: dict[str, Any], is_packed: bool) -> dict[str, np.ndarray]:
-    if is_packed:
-        return {}
+def _references_and_groups(parsed: dict[str, Any]) -> dict[str, np.ndarray]:
     return {
         "references": parsed["references"].values.numpy(),
         "reference_counts": parsed["references"].row_lengths().numpy(),

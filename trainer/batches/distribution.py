@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from prep import UsageError
+from prep import DataError, UsageError
 from trainer.batches.mixture_batches import Lengths, MixtureBatches
 
 THIS_PROCESS = (None, "localhost")
@@ -51,10 +51,14 @@ def make_dataset(
     def load(index: np.ndarray) -> list[np.ndarray]:
         step, place = divmod(int(index), len(replicas))
         first = replicas[place] * share
-        parts = [
-            batches.batch(int(number), first, first + share)
-            for number in numbers[step * per_step : (step + 1) * per_step]
-        ]
+        try:
+            parts = [
+                batches.batch(int(number), first, first + share)
+                for number in numbers[step * per_step : (step + 1) * per_step]
+            ]
+        except (DataError, OSError) as error:
+            batches.failure = error  # TensorFlow makes an error of its own of it
+            raise
         if per_step == 1:
             return [parts[0][key.name] for key in batches.keys]
         return [np.concatenate([part[key.name] for part in parts]) for key in batches.keys]

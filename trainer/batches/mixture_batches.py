@@ -5,13 +5,14 @@ Shape letters: B batch (of one host's share), S source length, T target length.
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from prep import TokenTable, UsageError, make_batch, make_packed_batch
 from prep.dataset.batches import BATCH_KEYS, PACKED_KEYS
+from prep.dataset.sharded_split import ShardedSplit
+from trainer.batches.orders import BlockOrder, WholeOrder
 
 Lengths = tuple[int, int]  # of inputs and of targets, in tokens
 
@@ -19,13 +20,15 @@ Lengths = tuple[int, int]  # of inputs and of targets, in tokens
 class MixtureBatches:
     """The global batches of a run, by number.
 
-    Each epoch of a task visits its rows once, in an order that depends on (seed, task name,
-    epoch). Batches run across epoch ends, so no row is dropped and every batch is full. A row is
-    an example, or what a packed record holds. A draw is what the schedule decides at a time: a
-    whole batch, or where batches mix tasks, one row.
+    Each epoch of a task visits its rows once, in an order that depends on (seed, task name, epoch),
+    and of a split that is not in memory as a whole, on its shards (`orders`). Batches run across
+    epoch ends, so no row is dropped and every batch is full. A row is an example, or what a packed
+    record holds. A draw is what the schedule decides at a time: a whole batch, or where batches mix
+    tasks, one row.
 
     Args:
-        tables: The training tokens of each task, all of them packed or none.
+        tables: The training tokens of each task, all of them packed or none; of a task too large
+            for the memory, its shards.
         schedule: int32 [batches × draws], the task index of every draw, an index into `tables`'
             order.
         batch_size: Rows per global batch.
@@ -42,7 +45,7 @@ class MixtureBatches:
 
     def __init__(
         self,
-        tables: Mapping[str, TokenTable],
+        tables: Mapping[str, TokenTable | ShardedSplit],
         schedule: np.ndarray,
         *,
         batch_size: int,
@@ -55,12 +58,12 @@ class MixtureBatches:
     ):
         self.names: Sequence[str] = tuple(tables)
         self.tables = [tables[name] for name in self.names]
-        self.schedule, self.batch_size, self.seed = schedule, batch_size, seed
+        self.schedule, self.batch_size = schedule, batch_size
         self.input_length, self.target_length = input_length, target_length
         self.shapes = [
             shapes[name] if shapes else (input_length, target_length) for name in self.names
         ]
-        packed = [name for name in self.names if tables[name].pack_offsets is not None]
+        packed = [name for name in self.names if tables[name].is_packed]
         if packed and len(packed) < len(self.names):
             raise UsageError(f"{', '.join(packed)} are packed and the other tasks are not")
         self.is_packed = bool(packed)
@@ -68,7 +71,10 @@ class MixtureBatches:
         self.positions = _count_before(schedule, len(self.names))
         self.draws, self.draw_rows, self.per_step = draws, batch_size // draws, per_step
         self.steps = len(schedule) // (draws * per_step)
-        self._orders: dict[int, tuple[int, np.ndarray]] = {}
+        self._rows_drawn = np.bincount(schedule, minlength=len(self.names)) * self.draw_rows
+        self.orders = [_order_of(seed, name, tables[name]) for name in self.names]
+        self._windows: dict[int, tuple[int, int]] = {}  # that tasks were last seen in
+        self.failure: Exception | None = None
 
     def shape(self, number: int) -> Lengths:
         """Tell S and T of a batch of one task.
@@ -106,28 +112,25 @@ class MixtureBatches:
             last: One past the last place; the batch size by default.
 
         Returns:
-            By task: int64 [n] places in the part, and int64 [n] rows of the task's table.
+            By task: int64 [n] places in the part, and int64 [n] rows of the task's split.
         """
+        return {
+            task: (places, self.orders[task].rows_at(counters))
+            for task, (places, counters) in self._counters(number, first, last).items()
+        }
+
+    def _counters(
+        self, number: int, first: int, last: int | None
+    ) -> dict[int, tuple[np.ndarray, np.ndarray]]:
+        """Count by task, for each place of a batch, the task's rows before it in the run."""
         places = np.arange(first, self.batch_size if last is None else last)
         draws = number * self.draws + places // self.draw_rows
         tasks = self.schedule[draws]
         counters = self.positions[draws] * self.draw_rows + places % self.draw_rows
         return {
-            int(task): (
-                np.flatnonzero(tasks == task),
-                self._rows_at(int(task), counters[tasks == task]),
-            )
+            int(task): (np.flatnonzero(tasks == task), counters[tasks == task])
             for task in np.unique(tasks)
         }
-
-    def _rows_at(self, task: int, counters: np.ndarray) -> np.ndarray:
-        """Find the rows of a task that come up as its first, second, … since the run began."""
-        epochs, places = np.divmod(counters, self.tables[task].rows)
-        rows = np.empty(len(counters), np.int64)
-        for epoch in np.unique(epochs):
-            chosen = epochs == epoch
-            rows[chosen] = self._order(task, int(epoch))[places[chosen]]
-        return rows
 
     def batch(self, number: int, first: int = 0, last: int | None = None) -> dict[str, np.ndarray]:
         """Make one global batch, or a part of it; arguments as `rows` takes them.
@@ -137,31 +140,40 @@ class MixtureBatches:
             [B, T], weights float32 [B, T], task int32 [B].
         """
         make = make_packed_batch if self.is_packed else make_batch
-        parts = [
-            (
-                places,
-                make(
-                    self.tables[task],
-                    rows,
-                    input_length=self.shapes[task][0],
-                    target_length=self.shapes[task][1],
-                    task=task,
-                ),
-            )
-            for task, (places, rows) in self.rows(number, first, last).items()
-        ]
+        parts = []
+        for task, (places, counters) in self._counters(number, first, last).items():
+            table, rows = self.tables[task], self.orders[task].rows_at(counters)
+            if isinstance(table, ShardedSplit):
+                self._expect(task, int(counters[0]))
+                table, rows = table.take(rows), np.arange(len(rows))
+            S, T = self.shapes[task]
+            made = make(table, rows, input_length=S, target_length=T, task=task)
+            parts.append((places, made))
         order = np.argsort(np.concatenate([places for places, _ in parts]))
         return {key: np.concatenate([part[key] for _, part in parts])[order] for key in parts[0][1]}
 
-    def _order(self, task: int, epoch: int) -> np.ndarray:
-        cached = self._orders.get(task)
-        if cached is None or cached[0] != epoch:
-            name = zlib.crc32(self.names[task].encode())
-            order = np.random.default_rng([self.seed, name, epoch]).permutation(
-                self.tables[task].rows
-            )
-            self._orders[task] = cached = (epoch, order)
-        return cached[1]
+    def close(self) -> None:
+        """Read ahead no more."""
+        for table in self.tables:
+            if isinstance(table, ShardedSplit):
+                table.close()
+
+    def _expect(self, task: int, counter: int) -> None:
+        """Have the shards read that a task's rows come from next, where a window begins."""
+        table, order = self.tables[task], self.orders[task]
+        if not isinstance(table, ShardedSplit) or not isinstance(order, BlockOrder):
+            return
+        window = order.window_at(counter)
+        if self._windows.get(task) != window:
+            self._windows[task] = window
+            table.expect(*order.shards_from(*window, last=self._rows_drawn[task]))
+
+
+def _order_of(seed: int, name: str, table: TokenTable | ShardedSplit) -> WholeOrder | BlockOrder:
+    if isinstance(table, ShardedSplit):
+        # A window that is in use, and the next one being read.
+        return BlockOrder(seed, name, table.shard_rows, table.shard_bytes, table.limit // 2)
+    return WholeOrder(seed, name, table.rows)
 
 
 def _count_before(schedule: np.ndarray, tasks: int) -> np.ndarray:

@@ -116,8 +116,8 @@ def make_validator(
     tables: dict[str, TokenTable] = {}
     for task in settings.tasks:
         if data.validation_split in manifest.task(task).splits:
-            table = read_split(settings.dataset, manifest, task, data.validation_split)
-            tables[task] = table.head(limit) if limit else table
+            where = settings.dataset, manifest, task, data.validation_split
+            tables[task] = read_split(*where, most=limit or None)
     if not tables:
         return None
     vocabulary = read_vocabulary(settings.dataset, manifest)

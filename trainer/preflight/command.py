@@ -105,6 +105,8 @@ class Preflight:
             self.report(f"tracing {name}")
             text = step.export(rows, topology.replicas)
             answer = compile_step(text, topology, self.options.python, self.report, name)
+            # The compiler counts a loop's body once; nearly all of a step is in it.
+            answer = dataclasses.replace(answer, flops=answer.flops * step.batches)
         examples, tokens = count_tokens(step, settings, self.manifest)
         work = Workload(
             step.name,

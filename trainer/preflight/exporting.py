@@ -134,12 +134,15 @@ def use_device_generator(text: str) -> str:
     Returns:
         The module with the algorithm DEFAULT.
     """
-    lines, states = [], set()
+    lines: list[str] = []
+    states: set[str] = set()
+    draws = 0
     for line in text.splitlines(keepends=True):
         if match := _PHILOX.match(line):
             indent, after, bits, state = match.groups()
             states.add(after)
-            words = f"%two_words_{len(states)}"
+            draws += 1
+            words = f"%two_words_{draws}"
             lines.append(
                 f"{indent}{words} = stablehlo.slice {state} [0:2] : "
                 "(tensor<3xui64>) -> tensor<2xui64>\n"
@@ -152,5 +155,8 @@ def use_device_generator(text: str) -> str:
             # The state after the draw, of which nothing is made.
             states.add(match[1])
             continue
+        elif defined := _DEFINED.match(line):
+            # As above: a name of a region that has ended may be that of something else now.
+            states.difference_update(_VALUE.findall(defined[1]))
         lines.append(line)
     return "".join(lines)

@@ -24,6 +24,7 @@ from prep import DataError, UsageError
 from prep.storage.durable_files import write_atomically
 from trainer.run.export import BACKBONE_FOLDER
 from trainer.settings.checks import check_same_run
+from trainer.settings.memory import AUTO
 
 
 def check_run_folder(settings: ResolvedRun) -> None:
@@ -60,11 +61,11 @@ def check_run_folder(settings: ResolvedRun) -> None:
 
 
 def keep_lengths(settings: ResolvedRun, asked: DataConfig) -> ResolvedRun:
-    """Let a run go on with the lengths it has, where none are asked for.
+    """Let a run go on with the lengths and the memory limit it has, where none are asked for.
 
     Args:
-        settings: Of the run, resolved by what the dataset holds now.
-        asked: What the user wrote; a length of 0 asks for none.
+        settings: Of the run, resolved by what the dataset holds and the machine has now.
+        asked: What the user wrote; a length of 0 asks for none, nor does a limit of `auto`.
 
     Returns:
         A copy.
@@ -75,12 +76,14 @@ def keep_lengths(settings: ResolvedRun, asked: DataConfig) -> ResolvedRun:
     if not has_begun(settings) or not (Path(settings.run) / CONFIG_FILE).exists():
         return settings
     old = read_config(settings.run).data
-    lengths = {
+    kept = {
         name: getattr(old, name)
         for name in ("input_length", "target_length")
         if not getattr(asked, name) and getattr(old, name)
     }
-    return replace(settings, data=replace(settings.data, **lengths))
+    if asked.memory_limit == AUTO:
+        kept["memory_limit"] = old.memory_limit
+    return replace(settings, data=replace(settings.data, **kept))
 
 
 def create_run(settings: ResolvedRun, exports: str = "") -> Path:

@@ -12,7 +12,11 @@ from adapters_tf import TaskModel
 from adapters_tf.methods import split_methods
 from adapters_tf.runs.settings import ResolvedRun
 from prep import Manifest, TokenTable
+from prep.dataset.sharded_split import ShardedSplit
 from trainer.batches.mixture_batches import Lengths, MixtureBatches
+from trainer.batches.orders import BlockOrder, WholeOrder
+
+Table = TokenTable | ShardedSplit
 
 
 def report_left_out(
@@ -96,8 +100,9 @@ def describe(
         f"{count * batches.draw_rows / table.rows:.2f} epochs"
         + (f", {shape[0]} and {shape[1]} tokens" if len(set(batches.shapes)) > 1 else "")
         + _describe_cuts(table, shape)
-        for name, table, count, shape in zip(
-            batches.names, batches.tables, counts, batches.shapes, strict=True
+        + _describe_blocks(order)
+        for name, table, count, shape, order in zip(
+            batches.names, batches.tables, counts, batches.shapes, batches.orders, strict=True
         )
     ]
     total = sum(int(weight.shape.num_elements()) for weight in model.backbone.weights)
@@ -125,8 +130,8 @@ def describe_shapes(config: Any, batches: MixtureBatches) -> str:
     """
     tables, shapes = batches.tables, batches.shapes
     limits = max(S for S, _ in shapes), max(T for _, T in shapes)
-    longest_input = max(int(_lengths(table.input_offsets).max(initial=0)) for table in tables)
-    longest_target = max(int(_lengths(table.target_offsets).max(initial=0)) for table in tables)
+    longest_input = max(table.longest[0] for table in tables)
+    longest_target = max(table.longest[1] for table in tables)
     step_bytes = max(_step_bytes(config, batches.batch_size, S, T) for S, T in shapes)
     size = f"{step_bytes / 1e9:.1f} GB" if step_bytes >= 1e8 else f"{step_bytes / 1e6:.1f} MB"
     padding = _padding(tables, shapes)
@@ -147,9 +152,9 @@ def describe_shapes(config: Any, batches: MixtureBatches) -> str:
     )
 
 
-def _padding(tables: Sequence[TokenTable], shapes: Sequence[Lengths]) -> float:
+def _padding(tables: Sequence[Table], shapes: Sequence[Lengths]) -> float:
     """Compute the share of positions that hold no token, each row of a table counted once."""
-    tokens = sum(len(table.inputs) + len(table.targets) for table in tables)
+    tokens = sum(table.tokens for table in tables)
     positions = sum(table.rows * sum(shape) for table, shape in zip(tables, shapes, strict=True))
     return 1 - min(tokens / max(positions, 1), 1.0)
 
@@ -160,23 +165,34 @@ def _step_bytes(config: Any, B: int, S: int, T: int) -> int:
     return 4 * B * (config.num_heads * scores + T * config.vocab_size)
 
 
-def _lengths(offsets: np.ndarray) -> np.ndarray:
-    return np.diff(offsets)
-
-
-def _describe_cuts(table: TokenTable, shape: Lengths) -> str:
+def _describe_cuts(table: Table, shape: Lengths) -> str:
     """Say how many examples are longer than a batch has room for; packed rows never are."""
-    if table.pack_offsets is not None:
+    if table.is_packed:
         return ""
-    inputs = int((_lengths(table.input_offsets) > shape[0]).sum())
-    targets = int((_lengths(table.target_offsets) > shape[1]).sum())
+    if isinstance(table, ShardedSplit):  # the manifest counts no lengths
+        places = zip(("inputs", "targets"), table.longest, shape, strict=True)
+        return "".join(
+            f", {name} of more than {most} tokens are cut (the longest has {longest})"
+            for name, longest, most in places
+            if longest > most
+        )
+    inputs, targets = table.count_longer(*shape)
     said = f", {inputs} inputs cut to {shape[0]} tokens" if inputs else ""
     if targets:
         said += f", {targets} targets cut to {shape[1]} tokens"
     return said
 
 
-def _describe_size(table: TokenTable) -> str:
-    if table.pack_offsets is None:
+def _describe_blocks(order: WholeOrder | BlockOrder) -> str:
+    """Say how a split is visited that is not in memory as a whole."""
+    if isinstance(order, WholeOrder):
+        return ""
+    windows = order.windows(0)
+    shards = max(len(window.shards) for window in windows)
+    return f", an epoch in {len(windows)} windows of {shards} shard{'s' * (shards != 1)} at most"
+
+
+def _describe_size(table: Table) -> str:
+    if not table.is_packed:
         return f"{len(table)} examples"
     return f"{len(table)} examples in {table.rows} packed rows"

@@ -24,6 +24,8 @@ from trainer.settings.batch_checks import check_balancing, check_shapes, check_w
 from trainer.settings.choices import list_wrong_choices
 from trainer.settings.config import DataConfig, RunConfig
 from trainer.settings.inputs import changed_inputs
+from trainer.settings.memory import SETTING as MEMORY_LIMIT
+from trainer.settings.memory import check_limit, parse_limit
 from trainer.settings.mixture import OF_A_KNOWN_END
 from trainer.settings.resolving import packed_lengths
 
@@ -76,6 +78,7 @@ def check_config(config: RunConfig) -> None:
         raise UsageError(wrong[0])
     for group in config.optimizer.rates:
         _check_choice("optimizer.rates", group, GROUPS)
+    parse_limit(config.data.memory_limit)
     _check_numbers(config)
 
 
@@ -156,6 +159,7 @@ def check_run(settings: ResolvedRun, manifest: Manifest) -> None:
     check_packed_lengths(settings, manifest)
     check_shapes(settings, manifest)
     check_weights(settings)
+    check_limit(settings.data.memory_limit, settings.tasks, manifest, settings.data.train_split)
     check_balancing(settings)
     check_methods(settings, manifest)
     check_metrics(manifest.task(task) for task in settings.tasks)
@@ -321,6 +325,8 @@ def _wrapped(text: str) -> str:
 
 
 def _why(key: str, old: ResolvedRun) -> str:
+    if key == MEMORY_LIMIT:
+        return " (0: all read whole; the order of examples depends on it)"
     if key != STEPS:
         return ""
     if old.data.mixture in OF_A_KNOWN_END:

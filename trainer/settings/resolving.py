@@ -12,6 +12,7 @@ from adapters_tf.runs.settings import ResolvedModel, ResolvedRun
 from adapters_tf.runs.sources import list_sources, with_sources
 from prep import Manifest, UsageError, nearest
 from trainer.settings.config import RunConfig
+from trainer.settings.memory import resolve_limit
 from trainer.settings.mixture import OF_A_KNOWN_END, steps_of_epochs
 
 LENGTH_MULTIPLE = 8  # of the lengths that are chosen here, in tokens
@@ -124,6 +125,7 @@ def _resolve_data(data: DataConfig, tasks: tuple[str, ...], manifest: Manifest) 
         data,
         input_length=data.input_length or input_length,
         target_length=data.target_length or target_length,
+        memory_limit=resolve_limit(data, tasks, manifest),
     )
 
 

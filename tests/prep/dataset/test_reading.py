@@ -39,6 +39,19 @@ def test_the_first_examples_of_a_table(rte_dataset):
     assert len(table.head(99)) == 30
 
 
+def test_the_first_examples_are_read_without_the_shards_behind_them(rte_dataset):
+    folder, manifest = rte_dataset
+    whole = read_split(folder, manifest, "rte", "train")
+    for shard in manifest.task("rte").split("train").shards[2:]:
+        (folder / shard.file).unlink()
+    for most in (1, 8, 9, 16):
+        head = read_split(folder, manifest, "rte", "train", most=most)
+        assert head.examples.tolist() == list(range(most))
+        assert head.input_ids(most - 1).tolist() == whole.input_ids(most - 1).tolist()
+    with pytest.raises(DataError, match="is missing"):
+        read_split(folder, manifest, "rte", "train", most=17)
+
+
 def test_the_sums_of_the_manifest_are_those_of_the_table(rte_dataset):
     folder, manifest = rte_dataset
     for split in ("train", "validation", "test"):

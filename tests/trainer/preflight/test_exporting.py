@@ -69,6 +69,20 @@ def test_the_state_after_a_draw_is_read_by_nobody():
     assert "%output = " in lines[1] and "%8 = " in lines[2]
 
 
+def test_a_name_of_a_region_that_has_ended_may_be_that_of_something_else():
+    """A draw in a loop's body: what comes after the loop has its numbers anew."""
+    text = """\
+      %6, %7 = stablehlo.rng_bit_generator %5, algorithm =  PHILOX : \
+(tensor<3xui64>) -> (tensor<3xui64>, tensor<4x8xui32>) loc(#loc)
+      %8 = stablehlo.slice %6 [1:3] : (tensor<3xui64>) -> tensor<2xui64> loc(#loc)
+    }
+    %6 = stablehlo.reshape %2#0 : (tensor<4x512xf32>) -> tensor<4x512xf32> loc(#loc)
+    %7 = stablehlo.slice %6 [0:1, 0:512] : (tensor<4x512xf32>) -> tensor<1x512xf32> loc(#loc)
+"""
+    lines = use_device_generator(text).splitlines()
+    assert "%7 = stablehlo.slice %6 [0:1" in lines[-1] and len(lines) == 5
+
+
 def test_it_is_traced_as_for_a_tpu_and_a_variable_is_aliased_to_what_it_becomes():
     from adapters_tf.runtime.target import is_for_tpu
 

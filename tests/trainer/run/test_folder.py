@@ -182,6 +182,28 @@ def test_a_run_keeps_its_lengths_where_none_are_asked_for(settings):
     )
 
 
+@pytest.mark.parametrize(("before", "now"), [(0, 9000), (9000, 0), (9000, 5000)])
+def test_a_run_keeps_its_memory_limit_where_none_is_asked_for(settings, before, now):
+    """The order of examples depends on it: another one is refused, and `auto` asks for none."""
+    old, new = (
+        dataclasses.replace(settings, data=DataConfig(input_length=8, memory_limit=limit))
+        for limit in (before, now)
+    )
+    begin(old)
+    assert keep_lengths(new, DataConfig(memory_limit="auto")) == old
+    assert keep_lengths(new, DataConfig(memory_limit="9kB")) == new
+    with pytest.raises(UsageError, match=rf"data\.memory_limit was {before}, now {now} \(0: all"):
+        check_run_folder(new)
+
+
+def test_a_run_of_an_earlier_version_was_read_whole(settings):
+    folder = begin(dataclasses.replace(settings, data=DataConfig(memory_limit=0)))
+    tree = yaml.safe_load((folder / "config.yaml").read_text())
+    assert tree["data"].pop("memory_limit") == 0
+    (folder / "config.yaml").write_text(yaml.safe_dump(tree))
+    assert read_config(folder).data.memory_limit == 0
+
+
 def test_a_run_of_an_earlier_version_learns_what_it_reads(settings):
     folder = begin(settings)
     create_run(dataclasses.replace(settings, fingerprints={"dataset.a": "2"}))

@@ -8,7 +8,8 @@ import tensorflow as tf
 
 from adapters_tf.runs.sections import AdapterConfig, DataConfig, TrainingConfig
 from adapters_tf.runs.settings import ResolvedModel, ResolvedRun
-from prep import TokenTable
+from prep import ShardEntry, SplitEntry, TokenTable
+from prep.dataset.sharded_split import ShardedSplit
 from trainer.batches.mixture_batches import MixtureBatches
 from trainer.run.summary import describe, report_left_out, report_unused
 
@@ -113,6 +114,26 @@ def test_examples_that_are_cut_are_counted():
     assert lines(batches_of({"a": long}, [0, 0, 0, 0]))[1] == (
         "a: 3 examples, 4 of 4 batches, 10.67 epochs, 2 inputs cut to 4 tokens"
     )
+
+
+def test_of_a_split_in_shards_the_manifest_tells_and_nothing_is_read():
+    shards = tuple(ShardEntry("gone", 8, 0, "", 8 * tokens, 8) for tokens in (1, 3, 6, 2))
+    split = SplitEntry(32, shards, 0, 0, 6, 1, (), 0, {})
+    task = types.SimpleNamespace(split=lambda name: split)
+    vocabulary = types.SimpleNamespace(size=1000)
+    manifest = types.SimpleNamespace(vocabulary=vocabulary, task=lambda name: task)
+    sharded = ShardedSplit("nowhere", manifest, "b", "train", limit=1320)
+    # 160 tokens in 128 positions of a and 256 of b. Windows of 660 bytes, shards of
+    # 272 to 352.
+    said = lines(batches_of({"a": table_of(16), "b": sharded}, [0, 0, 0, 1]))
+    assert said[0].startswith(
+        "batches of 8 × 4 input and 4 target tokens, 58% padding (the longest example has 6 and 1)"
+    )
+    assert said[2] == (
+        "b: 32 examples, 1 of 4 batches, 0.25 epochs, inputs of more than 4 tokens are cut (the "
+        "longest has 6), an epoch in 2 windows of 2 shards at most"
+    )
+    assert sharded.shards.readings == 0
 
 
 def test_where_it_goes_on_from_is_said():
