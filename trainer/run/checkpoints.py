@@ -281,6 +281,8 @@ def _open(
     checkpoint: tf.train.Checkpoint, folder: Path, keep: int, report: Callable[[str], None]
 ) -> tf.train.CheckpointManager:
     """Open a folder of checkpoints; its index is written anew from those that are whole."""
+    for leftover in folder.glob("*_temp"):  # of a write that a kill ended
+        shutil.rmtree(leftover, ignore_errors=True)
     paths = [Path(found.path) for found in whole_checkpoints(folder, report)][::-1]
     (folder / INDEX).unlink(missing_ok=True)
     if paths:

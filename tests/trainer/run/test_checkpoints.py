@@ -56,6 +56,14 @@ def test_the_newest_is_found_with_its_step_and_slots(run, tmp_path):
     )
 
 
+def test_what_a_kill_left_of_a_write_is_taken_away(run, tmp_path):
+    run()[1].save(5)
+    (tmp_path / "checkpoints" / "ckpt-6_temp").mkdir()
+    (tmp_path / "checkpoints" / "ckpt-6_temp" / "part-0").write_bytes(b"half")
+    assert run()[1].restore() == 5
+    assert not list((tmp_path / "checkpoints").glob("*_temp"))
+
+
 def test_a_step_that_is_saved_is_not_saved_again(run):
     model, checkpoints = run()
     checkpoints.save(5)
