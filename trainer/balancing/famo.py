@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from adapters_tf.runs.sections import BalancingConfig
 from trainer.balancing.learned import LearnedByTask
-from trainer.balancing.method import Balancing, StepFigures, of_replicas
+from trainer.balancing.method import Balancing, StepFigures, find_present, of_replicas
 
 _LEAST = 1e-8  # nats; of a loss of 0, whose logarithm is none
 
@@ -64,7 +64,7 @@ class FAMO(Balancing):
         self.logits.descend(gradient_M, tasks_M, is_taken)
         # Of two microbatches of one task, the mean.
         mean_K = tf.math.unsorted_segment_mean(logarithm_M, tasks_M, self.tasks)
-        is_there_K = tf.reduce_any(tasks_M[:, None] == tf.range(self.tasks), 0)
+        is_there_K = find_present(tasks_M, self.tasks)
         previous = tf.convert_to_tensor(self.previous)
         self.previous.assign(tf.where(is_there_K & is_taken, mean_K, previous))
 

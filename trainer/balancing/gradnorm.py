@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from adapters_tf.runs.sections import BalancingConfig
 from trainer.balancing.learned import LearnedByTask
-from trainer.balancing.method import Balancing, StepFigures, of_replicas
+from trainer.balancing.method import Balancing, StepFigures, find_present, of_replicas
 
 _LEAST = 1e-4  # of a weight
 _LEAST_LOSS = 1e-8  # nats; by less nothing is divided
@@ -43,7 +43,7 @@ class GradNorm(Balancing):
         """Descend on the distance between the gradients' lengths and what they should be."""
         tasks_M = figures.tasks
         mean_K = tf.math.unsorted_segment_mean(figures.losses, tasks_M, self.tasks)
-        is_there_K = tf.reduce_any(tasks_M[:, None] == tf.range(self.tasks), 0)
+        is_there_K = find_present(tasks_M, self.tasks)
         initial = tf.convert_to_tensor(self.initial)
         is_first_K = tf.math.is_nan(initial) & is_there_K & is_taken
         initial = tf.where(is_first_K, mean_K, initial)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from trainer.balancing.method import of_replicas
+from trainer.balancing.method import find_present, of_replicas
 from trainer.optimizers.adamw import TaskwiseAdamW
 
 
@@ -38,7 +38,7 @@ class LearnedByTask(tf.Module):
             is_taken: Bool scalar; without it nothing changes.
         """
         gradient_K = tf.math.unsorted_segment_sum(gradient_M, tasks_M, self.tasks)
-        is_there_K = tf.reduce_any(tasks_M[:, None] == tf.range(self.tasks), 0)
+        is_there_K = find_present(tasks_M, self.tasks)
         is_moved_K = is_there_K & is_taken
         read = {name: tf.convert_to_tensor(slot) for name, slot in self.slots.items()}
         counted = {**read, "steps": read["steps"] + 1.0}

@@ -119,6 +119,19 @@ class Balancing(tf.Module):
         return {}
 
 
+def find_present(tasks_M: tf.Tensor, tasks: int) -> tf.Tensor:
+    """Find which tasks a step is of.
+
+    Args:
+        tasks_M: int32, the task of each microbatch.
+        tasks: K, how many there are.
+
+    Returns:
+        bool [K].
+    """
+    return tf.reduce_any(tasks_M[:, None] == tf.range(tasks), 0)
+
+
 def of_replicas(initial: tf.Tensor, name: str) -> tf.Variable:
     """Make a variable that every replica computes alike; call it in the strategy's scope.
 

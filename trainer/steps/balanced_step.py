@@ -8,6 +8,8 @@ Shape letters: M microbatches, B rows of one on this replica, K tasks.
 
 from __future__ import annotations
 
+import itertools
+import operator
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -20,7 +22,7 @@ from trainer.gradients.products import products, weighted_sum
 from trainer.gradients.replicas import routed_gradients
 from trainer.gradients.task_rows import gather_rows
 from trainer.losses.tokens import PLAIN, TokenLoss
-from trainer.steps.step import Batch, StepTaker, sum_losses
+from trainer.steps.step import Batch, StepTaker, differentiate
 
 SUM = tf.distribute.ReduceOp.SUM
 # Of a microbatch's number and its mean loss on this replica: what its gradient is multiplied with.
@@ -77,13 +79,11 @@ def balanced_step(
     # A weight that follows from other replicas' losses is not known in the loop.
     is_alone = context.num_replicas_in_sync == 1
     is_summed = balancing.looks_at == "tokens" or (balancing.looks_at == "losses" and is_alone)
-    held = _accumulate(
-        model,
-        parts,
-        loss,
-        tokens_M,
-        (lambda number, mean: balancing.weigh(prior_M[number], mean)) if is_summed else None,
-    )
+
+    def weigh(number: tf.Tensor, mean: tf.Tensor) -> tf.Tensor:
+        return balancing.weigh(prior_M[number], mean)
+
+    held = _accumulate(model, parts, loss, tokens_M, weigh if is_summed else None)
     total_M, *summed = context.all_reduce(SUM, [held.losses, *held.rows, *held.shared])
     losses_M = total_M / tf.maximum(tokens_M, 1.0)
     weights_M = balancing.weigh(prior_M, losses_M)
@@ -133,7 +133,6 @@ def _accumulate(
     Returns:
         What they left.
     """
-    replicas = tf.distribute.get_replica_context().num_replicas_in_sync
     variables = model.trainable_variables
     is_bank = [model.is_bank(variable) for variable in variables]
     count = parts["task"].shape[0]
@@ -141,52 +140,40 @@ def _accumulate(
     def room(shape: tf.TensorShape) -> tf.TensorArray:
         return tf.TensorArray(tf.float32, count, element_shape=shape)
 
-    def differentiate(number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, list[tf.Tensor]]:
+    def begin(variable: tf.Variable, of_bank: bool) -> tf.Tensor | tf.TensorArray:
+        if of_bank:
+            return room(variable.shape[1:])
+        return room(variable.shape) if weigh is None else tf.zeros(variable.shape, tf.float32)
+
+    def turn(
+        number: tf.Tensor, losses: tf.TensorArray, added: tf.TensorArray, *kept: Any
+    ) -> tuple[Any, ...]:
         part = {name: value[number] for name, value in parts.items()}
-        tokens = tf.maximum(tokens_M[number], 1.0)
-        with (
-            microbatch(tf.cast(number, tf.int64), count),
-            tf.GradientTape(watch_accessed_variables=False) as tape,
-        ):
-            tape.watch(variables)
-            total, _ = sum_losses(model, part, training=True, loss=loss)
-            added = tf.add_n(model.losses or [0.0])
-            objective = total / tokens + added / replicas
-            gradients = tape.gradient(objective, variables)
-        return total, added, routed_gradients(model, variables, gradients)
-
-    def turn(number: tf.Tensor, *held: Any) -> tuple[Any, ...]:
-        losses, added, *kept = held
-        total, added_here, gradients = differentiate(number)
-        weight = None if weigh is None else weigh(number, total / tf.maximum(tokens_M[number], 1.0))
-        return (
-            number + 1,
-            losses.write(number, total),
-            added.write(number, added_here),
-            *(
-                place.write(number, gradient)
-                if isinstance(place, tf.TensorArray)
-                else place + weight * gradient
-                for place, gradient in zip(kept, gradients, strict=True)
-            ),
+        with microbatch(tf.cast(number, tf.int64), count):
+            left = differentiate(model, part, tokens_M[number], loss)
+        mean = left.total / tf.maximum(tokens_M[number], 1.0)
+        weight = None if weigh is None else weigh(number, mean)
+        grown = (
+            place.write(number, gradient)
+            if isinstance(place, tf.TensorArray)
+            else place + weight * gradient
+            for place, gradient in zip(
+                kept, routed_gradients(model, variables, left.gradients), strict=True
+            )
         )
+        return number + 1, losses.write(number, left.total), added.write(number, left.added), *grown
 
-    kept = [
-        room(variable.shape[1:])
-        if of_bank
-        else room(variable.shape)
-        if weigh is None
-        else tf.zeros(variable.shape, tf.float32)
-        for variable, of_bank in zip(variables, is_bank, strict=True)
-    ]
-    begin = (tf.constant(0), room(tf.TensorShape([])), room(tf.TensorShape([])), *kept)
+    scalar = tf.TensorShape([])
     _, losses, added, *kept = tf.while_loop(
-        lambda number, *_: number < count, turn, begin, parallel_iterations=1
+        lambda number, *_: number < count,
+        turn,
+        (tf.constant(0), room(scalar), room(scalar), *map(begin, variables, is_bank)),
+        parallel_iterations=1,
     )
     stacked = [one.stack() if isinstance(one, tf.TensorArray) else one for one in kept]
     return Accumulated(
         losses.stack(),
         added.stack(),
-        [one for one, of_bank in zip(stacked, is_bank, strict=True) if of_bank],
-        [one for one, of_bank in zip(stacked, is_bank, strict=True) if not of_bank],
+        list(itertools.compress(stacked, is_bank)),
+        list(itertools.compress(stacked, map(operator.not_, is_bank))),
     )

@@ -8,7 +8,7 @@ Shape letters: B batch, T target length, V vocabulary, K tasks.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import tensorflow as tf
 
@@ -78,6 +78,51 @@ def validation_step(model: TaskModel, batch: Batch, chunk: int = 0) -> tuple[tf.
     return total, tf.reduce_sum(batch["decoder_loss_weights"])
 
 
+class Differentiated(NamedTuple):
+    """What a batch left on one replica.
+
+    Attributes:
+        total: float32, its summed loss in nats.
+        losses: float32 [B], summed over each row's tokens.
+        added: float32, what adapter methods add to the loss, the same on every replica.
+        gradients: By trainable variable, of the mean loss and what is added; None where a variable
+            was not used.
+    """
+
+    total: tf.Tensor
+    losses: tf.Tensor
+    added: tf.Tensor
+    gradients: list[tf.Tensor | tf.IndexedSlices | None]
+
+
+def differentiate(
+    model: TaskModel, batch: Batch, tokens: tf.Tensor, loss: TokenLoss
+) -> Differentiated:
+    """Compute this replica's part of a batch's loss and gradients; call it in replica context.
+
+    Args:
+        model: Whose trainable variables count.
+        batch: The batch keys, this replica's share.
+        tokens: float32, what the loss is divided by: the weights of all replicas' targets.
+        loss: What is minimised.
+
+    Returns:
+        Its part, whose gradients are to be added up over replicas.
+    """
+    replicas = tf.distribute.get_replica_context().num_replicas_in_sync
+    variables = model.trainable_variables
+    # Only what trains is watched: no gradient of a frozen variable is ever computed.
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(variables)
+        total, losses_B = sum_losses(model, batch, training=True, loss=loss)
+        objective = total / tf.maximum(tokens, 1.0)
+        # What an adapter method adds by itself, a fusion's regularisation for one; every replica
+        # computes it, and gradients are summed.
+        added = tf.add_n(model.losses or [0.0])
+        objective += added / replicas
+    return Differentiated(total, losses_B, added, tape.gradient(objective, variables))
+
+
 def train_step(
     model: TaskModel,
     optimizer: StepTaker,
@@ -106,16 +151,7 @@ def train_step(
     tokens_K = tf.math.unsorted_segment_sum(tokens_B, batch["task"], len(model.task_names))
     tokens_K = replicas.all_reduce(tf.distribute.ReduceOp.SUM, tokens_K)
     variables = model.trainable_variables
-    # Only what trains is watched: no gradient of a frozen variable is ever computed.
-    with tf.GradientTape(watch_accessed_variables=False) as tape:
-        tape.watch(variables)
-        total, loss_B = sum_losses(model, batch, training=True, loss=loss)
-        objective = total / tf.maximum(tf.reduce_sum(tokens_K), 1.0)
-        # What an adapter method adds by itself, a fusion's regularisation for one; every replica
-        # computes it, and gradients are summed.
-        added = tf.add_n(model.losses or [0.0])
-        objective += added / replicas.num_replicas_in_sync
-    gradients = tape.gradient(objective, variables)
+    _, loss_B, added, gradients = differentiate(model, batch, tf.reduce_sum(tokens_K), loss)
     if model.is_routed_by_example:
         gradients = sum_mixed_over_replicas(model, variables, gradients, tokens_K > 0)
     else:
