@@ -114,18 +114,7 @@ def train_owned(
     exports = describe_formats(export_formats(model))
     folder = create_run(settings, exports)
     keep_sources(settings.adapters, folder)
-    keep = settings.training.keep_checkpoints
-    wait = SpaceWait(settings.training.wait_for_space, report)
-    checkpoints = RunCheckpoints(
-        folder,
-        model,
-        optimizer,
-        keep,
-        report,
-        fit_model.balancing,
-        by_task=has_best_rows(settings, model),
-        wait=wait,
-    )
+    checkpoints = open_checkpoints(settings, folder, fit_model, report)
     first, last = checkpoints.restore(), settings.training.steps
     if not config.task_list():
         report_left_out(settings, manifest, report)
@@ -133,7 +122,7 @@ def train_owned(
     for line in describe_weights(model, optimizer):
         report(line)
     report(exports)
-    log = MetricsLog(folder, first, wait)
+    log = MetricsLog(folder, first, checkpoints.wait)
     is_validated = first == last == log.last_step("validation")
     validator = None if is_validated else make_validator(settings, manifest, model, strategy)
     report_unused(settings, manifest, report, by_task=checkpoints.rows is not None)
@@ -151,6 +140,33 @@ def train_owned(
             checkpoints.save_unscored(reached)  # checkpoints/ holds no averages to score by
         export(folder, model, checkpoints, report)
     return Outcome(folder, reached, is_done=True)
+
+
+def open_checkpoints(
+    settings: ResolvedRun, folder: Path, fit_model: FitModel, report: Report
+) -> RunCheckpoints:
+    """Open the checkpoints of a run, as its settings want them kept.
+
+    Args:
+        settings: Of the run.
+        folder: Of the run.
+        fit_model: Compiled.
+        report: Called with every line of progress.
+
+    Returns:
+        The checkpoints.
+    """
+    training, model = settings.training, fit_model.task_model
+    return RunCheckpoints(
+        folder,
+        model,
+        fit_model.optimizer,
+        training.keep_checkpoints,
+        report,
+        fit_model.balancing,
+        by_task=has_best_rows(settings, model),
+        wait=SpaceWait(training.wait_for_space, report),
+    )
 
 
 def run_steps(

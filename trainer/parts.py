@@ -244,7 +244,7 @@ def make_balancing(settings: ResolvedRun, model: TaskModel) -> Balancing | None:
         return None
     method = settings.balancing.method
     balancing = BALANCINGS[method](settings.tasks, settings.balancing, settings.seed)
-    if balancing.needs_shared and all(map(model.is_bank, model.trainable_variables)):
+    if balancing.needs_shared and model.trains_rows_only():
         raise UsageError(
             f"balancing.method {method} weighs what tasks share, and each task has its own rows of "
             "all that trains here; use sum or tokens, or adapters.train_layer_norms"

@@ -124,6 +124,10 @@ class TaskModel(tf_keras.Model):
             variable is bank for layer in self.banks.values() for bank in layer.banks.values()
         )
 
+    def trains_rows_only(self) -> bool:
+        """Tell whether nothing that tasks share trains."""
+        return all(map(self.is_bank, self.trainable_variables))
+
     def trainable_by_path(self) -> dict[str, tf.Variable]:
         """Name every trainable variable by where it sits in the model.
 

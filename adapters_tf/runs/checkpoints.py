@@ -14,7 +14,9 @@ from pathlib import Path
 
 import tensorflow as tf
 
-BEST, BEST_FILE = "best", "best.json"  # the folder, and what says why it is the best
+from adapters_tf.runs.config import CHECKPOINTS
+
+BEST_FILE = "best.json"  # what says why the best checkpoint is the best
 _STEP = "step/.ATTRIBUTES/VARIABLE_VALUE"
 # What TensorFlow raises, and NumPy, where the bytes of a checkpoint are not what was written.
 _UNREADABLE = (tf.errors.OpError, IndexError, ValueError, RuntimeError)
@@ -102,4 +104,4 @@ def own_best_steps(directory: Path) -> dict[str, int]:
         steps = {task: int(one["step"]) for task, one in record["tasks"].items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}
-    return steps if list_checkpoints(directory / BEST) else {}
+    return steps if list_checkpoints(directory / CHECKPOINTS["best"]) else {}

@@ -45,7 +45,7 @@ class Score:
         """Tell whether it is better than another one; anything is better than none."""
         if other is None:
             return True
-        sign = -1 if self.metric == "loss" else 1
+        sign = -1 if self.metric.rpartition("/")[2] == "loss" else 1
         return (sign * self.value, -self.loss) > (sign * other.value, -other.loss)
 
 
@@ -59,14 +59,13 @@ def score_tasks(figures: Mapping[str, float], metric: str) -> dict[str, Score]:
     Returns:
         By task; of one that has no metrics, its loss.
     """
+    by_task: dict[str, dict[str, float]] = {}
+    for name, value in figures.items():
+        task, slash, own_name = name.rpartition("/")
+        if slash:
+            by_task.setdefault(task, {})[own_name] = value
     scores = {}
-    tasks = {name.rpartition("/")[0]: None for name in figures if "/" in name}
-    for task in tasks:
-        own = {
-            name.rpartition("/")[2]: value
-            for name, value in figures.items()
-            if name.rpartition("/")[:2] == (task, "/")
-        }
+    for task, own in by_task.items():
         loss = own.pop("loss", math.inf)
         name, value = next(iter(own.items()), ("loss", loss))
         if metric == "loss":
@@ -86,7 +85,7 @@ def has_best_rows(settings: ResolvedRun, model: TaskModel) -> bool:
         Whether nothing that tasks share trains, and no one task decides for all.
     """
     is_for_all = settings.training.best_metric in ("mean", "loss")
-    return is_for_all and all(map(model.is_bank, model.trainable_variables))
+    return is_for_all and model.trains_rows_only()
 
 
 class BestRows:

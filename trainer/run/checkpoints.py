@@ -7,6 +7,7 @@ import math
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import tensorflow as tf
 
@@ -128,16 +129,14 @@ class RunCheckpoints:
             return False
         loss = loss if math.isfinite(loss) else math.inf
         best, best_loss = self._best_figures()
-        is_loss = metric.rsplit("/", 1)[-1] == "loss"
-        sign = -1 if is_loss else 1
-        if best is not None and (sign * value, -loss) <= (sign * best, -best_loss):
+        known = None if best is None else Score(metric, best, best_loss)
+        if not Score(metric, value, loss).beats(known):
             return False
         self._write(self.best, step)
         record = {"step": step, "metric": metric, "value": value}
         if math.isfinite(loss):
             record["loss"] = loss
-        text = json.dumps(record, indent=2) + "\n"
-        self.wait(lambda: write_atomically(self.folder / BEST_FILE, text.encode()))
+        self._write_record(record)
         return True
 
     def save_best_rows(self, step: int, scores: Mapping[str, Score]) -> list[str]:
@@ -167,9 +166,12 @@ class RunCheckpoints:
         self.rows.copy([*better, *unscored])
         self._write(self.best, step)
         if records := {**records, **better}:
-            text = json.dumps(write_records(step, records), indent=2) + "\n"
-            self.wait(lambda: write_atomically(self.folder / BEST_FILE, text.encode()))
+            self._write_record(write_records(step, records))
         return list(better)
+
+    def _write_record(self, record: Mapping[str, Any]) -> None:
+        text = json.dumps(record, indent=2) + "\n"
+        self.wait(lambda: write_atomically(self.folder / BEST_FILE, text.encode()))
 
     def save_unscored(self, step: int) -> None:
         """Write the weights as they are now in place of a best checkpoint that nothing chooses.
