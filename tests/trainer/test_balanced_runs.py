@@ -4,9 +4,9 @@ import json
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from prep import run_command
+from tests.trainer.checkpoint_values import weights_of
 from trainer.__main__ import main
 
 pytestmark = pytest.mark.slow
@@ -37,16 +37,6 @@ def train(dataset, run, steps, *more):
     return run_command(main, [*arguments, *more])
 
 
-def weights(run):
-    """All of the newest checkpoint, the optimizer's slots and the balance among them."""
-    reader = tf.train.load_checkpoint(tf.train.latest_checkpoint(str(run / "checkpoints")))
-    return {
-        name: reader.get_tensor(name)
-        for name in reader.get_variable_to_shape_map()
-        if not name.startswith(("_CHECKPOINTABLE", "save_counter"))
-    }
-
-
 def test_a_run_goes_on_with_what_it_learned_of_the_tasks(small_dataset, tmp_path, capsys):
     through, parts = tmp_path / "through", tmp_path / "parts"
     assert train(small_dataset, through, 4, "--training.tasks_per_step=3") == 0
@@ -55,7 +45,7 @@ def test_a_run_goes_on_with_what_it_learned_of_the_tasks(small_dataset, tmp_path
     assert "4 of 12 batches" in said
     assert train(small_dataset, parts, 2, "--training.tasks_per_step=3") == 0
     assert train(small_dataset, parts, 4, "--training.tasks_per_step=3") == 0
-    expected, found = weights(through), weights(parts)
+    expected, found = weights_of(through), weights_of(parts)
     assert expected.keys() == found.keys()
     learned = [name for name in expected if name.startswith("balancing/logits/value")]
     assert len(learned) == 1 and np.ptp(expected[learned[0]]) > 0

@@ -13,6 +13,7 @@ from adapters_tf import WeightsError, load_average, load_run, load_task, save_ta
 from adapters_tf.__main__ import main as adapters_command
 from eval.__main__ import main as evaluate
 from prep import run_command
+from tests.trainer.checkpoint_values import weights_of
 from trainer.__main__ import main
 from trainer.steps.step import train_step
 
@@ -43,17 +44,6 @@ def fuse(dataset, run, source):
     return train(dataset, run, *method, settings)
 
 
-def weights(run):
-    """Every number of the newest checkpoint."""
-    reader = tf.train.load_checkpoint(tf.train.latest_checkpoint(str(run / "checkpoints")))
-    names = reader.get_variable_to_shape_map()
-    return {
-        name: reader.get_tensor(name)
-        for name in names
-        if not name.startswith(("_CHECKPOINTABLE", "save_counter"))
-    }
-
-
 @pytest.fixture(scope="module")
 def earlier(small_dataset, tmp_path_factory):
     """A run that trained adapters for two tasks, and T5's layer norms."""
@@ -74,7 +64,7 @@ def fused(earlier, small_dataset, tmp_path_factory):
 
 def test_a_fusion_keeps_what_it_fuses(fused, earlier, small_dataset):
     assert sorted(path.name for path in (fused / "frozen" / "fusion").iterdir()) == sorted(TASKS)
-    assert not any("frozen" in name for name in weights(fused))
+    assert not any("frozen" in name for name in weights_of(fused))
     model = load_run(fused, "last").model
     bank = model.banks["encoder.block.0.layer.0.SelfAttention"]
     source = load_run(earlier).model
@@ -143,7 +133,7 @@ def test_a_fusion_resumes_to_the_same_bits_without_its_source(
     go_back(run, 4)
     assert fuse(small_dataset, run, source["of"]) == 0
     assert "going on from step 4" in capsys.readouterr().out
-    whole, resumed = weights(fused), weights(run)
+    whole, resumed = weights_of(fused), weights_of(run)
     assert whole.keys() == resumed.keys() and any("fusion" in name for name in whole)
     for name, value in whole.items():
         np.testing.assert_array_equal(resumed[name], value, err_msg=name)

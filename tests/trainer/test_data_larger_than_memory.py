@@ -11,7 +11,8 @@ from prep import get_task, load_manifest, run_command
 from prep.build.dataset import build_dataset
 from prep.build.options import BuildOptions
 from prep.commands.split_options import parse_selection
-from tests.trainer.test_fit import arguments, spawn, wait_for_checkpoint, weights_of
+from tests.trainer.checkpoint_values import weights_of
+from tests.trainer.test_fit import arguments, spawn, wait_for_checkpoint
 from trainer.__main__ import main
 from trainer.settings.memory import memory_needs
 

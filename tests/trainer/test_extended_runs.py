@@ -8,9 +8,9 @@ import signal
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from prep import run_command
+from tests.trainer.checkpoint_values import weights_of
 from trainer.__main__ import main
 from trainer.callbacks.figures import FiguresCallback
 
@@ -40,16 +40,6 @@ def train(dataset, run, steps):
     return run_command(
         main, [f"--dataset={dataset}", f"--run={run}", *SETTINGS, f"--training.steps={steps}"]
     )
-
-
-def weights(run):
-    """All of the newest checkpoint, the optimizer's slots among them."""
-    reader = tf.train.load_checkpoint(tf.train.latest_checkpoint(str(run / "checkpoints")))
-    return {
-        name: reader.get_tensor(name)
-        for name in reader.get_variable_to_shape_map()
-        if not name.startswith(("_CHECKPOINTABLE", "save_counter"))
-    }
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +72,7 @@ def test_an_extended_run_is_the_one_that_was_long_from_the_start(
     assert train(small_dataset, run, LONG) == 0
     assert f"going on from step {SHORT}" in capsys.readouterr().out
     assert train(small_dataset, whole, LONG) == 0
-    extended, expected = weights(run), weights(whole)
+    extended, expected = weights_of(run), weights_of(whole)
     assert extended.keys() == expected.keys()
     assert int(extended["step/.ATTRIBUTES/VARIABLE_VALUE"]) == LONG
     for name, value in expected.items():

@@ -20,6 +20,7 @@ from safetensors.numpy import load_file
 from adapters_tf import load_run, task_tensors
 from eval.__main__ import main as evaluate
 from prep import load_manifest, run_command
+from tests.trainer.checkpoint_values import weights_of
 from trainer.__main__ import main
 
 pytestmark = pytest.mark.slow
@@ -77,18 +78,6 @@ def wait_for_checkpoint(run, process, step):
         assert process.poll() is None, process.stdout.read()
         assert time.monotonic() < deadline, "no checkpoint came"
         time.sleep(0.01)
-
-
-def weights_of(run, step=None):
-    """Every number of a checkpoint, the newest by default; the optimizer's slots among them."""
-    folder = Path(run) / "checkpoints"
-    file = folder / f"ckpt-{step}" if step else tf.train.latest_checkpoint(str(folder))
-    reader = tf.train.load_checkpoint(str(file))
-    return {
-        name: reader.get_tensor(name)
-        for name in reader.get_variable_to_shape_map()
-        if not name.startswith(("_CHECKPOINTABLE", "save_counter"))
-    }
 
 
 @pytest.fixture(scope="module")

@@ -26,6 +26,7 @@ from prep import (
     run_command,
 )
 from prep.tasks import get_task
+from tests.trainer.checkpoint_values import weights_of
 from trainer.__main__ import main
 from trainer.callbacks.validator import validation_shapes
 from trainer.parts import make_batches
@@ -231,15 +232,6 @@ def spawn(dataset, run):
     )
 
 
-def last_weights(run):
-    reader = tf.train.load_checkpoint(tf.train.latest_checkpoint(str(run / "checkpoints")))
-    return {
-        name: reader.get_tensor(name)
-        for name in reader.get_variable_to_shape_map()
-        if not name.startswith(("_CHECKPOINTABLE", "save_counter"))
-    }
-
-
 def test_killed_and_resumed_on_packed_rows_ends_in_the_same_bits(packed_dataset, tmp_path, capsys):
     whole, resumed = tmp_path / "whole", tmp_path / "resumed"
     killed = spawn(packed_dataset, resumed)
@@ -257,7 +249,7 @@ def test_killed_and_resumed_on_packed_rows_ends_in_the_same_bits(packed_dataset,
         output = capsys.readouterr().out
         assert "packed rows" in output
     assert "going on from step" in output
-    first, second = last_weights(whole), last_weights(resumed)
+    first, second = weights_of(whole), weights_of(resumed)
     assert first.keys() == second.keys()
     for name, value in first.items():
         np.testing.assert_array_equal(second[name], value, err_msg=name)

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tensorflow as tf
+
+from tests.trainer.checkpoint_values import weights_of
 
 ROOT = Path(__file__).parents[2]
 VARIABLE = "KILLS"
@@ -79,15 +80,6 @@ def kill_at_random(dataset, run, steps, moment, in_a_write):
     return process.returncode == -9, half, output
 
 
-def last_weights(run):
-    reader = tf.train.load_checkpoint(tf.train.latest_checkpoint(str(run / "checkpoints")))
-    return {
-        name: reader.get_tensor(name)
-        for name in reader.get_variable_to_shape_map()
-        if not name.startswith(("_CHECKPOINTABLE", "save_counter"))
-    }
-
-
 def test_killed_at_random_it_ends_in_the_same_bits(small_dataset, tmp_path):
     kills, seed = int(os.environ[VARIABLE]), int(os.environ.get("SEED", "0"))
     moments, run, whole = random.Random(seed), tmp_path / "run", tmp_path / "whole"
@@ -107,7 +99,7 @@ def test_killed_at_random_it_ends_in_the_same_bits(small_dataset, tmp_path):
     output, _ = process.communicate()
     assert process.returncode == 0, output
     print(f"{halves} of {kills} kills were in the middle of a write")
-    found, expected = last_weights(run), last_weights(whole)
+    found, expected = weights_of(run), weights_of(whole)
     assert found.keys() == expected.keys()
     for name, value in expected.items():
         np.testing.assert_array_equal(found[name], value, err_msg=name)
