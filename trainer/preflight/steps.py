@@ -128,7 +128,7 @@ def make_steps(
 
         name = f"train step of {batches} batches" if batches > 1 else "train step"
         return Step(
-            f"{name} of heads" if is_for_head(lengths) else name,
+            name + named_for_head(lengths),
             fit_model.train_step,
             keys_of(lengths, is_packed),
             S,
@@ -214,7 +214,7 @@ def make_scoring_step(model: TaskModel, lengths: Lengths, chunk: int = 0) -> Ste
     if is_for_head(lengths):
         shape = encoder_only(shape)
     return Step(
-        "scoring step of heads" if is_for_head(lengths) else "scoring step",
+        "scoring step" + named_for_head(lengths),
         lambda batch: validation_step(model, batch, chunk),
         keys_of(lengths),
         S,
@@ -236,7 +236,7 @@ def make_head_step(model: TaskModel, lengths: Lengths) -> Step:
     """
     shape, S = encoder_only(describe_model(model)), lengths[0]
     return Step(
-        "answers of heads",
+        "answering step" + named_for_head(lengths),
         HeadModel(model),
         [key for key in keys_of(lengths) if key.name in _INPUT_KEYS],
         S,
@@ -249,6 +249,14 @@ def make_head_step(model: TaskModel, lengths: Lengths) -> Step:
 def choices_of(lengths: Lengths) -> int:
     """Tell how many texts there are in a row, of a multiple choice's head; 0 for one."""
     return lengths[2] if is_for_head(lengths) else 0
+
+
+def named_for_head(lengths: Lengths) -> str:
+    """Say what of a step is a head's, for its name; nothing where it is none."""
+    if not is_for_head(lengths):
+        return ""
+    choices = choices_of(lengths)
+    return f" of heads, {choices} choices a row" if choices else " of heads"
 
 
 def texts_of(lengths: Lengths) -> int:
