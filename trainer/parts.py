@@ -34,6 +34,7 @@ from trainer.optimizers.taskwise import TaskwiseOptimizer
 from trainer.run.folder import keep_lengths
 from trainer.settings.checks import check_config, check_run, check_start
 from trainer.settings.config import RunConfig
+from trainer.settings.extending import schedule_ends
 from trainer.settings.inputs import with_fingerprints
 from trainer.settings.memory import memory_needs, share_limit
 from trainer.settings.mixture import batch_schedule, batch_shares
@@ -208,7 +209,7 @@ def make_optimizer(settings: ResolvedRun, model: TaskModel, is_compiled: bool) -
     rate = WarmupSchedule(
         chosen.learning_rate,
         chosen.warmup_steps,
-        settings.training.steps,
+        schedule_ends(settings),
         chosen.schedule,
         end=chosen.end_rate,
         power=chosen.power,

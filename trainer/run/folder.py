@@ -123,6 +123,7 @@ def _moved(old: ResolvedRun, new: ResolvedRun) -> ResolvedRun:
         run=new.run,
         model=replace(old.model, backbone=new.model.backbone),
         adapters=new.adapters,
+        optimizer=replace(old.optimizer, schedule_steps=new.optimizer.schedule_steps),
         training=replace(old.training, steps=new.training.steps),
         fingerprints={**new.fingerprints, **old.fingerprints},
     )
