@@ -25,6 +25,7 @@ from trainer.callbacks.step_callback import Span
 from trainer.callbacks.validation import ValidationCallback
 from trainer.callbacks.validator import Validator, make_validator
 from trainer.parts import (
+    Prepare,
     make_batches,
     make_model,
     open_devices,
@@ -82,7 +83,11 @@ def train(config: RunConfig, report: Report = print) -> Outcome:
 
 
 def train_owned(
-    config: RunConfig, settings: ResolvedRun, manifest: Manifest, report: Report
+    config: RunConfig,
+    settings: ResolvedRun,
+    manifest: Manifest,
+    report: Report,
+    prepare: Prepare | None = None,
 ) -> Outcome:
     """Train a run whose folder no other process writes to.
 
@@ -91,6 +96,7 @@ def train_owned(
         settings: Of the run.
         manifest: Of its dataset.
         report: Called with every line of progress.
+        prepare: Called with the model as it is drawn, whenever it is built.
 
     Returns:
         How it ended.
@@ -107,7 +113,7 @@ def train_owned(
     batches = make_batches(settings, manifest)
     # What an empty first try kept may be of other settings.
     kept = None if is_new else Path(settings.run)
-    model, optimizer, fit_model = make_model(settings, strategy, kept)
+    model, optimizer, fit_model = make_model(settings, strategy, kept, prepare)
     if is_new:
         start_from_adapters(settings, model, strategy, report)
         optimizer.begin_averages(model.trainable_variables)

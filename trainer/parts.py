@@ -43,6 +43,7 @@ from trainer.settings.shapes import task_shapes
 from trainer.steps.fit_model import FitModel
 
 Report = Callable[[str], None]
+Prepare = Callable[[TaskModel], None]
 
 
 def resolve_run(config: RunConfig) -> tuple[ResolvedRun, Manifest]:
@@ -150,7 +151,10 @@ def open_training_splits(
 
 
 def make_model(
-    settings: ResolvedRun, strategy: tf.distribute.Strategy, kept: Path | None = None
+    settings: ResolvedRun,
+    strategy: tf.distribute.Strategy,
+    kept: Path | None = None,
+    prepare: Prepare | None = None,
 ) -> tuple[TaskModel, TaskwiseOptimizer, FitModel]:
     """Build the model, its optimizer, and what `fit` is called on.
 
@@ -159,6 +163,7 @@ def make_model(
         strategy: Under whose scope variables are made.
         kept: The run folder, whose copies of trained adapters are read rather than the originals;
             None for the originals.
+        prepare: Called with the model before the optimizer is made for what trains of it.
 
     Returns:
         The model, the optimizer with its slots, and the Keras model that holds both.
@@ -172,6 +177,8 @@ def make_model(
         model = build_model(
             settings.without_files() if kept else settings, settings.data.routing, kept
         )
+        if prepare is not None:
+            prepare(model)
         check_start(model.backbone.config.decoder_start_token_id, settings.model.backbone)
         is_compiled = training.jit_compile or isinstance(strategy, tf.distribute.TPUStrategy)
         optimizer = make_optimizer(settings, model, is_compiled)
