@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import shutil
 from collections.abc import Callable, Iterable
@@ -130,7 +131,8 @@ def train_owned(
     report(exports)
     log = MetricsLog(folder, first, checkpoints.wait)
     is_validated = first == last == log.last_step("validation")
-    validator = None if is_validated else make_validator(settings, manifest, model, strategy)
+    check = checkpoints.wait.signals.check
+    validator = None if is_validated else make_validator(settings, manifest, model, strategy, check)
     report_unused(settings, manifest, report, by_task=checkpoints.rows is not None)
     averaged = functools.partial(optimizer.averaged, model.trainable_variables)
     callbacks = make_callbacks(settings, checkpoints, validator, log, report, first, averaged)
@@ -139,7 +141,7 @@ def train_owned(
     else:
         run_steps(fit_model, batches, strategy, range(first, last), callbacks)
     reached = int(optimizer.iterations.numpy())
-    if reached < last and not is_over(callbacks):
+    if was_left(callbacks) or (reached < last and not is_over(callbacks)):
         return Outcome(folder, reached, is_done=False)
     with averaged():
         if settings.optimizer.ema_decay and validator is None and not is_validated:
@@ -221,6 +223,15 @@ def is_over(callbacks: Iterable[tf_keras.callbacks.Callback]) -> bool:
     return any(isinstance(one, ValidationCallback) and one.is_over() for one in callbacks)
 
 
+def was_left(callbacks: Iterable[tf_keras.callbacks.Callback]) -> bool:
+    """Tell whether a signal came in the way of a validation.
+
+    Args:
+        callbacks: Of the run.
+    """
+    return any(isinstance(one, ValidationCallback) and one.was_left for one in callbacks)
+
+
 def catch_up(callbacks: Iterable[tf_keras.callbacks.Callback]) -> None:
     """Do what was due after the last step, where something ended it.
 
@@ -229,7 +240,9 @@ def catch_up(callbacks: Iterable[tf_keras.callbacks.Callback]) -> None:
     """
     for callback in callbacks:
         if isinstance(callback, ValidationCallback):
-            callback.catch_up()
+            with contextlib.closing(callback.checkpoints.wait.signals) as signals:
+                signals.listen()
+                callback.catch_up()
 
 
 def make_callbacks(

@@ -1,7 +1,7 @@
 """What happens on SIGTERM and Ctrl-C: the request to stop is noted, and the loop ends in order.
 
 Between two steps the checkpoint callback sees the request, saves, and stops the training; the same
-command then goes on from there.
+command then goes on from there. A validation in progress is left, and made up for then.
 """
 
 from __future__ import annotations
@@ -9,6 +9,11 @@ from __future__ import annotations
 import signal
 from types import FrameType
 from typing import Any
+
+
+class StopRequested(Exception):  # noqa: N818 — nothing is wrong
+    """What takes long, and can be done again, is left: the program was told to stop."""
+
 
 LISTENED = (signal.SIGTERM, signal.SIGINT)
 
@@ -24,9 +29,20 @@ class StopSignals:
         self._previous: dict[signal.Signals, Any] = {}
 
     def listen(self) -> None:
-        """Take the signals over."""
+        """Take the signals over, unless they are."""
+        if self._previous:
+            return
         for number in LISTENED:
             self._previous[number] = signal.signal(number, self._note)
+
+    def check(self) -> None:
+        """Leave what is being done where a signal was received.
+
+        Raises:
+            StopRequested: It was; whoever can do without the rest catches it.
+        """
+        if self.received:
+            raise StopRequested(self.received)
 
     def close(self) -> None:
         """Give the signals back to whoever had them."""
