@@ -7,7 +7,7 @@ import functools
 import shutil
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import tensorflow as tf
@@ -42,8 +42,10 @@ from trainer.run.lock import owned_folder
 from trainer.run.metrics_log import MetricsLog
 from trainer.run.summary import describe, report_left_out, report_unused
 from trainer.run.weights import describe_weights
+from trainer.run.workers import any_worker, ask_all, check_same_step, explain_lost_worker, own_copy
 from trainer.settings.checks import check_trained_adapters
 from trainer.settings.config import RunConfig
+from trainer.settings.workers import read_worker
 from trainer.steps.fit_model import FitModel
 
 Report = Callable[[str], None]
@@ -79,8 +81,23 @@ def train(config: RunConfig, report: Report = print) -> Outcome:
         DataError: A dataset or run folder that is not whole.
     """
     settings, manifest = resolve_run(config)
-    with owned_folder(Path(settings.run)):
-        return train_owned(config, settings, manifest, report)
+    worker = read_worker()
+    if worker is None:
+        with owned_folder(Path(settings.run)):
+            return train_owned(config, settings, manifest, report)
+    place = owned_folder if worker.is_chief else own_copy
+    with place(Path(settings.run)) as own:
+        report(f"worker {worker.number} of {worker.count}: waiting for the others")
+        try:
+            outcome = train_owned(
+                config,
+                settings if worker.is_chief else replace(settings, run=str(own)),
+                manifest,
+                report if worker.is_chief else lambda line: None,
+            )
+            return replace(outcome, folder=Path(settings.run))
+        except tf.errors.OpError as error:
+            raise explain_lost_worker(error, worker, settings.run) from error
 
 
 def train_owned(
@@ -123,6 +140,9 @@ def train_owned(
     keep_sources(settings.adapters, folder)
     checkpoints = open_checkpoints(settings, folder, fit_model, report)
     first, last = checkpoints.restore(), settings.training.steps
+    if read_worker():
+        check_same_step(strategy, first, settings.run)
+        checkpoints.wait.signals.any_worker = any_worker(strategy)
     if not config.task_list():
         report_left_out(settings, manifest, report)
     report(describe(settings, model, batches, strategy, first))
@@ -147,6 +167,8 @@ def train_owned(
         if settings.optimizer.ema_decay and validator is None and not is_validated:
             checkpoints.save_unscored(reached)  # checkpoints/ holds no averages to score by
         export(folder, model, checkpoints, report)
+    if read_worker():
+        ask_all(strategy, 0.0)  # one that ends early would be missed
     return Outcome(folder, reached, is_done=True)
 
 

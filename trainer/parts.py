@@ -17,7 +17,7 @@ from adapters_tf import (
 )
 from adapters_tf.model.checkpointing import checkpoint_blocks
 from adapters_tf.runs.settings import ResolvedRun
-from adapters_tf.runtime.strategy import check_xla
+from adapters_tf.runtime.strategy import check_xla, make_workers_strategy
 from adapters_tf.task_adapters.starting import start_tasks
 from eval.decoding.replicas import check_batch_size
 from prep import Manifest, TokenTable, UsageError, load_manifest, read_split
@@ -40,6 +40,7 @@ from trainer.settings.memory import memory_needs, share_limit
 from trainer.settings.mixture import batch_schedule, batch_shares
 from trainer.settings.resolving import resolve
 from trainer.settings.shapes import task_shapes
+from trainer.settings.workers import read_worker
 from trainer.steps.fit_model import FitModel
 
 Report = Callable[[str], None]
@@ -82,7 +83,11 @@ def open_devices(settings: ResolvedRun) -> tf.distribute.Strategy:
         ConfigurationError: No such device or precision.
     """
     training, distribution = settings.training, settings.distribution
-    strategy = make_strategy(distribution.kind, distribution.logical_devices)
+    strategy = (
+        make_workers_strategy()
+        if read_worker()
+        else make_strategy(distribution.kind, distribution.logical_devices)
+    )
     check_hosts(strategy)
     check_batch_size(settings.data.batch_size, strategy)
     if training.jit_compile:

@@ -16,6 +16,7 @@ from trainer.run.summary import describe, report_left_out, report_unused
 from trainer.run.weights import describe_weights
 from trainer.settings.checks import check_trained_adapters
 from trainer.settings.config import RunConfig
+from trainer.settings.workers import refuse_workers
 
 _SHOWN_RATES = (0.0, 0.25, 0.5, 0.75, 1.0)  # of the run, where the learning rate is told
 
@@ -31,6 +32,7 @@ def plan(config: RunConfig, report: Report = print) -> None:
         UsageError: A setting that cannot work.
         DataError: A dataset or run folder that is not whole.
     """
+    refuse_workers("--dry-run")
     settings, manifest = resolve_run(config)
     check_run_folder(settings)
     is_new = not has_begun(settings)

@@ -20,6 +20,7 @@ from trainer.fit import train_owned
 from trainer.parts import resolve_run
 from trainer.run.folder import has_begun
 from trainer.run.lock import owned_folder
+from trainer.settings.workers import refuse_workers
 
 ORIGIN_FILE = "origin.json"  # in the folder where the row trains: what it began from
 
@@ -41,6 +42,7 @@ def add_task(asked: AddedTask, report: Callable[[str], None] = print) -> bool:
         UsageError: What cannot be; nothing was written.
         DataError: A dataset, or a run, that is not whole.
     """
+    refuse_workers("add-task")
     out = Path(asked.out)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UsageError(f"{out} holds something already; choose a new folder for --out")

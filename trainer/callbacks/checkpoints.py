@@ -38,14 +38,12 @@ class CheckpointCallback(StepCallback):
         """Save when due, or when a signal came; after the last step there is nothing to stop."""
         super().on_train_batch_end(batch, logs)
         step = self.step_after(batch)
-        if self.signals.received and step < self.span.last:
+        if step < self.span.last and (signal := self.signals.asked()):
             reached = time.monotonic()
             self.checkpoints.save(step)
             self.model.stop_training = True
             why = _name_delay(reached - self._begun, time.monotonic() - reached)
-            self.report(
-                f"{self.signals.received}: saved at step {step}{why}; the same command resumes"
-            )
+            self.report(f"{signal}: saved at step {step}{why}; the same command resumes")
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         """Note when a step begins: a signal waits for its end."""

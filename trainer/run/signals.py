@@ -7,6 +7,7 @@ command then goes on from there. A validation in progress is left, and made up f
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
@@ -22,10 +23,15 @@ class StopSignals:
     """Listens for requests to stop, from `listen` to `close`.
 
     A second Ctrl-C ends the program at once.
+
+    Attributes:
+        received: The signal's name; None for none.
+        any_worker: Tells whether something is so for any of several workers, all of which ask.
     """
 
     def __init__(self) -> None:
         self.received: str | None = None
+        self.any_worker: Callable[[bool], bool] = bool
         self._previous: dict[signal.Signals, Any] = {}
 
     def listen(self) -> None:
@@ -35,14 +41,18 @@ class StopSignals:
         for number in LISTENED:
             self._previous[number] = signal.signal(number, self._note)
 
+    def asked(self) -> str | None:
+        """Name the signal that this worker or another one received; all workers must ask alike."""
+        return (self.received or "another worker") if self.any_worker(bool(self.received)) else None
+
     def check(self) -> None:
         """Leave what is being done where a signal was received.
 
         Raises:
             StopRequested: It was; whoever can do without the rest catches it.
         """
-        if self.received:
-            raise StopRequested(self.received)
+        if name := self.asked():
+            raise StopRequested(name)
 
     def close(self) -> None:
         """Give the signals back to whoever had them."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import textwrap
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -33,6 +32,7 @@ from trainer.settings.inputs import changed_inputs
 from trainer.settings.memory import SETTING as MEMORY_LIMIT
 from trainer.settings.memory import check_limit, parse_limit
 from trainer.settings.resolving import packed_lengths
+from trainer.settings.workers import check_workers
 
 _COLUMNS = 80
 _SHOWN_DIFFERENCES = 8  # of settings, in a message
@@ -78,11 +78,7 @@ def check_config(config: RunConfig) -> None:
             raise UsageError(f"{option} is missing: name the folder")
     if (local_path(config.run, "--run") / MANIFEST_FILE).exists():
         raise UsageError(f"--run {config.run} is a dataset folder; name another one")
-    if os.environ.get("TF_CONFIG"):
-        raise UsageError(
-            "TF_CONFIG is set: training by several workers is not supported, and each would train "
-            "by itself; unset it to train on this machine"
-        )
+    check_workers(config.distribution)
     if wrong := list_wrong_choices(config):
         raise UsageError(wrong[0])
     for group in config.optimizer.rates:
