@@ -13,6 +13,7 @@ from pathlib import Path
 import tensorflow as tf
 import tf_keras
 
+from adapters_tf.files.bucket_runs import is_in_bucket, is_of_run, local_copy
 from adapters_tf.interop import describe_formats, export_formats
 from adapters_tf.runs.settings import ResolvedRun
 from adapters_tf.runs.sources import keep_sources
@@ -21,6 +22,7 @@ from trainer.batches.distribution import count_steps, distribute
 from trainer.batches.mixture_batches import MixtureBatches
 from trainer.callbacks.checkpoints import CheckpointCallback
 from trainer.callbacks.figures import FiguresCallback
+from trainer.callbacks.pushing import PushCallback
 from trainer.callbacks.skipped_steps import SkippedStepsCallback
 from trainer.callbacks.step_callback import Span
 from trainer.callbacks.validation import ValidationCallback
@@ -34,6 +36,7 @@ from trainer.parts import (
     start_from_adapters,
 )
 from trainer.run.best_rows import has_best_rows
+from trainer.run.bucket_run import owned_bucket_run
 from trainer.run.checkpoints import RunCheckpoints
 from trainer.run.export import export
 from trainer.run.folder import check_run_folder, create_run, has_begun
@@ -56,14 +59,32 @@ class Outcome:
     """How a call of `train` ended.
 
     Attributes:
-        folder: The run folder.
+        folder: The run folder, or its address.
         step: Steps done in all.
         is_done: Whether the run reached its last step.
     """
 
-    folder: Path
+    folder: Path | str
     step: int
     is_done: bool
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """What is done in a run besides.
+
+    Attributes:
+        prepare: Called with the model as it is drawn, whenever it is built.
+        push: Called between steps, to send away what was written.
+        known_as: What others call the run folder.
+    """
+
+    prepare: Prepare | None = None
+    push: Callable[[], object] | None = None
+    known_as: str = ""
+
+
+NO_HOOKS = Hooks()
 
 
 def train(config: RunConfig, report: Report = print) -> Outcome:
@@ -80,11 +101,40 @@ def train(config: RunConfig, report: Report = print) -> Outcome:
         UsageError: A setting that cannot work; nothing was written.
         DataError: A dataset or run folder that is not whole.
     """
+    if not is_in_bucket(config.run):
+        return train_here(config, report)
+    worker = read_worker()
+    if worker is not None and not worker.is_chief:
+        with local_copy(config.run, is_of_run) as folder:
+            outcome = train_here(replace(config, run=str(folder)), report)
+            return replace(outcome, folder=config.run)
+    with owned_bucket_run(config.run, report) as run:
+        here = replace(config, run=str(run.local))
+        hooks = Hooks(push=run.push, known_as=run.address)
+        outcome = train_here(here, lambda line: report(run.shown(line)), hooks)
+    return replace(outcome, folder=run.address)
+
+
+def train_here(config: RunConfig, report: Report, hooks: Hooks = NO_HOOKS) -> Outcome:
+    """Train a run whose folder is on this machine.
+
+    Args:
+        config: Its settings.
+        report: Called with every line of progress.
+        hooks: What is done besides.
+
+    Returns:
+        How it ended.
+
+    Raises:
+        UsageError: A setting that cannot work; nothing was written.
+        DataError: A dataset or run folder that is not whole.
+    """
     settings, manifest = resolve_run(config)
     worker = read_worker()
     if worker is None:
         with owned_folder(Path(settings.run)):
-            return train_owned(config, settings, manifest, report)
+            return train_owned(config, settings, manifest, report, hooks)
     place = owned_folder if worker.is_chief else own_copy
     with place(Path(settings.run)) as own:
         report(f"worker {worker.number} of {worker.count}: waiting for the others")
@@ -94,6 +144,7 @@ def train(config: RunConfig, report: Report = print) -> Outcome:
                 settings if worker.is_chief else replace(settings, run=str(own)),
                 manifest,
                 report if worker.is_chief else lambda line: None,
+                hooks,
             )
             return replace(outcome, folder=Path(settings.run))
         except tf.errors.OpError as error:
@@ -105,7 +156,7 @@ def train_owned(
     settings: ResolvedRun,
     manifest: Manifest,
     report: Report,
-    prepare: Prepare | None = None,
+    hooks: Hooks = NO_HOOKS,
 ) -> Outcome:
     """Train a run whose folder no other process writes to.
 
@@ -114,7 +165,7 @@ def train_owned(
         settings: Of the run.
         manifest: Of its dataset.
         report: Called with every line of progress.
-        prepare: Called with the model as it is drawn, whenever it is built.
+        hooks: What is done besides.
 
     Returns:
         How it ended.
@@ -131,12 +182,12 @@ def train_owned(
     batches = make_batches(settings, manifest)
     # What an empty first try kept may be of other settings.
     kept = None if is_new else Path(settings.run)
-    model, optimizer, fit_model = make_model(settings, strategy, kept, prepare)
+    model, optimizer, fit_model = make_model(settings, strategy, kept, hooks.prepare)
     if is_new:
         start_from_adapters(settings, model, strategy, report)
         optimizer.begin_averages(model.trainable_variables)
     exports = describe_formats(export_formats(model))
-    folder = create_run(settings, exports)
+    folder = create_run(settings, exports, hooks.known_as)
     keep_sources(settings.adapters, folder)
     checkpoints = open_checkpoints(settings, folder, fit_model, report)
     first, last = checkpoints.restore(), settings.training.steps
@@ -156,6 +207,8 @@ def train_owned(
     report_unused(settings, manifest, report, by_task=checkpoints.rows is not None)
     averaged = functools.partial(optimizer.averaged, model.trainable_variables)
     callbacks = make_callbacks(settings, checkpoints, validator, log, report, first, averaged)
+    if hooks.push is not None:
+        callbacks.append(PushCallback(hooks.push))
     if first == last or is_over(callbacks):
         catch_up(callbacks)
     else:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+from adapters_tf.files.bucket_runs import is_in_bucket, local_copy
 from adapters_tf.runs.checkpoints import newest_whole
 from adapters_tf.runs.config import CHECKPOINTS
 from adapters_tf.runs.settings import ResolvedRun
@@ -33,6 +35,15 @@ def plan(config: RunConfig, report: Report = print) -> None:
         DataError: A dataset or run folder that is not whole.
     """
     refuse_workers("--dry-run")
+    if not is_in_bucket(config.run):
+        _plan_here(config, report)
+        return
+    with local_copy(config.run) as folder:
+        here = replace(config, run=str(folder))
+        _plan_here(here, lambda line: report(line.replace(str(folder), config.run)))
+
+
+def _plan_here(config: RunConfig, report: Report) -> None:
     settings, manifest = resolve_run(config)
     check_run_folder(settings)
     is_new = not has_begun(settings)

@@ -16,7 +16,7 @@ from trainer.adding.grown_run import write_grown_run
 from trainer.adding.options import AddedTask
 from trainer.adding.row import begin_row, choose_start
 from trainer.adding.trained_run import read_trained_run
-from trainer.fit import train_owned
+from trainer.fit import Hooks, train_owned
 from trainer.parts import resolve_run
 from trainer.run.folder import has_begun
 from trainer.run.lock import owned_folder
@@ -72,7 +72,7 @@ def add_task(asked: AddedTask, report: Callable[[str], None] = print) -> bool:
             _check_origin(file, began)
         what = f"the mean of {', '.join(chosen)}" if len(chosen) > 1 else "".join(chosen)
         report(f"{asked.task} starts from {what or 'scratch'}; all else stays as it is")
-        outcome = train_owned(config, settings, manifest, report, prepare)
+        outcome = train_owned(config, settings, manifest, report, Hooks(prepare))
         if not outcome.is_done:
             return False
         write_grown_run(asked.origin, run, settings, read_trained_run(training), out)
