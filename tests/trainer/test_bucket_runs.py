@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from adapters_tf.__main__ import main as adapters
 from adapters_tf.files import bucket_runs
@@ -104,7 +105,7 @@ def check_same(run, address, tmp_path):
 
 
 def test_it_is_the_run_on_a_disk_and_read_where_it_is(
-    bucket, emulator, objects, on_disk, small_dataset, tmp_path, capsys
+    bucket, emulator, objects, on_disk, small_dataset, tmp_path, capsys, monkeypatch
 ):
     address = f"gs://{bucket}/mine/glue"
     code, said = train(small_dataset, address)
@@ -119,6 +120,15 @@ def test_it_is_the_run_on_a_disk_and_read_where_it_is(
         data = f"checkpoints/ckpt-{step}.data-00000-of-00001"
         assert written.index(data) < written.index(f"checkpoints/ckpt-{step}.index")
     assert "checkpoints/ckpt-2.index" not in {name[10:] for name in objects}  # one is kept
+    for name, value in emulator.tensorflow_settings().items():
+        monkeypatch.setenv(name, value)
+    curves = [
+        value.tag
+        for file in tf.io.gfile.glob(f"{address}/logs/events*")  # as TensorBoard does
+        for event in tf.compat.v1.train.summary_iterator(file)
+        for value in event.summary.value
+    ]
+    assert "train/loss" in curves and "validation/mean" in curves
     capsys.readouterr()
     assert run_command(evaluate, [f"--run={address}"]) == 0
     assert f"wrote {address}/eval/validation.json" in capsys.readouterr().out
@@ -251,6 +261,25 @@ def test_a_copy_is_of_one_moment(bucket, emulator, objects, tmp_path, monkeypatc
         with local_copy(f"gs://{bucket}/glue") as copy:
             found = contents(copy)
     assert found == {name: one for name, one in contents(local).items() if "metrics" not in name}
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"match": "GET .*alt=media", "status": 503, "count": 2},
+        {"match": "GET .*alt=media", "flip_response": True, "count": 3},
+        {"match": "GET .*alt=media", "truncate_response": True, "count": 2},
+    ],
+    ids=lambda fault: "-".join(map(str, fault.values())),
+)
+def test_what_arrives_damaged_is_read_again(bucket, emulator, tmp_path, fault):
+    with BucketFolder(f"gs://{bucket}/glue") as folder:
+        mirror, local = make_mirror(folder, tmp_path)
+        mirror.push()
+    emulator.faults.add(**fault)
+    with local_copy(f"gs://{bucket}/glue", is_of_run) as copy:
+        assert contents(copy) == contents(local)
+    assert emulator.faults.injected >= 2
 
 
 def test_what_is_no_run_folder_is_said(bucket, capsys):
