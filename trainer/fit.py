@@ -36,7 +36,6 @@ from trainer.parts import (
     start_from_adapters,
 )
 from trainer.run.best_rows import has_best_rows
-from trainer.run.bucket_run import owned_bucket_run
 from trainer.run.checkpoints import RunCheckpoints
 from trainer.run.export import export
 from trainer.run.folder import check_run_folder, create_run, has_begun
@@ -108,6 +107,8 @@ def train(config: RunConfig, report: Report = print) -> Outcome:
         with local_copy(config.run, is_of_run) as folder:
             outcome = train_here(replace(config, run=str(folder)), report)
             return replace(outcome, folder=config.run)
+    from trainer.run.bucket_run import owned_bucket_run  # loads Google's client
+
     with owned_bucket_run(config.run, report) as run:
         here = replace(config, run=str(run.local))
         hooks = Hooks(push=run.push, known_as=run.address)
