@@ -2,7 +2,7 @@
 
 Tasks whose label words are single distinct tokens take one decoder step (`ArgmaxModel`); all
 others are decoded greedily (`GreedyModel`), or with beams where that is asked for (`BeamModel`), up
-to the task's decoding length.
+to the task's decoding length. Tasks that a head answers (`HeadModel`) decode nothing.
 """
 
 import dataclasses
@@ -17,6 +17,7 @@ from adapters_tf import TaskModel
 from eval.decoding.argmax import ArgmaxModel
 from eval.decoding.beam import BeamAnswers, BeamModel
 from eval.decoding.greedy import GreedyModel
+from eval.decoding.heads import HeadModel, write_answers
 from eval.decoding.options import Beams
 from eval.decoding.predictor import Progress, TokenPredictor
 from eval.decoding.replicas import check_batch_size
@@ -36,7 +37,7 @@ class Prediction:
         row: Position in the table.
         target: The right answer's text; the first where there are several.
         prediction: The given answer's text.
-        token_ids: The given answer's tokens, EOS included, without padding.
+        token_ids: The given answer's tokens, EOS included, without padding; none of a head's.
         references: Every right answer, where there are several.
     """
 
@@ -59,6 +60,7 @@ class TaskResult:
         predictions: In the source's row order.
         unreadable: Answers that were no label word, or no number, of tasks that ask for one.
         words: Which words a metric counted, by metric, where that depends on the script.
+        by_head: Whether a head answered, and not the decoder.
     """
 
     task: str
@@ -67,6 +69,7 @@ class TaskResult:
     predictions: list[Prediction]
     unreadable: int
     words: Mapping[str, str] = field(default_factory=dict)
+    by_head: bool = False
 
 
 class Evaluator:
@@ -103,6 +106,7 @@ class Evaluator:
         self.strategy = strategy or tf.distribute.get_strategy()
         self.jit_compile, self.beams = jit_compile, beams
         self._predictors: dict[int, TokenPredictor] = {}
+        self._head_predictor: TokenPredictor | None = None
         check_batch_size(batch_size, self.strategy)
 
     def evaluate(
@@ -122,8 +126,13 @@ class Evaluator:
             UsageError: The model or the dataset doesn't know the task.
         """
         entry = self.manifest.task(task)
-        token_ids = self.predict_tokens(entry, table, report)
-        texts = [self.vocabulary.decode(ids) for ids in token_ids]
+        by_head = self.model.has_head(task)
+        if by_head:
+            texts = self.answer_by_head(entry, table, report)
+            token_ids = np.zeros((len(texts), 0), np.int32)
+        else:
+            token_ids = self.predict_tokens(entry, table, report)
+            texts = [self.vocabulary.decode(ids) for ids in token_ids]
         targets = target_texts(entry, table, self.vocabulary)
         answers = gather_answers(entry, table, targets, texts, self.vocabulary)
         metrics = score(entry.metrics, answers)
@@ -140,7 +149,42 @@ class Evaluator:
             for row, ids in enumerate(token_ids)
         ]
         predictions.sort(key=lambda prediction: prediction.example)
-        return TaskResult(task, len(table), metrics, predictions, answers.unreadable, words)
+        return TaskResult(
+            task, len(table), metrics, predictions, answers.unreadable, words, by_head
+        )
+
+    def answer_by_head(
+        self, entry: TaskEntry, table: TokenTable, report: Progress = lambda done: None
+    ) -> list[str]:
+        """Answer every example of a table by its task's head.
+
+        Args:
+            entry: The task.
+            table: The examples; their targets aren't looked at.
+            report: Told how many examples are done, after each batch.
+
+        Returns:
+            Label words, or numbers as texts.
+
+        Raises:
+            UsageError: The head gives other answers than the dataset's task has.
+        """
+        assert self.model.heads is not None
+        head = self.model.heads.tasks[entry.name]
+        choices = head.answers if head.kind == "multiple_choice" else 0
+        expected = 1 if head.kind == "regression" else len(entry.label_words)
+        if (entry.choices, expected) != (choices, head.answers):
+            raise UsageError(
+                f"task {entry.name!r}: the head was trained to give {head.answers} answers of kind "
+                f"{head.kind}, and the dataset's task is another; evaluate on one built alike"
+            )
+        if self._head_predictor is None:
+            with self.strategy.scope():
+                model = HeadModel(self.model)
+            self._head_predictor = self._make_predictor(model)
+        task = self.model.task_names.index(entry.name)
+        scores = self._head_predictor.predict(table, task, report, choices)
+        return write_answers(head, scores, entry.label_words)
 
     def predict_tokens(
         self, entry: TaskEntry, table: TokenTable, report: Progress = lambda done: None
@@ -177,6 +221,11 @@ class Evaluator:
         names = self.model.task_names
         if entry.name not in names:
             raise UsageError(f"the model has no task {entry.name!r}; {nearest(entry.name, names)}")
+        if entry.choices:
+            raise UsageError(
+                f"task {entry.name!r} has a text for each choice, which only a head can score, and "
+                "the model has none; evaluate on a dataset built without --format encoder"
+            )
         return self._predictor(entry).predict(table, names.index(entry.name), report)
 
     def _predictor(self, entry: TaskEntry) -> TokenPredictor:
@@ -184,14 +233,17 @@ class Evaluator:
         if length not in self._predictors:
             with self.strategy.scope():
                 model = make_decoder(self.model, length, self.beams)
-            self._predictors[length] = TokenPredictor(
-                model,
-                self.strategy,
-                batch_size=self.batch_size,
-                input_length=self.input_length,
-                jit_compile=self.jit_compile,
-            )
+            self._predictors[length] = self._make_predictor(model)
         return self._predictors[length]
+
+    def _make_predictor(self, model: tf_keras.Model) -> TokenPredictor:
+        return TokenPredictor(
+            model,
+            self.strategy,
+            batch_size=self.batch_size,
+            input_length=self.input_length,
+            jit_compile=self.jit_compile,
+        )
 
 
 def make_decoder(model: TaskModel, length: int, beams: Beams | None) -> tf_keras.Model:

@@ -48,7 +48,10 @@ def make_parser() -> OneLineParser:
     )
     parser.add_argument("--task", required=True, help="whose adapters answer")
     parser.add_argument(
-        "--text", required=True, action="append", help="worded as the task's inputs; repeatable"
+        "--text",
+        required=True,
+        action="append",
+        help="worded as the task's inputs, with </s> between the texts of choices; repeatable",
     )
     parser.add_argument(
         "--dataset", type=typed_dataset, help="dataset folder; by default the run's"
@@ -169,7 +172,8 @@ def answer_texts(session: Session, task: str, texts: Sequence[str]) -> list[list
     Args:
         session: The open run.
         task: Its name.
-        texts: Worded as the task's inputs are in its dataset.
+        texts: Worded as the task's inputs are in its dataset; of a task with choices, those of all
+            choices with `</s>` between them.
 
     Returns:
         The answers to each text, the best first: one, or as many as the session's beams give.
@@ -179,11 +183,19 @@ def answer_texts(session: Session, task: str, texts: Sequence[str]) -> list[list
     """
     table = table_of_texts(texts, session.vocabulary)
     limit = session.evaluator.input_length
-    for row, text in enumerate(texts):
-        length = len(table.input_ids(row))
+    entry = session.manifest.tasks.get(task)
+    lengths = table.text_lengths(entry.choices if entry else 0).reshape(len(texts), -1)
+    for length, text in zip(lengths.max(-1).tolist(), texts, strict=True):
         if length > limit:
             print(f"warning: cut from {length} to {limit} tokens: {text[:60]!r}…", file=sys.stderr)
-    entry = session.manifest.tasks.get(task)
+    if session.run.model.has_head(task):
+        if entry is None:
+            raise UsageError(
+                f"{session.dataset} does not know {task}, so nothing says what its head's answers "
+                "mean; give --dataset one that does"
+            )
+        given = session.evaluator.answer_by_head(entry, table)
+        return [[RankedAnswer(text, math.nan)] for text in given]
     if entry is None:
         length = session.run.settings.data.target_length
         entry = TaskEntry(task, "generation", (), (), (), length, 1, {})

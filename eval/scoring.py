@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 from tqdm import tqdm
 
 from adapters_tf.errors import say_note
@@ -83,9 +82,10 @@ def score_task(session: Session, entry: TaskEntry, split: str) -> ScoredTask:
     """
     table = read_split(session.dataset, session.manifest, entry.name, split)
     length = session.evaluator.input_length
-    cut = int((np.diff(table.input_offsets) > length).sum())
+    lengths = table.text_lengths(entry.choices)
+    cut = int((lengths > length).sum())
     if cut:
-        say_note(f"{entry.name}: {cut} of {len(table)} inputs are cut to {length} tokens")
+        say_note(f"{entry.name}: {cut} of {len(lengths)} inputs are cut to {length} tokens")
     result = evaluate_with_progress(session, entry, table)
     baseline = None
     if BASELINE_SPLIT in entry.splits and entry.splits[BASELINE_SPLIT].examples:

@@ -3,7 +3,7 @@
 from prep.build.dataset import build_dataset
 from prep.build.options import BuildOptions
 from prep.build.vocabulary_training import train_vocabulary
-from prep.dataset.batches import make_batch, make_packed_batch
+from prep.dataset.batches import make_batch, make_inputs, make_packed_batch
 from prep.dataset.manifest import (
     Manifest,
     PackingEntry,
@@ -58,6 +58,7 @@ __all__ = [
     "get_task",
     "load_manifest",
     "make_batch",
+    "make_inputs",
     "make_packed_batch",
     "nearest",
     "quiet_libraries",

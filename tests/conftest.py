@@ -19,6 +19,7 @@ TOGETHER = (
     "test_composed_runs.py",
     "test_extended_runs.py",
     "test_fit.py",
+    "test_headed_runs.py",
     "test_hub.py",
     "test_packed_training.py",
     "test_shapes_of_runs.py",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import tensorflow as tf
@@ -18,13 +18,15 @@ from adapters_tf import (
 from adapters_tf.model.checkpointing import checkpoint_blocks
 from adapters_tf.runs.settings import ResolvedRun
 from adapters_tf.runtime.strategy import check_xla, make_workers_strategy
+from adapters_tf.task_adapters.head_files import fits_head
 from adapters_tf.task_adapters.starting import start_tasks
 from eval.decoding.replicas import check_batch_size
-from prep import Manifest, TokenTable, UsageError, load_manifest, read_split
+from prep import Manifest, TokenTable, UsageError, load_manifest, read_split, read_vocabulary
 from prep.dataset.sharded_split import ShardedSplit
 from trainer.balancing.method import Balancing
 from trainer.balancing.registry import BALANCINGS
 from trainer.batches.distribution import check_hosts
+from trainer.batches.head_rows import HeadRows, head_rows
 from trainer.batches.mixture_batches import MixtureBatches
 from trainer.losses.tokens import TokenLoss
 from trainer.optimizers.groups import rate_by_variable
@@ -124,7 +126,23 @@ def make_batches(settings: ResolvedRun, manifest: Manifest) -> MixtureBatches:
         shapes=task_shapes(settings, manifest),
         draws=draws,
         per_step=settings.training.tasks_per_step,
+        heads=read_head_rows(settings, manifest),
     )
+
+
+def read_head_rows(settings: ResolvedRun, manifest: Manifest) -> Mapping[str, HeadRows]:
+    """Prepare the rows of tasks that heads answer.
+
+    Args:
+        settings: Of the run.
+        manifest: Of its dataset.
+
+    Returns:
+        By task; nothing where all answer in words.
+    """
+    if not settings.heads.kinds:
+        return {}
+    return head_rows(settings.heads, read_vocabulary(settings.dataset, manifest))
 
 
 def open_training_splits(
@@ -191,7 +209,12 @@ def make_model(
             checkpoint_blocks(model, is_compiled=is_compiled)
         fit_model = FitModel(
             model,
-            TokenLoss(training.label_smoothing, training.z_loss, training.loss_chunk),
+            TokenLoss(
+                training.label_smoothing,
+                training.z_loss,
+                training.loss_chunk,
+                settings.heads.focal_gamma,
+            ),
             training.max_skipped_steps,
             training.tasks_per_step,
             make_balancing(settings, model),
@@ -280,4 +303,5 @@ def start_from_adapters(
     with strategy.scope():
         started = start_tasks(model, adapters.start_from, adapters.nearest_by)
     for task, folder in started.items():
-        report(f"{task} starts from {folder}")
+        anew = model.has_head(task) and not fits_head(model, task, folder)
+        report(f"{task} starts from {folder}" + ", its head anew" * anew)

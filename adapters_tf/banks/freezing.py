@@ -59,6 +59,21 @@ def freeze_parts(
     freeze_weights(model, {id(trainable_by_path[path]) for path in frozen})
 
 
+def freeze_decoder(model: tf_keras.Model, trainable_by_path: Mapping[str, tf.Variable]) -> None:
+    """Freeze the decoder and what comes after it, adapters in it too, where nothing is decoded.
+
+    Args:
+        model: Built.
+        trainable_by_path: What trains so far.
+    """
+    unused = [
+        variable
+        for path, variable in trainable_by_path.items()
+        if PARTS["decoder"](path) or PARTS["lm_head"](path)
+    ]
+    freeze_weights(model, {id(variable) for variable in unused})
+
+
 def freeze_backbone(
     backbone: tf_keras.Model,
     adapters: Iterable[tf_keras.layers.Layer],

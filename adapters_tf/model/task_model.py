@@ -1,23 +1,26 @@
 """A TFT5 that knows its tasks: the model that trainer trains and eval scores.
 
-Shape letters: B batch, S source length, T target length, D model width, V vocabulary, K tasks.
+Shape letters: B batch, C choices, S source length, T target length, D model width, V vocabulary,
+K tasks, O outputs of the heads.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 
 import tensorflow as tf
 import tf_keras
 
 from adapters_tf.backbone.sites import backbone_path
-from adapters_tf.banks.freezing import freeze_backbone, freeze_parts
+from adapters_tf.banks.freezing import freeze_backbone, freeze_decoder, freeze_parts
 from adapters_tf.banks.routing import route
 from adapters_tf.banks.task_bank import TaskBank
 from adapters_tf.errors import ConfigurationError, suggest
 from adapters_tf.methods import AdapterMethod, method_name
 from adapters_tf.model.forward import Batch, decode, encode, is_packed, project_logits
+from adapters_tf.model.heads import PATH as HEADS
+from adapters_tf.model.heads import HeadOf, HeadShape, TaskHeads
 from adapters_tf.model.lean_layers import use_lean_layers
 
 ROUTINGS = ("batch", "example")
@@ -36,10 +39,14 @@ class TaskModel(tf_keras.Model):
         seed: Of the adapters' initial weights.
         routing: `batch`: all examples of a batch are of one task, the cheaper way; `example`: a
             batch may mix tasks.
+        heads: What heads on the encoder answer, by task; the other tasks answer in words. Where all
+            have heads, the decoder is of no use and does not train.
+        head_shape: How the heads are built.
 
     Raises:
         ConfigurationError: There is no task, a method changes nothing, two methods change the same
-            layer, the routing is unknown, or what is to be frozen is not there or all there is.
+            layer, the routing is unknown, what is to be frozen is not there or all there is, or
+            heads are of tasks there are not.
     """
 
     def __init__(
@@ -52,6 +59,8 @@ class TaskModel(tf_keras.Model):
         freeze: Sequence[str] = (),
         seed: int = 0,
         routing: str = "batch",
+        heads: Mapping[str, HeadOf] | None = None,
+        head_shape: HeadShape | None = None,
     ):
         super().__init__(name="task_model")
         if routing not in ROUTINGS:
@@ -68,6 +77,13 @@ class TaskModel(tf_keras.Model):
             self.banks.update(inject_method(backbone, method, self.task_names, seed))
         if self.methods:
             freeze_backbone(backbone, self.banks.values(), train_layer_norms=train_layer_norms)
+        self.heads: TaskHeads | None = None
+        if heads:
+            width = backbone.config.d_model
+            shape = head_shape or HeadShape()
+            self.heads = TaskHeads(self.task_names, heads, width, shape, seed)
+        if self.heads and set(self.heads.tasks) == set(self.task_names):
+            freeze_decoder(self, self.trainable_by_path())
         freeze_parts(self, freeze, self.trainable_by_path())
         self.built = True
 
@@ -98,6 +114,42 @@ class TaskModel(tf_keras.Model):
             hidden_BTD = decode(self.backbone, batch, states_BSD, training)
         return project_logits(self.backbone, hidden_BTD) if scores else hidden_BTD
 
+    def has_head(self, task: str) -> bool:
+        """Tell whether a head on the encoder answers for a task."""
+        return self.heads is not None and task in self.heads.tasks
+
+    def answer(self, batch: Batch, training: bool = False) -> tf.Tensor:
+        """Score what the head of the batch's task can answer.
+
+        Args:
+            batch: `encoder_input_tokens` int32 [B, S], or of multiple choices [B, C, S], and
+                `task` int32 [B], all equal.
+            training: Whether dropout is on.
+
+        Returns:
+            float32 [B, C] scores of choices; or [B, O] scores of classes, very low for those that
+            the task has not; of a regression, [B, O] with the number in the first column.
+
+        Raises:
+            ConfigurationError: The model has no heads; or, in eager mode, a batch mixes tasks where
+                routing is by batch.
+        """
+        if self.heads is None:
+            raise ConfigurationError("the model has no heads: name tasks with heads.tasks")
+        tokens, task_B = map(tf.convert_to_tensor, (batch["encoder_input_tokens"], batch["task"]))
+        choices = tokens.shape[1] if tokens.shape.rank == 3 else 0
+        if choices:
+            tokens = tf.reshape(tokens, [-1, tokens.shape[2]])
+            task_B = tf.repeat(task_B, choices)
+        texts = {"encoder_input_tokens": tokens, "task": task_B}
+        with self.route(texts):
+            states = encode(self.backbone, texts, training)
+            # With prompts, theirs come first.
+            scores_BO = self.heads(states[:, -tokens.shape[1] :], tokens != 0, training)
+        if choices:
+            return tf.reshape(scores_BO[:, 0], [-1, choices])
+        return self.heads.mask_answers(scores_BO, task_B)
+
     def route(self, batch: Batch) -> AbstractContextManager[None]:
         """Run the enclosed forward pass with the adapters of a batch's tasks.
 
@@ -111,7 +163,8 @@ class TaskModel(tf_keras.Model):
             ConfigurationError: In eager mode, the batch mixes tasks where routing is by batch. A
                 model without banks answers every task alike, so there it may.
         """
-        return route(batch["task"], self.is_routed_by_example or not self.banks)
+        has_rows = bool(self.banks) or self.heads is not None
+        return route(batch["task"], self.is_routed_by_example or not has_rows)
 
     def _refuse_packed_rows(self) -> None:
         for method in self.methods:
@@ -120,9 +173,8 @@ class TaskModel(tf_keras.Model):
 
     def is_bank(self, variable: tf.Variable) -> bool:
         """Tell whether a variable has one row per task."""
-        return any(
-            variable is bank for layer in self.banks.values() for bank in layer.banks.values()
-        )
+        layers = [*self.banks.values(), *([self.heads] if self.heads else [])]
+        return any(variable is bank for layer in layers for bank in layer.banks.values())
 
     def trains_rows_only(self) -> bool:
         """Tell whether nothing that tasks share trains."""
@@ -142,6 +194,8 @@ class TaskModel(tf_keras.Model):
             for path, layer in self.banks.items()
             for name, variable in {**layer.banks, **layer.shared}.items()
         }
+        if self.heads:
+            adapters |= {id(one): f"{HEADS}.{name}" for name, one in self.heads.banks.items()}
         return {
             adapters.get(id(variable)) or backbone_path(variable): variable
             for variable in self.trainable_variables

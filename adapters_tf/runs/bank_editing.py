@@ -6,19 +6,28 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import tensorflow as tf
 
-from adapters_tf.errors import ConfigurationError, suggest
+from adapters_tf.errors import ConfigurationError, WeightsError, suggest
 from adapters_tf.files.adapter_files import ADAPTERS_FOLDER, read_task
 from adapters_tf.files.bucket_runs import is_in_bucket
 from adapters_tf.files.tensors import write_text
 from adapters_tf.files.whole_folder import replaced_folder
+from adapters_tf.model.heads import HeadShape, read_heads
 from adapters_tf.model.task_model import TaskModel
 from adapters_tf.runs.config import CHECKPOINTS, CONFIG_FILE, config_text
 from adapters_tf.runs.loading import LoadedRun, build_model, trainable_checkpoint
-from adapters_tf.runs.settings import ResolvedRun
+from adapters_tf.runs.settings import ResolvedHeads, ResolvedRun
 from adapters_tf.runs.sources import hand_on_sources
 from adapters_tf.task_adapters.folder import assign_tasks, check_settings, save_task, task_tensors
+from adapters_tf.task_adapters.head_files import (
+    assign_head,
+    has_head,
+    head_tensors,
+    load_head,
+    read_head,
+)
 
 
 def edit_names(
@@ -74,17 +83,63 @@ def edit_bank(
     Raises:
         WeightsError: A folder does not fit the bank.
     """
-    settings = replace(run.settings.without_files(), tasks=tuple(tasks))
+    settings = replace(
+        run.settings.without_files(),
+        tasks=tuple(tasks),
+        heads=_edit_heads(run.settings.heads, tasks, folders),
+    )
     model = build_model(settings, directory=run.directory)
-    adapters = {}
+    adapters, trained = {}, model.trainable_by_path()
     for new, old in tasks.items():
         if old is None:
             check_settings(model, folders[new])
-            adapters[new] = (folders[new], read_task(folders[new]))
+            adapters[new] = (folders[new], _used(read_task(folders[new]), trained))
         else:
-            adapters[new] = (f"{run.directory} ({old})", task_tensors(run.model, old))
+            tensors = task_tensors(run.model, old)
+            adapters[new] = (f"{run.directory} ({old})", _used(tensors, trained))
     assign_tasks(model, adapters)
+    for new, old in tasks.items():
+        if model.has_head(new) and old is None:
+            load_head(model, new, folders[new])
+        elif model.has_head(new) and old is not None:
+            assign_head(model, new, head_tensors(run.model, old), f"{run.directory} ({old})")
     return model, settings
+
+
+def _used(
+    tensors: Mapping[str, np.ndarray], trained: Mapping[str, tf.Variable]
+) -> dict[str, np.ndarray]:
+    """Leave out the decoder's adapters where heads answer all tasks, and it does not train."""
+    return {
+        path: tensor
+        for path, tensor in tensors.items()
+        if path in trained or not path.startswith("decoder.")
+    }
+
+
+def _edit_heads(
+    heads: ResolvedHeads, tasks: Mapping[str, str | None], folders: Mapping[str, str]
+) -> ResolvedHeads:
+    """Tell what heads answer where tasks were added, renamed or dropped."""
+    found = read_heads(heads.kinds, heads.answers)
+    kept = {new: found[old] for new, old in tasks.items() if old in found}
+    shape = HeadShape(heads.pooling, heads.layers)
+    for new, old in tasks.items():
+        if old is None and has_head(folders[new]):
+            kept[new], theirs = read_head(folders[new])
+            if found and replace(theirs, dropout=shape.dropout) != shape:
+                raise WeightsError(
+                    f"{folders[new]} has a head of {theirs.pooling} and {theirs.layers} layers, "
+                    f"and the bank's are of {shape.pooling} and {shape.layers}"
+                )
+            heads = replace(heads, pooling=theirs.pooling, layers=theirs.layers)
+    return replace(
+        heads,
+        tasks=[task for task in tasks if task in kept],
+        kinds={task: kept[task].kind for task in tasks if task in kept},
+        answers={task: kept[task].answers for task in tasks if task in kept},
+        class_weights={},
+    )
 
 
 def write_run(

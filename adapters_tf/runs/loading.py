@@ -15,6 +15,7 @@ from adapters_tf.backbone.loading import load_backbone
 from adapters_tf.backbone.presets import PRESETS
 from adapters_tf.errors import ConfigurationError, WeightsError, say_note, suggest
 from adapters_tf.methods import read_methods
+from adapters_tf.model.heads import HeadShape, read_heads
 from adapters_tf.model.task_model import TaskModel
 from adapters_tf.runs.checkpoints import list_checkpoints, newest_whole, own_best_steps
 from adapters_tf.runs.config import CHECKPOINTS, read_config
@@ -147,6 +148,8 @@ def build_model(
         freeze=settings.model.freeze,
         seed=settings.seed,
         routing=routing,
+        heads=read_heads(settings.heads.kinds, settings.heads.answers),
+        head_shape=HeadShape(settings.heads.pooling, settings.heads.layers, settings.heads.dropout),
     )
 
 
@@ -254,6 +257,10 @@ def load_average(
     """
     directory = Path(run_directory)
     settings = settings or read_config(directory)
+    if settings.heads.kinds:
+        raise ConfigurationError(
+            f"heads answer tasks of {directory}, and the mean of several adapters has no head"
+        )
     strategy = strategy or tf.distribute.get_strategy()
     with strategy.scope():
         backbone = build_stack(settings, directory)

@@ -135,7 +135,8 @@ class OptimizerConfig:
         power: Of polynomial; 1 is linear.
         cycles: Of cosine_with_restarts, how many times it falls.
         rates: By group of variables, what the learning rate is multiplied with: `bank`, the
-            tasks' own rows; `norms`, T5's layer norms; `shared`, all else. 1 where not named.
+            tasks' own rows; `heads`; `norms`, T5's layer norms; `shared`, all else. 1 where not
+            named.
         weight_decay: Decoupled; matrices only.
         clip_norm: The largest global norm of the gradients; 0 for no clipping.
         ema_decay: If above 0, the decay of an exponential moving average of what trains, a task's
@@ -240,6 +241,31 @@ class BalancingConfig:
     rate: float = 0.025
     alpha: float = 1.5
     weight_decay: float = 0.001
+
+
+@dataclass(frozen=True)
+class HeadsConfig:
+    """Tasks that a head on the encoder answers, and not the decoder.
+
+    Attributes:
+        tasks: Their names separated by commas, or a list; or `all`, every task of classes, numbers
+            or choices. The others answer in words.
+        pooling: What a head is given of the encoder's states: their `mean`, the `first`, or
+            `attention`, a mean with weights that a query of the task's own decides.
+        layers: Dense layers with tanh between that and the last one.
+        dropout: Before each layer.
+        class_weights: What examples of a class count in the loss: `balanced`, by how rare the class
+            is in the training split, or by task a list, such as `{rte: [1, 2]}`.
+        focal_gamma: If above 0, examples that are right already count less (Lin et al. 2017): the
+            loss of classes and choices times (1 - p)^gamma.
+    """
+
+    tasks: list[str] | str = ""
+    pooling: str = "mean"
+    layers: int = 0
+    dropout: float = 0.1
+    class_weights: str | dict[str, list[float]] = ""
+    focal_gamma: float = 0.0
 
 
 @dataclass(frozen=True)

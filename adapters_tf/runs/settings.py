@@ -19,6 +19,7 @@ from adapters_tf.runs.sections import (
     BalancingConfig,
     DataConfig,
     DistributionConfig,
+    HeadsConfig,
     ModelConfig,
     OptimizerConfig,
     TrainingConfig,
@@ -57,6 +58,19 @@ class ResolvedModel(ModelConfig):
 
 
 @dataclass(frozen=True)
+class ResolvedHeads(HeadsConfig):
+    """Tasks that a head answers, with what it answers.
+
+    Attributes:
+        kinds: By task: classification, regression or multiple_choice.
+        answers: Classes or choices, by task; 1 of a regression.
+    """
+
+    kinds: dict[str, str] = field(default_factory=dict)
+    answers: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class ResolvedRun:
     """The settings of a run, with nothing left to the dataset.
 
@@ -71,6 +85,7 @@ class ResolvedRun:
         optimizer: The optimizer and its learning rate.
         training: The loop.
         balancing: How the tasks of a step are weighed.
+        heads: Tasks that a head on the encoder answers.
         distribution: What the run is spread over.
         vocabulary_sha256: Of the dataset's vocabulary.
         bank_of: The run whose bank was edited to make this one; such a run is not trained on.
@@ -88,6 +103,7 @@ class ResolvedRun:
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     balancing: BalancingConfig = field(default_factory=BalancingConfig)
+    heads: ResolvedHeads = field(default_factory=ResolvedHeads)
     distribution: DistributionConfig = field(default_factory=DistributionConfig)
     vocabulary_sha256: str = ""
     bank_of: str = ""
@@ -170,6 +186,7 @@ _SECTIONS: Mapping[str, type] = {
     "optimizer": OptimizerConfig,
     "training": TrainingConfig,
     "balancing": BalancingConfig,
+    "heads": ResolvedHeads,
     "distribution": DistributionConfig,
 }
 

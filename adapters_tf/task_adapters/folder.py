@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
+import tensorflow as tf
 
 from adapters_tf.errors import WeightsError, suggest
 from adapters_tf.files.adapter_files import CONFIG_FILE, WEIGHTS_FILE, read_settings, read_task
@@ -20,7 +21,9 @@ from adapters_tf.files.tensors import check_tensors, write_tensors, write_text
 from adapters_tf.files.whole_folder import replaced_folder
 from adapters_tf.methods import METHODS, method_name, training_only_fields
 from adapters_tf.methods.trained.frozen import frozen_digest
+from adapters_tf.model.heads import PATH as HEADS
 from adapters_tf.model.task_model import TaskModel
+from adapters_tf.task_adapters.head_files import fits_head, load_head, write_head
 
 Tensors = Mapping[str, np.ndarray]
 Source = tuple[str, Tensors]  # the second with where it comes from, for messages
@@ -37,12 +40,20 @@ def task_tensors(model: TaskModel, task: str) -> dict[str, np.ndarray]:
 
     Returns:
         The task's row of every bank, the variables all tasks share, and T5's layer norms where
-        they were trained, by module path.
+        they were trained, by module path; without its head, which `head_tensors` gives.
     """
     row = row_of(model, task)
     return {
         path: (variable[row] if model.is_bank(variable) else variable).numpy()
+        for path, variable in _adapter_variables(model).items()
+    }
+
+
+def _adapter_variables(model: TaskModel) -> dict[str, tf.Variable]:
+    return {
+        path: variable
         for path, variable in model.trainable_by_path().items()
+        if not path.startswith(f"{HEADS}.")
     }
 
 
@@ -52,13 +63,14 @@ def save_task(
     folder: str | Path,
     tensors: dict[str, np.ndarray] | None = None,
 ) -> Path:
-    """Write one task's adapter, replacing what the folder held.
+    """Write one task's adapter, and its head if it has one, replacing what the folder held.
 
     Args:
         model: With adapters.
         task: One of its tasks.
         folder: Where to write `adapter_config.json` and `adapter_model.safetensors`.
-        tensors: What to write, named as `task_tensors` does; by default what that returns.
+        tensors: What to write, named as `task_tensors` does, without a head; by default what that
+            returns.
 
     Returns:
         The folder.
@@ -67,11 +79,13 @@ def save_task(
     with replaced_folder(folder) as partial:
         write_text(partial / CONFIG_FILE, json.dumps(config, indent=2) + "\n")
         write_tensors(tensors or task_tensors(model, task), partial / WEIGHTS_FILE)
+        if tensors is None:  # the head is of what was trained
+            write_head(model, task, partial)
     return Path(folder)
 
 
 def load_task(model: TaskModel, task: str, folder: str | Path, *, any_frozen: bool = False) -> None:
-    """Read one task's adapter into its bank row; other tasks' rows stay as they are.
+    """Read one task's adapter, and its head if it has one; other tasks' rows stay as they are.
 
     Args:
         model: With adapters of the same settings.
@@ -81,8 +95,9 @@ def load_task(model: TaskModel, task: str, folder: str | Path, *, any_frozen: bo
             MAD-X puts another language's adapter under a task's.
 
     Raises:
-        WeightsError: The file is missing or unreadable, the frozen adapters are others, or a
-            tensor is missing, unexpected or misshapen; all of them are named.
+        WeightsError: The file is missing or unreadable, the frozen adapters are others, a tensor
+            is missing, unexpected or misshapen, all of which are named; or the task has a head, and
+            the folder has none or another.
     """
     folder = Path(folder)
     tensors = read_task(folder)
@@ -92,7 +107,11 @@ def load_task(model: TaskModel, task: str, folder: str | Path, *, any_frozen: bo
             f"{folder} was trained on other frozen adapters than the model's; any_frozen=True"
             " takes it all the same"
         )
+    if model.has_head(task) and not fits_head(model, task, folder):
+        load_head(model, task, folder)  # says why not, before anything is written
     assign_tasks(model, {task: (str(folder / WEIGHTS_FILE), tensors)})
+    if model.has_head(task):
+        load_head(model, task, folder)
 
 
 def is_task_folder(folder: str | Path) -> bool:
@@ -112,7 +131,7 @@ def assign_tasks(model: TaskModel, adapters: Mapping[str, Source]) -> None:
             tasks bring different weights of what all share. The model is as it was.
     """
     rows = {task: row_of(model, task) for task in adapters}
-    variables = model.trainable_by_path()
+    variables = _adapter_variables(model)
     shapes = {
         path: tuple(variable.shape[1:] if model.is_bank(variable) else variable.shape)
         for path, variable in variables.items()

@@ -12,12 +12,13 @@ from adapters_tf.methods.trained.folders import find_task_folders, refuse_cut_of
 from adapters_tf.model.task_model import TaskModel
 from adapters_tf.task_adapters.embedding import cosine_matrix
 from adapters_tf.task_adapters.folder import assign_tasks, check_settings, is_task_folder
+from adapters_tf.task_adapters.head_files import fits_head, load_head
 
 
 def start_tasks(
     model: TaskModel, folders: str | Mapping[str, str], nearest_by: str = ""
 ) -> Mapping[str, str]:
-    """Let tasks start from adapters that were trained before.
+    """Let tasks start from adapters that were trained before, and from their heads that fit.
 
     Args:
         model: With adapters, as they are drawn.
@@ -39,6 +40,9 @@ def start_tasks(
         check_settings(model, folder)
     if chosen:
         assign_tasks(model, {task: (folder, read_task(folder)) for task, folder in chosen.items()})
+    for task, folder in chosen.items():
+        if fits_head(model, task, folder):
+            load_head(model, task, folder)
     return chosen
 
 

@@ -20,17 +20,17 @@ from eval.decoding.replicas import (
     padded_rows,
     share_out,
 )
-from prep import TokenTable, make_batch
+from prep import TokenTable, make_inputs
 
 # Called with the number of examples done after each batch.
 Progress = Callable[[int], None]
 
 
 class TokenPredictor:
-    """Runs a Keras model whose output is token ids, as one compiled program per batch shape.
+    """Runs a Keras model of answers, as one compiled program per batch shape.
 
     Args:
-        model: An `ArgmaxModel`, a `GreedyModel` or a `BeamModel`.
+        model: An `ArgmaxModel`, a `GreedyModel`, a `BeamModel` or a `HeadModel`.
         strategy: What the model's variables live under.
         batch_size: Examples per global batch.
         input_length: S, the static length of inputs in tokens.
@@ -67,13 +67,20 @@ class TokenPredictor:
 
         self._run = answer_all
 
-    def predict(self, table: TokenTable, task: int, report: Progress = lambda done: None) -> Any:
+    def predict(
+        self,
+        table: TokenTable,
+        task: int,
+        report: Progress = lambda done: None,
+        choices: int = 0,
+    ) -> Any:
         """Answer every example of a table.
 
         Args:
             table: The examples.
             task: The bank row of their task.
             report: Told how many examples are done, after each batch.
+            choices: Texts in the inputs of each example; 0 where they are one text.
 
         Returns:
             What the model returns, as arrays whose first axis is the table's rows: int32
@@ -82,7 +89,7 @@ class TokenPredictor:
         answers: list[Any] = []
         waiting = None
         for rows in padded_rows(len(table), self.batch_size):
-            dispatched = (rows, self._dispatch(table, rows, task))
+            dispatched = (rows, self._dispatch(table, rows, task, choices))
             # Fetching the batch before this one lets the host prepare while the device works.
             if waiting is not None:
                 answers.append(self._fetch(*waiting))
@@ -94,11 +101,11 @@ class TokenPredictor:
         report(len(table))
         return tf.nest.map_structure(lambda *parts: np.concatenate(parts), *answers)
 
-    def _dispatch(self, table: TokenTable, rows: np.ndarray, task: int) -> tuple[Any, ...]:
-        batch = make_batch(table, rows, input_length=self.input_length, target_length=1, task=task)
-        # Only what the model looks at travels to the device.
-        needed = {key: batch[key] for key in ("encoder_input_tokens", "task")}
-        shares = share_out(self.strategy, needed)
+    def _dispatch(
+        self, table: TokenTable, rows: np.ndarray, task: int, choices: int
+    ) -> tuple[Any, ...]:
+        batch = make_inputs(table, rows, input_length=self.input_length, task=task, choices=choices)
+        shares = share_out(self.strategy, batch)
         return self._local_results(self._run(shares))
 
     def _fetch(self, rows: np.ndarray, results: tuple[Any, ...]) -> Any:

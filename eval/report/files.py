@@ -73,7 +73,8 @@ def _figures(task: ScoredTask, split: str) -> dict[str, Any]:
     return {
         "kind": task.entry.kind,
         "examples": task.result.examples,
-        "decoding_length": answer_length(task.entry),
+        **({"by_head": True} if task.result.by_head else {}),
+        "decoding_length": 0 if task.result.by_head else answer_length(task.entry),
         "metrics": task.result.metrics,
         **({"words": dict(task.result.words)} if task.result.words else {}),
         "trivial_baseline": task.baseline,
@@ -89,7 +90,7 @@ def _prediction_lines(task: ScoredTask, vocabulary: Vocabulary) -> list[str]:
         record = {
             "task": task.entry.name,
             "example": prediction.example,
-            "input": vocabulary.decode(task.table.input_ids(prediction.row)),
+            "input": vocabulary.decode_texts(task.table.input_ids(prediction.row)),
             "target": prediction.target,
             "prediction": prediction.prediction,
             "token_ids": prediction.token_ids,

@@ -158,6 +158,11 @@ def _chosen_tasks(options: BuildOptions) -> Iterator[Task]:
     for task in options.tasks:
         chosen = read_from(task, options.source)
         chosen = worded_as(chosen, options.format, options.has_name_in_front)
+        if chosen.choices and options.pack:
+            raise UsageError(
+                f"`pack`: task {task.name!r} has a text for each choice, and a packed row has one"
+                " for each example"
+            )
         yield dataclasses.replace(chosen, truncation=options.truncation or task.truncation)
 
 

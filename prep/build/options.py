@@ -27,7 +27,8 @@ class BuildOptions:
         workers: Processes.
         force: Whether to replace a dataset built with other options.
         truncation: What to keep of long inputs, for every task; None leaves it to the task.
-        format: The publication to word the tasks as: "t5" or "hyperformer".
+        format: How to word the tasks: "t5" or "hyperformer", as those publications do, or
+            "encoder", for heads.
         has_name_in_front: In the second, whether inputs begin with the task's name.
         source: Where to read from: "files", "tfds" or "hf".
         selection: Splits to carve, and how many rows to take of each.

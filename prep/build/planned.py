@@ -52,6 +52,7 @@ def plan_entry(task: Task, vocabulary: Vocabulary, max_target_length: int) -> Ta
         truncation=task.truncation,
         language=task.language,
         no_answer=task.no_answer,
+        choices=len(words) if task.choices else 0,
     )
 
 

@@ -14,7 +14,7 @@ from prep.storage import StoragePath
 from prep.storage.durable_files import write_atomically
 from prep.tasks.examples import TRAIN_SPLIT, Example, row_to_examples
 from prep.tasks.task import Task
-from prep.tokens.vocabulary import Vocabulary
+from prep.tokens.vocabulary import EOS_MARK, Vocabulary
 
 _BLOCK_ROWS = 2048
 
@@ -94,15 +94,15 @@ def task_texts(tasks: Iterable[Task], data_dir: StoragePath | None) -> Iterator[
             for block in split.open_blocks():
                 for offset, row in enumerate(parse_block(block), block.first_index):
                     if split.is_member is None or split.is_member[offset]:
-                        yield from _texts_of(row, make)
+                        yield from _texts_of(row, make, bool(task.choices))
 
 
 def _texts_of(
-    row: Row | RowError, make: Callable[[Row | RowError], list[Example]]
+    row: Row | RowError, make: Callable[[Row | RowError], list[Example]], has_choices: bool
 ) -> Iterator[str]:
     try:
         for example in make(row):
-            yield example.inputs
+            yield from example.inputs.split(EOS_MARK) if has_choices else [example.inputs]
             yield example.targets
     except RowError:
         return  # the build counts and quarantines it

@@ -277,7 +277,8 @@ def _add_wording_options(parser: argparse.ArgumentParser) -> None:
         default="t5",
         metavar="WORDING",
         help="t5: as in the T5 paper; hyperformer: fields joined as 'sentence1: … sentence2: …',"
-        " labels as digits (default: %(default)s)",
+        " labels as digits; encoder: for heads on the encoder, similarities not rounded and each"
+        " choice of a multiple choice a text of its own (default: %(default)s)",
     )
     parser.add_argument(
         "--task-name-in-front",

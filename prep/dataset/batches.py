@@ -2,7 +2,7 @@
 
 This runs once per training step on the host, so nothing loops over rows or tokens in Python.
 
-Shape letters: B batch, S source length, T target length.
+Shape letters: B batch, S source length, T target length, C choices.
 """
 
 from dataclasses import dataclass
@@ -10,8 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from prep.dataset.reading import TokenTable
+from prep.errors import DataError
 
 PAD_ID = 0
+EOS_ID = 1  # ends every text, as `Vocabulary` makes sure
 DECODER_START_ID = 0  # T5 starts decoding from the padding token
 
 
@@ -22,7 +24,7 @@ class BatchKey:
     Attributes:
         name: Its key.
         dtype: Of its numbers.
-        length: The axis beside B: `S`, `T`, or empty for none.
+        length: The axes beside B: `S`, `T`, `CS`, or empty for none.
     """
 
     name: str
@@ -37,6 +39,14 @@ BATCH_KEYS = (
     BatchKey("decoder_loss_weights", np.float32, "T"),
     BatchKey("task", np.int32, ""),
 )
+# Of tasks that a head on the encoder answers; with choices, their texts have an axis of their own.
+HEAD_KEYS = (
+    BatchKey("encoder_input_tokens", np.int32, "S"),
+    BatchKey("labels", np.float32, ""),
+    BatchKey("label_weights", np.float32, ""),
+    BatchKey("task", np.int32, ""),
+)
+CHOICE_KEYS = (BatchKey("encoder_input_tokens", np.int32, "CS"), *HEAD_KEYS[1:])
 # What packed rows have besides.
 PACKED_KEYS = (
     BatchKey("encoder_segment_ids", np.int32, "S"),
@@ -69,6 +79,53 @@ def make_batch(
     starts, ends = _find_rows(table.target_offsets, rows)
     targets, is_target = _gather(table.targets, starts, ends, target_length)
     return _as_batch(inputs, targets, is_target, _shift_right(targets), task)
+
+
+def make_inputs(
+    table: TokenTable, rows: np.ndarray, *, input_length: int, task: int, choices: int = 0
+) -> dict[str, np.ndarray]:
+    """Gather what the encoder reads, without targets.
+
+    Args:
+        table: The examples of a split.
+        rows: int64 [B], positions in the table; −1 is a padding row.
+        input_length: S in tokens; longer texts are cut, their last token kept (it is EOS).
+        task: Index of the task, the same for the whole batch.
+        choices: C, the texts in the inputs of each example; 0 where they are one text.
+
+    Returns:
+        `encoder_input_tokens` int32 [B, S], or [B, C, S], and `task` int32 [B].
+
+    Raises:
+        DataError: If the inputs of an example are not those of so many choices.
+    """
+    rows = np.asarray(rows, np.int64)
+    starts, ends = _find_rows(table.input_offsets, rows)
+    if choices:
+        starts, ends = _find_choices(table.inputs, starts, ends, rows, choices)
+    tokens, _ = _gather(table.inputs, starts, ends, input_length)
+    if choices:
+        tokens = tokens.reshape(len(rows), choices, input_length)
+    return {"encoder_input_tokens": tokens, "task": np.full(len(rows), task, np.int32)}
+
+
+def _find_choices(
+    values: np.ndarray, starts: np.ndarray, ends: np.ndarray, rows: np.ndarray, choices: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Find where the texts of all choices of some rows start and end, row by row."""
+    lengths = ends - starts
+    within = np.arange(lengths.max(initial=0))
+    positions = np.minimum(starts[:, None] + within, max(len(values) - 1, 0))
+    is_end = (within < lengths[:, None]) & (
+        values[positions] == EOS_ID if len(values) else np.zeros(positions.shape, bool)
+    )
+    if (is_end.sum(1) != np.where(rows >= 0, choices, 0)).any():
+        raise DataError(f"inputs of some record are not the texts of {choices} choices")
+    found = np.zeros((len(rows), choices), np.int64)
+    found[rows >= 0] = np.nonzero(is_end)[1].reshape(-1, choices) + 1
+    found += starts[:, None]
+    firsts = np.concatenate([starts[:, None], found[:, :-1]], 1)
+    return firsts.ravel(), found.ravel()
 
 
 def make_packed_batch(

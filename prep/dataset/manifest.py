@@ -184,6 +184,8 @@ class TaskEntry:
         truncation: What is kept of inputs that are too long: "head", "tail" or "head_tail".
         language: ISO 639-1 code of the right answers, where the metrics go by it; empty: unnamed.
         no_answer: The right answer of examples that have none; empty where all have one.
+        choices: Texts in the inputs of each example, an EOS behind each, which a head on the
+            encoder scores one by one; 0 where the inputs are one text.
     """
 
     name: str
@@ -200,6 +202,7 @@ class TaskEntry:
     truncation: str = "head"
     language: str = ""
     no_answer: str = ""
+    choices: int = 0
 
     def split(self, name: str) -> SplitEntry:
         """Look a split up.
@@ -233,7 +236,7 @@ class Manifest:
         shard_records: Source rows per shard.
         tasks: By name.
         library_versions: Of the libraries that decide the bytes.
-        format: The publication whose wording the tasks have: "t5" or "hyperformer".
+        format: The wording that the tasks have: "t5", "hyperformer" or "encoder".
         failed: Tasks that were asked for and could not be built, with the reason.
     """
 

@@ -86,6 +86,11 @@ class TokenTable:
         return len(self.inputs) + len(self.targets)
 
     @property
+    def input_tokens(self) -> int:
+        """Tokens of all inputs."""
+        return len(self.inputs)
+
+    @property
     def longest(self) -> tuple[int, int]:
         """Tokens of the longest input and of the longest target."""
         return (
@@ -116,6 +121,26 @@ class TokenTable:
             int((np.diff(self.input_offsets) > input_length).sum()),
             int((np.diff(self.target_offsets) > target_length).sum()),
         )
+
+    def text_lengths(self, choices: int) -> np.ndarray:
+        """Count the tokens of each text that the encoder reads.
+
+        Args:
+            choices: Texts in the inputs of each example; 0 where they are one text.
+
+        Returns:
+            int64 [examples × texts], EOS included.
+
+        Raises:
+            DataError: If the inputs are not those of so many choices.
+        """
+        if not choices:
+            return np.diff(self.input_offsets)
+        ends = np.flatnonzero(self.inputs == Vocabulary.eos_id) + 1
+        is_whole = len(ends) == choices * len(self)
+        if not is_whole or (ends[choices - 1 :: choices] != self.input_offsets[1:]).any():
+            raise DataError(f"inputs of some record are not the texts of {choices} choices")
+        return np.diff(ends, prepend=0)
 
     def input_ids(self, row: int) -> np.ndarray:
         """Return the input token ids of one example, EOS included.

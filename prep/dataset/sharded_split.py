@@ -101,6 +101,11 @@ class ShardedSplit:
         return self._entry.input_tokens + self._entry.target_tokens
 
     @property
+    def input_tokens(self) -> int:
+        """Tokens of all inputs."""
+        return self._entry.input_tokens
+
+    @property
     def longest(self) -> tuple[int, int]:
         """Tokens of the longest input and of the longest target."""
         return self._entry.longest_input, self._entry.longest_target

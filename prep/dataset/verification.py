@@ -58,8 +58,9 @@ def _table_problems(
     entry = task.split(split)
     if len(table) != entry.examples:
         yield f"{len(table):,} examples, the manifest says {entry.examples:,}"
+    most = manifest.max_input_length * max(task.choices, 1)
     columns = (
-        ("inputs", table.inputs, table.input_offsets, manifest.max_input_length),
+        ("inputs", table.inputs, table.input_offsets, most),
         ("targets", table.targets, table.target_offsets, manifest.max_target_length),
     )
     for name, values, offsets, max_length in columns:
@@ -72,6 +73,8 @@ def _table_problems(
             yield f"{name} hold the id {values.max()}, the vocabulary ends before it"
         if lengths.size and lengths.max() > max_length:
             yield f"{name} are up to {lengths.max()} tokens long, the maximum is {max_length}"
+    if task.choices:
+        yield from _choice_problems(table, manifest, task.choices)
     if table.labels.size and not -1 <= table.labels.min() <= table.labels.max() < max(
         len(task.label_words), 1
     ):
@@ -79,6 +82,19 @@ def _table_problems(
     yield from _row_number_problems(table, entry)
     if table.pack_offsets is not None and entry.packing is not None:
         yield from _packing_problems(table, entry.packing)
+
+
+def _choice_problems(table: TokenTable, manifest: Manifest, choices: int) -> Iterator[str]:
+    try:
+        longest = table.text_lengths(choices).max(initial=0)
+    except DataError as error:
+        yield str(error)
+        return
+    if longest > manifest.max_input_length:
+        yield (
+            f"texts of choices are up to {longest} tokens long, the maximum is"
+            f" {manifest.max_input_length}"
+        )
 
 
 def _row_number_problems(table: TokenTable, entry: SplitEntry) -> Iterator[str]:

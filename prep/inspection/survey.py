@@ -13,7 +13,7 @@ from prep.dataset.mixing import batch_probabilities, expected_epochs, task_proba
 from prep.dataset.reading import TokenTable, read_split, read_vocabulary
 from prep.errors import UsageError
 from prep.storage import Place, StoragePath, place_of
-from prep.tokens.vocabulary import EOS_MARK, Vocabulary
+from prep.tokens.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,8 @@ class SplitSurvey:
     Attributes:
         name: Its name.
         entry: What the manifest says.
-        input_lengths: int64 [longest input + 1], examples by tokens of their inputs.
+        input_lengths: int64 [longest input + 1], examples by tokens of their inputs; of a task
+            with choices, the texts of all choices.
         target_lengths: int64 [longest target + 1], examples by tokens of their targets.
         examples: The first ones, decoded.
         rejected: The first rejected rows, as `rejected.jsonl` has them.
@@ -161,7 +162,7 @@ def survey_dataset(
             SplitSurvey(
                 split,
                 entry.split(split),
-                np.bincount(np.diff(table.input_offsets)),
+                np.bincount(table.text_lengths(entry.choices)),
                 np.bincount(np.diff(table.target_offsets)),
                 tuple(_decode(vocabulary, table, row) for row in range(min(records, len(table)))),
                 rejected,
@@ -215,11 +216,10 @@ def _training_rows(entry: TaskEntry) -> int:
 
 
 def _decode(vocabulary: Vocabulary, table: TokenTable, row: int) -> DecodedExample:
-    ids = table.input_ids(row)
-    ends = np.flatnonzero(ids == vocabulary.eos_id)[:-1]  # but the last, separators inside
-    parts = map(vocabulary.decode, np.split(ids, ends + 1))
     return DecodedExample(
-        int(table.examples[row]), EOS_MARK.join(parts), vocabulary.decode(table.target_ids(row))
+        int(table.examples[row]),
+        vocabulary.decode_texts(table.input_ids(row)),
+        vocabulary.decode(table.target_ids(row)),
     )
 
 

@@ -26,7 +26,7 @@ from prep.storage.durable_files import write_file
 from prep.tasks.examples import NO_LABEL, TRAIN_SPLIT, Example
 from prep.tasks.task import Task
 from prep.tokens.objectives import make_pairs
-from prep.tokens.truncation import MARKER_SENTINEL, truncate
+from prep.tokens.truncation import MARKER_SENTINEL, split_choices, truncate
 from prep.tokens.vocabulary import Vocabulary
 
 _COLLECT_AFTER = 100_000  # new containers, where Python's own number is 700
@@ -128,6 +128,10 @@ class ShardWriter:
         write_file(job.path, content)
         cut_targets = {position for position, answer in enumerate(encoded.answers) if answer.is_cut}
         input_lengths = list(map(len, encoded.inputs))
+        longest_inputs = input_lengths
+        if job.task.choices:  # each is an input of the encoder
+            eos = self._vocabulary.eos_id
+            longest_inputs = [max(map(len, split_choices(ids, eos))) + 1 for ids in encoded.inputs]
         target_lengths = [len(answer.ids) for answer in encoded.answers]
         unknown_inputs = [ids.count(Vocabulary.unk_id) for ids in encoded.inputs]
         unknown_targets = [answer.ids.count(Vocabulary.unk_id) for answer in encoded.answers]
@@ -146,7 +150,7 @@ class ShardWriter:
             target_tokens=sum(target_lengths),
             truncated=len(encoded.cut | cut_targets),
             truncated_targets=len(cut_targets),
-            longest_input=max(input_lengths, default=0),
+            longest_input=max(longest_inputs, default=0),
             longest_target=max(target_lengths, default=0),
             unknown_input_tokens=sum(unknown_inputs),
             unknown_target_tokens=sum(unknown_targets),
@@ -194,13 +198,7 @@ class ShardWriter:
         examples = worded.examples
         max_input_length, max_target_length = self._max_lengths(task)
         inputs = self._encode(list(map(_INPUTS_OF, examples)))
-        cut = truncate(
-            inputs,
-            max_input_length,
-            self._vocabulary.eos_id,
-            task.truncation,
-            self._vocabulary.sentinel_id(MARKER_SENTINEL),
-        )
+        cut = self._truncate_inputs(task, inputs, max_input_length)
         has_references = task.kind == "generation" and split != TRAIN_SPLIT
         keys = [example.references or example.targets for example in examples]
         answers = self._encode_answers(
@@ -210,6 +208,20 @@ class ShardWriter:
         return _Encoded(
             worded.numbers, examples, inputs, chosen, cut, worded.dropped, worded.expanded
         )
+
+    def _truncate_inputs(self, task: Task, inputs: list[list[int]], max_length: int) -> set[int]:
+        """Cut inputs where they are too long, those of each choice by themselves."""
+        eos = self._vocabulary.eos_id
+        how = eos, task.truncation, self._vocabulary.sentinel_id(MARKER_SENTINEL)
+        if not task.choices:
+            return truncate(inputs, max_length, *how)
+        cut = set()
+        for position, ids in enumerate(inputs):
+            parts = split_choices([*ids, eos], eos)
+            if truncate(parts, max_length, *how):
+                cut.add(position)
+            inputs[position] = [token for part in parts for token in part]
+        return cut
 
     def _encode_segments(self, task: Task, split: str, worded: WordedRows) -> _Encoded:
         """Make inputs and answers of raw texts, as the task's objective says."""

@@ -29,6 +29,9 @@ def definition_digest(task: Task) -> str:
         parts.append(task.prefix)
     if task.max_input_length or task.max_target_length:
         parts += [task.max_input_length, task.max_target_length]
+    if task.choices:
+        several = task.choices
+        parts += [_source_of(one) for one in ((several,) if callable(several) else several)]
     if task.objective:
         parts.append(task.objective)
     parts += [_source_of(part) for part in (task.answers, task.group) if part]

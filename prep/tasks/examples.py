@@ -11,6 +11,7 @@ from prep.sources.row import Row, RowError, as_row_error, check_text
 from prep.tasks.patterns import SlowPatternError
 from prep.tasks.task import Task, Wording
 from prep.tasks.templates import NUMBER, compile_template
+from prep.tokens.vocabulary import EOS_MARK
 
 NO_LABEL = -1
 TRAIN_SPLIT = "train"
@@ -21,7 +22,8 @@ class Example(NamedTuple):
     """A pair of texts.
 
     Attributes:
-        inputs: What the encoder reads.
+        inputs: What the encoder reads; of a task with choices, one text for each, with `EOS_MARK`
+            between them.
         targets: What the decoder shall write.
         label: Index of the label word, −1 if the task has none.
         references: Every right answer, `targets` the first of them.
@@ -46,7 +48,7 @@ def row_to_example(task: Task) -> Callable[[Row], Example]:
     """
     fields, labels = task.fields, spellings(task.labels)
     word_index = {word: index for index, word in enumerate(task.label_words)}
-    make_inputs = _compile(task.inputs, task.prefix)
+    make_inputs = _compile_choices(task) if task.choices else _compile(task.inputs, task.prefix)
     make_targets = _first_reference if task.answers else _compile(task.targets)
     make_group = _compile(task.group)
     has_group = bool(task.group)
@@ -222,6 +224,31 @@ def _as_rows(made: Row | Iterable[Row] | None) -> Iterable[Row]:
     if made is None:
         return ()
     return (made,) if isinstance(made, Mapping) else made
+
+
+def _compile_choices(task: Task) -> Callable[[Row], str]:
+    """Join the texts of all choices, as the vocabulary takes them apart again."""
+    choices, prefix = task.choices, task.prefix
+    if callable(choices):
+        make = choices
+    else:
+        fills = [compile_template(template) for template in choices]
+
+        def make(row: Row) -> tuple[str, ...]:
+            return tuple(fill(row) for fill in fills)
+
+    count = len(task.label_words)
+
+    def join(row: Row) -> str:
+        texts = make(row)
+        if len(texts) != count:
+            raise RowError("wrong choices", f"expected {count}, found {len(texts)}")
+        for text in texts:
+            if EOS_MARK in text:
+                raise RowError("a choice with a separator", f"{EOS_MARK} in {text!r}")
+        return EOS_MARK.join(prefix + text for text in texts)
+
+    return join
 
 
 def _compile(wording: Wording, prefix: str = "") -> Callable[[Row], str]:

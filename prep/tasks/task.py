@@ -24,6 +24,8 @@ from prep.tokens.truncation import MIN_LENGTH, check_truncation
 TASK_KINDS = ("classification", "regression", "multiple_choice", "generation")
 
 Wording = str | Callable[[Row], str]
+# One template for each choice, or a function of the row.
+Choices = tuple[str, ...] | Callable[[Row], tuple[str, ...]]
 
 
 @dataclass(frozen=True)
@@ -35,12 +37,14 @@ class Rewording:
         name: What is put in front where the name is wanted.
         targets: Template or function.
         labels: What the file writes → label word.
+        choices: As those of `Task`; they take the place of the inputs.
     """
 
     inputs: Wording = ""
     name: str = ""
     targets: Wording = ""
     labels: Mapping[str, str] = field(default_factory=dict)
+    choices: Choices = ()
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,9 @@ class Task:
         hf: The same dataset in Hugging Face `datasets`, if it is there.
         hyperformer: How HyperFormer words it, where that is not `inputs` without the name and the
             numbers of the label words.
+        encoder: How it is worded for a head on the encoder, where that is not as here.
+        choices: Of a multiple choice, the texts that a head on the encoder scores, one for each
+            label word; `inputs` is left empty then.
         prefix: Put in front of the inputs.
         truncation: What to keep of inputs that are too long: "head", "tail" or "head_tail".
         max_input_length: Tokens, EOS included, if fewer than the dataset allows.
@@ -99,6 +106,8 @@ class Task:
     tfds: TfdsSource | None = None
     hf: HubSource | None = None
     hyperformer: Rewording | None = None
+    encoder: Rewording | None = None
+    choices: Choices = ()
     prefix: str = ""
     truncation: str = "head"
     max_input_length: int | None = None
@@ -139,8 +148,21 @@ class Task:
             self._check_objective()
         if self.kind in ("classification", "multiple_choice") and not self.labels:
             raise UsageError(f"task {self.name!r}: labels are missing, which {self.kind} needs")
+        if self.choices:
+            self._check_choices()
         form = answer_form(self.kind, bool(self.labels))
         check_metrics(self.metrics, form, bool(self.group), f"task {self.name!r}")
+
+    def _check_choices(self) -> None:
+        if self.kind != "multiple_choice" or self.inputs:
+            raise UsageError(
+                f"task {self.name!r}: with choices, kind is multiple_choice and there are no inputs"
+            )
+        if not callable(self.choices) and len(self.choices) != len(self.label_words):
+            raise UsageError(
+                f"task {self.name!r}: {len(self.choices)} choices for {len(self.label_words)} label"
+                " words; expected one for each"
+            )
 
     def _check_objective(self) -> None:
         if self.objective not in OBJECTIVES:

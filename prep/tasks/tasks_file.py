@@ -23,7 +23,7 @@ _TASK_KEYS = (
     *("name", "kind", "description", "folder", "files", "carve", "fields", "inputs", "targets"),
     *("labels", "metrics", "truncation", "max_input_length", "max_target_length", "tfds", "hf"),
     *("hyperformer", "whole_words", "note", "objective", "answers", "group"),
-    *("no_answer", "language"),
+    *("no_answer", "language", "encoder", "choices"),
     *STEPS,
 )
 _REQUIRED_KEYS = ("name", "kind", "files", "inputs", "targets", "metrics")
@@ -142,7 +142,9 @@ class _TasksFile:
         reader = self._reader
         keys = reader.mapping(entry, _TASK_KEYS)
         for key in _REQUIRED_KEYS:
-            is_made_elsewhere = key == "targets" and ("objective" in keys or "answers" in keys)
+            is_made_elsewhere = (
+                key == "targets" and ("objective" in keys or "answers" in keys)
+            ) or (key == "inputs" and "choices" in keys)
             if key not in keys and not is_made_elsewhere:
                 reader.fail(entry.line, f"the task has no {key!r}")
         name = reader.text(keys["name"])
@@ -152,7 +154,7 @@ class _TasksFile:
             **self._fields(keys),
         }
         try:
-            return Task(**{"name": name, "description": name, "targets": ""} | given)
+            return Task(**{"name": name, "description": name, "inputs": "", "targets": ""} | given)
         except UsageError as error:
             problem = str(error).removeprefix(f"task {name!r}: ")
             reader.fail(line_about(problem, keys, entry.line), str(error))
@@ -168,6 +170,8 @@ class _TasksFile:
             "labels": reader.text_of_text,
             **dict.fromkeys(("no_answer", "language"), reader.text),
             "hyperformer": self._rewording,
+            "encoder": self._rewording,
+            "choices": self._templates,
             "tfds": functools.partial(read_tfds, reader),
             "hf": functools.partial(read_hub, reader),
         }
@@ -179,6 +183,8 @@ class _TasksFile:
         named: list[str] = []
         for key in ("inputs", "targets"):
             named += fields_of(keys[key].content) if key in keys else ()
+        for template in self._templates(keys["choices"]) if "choices" in keys else ():
+            named += fields_of(template)
         given: dict[str, Any] = {}
         answers: list[str] = []
         if "answers" in keys:
@@ -192,9 +198,12 @@ class _TasksFile:
         named = [*fields, *answers, *given["fields"], *group]
         given["row_functions"] = read_steps(reader, keys)
         given["columns"] = columns_needed(reader, keys, named)
-        reworded = reader.mapping(keys["hyperformer"]) if "hyperformer" in keys else {}
-        for key in {"inputs", "targets"} & set(reworded):
-            named += fields_of(self._template(reworded[key]))
+        for wording in {"hyperformer", "encoder"} & set(keys):
+            reworded = reader.mapping(keys[wording])
+            for key in {"inputs", "targets"} & set(reworded):
+                named += fields_of(self._template(reworded[key]))
+            for template in self._templates(reworded["choices"]) if "choices" in reworded else ():
+                named += fields_of(template)
         check_fields_made(reader, keys, named)
         return given
 
@@ -216,8 +225,14 @@ class _TasksFile:
             self._reader.fail(value.line, f"the template {template!r} names no {{field}}")
         return template
 
+    def _templates(self, value: Value) -> tuple[str, ...]:
+        return tuple(map(self._template, self._reader.items(value)))
+
     def _rewording(self, value: Value) -> Rewording:
-        keys = self._reader.mapping(value, ("inputs", "name", "targets", "labels"))
-        texts = {key: self._reader.text(inner) for key, inner in keys.items() if key != "labels"}
-        labels = self._reader.text_of_text(keys["labels"]) if "labels" in keys else {}
-        return Rewording(labels=labels, **texts)
+        readers: dict[str, Callable[[Value], Any]] = {
+            **dict.fromkeys(("inputs", "name", "targets"), self._reader.text),
+            "labels": self._reader.text_of_text,
+            "choices": self._templates,
+        }
+        keys = self._reader.mapping(value, tuple(readers))
+        return Rewording(**{key: readers[key](inner) for key, inner in keys.items()})

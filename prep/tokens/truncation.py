@@ -28,6 +28,25 @@ def check_truncation(name: str, where: str) -> None:
         raise UsageError(f"{where}: there is no truncation {name!r}; {nearest(name, TRUNCATIONS)}")
 
 
+def split_choices(ids: Sequence[int], eos_id: int) -> list[list[int]]:
+    """Take apart the texts of several choices.
+
+    Args:
+        ids: Token ids, an EOS behind each text.
+        eos_id: That token.
+
+    Returns:
+        The ids of each, without EOS.
+    """
+    parts: list[list[int]] = [[]]
+    for token in ids:
+        if token == eos_id:
+            parts.append([])
+        else:
+            parts[-1].append(token)
+    return parts[:-1]
+
+
 def truncate(
     sequences: Sequence[list[int]],
     max_length: int,

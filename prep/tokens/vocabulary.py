@@ -132,6 +132,23 @@ class Vocabulary:
         parts.append(self._decode_pieces(segment))
         return " ".join(part for part in parts if part)
 
+    def decode_texts(self, ids: Iterable[int]) -> str:
+        """Turn the token ids of an input back into text, separators inside it shown.
+
+        Args:
+            ids: Token ids, EOS behind the last text.
+
+        Returns:
+            The texts with `EOS_MARK` between them.
+        """
+        texts: list[list[int]] = [[]]
+        for token in map(int, ids):
+            if token == self.eos_id:
+                texts.append([])
+            else:
+                texts[-1].append(token)
+        return EOS_MARK.join(map(self.decode, texts if texts[-1] else texts[:-1]))
+
     def normalize(self, text: str) -> str:
         """Return what the vocabulary sees of a text: its normalization, with plain blanks.
 

@@ -38,6 +38,11 @@ def test_the_page_on_methods(run):
 
 
 @pytest.mark.slow
+def test_the_page_on_heads(run):
+    run("heads.md")
+
+
+@pytest.mark.slow
 def test_the_page_on_architecture(run):
     run("architecture.md")
 

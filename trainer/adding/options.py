@@ -10,7 +10,7 @@ from typing import Any
 
 from adapters_tf.files.local_paths import local_path
 from adapters_tf.runs.config import read_config
-from adapters_tf.runs.sections import BalancingConfig, DataConfig, ModelConfig
+from adapters_tf.runs.sections import BalancingConfig, DataConfig, HeadsConfig, ModelConfig
 from adapters_tf.runs.settings import ResolvedRun
 from prep.errors import UsageError, nearest
 from trainer.settings.arguments import SuggestingParser, make_parser, read_options
@@ -18,7 +18,7 @@ from trainer.settings.config import RunConfig
 
 SCRATCH, NEAREST = "scratch", "nearest"
 # What is the run's, and not to be chosen for one task.
-_OF_THE_RUN = ("seed", "model", "adapters", "balancing")
+_OF_THE_RUN = ("seed", "model", "adapters", "balancing", "heads")
 
 
 @dataclass(frozen=True)
@@ -164,7 +164,13 @@ def _check(origin: ResolvedRun, config: RunConfig, others: dict[str, Any]) -> No
         "model": _model(origin),
         "adapters": origin.adapters,
         "balancing": BalancingConfig(),
+        "heads": HeadsConfig(),
     }
+    if origin.heads.tasks:
+        raise UsageError(
+            "add-task: the run has heads, whose width depends on all its tasks; train the new task "
+            "by itself, and put the two together with `python -m adapters_tf bank`"
+        )
     for name in _OF_THE_RUN:
         if getattr(config, name) != of_the_run[name]:
             raise UsageError(f"add-task: --{name} is the run's, for all its tasks; leave it out")

@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from prep import DataError, UsageError
-from trainer.batches.mixture_batches import Lengths, MixtureBatches
+from trainer.batches.mixture_batches import Lengths, MixtureBatches, axes_of, keys_of
 
 THIS_PROCESS = (None, "localhost")
 
@@ -39,7 +39,7 @@ def make_dataset(
         share: Rows per replica and batch.
         replicas: The replicas of this host; they take consecutive elements.
         first_step: Where to start.
-        shape: S and T of the batches that are wanted.
+        shape: Of the batches that are wanted.
 
     Returns:
         Elements with the batch keys, [share, …] each, in step order; where a step takes several
@@ -47,6 +47,7 @@ def make_dataset(
     """
     per_step = batches.per_step
     numbers = batches.numbers(shape, first_step * per_step)
+    keys = keys_of(shape, batches.is_packed)
 
     def load(index: np.ndarray) -> list[np.ndarray]:
         step, place = divmod(int(index), len(replicas))
@@ -60,17 +61,17 @@ def make_dataset(
             batches.failure = error  # TensorFlow makes an error of its own of it
             raise
         if per_step == 1:
-            return [parts[0][key.name] for key in batches.keys]
-        return [np.concatenate([part[key.name] for part in parts]) for key in batches.keys]
+            return [parts[0][key.name] for key in keys]
+        return [np.concatenate([part[key.name] for part in parts]) for key in keys]
 
-    types = [tf.as_dtype(key.dtype) for key in batches.keys]
-    lengths = {"": [], "S": [shape[0]], "T": [shape[1]]}
+    types = [tf.as_dtype(key.dtype) for key in keys]
+    lengths = axes_of(shape)
 
     def element(index: tf.Tensor) -> dict[str, tf.Tensor]:
         values = tf.numpy_function(load, [index], types)
         return {
             key.name: tf.ensure_shape(value, [share * per_step, *lengths[key.length]])
-            for key, value in zip(batches.keys, values, strict=True)
+            for key, value in zip(keys, values, strict=True)
         }
 
     indices = tf.data.Dataset.range(len(numbers) // per_step * len(replicas))

@@ -10,11 +10,46 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from prep import TokenTable, UsageError, make_batch, make_packed_batch
-from prep.dataset.batches import BATCH_KEYS, PACKED_KEYS
+from prep.dataset.batches import BATCH_KEYS, CHOICE_KEYS, HEAD_KEYS, PACKED_KEYS, BatchKey
 from prep.dataset.sharded_split import ShardedSplit
+from trainer.batches.head_rows import HeadRows
 from trainer.batches.orders import BlockOrder, WholeOrder
 
-Lengths = tuple[int, int]  # of inputs and of targets, in tokens
+# Tokens of inputs and of targets; for heads, of inputs, 0, and how many choices there are, or 0.
+Lengths = tuple[int, ...]
+
+
+def is_for_head(shape: Lengths) -> bool:
+    """Tell whether batches of a shape are for heads, and have labels and no targets."""
+    return len(shape) == 3
+
+
+def keys_of(shape: Lengths, is_packed: bool = False) -> tuple[BatchKey, ...]:
+    """List the arrays of a batch.
+
+    Args:
+        shape: Of the batch.
+        is_packed: Whether its rows hold several examples.
+
+    Returns:
+        The batch keys.
+    """
+    if is_for_head(shape):
+        return CHOICE_KEYS if shape[2] else HEAD_KEYS
+    return BATCH_KEYS + (PACKED_KEYS if is_packed else ())
+
+
+def axes_of(shape: Lengths) -> dict[str, list[int]]:
+    """Tell what the letters of `BatchKey.length` stand for.
+
+    Args:
+        shape: Of a batch.
+
+    Returns:
+        Sizes by letters.
+    """
+    sizes = {"": [], "S": [shape[0]], "T": [shape[1]]}
+    return {**sizes, "CS": [shape[2], shape[0]]} if is_for_head(shape) else sizes
 
 
 class MixtureBatches:
@@ -38,6 +73,7 @@ class MixtureBatches:
         shapes: S and T by task, where they are not the same for all; none is above those.
         draws: Draws per batch, a divisor of the batch size; 1 for batches of one task.
         per_step: Batches that a step takes, a divisor of their number.
+        heads: How the rows of tasks are made that heads answer; their shapes say so too.
 
     Raises:
         UsageError: Some tables are packed and some are not.
@@ -55,6 +91,7 @@ class MixtureBatches:
         shapes: Mapping[str, Lengths] | None = None,
         draws: int = 1,
         per_step: int = 1,
+        heads: Mapping[str, HeadRows] | None = None,
     ):
         self.names: Sequence[str] = tuple(tables)
         self.tables = [tables[name] for name in self.names]
@@ -67,7 +104,12 @@ class MixtureBatches:
         if packed and len(packed) < len(self.names):
             raise UsageError(f"{', '.join(packed)} are packed and the other tasks are not")
         self.is_packed = bool(packed)
-        self.keys = BATCH_KEYS + (PACKED_KEYS if packed else ())
+        self.heads = heads or {}
+        self._labels = {
+            name: self.heads[name].labels(table)
+            for name, table in tables.items()
+            if name in self.heads and isinstance(table, TokenTable)
+        }
         self.positions = _count_before(schedule, len(self.names))
         self.draws, self.draw_rows, self.per_step = draws, batch_size // draws, per_step
         self.steps = len(schedule) // (draws * per_step)
@@ -77,13 +119,13 @@ class MixtureBatches:
         self.failure: Exception | None = None
 
     def shape(self, number: int) -> Lengths:
-        """Tell S and T of a batch of one task.
+        """Tell the shape of a batch of one task.
 
         Args:
             number: The batch number, from 0.
 
         Returns:
-            Input and target tokens.
+            Input and target tokens, or those of heads.
         """
         return self.shapes[self.schedule[number * self.draws]]
 
@@ -91,7 +133,7 @@ class MixtureBatches:
         """List the batches of a shape.
 
         Args:
-            shape: S and T.
+            shape: As `shape` tells it.
             first: The first batch that is wanted.
 
         Returns:
@@ -137,20 +179,28 @@ class MixtureBatches:
 
         Returns:
             The batch keys of the dataset contract: tokens and segment ids int32 [B, S] and
-            [B, T], weights float32 [B, T], task int32 [B].
+            [B, T], weights float32 [B, T], task int32 [B]; for heads what `HeadRows` makes.
         """
-        make = make_packed_batch if self.is_packed else make_batch
         parts = []
         for task, (places, counters) in self._counters(number, first, last).items():
             table, rows = self.tables[task], self.orders[task].rows_at(counters)
             if isinstance(table, ShardedSplit):
                 self._expect(task, int(counters[0]))
                 table, rows = table.take(rows), np.arange(len(rows))
-            S, T = self.shapes[task]
-            made = make(table, rows, input_length=S, target_length=T, task=task)
-            parts.append((places, made))
+            parts.append((places, self._make(table, rows, task)))
         order = np.argsort(np.concatenate([places for places, _ in parts]))
         return {key: np.concatenate([part[key] for _, part in parts])[order] for key in parts[0][1]}
+
+    def _make(self, table: TokenTable, rows: np.ndarray, task: int) -> dict[str, np.ndarray]:
+        name, (S, T, *_) = self.names[task], self.shapes[task]
+        if name in self.heads:
+            head = self.heads[name]
+            labels = self._labels.get(name)
+            if labels is None:
+                labels = head.labels(table)
+            return head.make_batch(table, rows, labels, input_length=S, task=task)
+        make = make_packed_batch if self.is_packed else make_batch
+        return make(table, rows, input_length=S, target_length=T, task=task)
 
     def close(self) -> None:
         """Read ahead no more."""

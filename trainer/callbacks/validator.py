@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 import tensorflow as tf
@@ -13,6 +13,7 @@ from eval import Evaluator
 from eval.decoding.replicas import padded_rows, share_out
 from eval.metrics.registry import mean_of_main_metrics
 from prep import Manifest, TokenTable, make_batch, read_split, read_vocabulary
+from trainer.batches.head_rows import HeadRows, head_rows
 from trainer.batches.mixture_batches import Lengths
 from trainer.settings.resolving import packed_lengths
 from trainer.settings.shapes import task_shapes
@@ -29,8 +30,9 @@ class Validator:
             validations.
         strategy: That the model's variables live under.
         batch_size: Examples per global batch.
-        shapes: By task, static lengths of inputs and targets, in tokens.
+        shapes: By task, static lengths of inputs and targets, in tokens, or those of heads.
         loss_chunk: Target positions whose scores over the vocabulary are held at once; 0 for all.
+        heads: How the rows of tasks are made that heads answer.
         check: Called between batches; what it raises ends a validation.
     """
 
@@ -45,11 +47,13 @@ class Validator:
         shapes: Mapping[str, Lengths],
         loss_chunk: int = 0,
         check: Callable[[], None] = lambda: None,
+        heads: Mapping[str, HeadRows] | None = None,
     ):
         self.model, self.tables = model, tables
         self.evaluators, self.strategy = evaluators, strategy
         self.batch_size, self.shapes = batch_size, shapes
         self.check = check
+        self.heads = heads or {}
 
         # TPUStrategy makes a tensor of each argument, which a model is not, and names a scope after
         # the outer function, which a lambda's name cannot be.
@@ -68,8 +72,8 @@ class Validator:
         """Validate all tasks.
 
         Returns:
-            `<task>/loss` in nats per token, `<task>/<metric>`, and over tasks `loss` (their mean)
-            and `mean` (of each task's first metric).
+            `<task>/loss` in nats per token, of heads per example, `<task>/<metric>`, and over tasks
+            `loss` (their mean) and `mean` (of each task's first metric).
 
         Raises:
             StopRequested: The program was told to stop.
@@ -86,23 +90,28 @@ class Validator:
         return figures
 
     def loss(self, task: str, table: TokenTable) -> float:
-        """Compute a task's mean loss over a table, in nats per token."""
+        """Compute a task's mean loss over a table, in nats per token, or of a head per example."""
         totals, shape = np.zeros(2), self.shapes[task]
-        for rows in padded_rows(len(table), self.batch_size):
+        for batch in self._batches(task, table):
             self.check()
-            batch = make_batch(
-                table,
-                rows,
-                input_length=shape[0],
-                target_length=shape[1],
-                task=self.model.task_names.index(task),
-            )
             sums = self._steps[shape](share_out(self.strategy, batch))
             totals += [
                 float(self.strategy.reduce(tf.distribute.ReduceOp.SUM, value, axis=None))
                 for value in sums
             ]
         return float(totals[0] / max(totals[1], 1.0))
+
+    def _batches(self, task: str, table: TokenTable) -> Iterator[dict[str, np.ndarray]]:
+        (S, T, *_), number = self.shapes[task], self.model.task_names.index(task)
+        head = self.heads.get(task)
+        labels = head.labels(table) if head else np.zeros(0)
+        for rows in padded_rows(len(table), self.batch_size):
+            if head:
+                yield head.make_batch(
+                    table, rows, labels, input_length=S, task=number, is_weighted=False
+                )
+            else:
+                yield make_batch(table, rows, input_length=S, target_length=T, task=number)
 
 
 def make_validator(
@@ -154,6 +163,7 @@ def make_validator(
         shapes=shapes,
         loss_chunk=settings.training.loss_chunk,
         check=check,
+        heads=head_rows(settings.heads, vocabulary),
     )
 
 

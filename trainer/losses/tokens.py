@@ -23,7 +23,7 @@ from adapters_tf.runtime.target import is_for_tpu
 
 @dataclass(frozen=True)
 class TokenLoss:
-    """What is minimised at every target token.
+    """What is minimised at every target token, and at every answer of a head.
 
     With the scores x of all words, and Z = Σ e^x, it is
 
@@ -35,11 +35,13 @@ class TokenLoss:
         z_loss: z, how much large normalisers cost (Mesh TensorFlow; T5X uses 1e-4), which keeps
             scores from drifting in bfloat16.
         chunk: Positions of a row whose scores are held at once; 0 for all.
+        focal_gamma: Of heads alone, how much less counts what is right already.
     """
 
     label_smoothing: float = 0.0
     z_loss: float = 0.0
     chunk: int = 0
+    focal_gamma: float = 0.0
 
 
 PLAIN = TokenLoss()

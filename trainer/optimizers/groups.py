@@ -9,7 +9,7 @@ import tensorflow as tf
 from adapters_tf import TaskModel
 from adapters_tf.backbone.keras_internals import all_layers, is_t5_layer_norm
 
-GROUPS = ("bank", "norms", "shared")
+GROUPS = ("bank", "heads", "norms", "shared")
 
 
 def group_of(model: TaskModel, variable: tf.Variable, norms: frozenset[int]) -> str:
@@ -21,8 +21,10 @@ def group_of(model: TaskModel, variable: tf.Variable, norms: frozenset[int]) -> 
         norms: The `id`s of T5's layer norms' weights.
 
     Returns:
-        `bank`, `norms` or `shared`.
+        `bank`, `heads`, `norms` or `shared`.
     """
+    if model.heads and any(variable is one for one in model.heads.banks.values()):
+        return "heads"
     if model.is_bank(variable):
         return "bank"
     return "norms" if id(variable) in norms else "shared"

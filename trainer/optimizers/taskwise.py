@@ -84,9 +84,9 @@ class TaskwiseOptimizer(KeepsGradients, tf_keras.optimizers.Optimizer):
 
     def build(self, var_list: Sequence[tf.Variable]) -> None:
         """Create the slots and step counts of the given variables."""
-        super().build(var_list)
-        if hasattr(self, "_slots"):
+        if hasattr(self, "_slots"):  # Keras asks in every step, which may be of some of them alone
             return
+        super().build(var_list)
         self._slots: list[dict[str, tf.Variable]] = []
         # Looked up here: a step is given a replica's copy of a variable.
         self._rates = [self.rate_of(variable) for variable in var_list]

@@ -98,7 +98,7 @@ class Preflight:
         topology = self.options.topology
         answer = refuse_hopeless(step.least_memory(rows), topology)
         if answer is None:
-            lengths = f"{step.input_length}/{step.target_length}"
+            lengths = f"{step.input_length}/{step.target_length}".removesuffix("/0")
             name = f"the {step.name}, {rows:,} rows of {lengths} a replica"
             if self.options.methods:
                 name = f"{settings.adapters.method}: {name}"
@@ -231,6 +231,6 @@ def count_tokens(step: Step, settings: ResolvedRun, manifest: Manifest) -> tuple
             continue
         total += share
         examples += share * split.examples / count
-        tokens += share * min(split.input_tokens / count, step.input_length)
+        tokens += share * min(split.input_tokens / count, step.input_length * max(1, step.choices))
         tokens += share * min(split.target_tokens / count, step.target_length)
     return float(examples / total), float(tokens / total)

@@ -42,8 +42,8 @@ def describe_verdict(found: Verdict) -> list[str]:
     each = f", {found.rows // found.replicas:,} a replica" if found.replicas > 1 else ""
     lines += _entry(
         "batch",
-        f"{found.rows:,} rows{each}; {found.input_length} input and {found.target_length} target "
-        "tokens",
+        f"{found.rows:,} rows{each}; {found.input_length} input "
+        + (f"and {found.target_length} target tokens" if found.target_length else "tokens"),
     )
     if found.compilation.refusal:
         return lines + _entry("compiler", found.compilation.refusal)

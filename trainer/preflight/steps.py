@@ -10,12 +10,14 @@ from typing import Any
 import tensorflow as tf
 
 from adapters_tf import PrefixConfig, PromptConfig, TaskModel
+from adapters_tf.model.heads import PATH as HEADS
 from adapters_tf.runs.settings import ResolvedRun
+from eval.decoding.heads import HeadModel
 from eval.decoding.options import Beams
 from eval.evaluator import ARGMAX_LENGTH, answer_length, make_decoder
 from prep import Manifest
 from prep.dataset.batches import BATCH_KEYS, PACKED_KEYS, BatchKey
-from trainer.batches.mixture_batches import Lengths
+from trainer.batches.mixture_batches import Lengths, is_for_head, keys_of
 from trainer.callbacks.validator import validation_shapes
 from trainer.parts import make_model, open_devices
 from trainer.preflight.exporting import export_stablehlo
@@ -37,11 +39,12 @@ class Step:
         function: Of a batch, in replica context.
         keys: Of the batch.
         input_length: In tokens.
-        target_length: In tokens.
+        target_length: In tokens; 0 of steps of heads.
         count_flops: By definition, of so many rows.
         least_memory: In bytes, of so many rows.
         tasks: Whose batches it takes; empty: of all.
         batches: How many it takes one after the other; what is said of rows is of one of them.
+        choices: Texts in a row of its batches, of a multiple choice's head; 0 for one.
     """
 
     name: str
@@ -53,6 +56,7 @@ class Step:
     least_memory: Callable[[int], int] = lambda rows: 0
     tasks: Sequence[str] = ()
     batches: int = 1
+    choices: int = 0
 
     @property
     def is_packed(self) -> bool:
@@ -70,6 +74,7 @@ class Step:
             A StableHLO module.
         """
         lengths = {"": [], "S": [self.input_length], "T": [self.target_length]}
+        lengths["CS"] = [self.choices, self.input_length]
         specs = [
             tf.TensorSpec(
                 [rows * self.batches, *lengths[key.length]], tf.as_dtype(key.dtype), key.name
@@ -108,23 +113,34 @@ def make_steps(
     shape, adapters = describe_model(model), describe_adapters(model)
     data = settings.data
     is_packed = packed_lengths(manifest, settings.tasks, data.train_split) is not None
-    keys = BATCH_KEYS + (PACKED_KEYS if is_packed else ())
-
     shapes = task_shapes(settings, manifest)
     batches = settings.training.tasks_per_step
 
-    def train_step(S: int, T: int) -> Step:
+    def train_step(lengths: Lengths) -> Step:
+        S, T, texts = lengths[0], lengths[1], texts_of(lengths)
+        computed = encoder_only(shape) if is_for_head(lengths) else shape
+
         def count(rows: int) -> int:
-            return batches * train_flops(shape, rows, S, T, adapters)
+            return batches * train_flops(computed, rows * texts, S, T, adapters)
 
         def least(rows: int) -> int:
-            return least_memory(shape, rows, S)
+            return least_memory(computed, rows * texts, S)
 
         name = f"train step of {batches} batches" if batches > 1 else "train step"
-        tasks = tasks_of(shapes, (S, T))
-        return Step(name, fit_model.train_step, keys, S, T, count, least, tasks, batches)
+        return Step(
+            name + named_for_head(lengths),
+            fit_model.train_step,
+            keys_of(lengths, is_packed),
+            S,
+            T,
+            count,
+            least,
+            tasks_of(shapes, lengths),
+            batches,
+            choices_of(lengths),
+        )
 
-    steps = [train_step(*lengths) for lengths in largest_first(shapes)]
+    steps = [train_step(lengths) for lengths in largest_first(shapes)]
     if with_eval:
         steps += make_eval_steps(settings, manifest, model, beams)
     return model, steps
@@ -166,10 +182,16 @@ def make_eval_steps(
     shapes = validation_shapes(settings, manifest)
     steps = []
     for lengths in largest_first(shapes):
-        step = make_scoring_step(model, *lengths, settings.training.loss_chunk)
+        step = make_scoring_step(model, lengths, settings.training.loss_chunk)
+        steps.append(dataclasses.replace(step, tasks=tasks_of(shapes, lengths)))
+    headed = {task: shapes[task] for task in settings.tasks if is_for_head(shapes[task])}
+    for lengths in largest_first(headed):
+        step = make_head_step(model, lengths)
         steps.append(dataclasses.replace(step, tasks=tasks_of(shapes, lengths)))
     answers = {
-        task: (shapes[task][0], answer_length(manifest.task(task))) for task in settings.tasks
+        task: (shapes[task][0], answer_length(manifest.task(task)))
+        for task in settings.tasks
+        if task not in headed
     }
     for lengths in sorted(set(answers.values()), key=lambda lengths: lengths[::-1]):
         step = make_answer_step(model, *lengths, beams)
@@ -177,27 +199,74 @@ def make_eval_steps(
     return steps
 
 
-def make_scoring_step(model: TaskModel, S: int, T: int, chunk: int = 0) -> Step:
+def make_scoring_step(model: TaskModel, lengths: Lengths, chunk: int = 0) -> Step:
     """Make the step that validation computes the loss by.
 
     Args:
         model: Of the run.
-        S: Length of inputs, in tokens.
-        T: Length of targets, in tokens.
+        lengths: Of inputs and targets in tokens, or those of heads.
         chunk: Target positions whose scores are held at once; 0 for all.
 
     Returns:
         The step.
     """
-    shape = describe_model(model)
+    shape, S, T = describe_model(model), lengths[0], lengths[1]
+    if is_for_head(lengths):
+        shape = encoder_only(shape)
     return Step(
-        "scoring step",
+        "scoring step" + named_for_head(lengths),
         lambda batch: validation_step(model, batch, chunk),
-        BATCH_KEYS,
+        keys_of(lengths),
         S,
         T,
-        lambda rows: forward_flops(shape, rows, S, T),
+        lambda rows: forward_flops(shape, rows * texts_of(lengths), S, T),
+        choices=choices_of(lengths),
     )
+
+
+def make_head_step(model: TaskModel, lengths: Lengths) -> Step:
+    """Make the step that evaluation answers by, of tasks with heads.
+
+    Args:
+        model: Of the run.
+        lengths: Of heads.
+
+    Returns:
+        The step.
+    """
+    shape, S = encoder_only(describe_model(model)), lengths[0]
+    return Step(
+        "answering step" + named_for_head(lengths),
+        HeadModel(model),
+        [key for key in keys_of(lengths) if key.name in _INPUT_KEYS],
+        S,
+        0,
+        lambda rows: forward_flops(shape, rows * texts_of(lengths), S, 0),
+        choices=choices_of(lengths),
+    )
+
+
+def choices_of(lengths: Lengths) -> int:
+    """Tell how many texts there are in a row, of a multiple choice's head; 0 for one."""
+    return lengths[2] if is_for_head(lengths) else 0
+
+
+def named_for_head(lengths: Lengths) -> str:
+    """Say what of a step is a head's, for its name; nothing where it is none."""
+    if not is_for_head(lengths):
+        return ""
+    choices = choices_of(lengths)
+    return f" of heads, {choices} choices a row" if choices else " of heads"
+
+
+def texts_of(lengths: Lengths) -> int:
+    """Count the texts that the encoder reads in a row."""
+    return max(1, choices_of(lengths))
+
+
+def encoder_only(shape: T5Shape) -> T5Shape:
+    """Leave out of a model's sizes what steps of heads do not compute."""
+    return dataclasses.replace(shape, decoder_layers=0)
 
 
 def make_answer_step(model: TaskModel, S: int, length: int, beams: Beams | None = None) -> Step:
@@ -284,9 +353,9 @@ def describe_adapters(model: TaskModel) -> AdapterShape | None:
         return None
     sizes = {"encoder": 0, "decoder": 0, "prefix": 0}
     for path, variable in model.trainable_by_path().items():
-        if not model.is_bank(variable):
-            continue
         *parts, name = path.split(".")
+        if not model.is_bank(variable) or parts == [HEADS]:  # heads read one vector of a text
+            continue
         numbers = variable.shape[1:].num_elements()
         if "prefix" in parts:  # of these only the networks' kernels are multiplied, with prefixes
             length = max(one.length for one in model.methods if isinstance(one, PrefixConfig))

@@ -8,6 +8,7 @@ from pathlib import Path
 from adapters_tf import TaskModel, save_backbone, save_task
 from adapters_tf.errors import describe_os_error
 from adapters_tf.files.adapter_files import ADAPTERS_FOLDER
+from adapters_tf.task_adapters.head_files import HEADS_FOLDER, save_head
 from prep import DataError
 from trainer.run.checkpoints import RunCheckpoints
 
@@ -48,7 +49,11 @@ def export(
 def _write(folder: Path, model: TaskModel) -> str:
     if not model.banks:
         save_backbone(model.backbone, folder / BACKBONE_FOLDER)
-        return f"wrote {folder / BACKBONE_FOLDER}"
+        headed = [task for task in model.task_names if model.has_head(task)]
+        for task in headed:
+            save_head(model, task, folder / HEADS_FOLDER / task)
+        heads = f" and {len(headed)} head{'s' * (len(headed) != 1)} under {folder / HEADS_FOLDER}"
+        return f"wrote {folder / BACKBONE_FOLDER}" + (heads if headed else "")
     for task in model.task_names:
         save_task(model, task, folder / ADAPTERS_FOLDER / task)
     count = len(model.task_names)

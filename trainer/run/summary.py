@@ -13,7 +13,7 @@ from adapters_tf.methods import split_methods
 from adapters_tf.runs.settings import ResolvedRun
 from prep import Manifest, TokenTable
 from prep.dataset.sharded_split import ShardedSplit
-from trainer.batches.mixture_batches import Lengths, MixtureBatches
+from trainer.batches.mixture_batches import Lengths, MixtureBatches, is_for_head
 from trainer.batches.orders import BlockOrder, WholeOrder
 
 Table = TokenTable | ShardedSplit
@@ -98,7 +98,7 @@ def describe(
     lines += [
         f"{name}: {_describe_size(table)}, {count} of {draws} {what}, "
         f"{count * batches.draw_rows / table.rows:.2f} epochs"
-        + (f", {shape[0]} and {shape[1]} tokens" if len(set(batches.shapes)) > 1 else "")
+        + (f", {_describe_lengths(shape)}" if len(set(batches.shapes)) > 1 else "")
         + _describe_cuts(table, shape)
         + _describe_blocks(order)
         for name, table, count, shape, order in zip(
@@ -129,38 +129,79 @@ def describe_shapes(config: Any, batches: MixtureBatches) -> str:
         A line.
     """
     tables, shapes = batches.tables, batches.shapes
-    limits = max(S for S, _ in shapes), max(T for _, T in shapes)
-    longest_input = max(table.longest[0] for table in tables)
-    longest_target = max(table.longest[1] for table in tables)
-    step_bytes = max(_step_bytes(config, batches.batch_size, S, T) for S, T in shapes)
+    limits = max(shape[0] for shape in shapes), max(shape[1] for shape in shapes)
+    pairs = [_longest(table, shape) for table, shape in zip(tables, shapes, strict=True)]
+    longest_input, longest_target = (max(lengths) for lengths in zip(*pairs, strict=True))
+    step_bytes = max(_step_bytes(config, batches.batch_size, shape) for shape in shapes)
     size = f"{step_bytes / 1e9:.1f} GB" if step_bytes >= 1e8 else f"{step_bytes / 1e6:.1f} MB"
     padding = _padding(tables, shapes)
     holds = f"a step holds at least {size} of activations"
     longest = f"the longest example has {longest_input} and {longest_target}"
+    if not longest_target:  # heads answer all tasks
+        longest = f"the longest text has {longest_input}"
     if (count := len(set(shapes))) > 1:
-        at_once = _padding(tables, [limits] * len(tables))
+        at_once = _padding(tables, [_widened(shape, limits) for shape in shapes])
+        instead = (
+            f"it would be {at_once:.0%} with {limits[0]} input and {limits[1]} target tokens for "
+            "all; "
+            if at_once > padding
+            else ""
+        )
         return (
-            f"batches of {batches.batch_size} in {count} shapes, {padding:.0%} padding (it would "
-            f"be {at_once:.0%} with {limits[0]} input and {limits[1]} target tokens for all; "
+            f"batches of {batches.batch_size} in {count} shapes, {padding:.0%} padding ({instead}"
             f"{longest}); {holds}"
         )
     several = f"{batches.per_step} a step, " if batches.per_step > 1 else ""
+    tokens = f"{limits[0]} input and {limits[1]} target tokens"
+    if is_for_head(shapes[0]):
+        tokens = f"{shapes[0][2]} texts of " * bool(shapes[0][2]) + f"{limits[0]} input tokens"
     return (
-        f"batches of {batches.batch_size} × {limits[0]} input and {limits[1]} target tokens, "
-        f"{several}"
+        f"batches of {batches.batch_size} × {tokens}, {several}"
         f"{padding:.0%} padding ({longest}); {holds}"
     )
 
 
+def _describe_lengths(shape: Lengths) -> str:
+    if not is_for_head(shape):
+        return f"{shape[0]} and {shape[1]} tokens"
+    return f"{shape[2]} texts of {shape[0]} tokens" if shape[2] else f"{shape[0]} tokens"
+
+
 def _padding(tables: Sequence[Table], shapes: Sequence[Lengths]) -> float:
     """Compute the share of positions that hold no token, each row of a table counted once."""
-    tokens = sum(table.tokens for table in tables)
-    positions = sum(table.rows * sum(shape) for table, shape in zip(tables, shapes, strict=True))
+    pairs = list(zip(tables, shapes, strict=True))
+    tokens = sum(
+        table.input_tokens if is_for_head(shape) else table.tokens for table, shape in pairs
+    )
+    positions = sum(table.rows * _positions(shape) for table, shape in pairs)
     return 1 - min(tokens / max(positions, 1), 1.0)
 
 
-def _step_bytes(config: Any, B: int, S: int, T: int) -> int:
+def _positions(shape: Lengths) -> int:
+    """Count the positions of a row, of all choices together."""
+    S, T, *choices = shape
+    return S * max(1, choices[0]) + T if choices else S + T
+
+
+def _widened(shape: Lengths, limits: tuple[int, int]) -> Lengths:
+    return (limits[0], 0, shape[2]) if is_for_head(shape) else limits
+
+
+def _longest(table: Table, shape: Lengths) -> tuple[int, int]:
+    """Tell the tokens of the longest text, and of the longest target that is looked at."""
+    inputs, targets = table.longest
+    if not is_for_head(shape):
+        return inputs, targets
+    if isinstance(table, TokenTable):
+        inputs = int(table.text_lengths(shape[2]).max(initial=0))
+    return inputs, 0
+
+
+def _step_bytes(config: Any, B: int, shape: Lengths) -> int:
     """Count the bytes of what grows fastest: attention scores of all layers, and the logits."""
+    S, T, *choices = shape
+    if choices:
+        return 4 * B * max(1, choices[0]) * config.num_heads * config.num_layers * S * S
     scores = config.num_layers * S * S + config.num_decoder_layers * T * (T + S)
     return 4 * B * (config.num_heads * scores + T * config.vocab_size)
 
@@ -170,13 +211,16 @@ def _describe_cuts(table: Table, shape: Lengths) -> str:
     if table.is_packed:
         return ""
     if isinstance(table, ShardedSplit):  # the manifest counts no lengths
-        places = zip(("inputs", "targets"), table.longest, shape, strict=True)
+        places = zip(("inputs", "targets"), _longest(table, shape), shape[:2], strict=True)
         return "".join(
             f", {name} of more than {most} tokens are cut (the longest has {longest})"
             for name, longest, most in places
             if longest > most
         )
-    inputs, targets = table.count_longer(*shape)
+    if is_for_head(shape):
+        inputs, targets = int((table.text_lengths(shape[2]) > shape[0]).sum()), 0
+    else:
+        inputs, targets = table.count_longer(*shape[:2])
     said = f", {inputs} inputs cut to {shape[0]} tokens" if inputs else ""
     if targets:
         said += f", {targets} targets cut to {shape[1]} tokens"

@@ -50,6 +50,8 @@ def describe_weights(model: TaskModel, optimizer: TaskwiseOptimizer) -> list[str
         # What an adapter wraps is no part of it, yet may be inside.
         if id(weight) in trained or model.is_bank(weight)
     }
+    if model.heads:
+        of_adapters |= {id(weight): "heads" for weight in model.heads.banks.values()}
     for variable in model.variables:
         path = backbone_path(variable)
         fitting = (part for part in _OF_THE_BACKBONE if PARTS[part](path))
@@ -63,7 +65,7 @@ def describe_weights(model: TaskModel, optimizer: TaskwiseOptimizer) -> list[str
         else:
             entry.frozen += count
             entry.frozen_bytes += size
-    order = ("tasks' rows", "adapters, shared", "adapters, fixed", *_OF_THE_BACKBONE)
+    order = ("tasks' rows", "heads", "adapters, shared", "adapters, fixed", *_OF_THE_BACKBONE)
     lines = [f"{'':18}{'trains':>12}{'weights':>11}{'optimizer':>11}{'frozen':>14}{'weights':>11}"]
     for part in (part for part in order if part in sizes):
         one = sizes[part]

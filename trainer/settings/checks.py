@@ -28,6 +28,7 @@ from trainer.settings.extending import (
     may_extend,
     why_not,
 )
+from trainer.settings.heads import check_heads
 from trainer.settings.inputs import changed_inputs
 from trainer.settings.memory import SETTING as MEMORY_LIMIT
 from trainer.settings.memory import check_limit, parse_limit
@@ -128,6 +129,9 @@ def _check_numbers(config: RunConfig) -> None:
         "training.validation_examples": config.training.validation_examples,
         "training.epochs": config.training.epochs,
         "balancing.weight_decay": config.balancing.weight_decay,
+        "heads.layers": config.heads.layers,
+        "heads.dropout": config.heads.dropout,
+        "heads.focal_gamma": config.heads.focal_gamma,
         **{f"balancing.weights.{task}": one for task, one in config.balancing.weights.items()},
         "training.label_smoothing": config.training.label_smoothing,
         "training.z_loss": config.training.z_loss,
@@ -141,6 +145,7 @@ def _check_numbers(config: RunConfig) -> None:
     for name, share in {
         "training.label_smoothing": config.training.label_smoothing,
         "optimizer.ema_decay": config.optimizer.ema_decay,
+        "heads.dropout": config.heads.dropout,
     }.items():
         if share >= 1:
             raise UsageError(f"{name} must be below 1, got {share}")
@@ -167,6 +172,7 @@ def check_run(settings: ResolvedRun, manifest: Manifest) -> None:
     check_schedule(settings)
     check_limit(settings.data.memory_limit, settings.tasks, manifest, settings.data.train_split)
     check_balancing(settings)
+    check_heads(settings)
     check_methods(settings, manifest)
     check_metrics(manifest.task(task) for task in settings.tasks)
     check_validation(settings, manifest)

@@ -19,6 +19,7 @@ CHOICES = {
         "polynomial",
         "inverse_square_root",
     ),
+    "heads.pooling": ("mean", "first", "attention"),
     "balancing.method": (
         "tokens",
         "sum",

@@ -10,6 +10,7 @@ from adapters_tf.runs.sections import (
     BalancingConfig,
     DataConfig,
     DistributionConfig,
+    HeadsConfig,
     ModelConfig,
     OptimizerConfig,
     TrainingConfig,
@@ -20,6 +21,7 @@ __all__ = [
     "BalancingConfig",
     "DataConfig",
     "DistributionConfig",
+    "HeadsConfig",
     "ModelConfig",
     "OptimizerConfig",
     "RunConfig",
@@ -43,6 +45,7 @@ class RunConfig:
         optimizer: The optimizer and its learning rate.
         training: The loop.
         balancing: How the tasks of a step are weighed.
+        heads: Tasks that a head on the encoder answers.
         distribution: What the run is spread over.
     """
 
@@ -56,6 +59,7 @@ class RunConfig:
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     balancing: BalancingConfig = field(default_factory=BalancingConfig)
+    heads: HeadsConfig = field(default_factory=HeadsConfig)
     distribution: DistributionConfig = field(default_factory=DistributionConfig)
 
     def task_list(self) -> list[str]:

@@ -12,6 +12,7 @@ from adapters_tf.runs.settings import ResolvedModel, ResolvedRun
 from adapters_tf.runs.sources import list_sources, with_sources
 from prep import Manifest, UsageError, nearest
 from trainer.settings.config import RunConfig
+from trainer.settings.heads import resolve_heads
 from trainer.settings.memory import resolve_limit
 from trainer.settings.mixture import OF_A_KNOWN_END, steps_of_epochs
 
@@ -49,6 +50,7 @@ def resolve(config: RunConfig, manifest: Manifest) -> ResolvedRun:
         optimizer=config.optimizer,
         training=config.training,
         balancing=config.balancing,
+        heads=resolve_heads(config.heads, tasks, manifest, config.data.train_split),
         distribution=config.distribution,
         vocabulary_sha256=manifest.vocabulary.sha256,
     )

@@ -16,6 +16,7 @@ from trainer.settings.mixture import batch_shares
 from trainer.settings.resolving import longest_lengths
 
 LENGTHS = ("one", "per_task")
+Pair = tuple[int, int]  # input and target tokens
 
 
 def task_shapes(settings: ResolvedRun, manifest: Manifest) -> dict[str, Lengths]:
@@ -26,8 +27,18 @@ def task_shapes(settings: ResolvedRun, manifest: Manifest) -> dict[str, Lengths]
         manifest: Of its dataset, which says how long each task's longest examples are.
 
     Returns:
-        Input and target tokens by task, in the tasks' order; `data.shapes` different ones at most.
+        Input and target tokens by task, in the tasks' order; `data.shapes` different ones at most,
+        besides those that differ in what a head reads.
     """
+    heads = settings.heads
+    shapes: dict[str, Lengths] = {**_text_shapes(settings, manifest)}
+    for task, kind in heads.kinds.items():
+        choices = heads.answers[task] if kind == "multiple_choice" else 0
+        shapes[task] = (shapes[task][0], 0, choices)
+    return shapes
+
+
+def _text_shapes(settings: ResolvedRun, manifest: Manifest) -> dict[str, Pair]:
     data = settings.data
     limits = data.input_length, data.target_length
     if data.lengths == "one":
@@ -41,9 +52,7 @@ def task_shapes(settings: ResolvedRun, manifest: Manifest) -> dict[str, Lengths]
     return choose_shapes(needs, [float(share) for share in shares], data.shapes)
 
 
-def choose_shapes(
-    needs: Mapping[str, Lengths], shares: Sequence[float], most: int
-) -> dict[str, Lengths]:
+def choose_shapes(needs: Mapping[str, Pair], shares: Sequence[float], most: int) -> dict[str, Pair]:
     """Give tasks few shapes with little padding.
 
     Shapes are joined two at a time, those first that cost the fewest positions: the least for each
@@ -57,7 +66,7 @@ def choose_shapes(
     Returns:
         The shape of each task, at least what it needs.
     """
-    groups: dict[Lengths, float] = {}
+    groups: dict[Pair, float] = {}
     for need, share in zip(needs.values(), shares, strict=True):
         groups[need] = groups.get(need, 0.0) + share
     given = {need: need for need in groups}
@@ -73,11 +82,11 @@ def choose_shapes(
     return {task: given[need] for task, need in needs.items()}
 
 
-def _join(first: Lengths, second: Lengths) -> Lengths:
+def _join(first: Pair, second: Pair) -> Pair:
     return max(first[0], second[0]), max(first[1], second[1])
 
 
-def _padding(groups: Mapping[Lengths, float], pair: tuple[Lengths, Lengths]) -> float:
+def _padding(groups: Mapping[Pair, float], pair: tuple[Pair, Pair]) -> float:
     """Count the positions that joining two shapes adds to an average batch's rows."""
     size = sum(_join(*pair))
     return sum(groups[one] * (size - sum(one)) for one in pair)

@@ -22,7 +22,7 @@ from trainer.gradients.products import products, weighted_sum
 from trainer.gradients.replicas import routed_gradients
 from trainer.gradients.task_rows import gather_rows
 from trainer.losses.tokens import PLAIN, TokenLoss
-from trainer.steps.step import Batch, StepTaker, differentiate
+from trainer.steps.step import Batch, StepTaker, differentiate, weigh_rows
 
 SUM = tf.distribute.ReduceOp.SUM
 # Of a microbatch's number and its mean loss on this replica: what its gradient is multiplied with.
@@ -74,7 +74,7 @@ def balanced_step(
         for name, value in batch.items()
     }
     tasks_M = parts["task"][:, 0]
-    tokens_M = context.all_reduce(SUM, tf.reduce_sum(parts["decoder_loss_weights"], [1, 2]))
+    tokens_M = context.all_reduce(SUM, tf.reduce_sum(weigh_rows(parts), 1))
     prior_M = balancing.prior(tasks_M, tokens_M)
     # A weight that follows from other replicas' losses is not known in the loop.
     is_alone = context.num_replicas_in_sync == 1

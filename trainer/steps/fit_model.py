@@ -19,7 +19,7 @@ from trainer.steps.balanced_step import balanced_step
 from trainer.steps.skipped_steps import SkippedSteps
 from trainer.steps.step import Batch, train_step
 
-Shape = tuple[int, int]
+Shape = tuple[int, ...]
 
 
 class TaskLosses(tf_keras.metrics.Metric):

@@ -8,7 +8,7 @@ Shape letters: B batch, T target length, V vocabulary, K tasks.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import tensorflow as tf
 
@@ -16,6 +16,7 @@ from adapters_tf import TaskModel
 from adapters_tf.model.forward import word_table
 from trainer.gradients.replicas import sum_mixed_over_replicas, sum_over_replicas
 from trainer.gradients.task_rows import TaskRows
+from trainer.losses.heads import sum_head_losses
 from trainer.losses.tokens import PLAIN, TokenLoss, sum_token_losses
 
 Batch = Mapping[str, tf.Tensor]
@@ -38,14 +39,33 @@ class StepTaker(Protocol):
         """Apply the gradients if they and the loss are finite, and tell whether they are."""
 
 
+def is_headed(batch: Batch) -> bool:
+    """Tell whether heads answer a batch, or the decoder."""
+    return "labels" in batch
+
+
+def weigh_rows(batch: Batch) -> tf.Tensor:
+    """Sum what each row of a batch counts: its target tokens, or as an example of a head.
+
+    Args:
+        batch: The batch keys; of several microbatches [M, ...].
+
+    Returns:
+        float32 [B], or [M, B].
+    """
+    if is_headed(batch):
+        return batch["label_weights"]
+    return tf.reduce_sum(batch["decoder_loss_weights"], -1)
+
+
 def sum_losses(
     model: TaskModel, batch: Batch, *, training: bool, loss: TokenLoss = PLAIN
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Sum the cross-entropy over the weighted target tokens.
+    """Sum the cross-entropy over the weighted target tokens, or the loss of heads over examples.
 
     Args:
         model: With the tasks of the batch.
-        batch: The batch keys.
+        batch: The batch keys, with targets or, for heads, with labels.
         training: Whether dropout is on.
         loss: What is minimised.
 
@@ -53,6 +73,11 @@ def sum_losses(
         The sum in nats, float32, which has a gradient, and the sum of each row, float32 [B], which
         has none.
     """
+    if is_headed(batch):
+        if model.heads is None:
+            raise ValueError("a batch with labels is for heads, and the model has none")
+        scores_BC = model.answer(batch, training=training)
+        return sum_head_losses(model.heads, scores_BC, batch, loss)
     states_BTD = model(batch, training=training, scores=False)
     total, losses_BT = sum_token_losses(
         *word_table(model.backbone, states_BTD),
@@ -75,7 +100,7 @@ def validation_step(model: TaskModel, batch: Batch, chunk: int = 0) -> tuple[tf.
         The summed loss in nats and the summed weight in tokens, of this replica.
     """
     total, _ = sum_losses(model, batch, training=False, loss=TokenLoss(chunk=chunk))
-    return total, tf.reduce_sum(batch["decoder_loss_weights"])
+    return total, tf.reduce_sum(weigh_rows(batch))
 
 
 class Differentiated(NamedTuple):
@@ -147,18 +172,33 @@ def train_step(
         task, and whether the step was taken, bool scalar.
     """
     replicas = tf.distribute.get_replica_context()
-    tokens_B = tf.reduce_sum(batch["decoder_loss_weights"], 1)
+    tokens_B = weigh_rows(batch)
     tokens_K = tf.math.unsorted_segment_sum(tokens_B, batch["task"], len(model.task_names))
     tokens_K = replicas.all_reduce(tf.distribute.ReduceOp.SUM, tokens_K)
     variables = model.trainable_variables
-    _, loss_B, added, gradients = differentiate(model, batch, tf.reduce_sum(tokens_K), loss)
+    left = differentiate(model, batch, tf.reduce_sum(tokens_K), loss)
     if model.is_routed_by_example:
-        gradients = sum_mixed_over_replicas(model, variables, gradients, tokens_K > 0)
+        gradients = sum_mixed_over_replicas(model, variables, left.gradients, tokens_K > 0)
     else:
-        gradients = sum_over_replicas(model, variables, gradients, batch["task"][0])
-    loss_K = tf.math.unsorted_segment_sum(loss_B, batch["task"], len(model.task_names))
+        gradients = sum_over_replicas(model, variables, left.gradients, batch["task"][0])
+    loss_K = tf.math.unsorted_segment_sum(left.losses, batch["task"], len(model.task_names))
     loss_K = replicas.all_reduce(tf.distribute.ReduceOp.SUM, loss_K)
-    is_taken = optimizer.take_step(
-        zip(gradients, variables, strict=True), tf.reduce_sum(loss_K) + added
-    )
+    pairs = list(zip(gradients, variables, strict=True))
+    if is_headed(batch):
+        pairs = _leave_unused(model, pairs, left.gradients)
+    is_taken = optimizer.take_step(pairs, tf.reduce_sum(loss_K) + left.added)
     return loss_K, tokens_K, is_taken
+
+
+def _leave_unused(
+    model: TaskModel, pairs: list[tuple[Any, tf.Variable]], gradients: list[Any]
+) -> list[tuple[Any, tf.Variable]]:
+    """Leave shared variables as they are that heads make no use of: the decoder's.
+
+    A gradient of zero would still move them, by the momentum of earlier steps and weight decay.
+    """
+    return [
+        pair
+        for pair, gradient in zip(pairs, gradients, strict=True)
+        if gradient is not None or model.is_bank(pair[1])
+    ]

@@ -49,12 +49,33 @@ def word_commonsense_question_plainly(row: Row) -> str:
     return f"question: {stem} {choices}"
 
 
+def word_commonsense_choices(row: Row) -> tuple[str, ...]:
+    """Word a question with each of its five choices.
+
+    Args:
+        row: A row as the authors publish it.
+
+    Returns:
+        The texts for the encoder, in the order of the letters.
+
+    Raises:
+        RowError: If the choices are not lettered A to E.
+    """
+    stem, choices = _stem_and_lettered(row)
+    return tuple(f"commonsense_qa question: {stem} answer: {text}" for text in choices.values())
+
+
 def _stem_and_choices(row: Row) -> tuple[str, str]:
+    stem, choices = _stem_and_lettered(row)
+    return stem, " ".join(f"{letter}: {text}" for letter, text in choices.items())
+
+
+def _stem_and_lettered(row: Row) -> tuple[str, dict[str, str]]:
     question = row["question"]
     text_of = {choice["label"]: choice["text"] for choice in question["choices"]}
     if tuple(text_of) != _CHOICES:
         raise RowError("wrong choices", f"expected A to E, found {', '.join(text_of)}")
-    return question["stem"], " ".join(f"{letter}: {text}" for letter, text in text_of.items())
+    return question["stem"], text_of
 
 
 def nest_question(row: Row) -> Row:
@@ -81,6 +102,7 @@ COMMONSENSE_QA = Task(
     labels={letter: letter for letter in _CHOICES},
     metrics=("accuracy",),
     hyperformer=Rewording(inputs=word_commonsense_question_plainly),
+    encoder=Rewording(choices=word_commonsense_choices),
     hf=HubSource("tau/commonsense_qa", row_functions=(nest_question,)),
     source=FileSource(
         folders=("commonsenseqa", "commonsense_qa", "CommonsenseQA"),
@@ -96,6 +118,12 @@ E_CARE = Task(
     inputs=(
         "e_care choice1: {hypothesis1} choice2: {hypothesis2} premise: {premise}"
         " question: {ask-for}"
+    ),
+    encoder=Rewording(
+        choices=tuple(
+            f"e_care choice: {{{field}}} premise: {{premise}} question: {{ask-for}}"
+            for field in ("hypothesis1", "hypothesis2")
+        )
     ),
     targets="{label}",
     labels={"0": "choice1", "1": "choice2"},
@@ -133,6 +161,12 @@ SOCIAL_I_QA = Task(
         "social_i_qa question: {question} context: {context} answerA: {answerA}"
         " answerB: {answerB} answerC: {answerC}"
     ),
+    encoder=Rewording(
+        choices=tuple(
+            f"social_i_qa question: {{question}} context: {{context}} answer: {{{field}}}"
+            for field in ("answerA", "answerB", "answerC")
+        )
+    ),
     targets="{label}",
     labels={"1": "answerA", "2": "answerB", "3": "answerC"},
     metrics=("accuracy",),
@@ -150,6 +184,12 @@ COSMOS_QA = Task(
     inputs=(
         "cosmos_qa question: {question} context: {context} answer0: {answer0}"
         " answer1: {answer1} answer2: {answer2} answer3: {answer3}"
+    ),
+    encoder=Rewording(
+        choices=tuple(
+            f"cosmos_qa question: {{question}} context: {{context}} answer: {{answer{number}}}"
+            for number in range(4)
+        )
     ),
     targets="{label}",
     labels={str(number): f"answer{number}" for number in range(4)},
@@ -177,6 +217,11 @@ WINOGRANDE = Task(
     labels={"1": "option1", "2": "option2"},
     metrics=("accuracy",),
     hyperformer=Rewording(labels={"1": "1", "2": "2"}),
+    encoder=Rewording(
+        choices=tuple(
+            f"winogrande sentence: {{sentence}} option: {{option{number}}}" for number in (1, 2)
+        )
+    ),
     tfds=TfdsSource(
         "winogrande",
         splits={"train": "train_l", "validation": "validation"},
@@ -220,6 +265,18 @@ def word_endings_plainly(row: Row) -> str:
     return f"ctx: {row['ctx']} {numbered}"
 
 
+def word_each_ending(row: Row) -> tuple[str, ...]:
+    """Word the beginning of a scene with each of its four endings.
+
+    Args:
+        row: A row with the fields ctx and endings.
+
+    Returns:
+        The texts for the encoder.
+    """
+    return tuple(f"hellaswag ctx: {row['ctx']} ending: {text}" for text in row["endings"])
+
+
 HELLASWAG = Task(
     name="hellaswag",
     kind="multiple_choice",
@@ -230,6 +287,7 @@ HELLASWAG = Task(
     labels={str(number): f"ending{number}" for number in range(4)},
     metrics=("accuracy",),
     hyperformer=Rewording(inputs=word_endings_plainly),
+    encoder=Rewording(choices=word_each_ending),
     tfds=TfdsSource("hellaswag", rename={"context": "ctx"}),
     hf=HubSource("Rowan/hellaswag"),
     source=FileSource(

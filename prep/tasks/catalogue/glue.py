@@ -158,6 +158,7 @@ STSB = Task(
     fields=("sentence1", "sentence2", "score"),
     inputs="stsb sentence1: {sentence1} sentence2: {sentence2}",
     targets=round_similarity,
+    encoder=Rewording(targets="{score}"),
     metrics=("pearson", "spearman"),
     tfds=dataclasses.replace(_tfds("stsb"), rename={"label": "score"}),
     hf=dataclasses.replace(_hub("stsb"), rename={"label": "score"}),

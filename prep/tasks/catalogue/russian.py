@@ -2,7 +2,7 @@
 
 from prep.sources.declarations import Carve, FileSource, FileSpec, HubSource, Layout
 from prep.sources.row import Row
-from prep.tasks.task import Task
+from prep.tasks.task import Rewording, Task
 
 
 def _russian_superglue(folder: str) -> FileSource:
@@ -36,6 +36,12 @@ PARUS = Task(
     description="Which of two alternatives is the more plausible cause or effect (Russian)?",
     fields=("choice1", "choice2", "premise", "question", "label"),
     inputs="parus choice1: {choice1} choice2: {choice2} premise: {premise} question: {question}",
+    encoder=Rewording(
+        choices=tuple(
+            f"parus choice: {{{field}}} premise: {{premise}} question: {{question}}"
+            for field in ("choice1", "choice2")
+        )
+    ),
     targets="{label}",
     labels={"0": "choice1", "1": "choice2"},
     metrics=("accuracy",),

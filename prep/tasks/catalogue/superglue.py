@@ -69,6 +69,12 @@ COPA = Task(
     description="Which of two alternatives is the more plausible cause or effect?",
     fields=("choice1", "choice2", "premise", "question", "label"),
     inputs="copa choice1: {choice1} choice2: {choice2} premise: {premise} question: {question}",
+    encoder=Rewording(
+        choices=tuple(
+            f"copa choice: {{{field}}} premise: {{premise}} question: {{question}}"
+            for field in ("choice1", "choice2")
+        )
+    ),
     targets="{label}",
     labels={"0": "choice1", "1": "choice2"},
     metrics=("accuracy",),

@@ -17,6 +17,8 @@ class Words:
     def decode(self, ids):
         return " ".join(("", "EOS", "red", "größer")[number] for number in ids if number > 1)
 
+    decode_texts = decode
+
 
 def scored(name, metrics, references=(), truncated=0):
     splits = {"test": SplitEntry(2, (), truncated, truncated, 2, 2, (), 0, {})}

@@ -127,7 +127,7 @@ def test_nothing_of_evaluations_steps_is_slow_on_a_tpu(name, loops):
     model = TaskModel(backbone, TASKS, BottleneckConfig(reduction_factor=8))
     step = {
         "argmax": lambda: make_answer_step(model, INPUTS, 1),
-        "scoring": lambda: make_scoring_step(model, INPUTS, TARGETS),
+        "scoring": lambda: make_scoring_step(model, (INPUTS, TARGETS)),
         "greedy": lambda: make_answer_step(model, INPUTS, TARGETS),
         "beams": lambda: make_answer_step(model, INPUTS, TARGETS, Beams(3)),
     }[name]()

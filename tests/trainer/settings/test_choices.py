@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from adapters_tf.model.heads import POOLINGS
 from adapters_tf.model.task_model import ROUTINGS
 from adapters_tf.runtime.dropout import DROPOUTS
 from adapters_tf.runtime.strategy import KINDS, PRECISIONS
@@ -22,6 +23,7 @@ def test_they_are_those_of_the_modules():
         "model.dropout": DROPOUTS,
         "data.lengths": LENGTHS,
         "data.routing": ROUTINGS,
+        "heads.pooling": POOLINGS,
         "optimizer.name": tuple(OPTIMIZERS),
         "optimizer.schedule": tuple(SCHEDULES),
         "balancing.method": tuple(BALANCINGS),
