@@ -108,26 +108,37 @@ def copy_run(address: str, folder: Path, wanted: Callable[[str], bool]) -> Versi
     with _explained(address):
         from google.cloud import storage as cloud_storage
 
-        bucket = cloud_storage.Client(project=None).bucket(matched["bucket"])
-        prefix = f"{matched['prefix']}/"
-        have: Versions = {}
-        for _ in range(TRIES):
-            blobs = {
-                blob.name.removeprefix(prefix): blob
-                for blob in bucket.list_blobs(prefix=prefix)
-                if wanted(blob.name.removeprefix(prefix)) and not blob.name.endswith("/")
-            }
-            now = {name: blob.generation for name, blob in blobs.items()}
-            if have == now:
-                return now
-            for name in have.keys() - now.keys():
-                (folder / name).unlink()
-                del have[name]
-            for name in (one for one in now if have.get(one) != now[one]):
-                if not _download(blobs[name], folder / name):
-                    break  # it has gone, or been replaced
-                have[name] = now[name]
-    raise WeightsError(f"{address} changed {TRIES} times while it was read; try again")
+        with contextlib.closing(cloud_storage.Client(project=None)) as client:
+            found = _copy_moment(
+                client.bucket(matched["bucket"]), f"{matched['prefix']}/", folder, wanted
+            )
+    if found is None:
+        raise WeightsError(f"{address} changed {TRIES} times while it was read; try again")
+    return found
+
+
+def _copy_moment(
+    bucket: Any, prefix: str, folder: Path, wanted: Callable[[str], bool]
+) -> Versions | None:
+    """Copy what is listed until a listing shows nothing else; None where it never does."""
+    have: Versions = {}
+    for _ in range(TRIES):
+        blobs = {
+            blob.name.removeprefix(prefix): blob
+            for blob in bucket.list_blobs(prefix=prefix)
+            if wanted(blob.name.removeprefix(prefix)) and not blob.name.endswith("/")
+        }
+        now = {name: blob.generation for name, blob in blobs.items()}
+        if have == now:
+            return now
+        for name in have.keys() - now.keys():
+            (folder / name).unlink()
+            del have[name]
+        for name in (one for one in now if have.get(one) != now[one]):
+            if not _download(blobs[name], folder / name):
+                break  # it has gone, or been replaced
+            have[name] = now[name]
+    return None
 
 
 def _download(blob: Any, file: Path) -> bool:
@@ -141,7 +152,8 @@ def _download(blob: Any, file: Path) -> bool:
             content = blob.download_as_bytes(checksum="crc32c", if_generation_match=blob.generation)
         except (api.NotFound, api.PreconditionFailed):
             return False
-        except DataCorruption:
+        except DataCorruption as error:
+            error.response.close()
             if number + 1 == _SENDINGS:
                 raise
             continue
