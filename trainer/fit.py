@@ -273,6 +273,8 @@ def run_steps(
         DataError: A shard that was read between steps is missing, truncated or corrupt.
     """
     sources = distribute(batches, strategy, steps.start)
+    if batches.is_grouped:
+        fit_model.tasks_per_step = list(batches.groups_of_a_step().values())
     if len(sources) > 1:
         fit_model.feed(sources, map(batches.shape, steps))
     try:

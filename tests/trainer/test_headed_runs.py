@@ -200,6 +200,26 @@ def test_replicas_share_batches_of_every_shape(mixed, things, tmp_path):
         np.testing.assert_allclose(value, right[name], rtol=1e-4, atol=3e-5, err_msg=name)
 
 
+def test_a_step_may_take_every_task_whatever_its_shape(things, tmp_path, go_back):
+    """One program of three shapes; the sum of a head's loss of each kind and of words."""
+    run, parts = tmp_path / "run", tmp_path / "parts"
+    extra = (*HEADED, "--training.tasks_per_step=4", "--balancing.method=sum")
+    extra += ("--data.lengths=per_task", "--training.steps=4", "--training.checkpoint_every=2")
+    extra += ("--training.log_every=1", "--training.validate_every=2")
+    said = train(things, run, *extra)
+    assert "4 a step" in said and "4 of 16 batches" in said
+    assert all(
+        {f"{task}/loss" for task in ("colour", "size", "place", "owner")} <= set(line)
+        for line in figures_of(run, "train")
+    )
+    shutil.copytree(run, parts)
+    go_back(parts, 2)
+    train(things, parts, *extra)
+    same = weights_of(run)
+    for name, value in weights_of(parts).items():
+        np.testing.assert_array_equal(value, same[name], err_msg=name)
+
+
 def test_a_step_of_a_head_leaves_the_decoder_alone(things, tmp_path):
     """With momentum from earlier steps, and weight decay."""
     run = tmp_path / "run"

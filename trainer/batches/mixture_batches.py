@@ -143,6 +143,44 @@ class MixtureBatches:
         of_batches = self.schedule[first * self.draws :: self.draws]
         return first + np.flatnonzero(has_shape[of_batches])
 
+    @property
+    def is_grouped(self) -> bool:
+        """Whether a step takes batches of several shapes."""
+        return self.per_step > 1 and len(set(self.shapes)) > 1
+
+    def groups_of_a_step(self) -> dict[Lengths, int]:
+        """Count the batches of each shape in a step.
+
+        Returns:
+            By shape, in the order of the tasks.
+
+        Raises:
+            UsageError: Steps differ in that.
+        """
+        shapes = list(dict.fromkeys(self.shapes))
+        number_of = np.array([shapes.index(shape) for shape in self.shapes])
+        by_step = number_of[self.schedule].reshape(self.steps, self.per_step)
+        counts = (by_step[..., None] == np.arange(len(shapes))).sum(1)
+        if (counts != counts[0]).any():
+            raise UsageError(
+                "training.tasks_per_step: steps would have different numbers of batches of each "
+                "shape; use data.mixture round and a multiple of the number of tasks"
+            )
+        return {shape: int(count) for shape, count in zip(shapes, counts[0], strict=True)}
+
+    def numbers_of_step(self, shape: Lengths, step: int) -> list[int]:
+        """List the batches of a shape in a step of several.
+
+        Args:
+            shape: Of the batches.
+            step: From 0.
+
+        Returns:
+            Their numbers, in order.
+        """
+        numbers = range(step * self.per_step, (step + 1) * self.per_step)
+        return [number for number in numbers if self.shape(number) == shape]
+
     def rows(
         self, number: int, first: int = 0, last: int | None = None
     ) -> dict[int, tuple[np.ndarray, np.ndarray]]:

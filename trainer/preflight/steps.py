@@ -15,7 +15,7 @@ from adapters_tf.runs.settings import ResolvedRun
 from eval.decoding.heads import HeadModel
 from eval.decoding.options import Beams
 from eval.evaluator import ARGMAX_LENGTH, answer_length, make_decoder
-from prep import Manifest
+from prep import Manifest, UsageError
 from prep.dataset.batches import BATCH_KEYS, PACKED_KEYS, BatchKey
 from trainer.batches.mixture_batches import Lengths, is_for_head, keys_of
 from trainer.callbacks.validator import validation_shapes
@@ -115,6 +115,11 @@ def make_steps(
     is_packed = packed_lengths(manifest, settings.tasks, data.train_split) is not None
     shapes = task_shapes(settings, manifest)
     batches = settings.training.tasks_per_step
+    if batches > 1 and len(set(shapes.values())) > 1:
+        raise UsageError(
+            "training.tasks_per_step: the preflight does not compile a step whose batches have "
+            "several shapes; look at the shapes one by one with training.tasks_per_step 1"
+        )
 
     def train_step(lengths: Lengths) -> Step:
         S, T, texts = lengths[0], lengths[1], texts_of(lengths)

@@ -147,8 +147,10 @@ def describe_shapes(config: Any, batches: MixtureBatches) -> str:
             if at_once > padding
             else ""
         )
+        several = f", {batches.per_step} a step" if batches.per_step > 1 else ""
         return (
-            f"batches of {batches.batch_size} in {count} shapes, {padding:.0%} padding ({instead}"
+            f"batches of {batches.batch_size} in {count} shapes{several}, {padding:.0%} padding "
+            f"({instead}"
             f"{longest}); {holds}"
         )
     several = f"{batches.per_step} a step, " if batches.per_step > 1 else ""

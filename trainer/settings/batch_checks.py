@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from adapters_tf.runs.sections import HeadsConfig
 from adapters_tf.runs.settings import ResolvedRun
 from prep import Manifest, UsageError, nearest
 from trainer.settings.config import BalancingConfig
@@ -26,7 +27,7 @@ def check_shapes(settings: ResolvedRun, manifest: Manifest) -> None:
         return
     if data.routing == "example":
         raise UsageError("data.lengths per_task: with data.routing example a batch mixes tasks")
-    if settings.training.steps_per_execution > 1:
+    if settings.training.steps_per_execution > 1 and settings.training.tasks_per_step == 1:
         raise UsageError(
             "data.lengths per_task: training.steps_per_execution must be 1, as each step may have "
             "another shape"
@@ -57,6 +58,19 @@ def check_weights(settings: ResolvedRun) -> None:
     missing = [task for task in settings.tasks if task not in data.weights]
     if missing:
         raise UsageError(f"data.weights leaves out {', '.join(missing)}; expected every task")
+
+
+def takes_every_task(settings: ResolvedRun) -> bool:
+    """Tell whether each step of several batches takes as many of every task.
+
+    Args:
+        settings: Of the run.
+
+    Returns:
+        Whether it does; only then may their shapes differ, for a step has one program.
+    """
+    is_whole = settings.training.tasks_per_step % len(settings.tasks) == 0
+    return is_whole and settings.data.mixture == "round"
 
 
 def check_balancing(settings: ResolvedRun) -> None:
@@ -98,7 +112,56 @@ def check_balancing(settings: ResolvedRun) -> None:
         raise UsageError(
             "training.tasks_per_step: with data.routing example one batch mixes tasks already"
         )
-    if settings.data.lengths == "per_task":
-        raise UsageError("training.tasks_per_step: the batches of a step have data.lengths one")
+    if settings.data.lengths == "per_task" and not takes_every_task(settings):
+        raise UsageError(
+            "training.tasks_per_step: with data.lengths per_task every step must take as many "
+            "batches of each task; use data.mixture round, and a multiple of the number of tasks"
+        )
     if settings.training.steps * count > MOST_STEPS:
         raise UsageError(f"training.steps × training.tasks_per_step must be at most {MOST_STEPS:,}")
+
+
+def check_heads(settings: ResolvedRun) -> None:
+    """Refuse heads where batches are not of one task with one text or one set of choices a row.
+
+    Args:
+        settings: Of the run.
+
+    Raises:
+        UsageError: Naming the other setting.
+    """
+    heads, shapes = settings.heads, set()
+    for task in settings.tasks:
+        kind = heads.kinds.get(task)
+        choices = heads.answers[task] if kind == "multiple_choice" else 0
+        shapes.add((kind is not None, choices))
+    if not heads.kinds:
+        unused = [
+            name
+            for name in ("pooling", "layers", "dropout", "class_weights", "focal_gamma")
+            if getattr(heads, name) not in (getattr(HeadsConfig(), name), {})
+        ]
+        if unused:
+            raise UsageError(f"heads.{unused[0]} has no effect without heads.tasks")
+        return
+    if len(shapes) == 1:
+        return
+    what = "some tasks answer in words and others by heads"
+    if all(is_headed for is_headed, _ in shapes):
+        what = "tasks have different numbers of choices"
+    several = settings.training.tasks_per_step > 1
+    for name, is_set, way_out in (
+        ("data.routing example", settings.data.routing == "example", ""),
+        (
+            "training.tasks_per_step",
+            several and not takes_every_task(settings),
+            "; use data.mixture round, and a multiple of the number of tasks",
+        ),
+        (
+            "training.steps_per_execution",
+            settings.training.steps_per_execution > 1 and not several,
+            "",
+        ),
+    ):
+        if is_set:
+            raise UsageError(f"{name}: {what}, so that batches have different shapes{way_out}")

@@ -18,7 +18,7 @@ from prep import Manifest, UsageError, nearest
 from prep.dataset.batches import DECODER_START_ID
 from prep.dataset.manifest import MANIFEST_FILE
 from trainer.optimizers.groups import GROUPS
-from trainer.settings.batch_checks import check_balancing, check_shapes, check_weights
+from trainer.settings.batch_checks import check_balancing, check_heads, check_shapes, check_weights
 from trainer.settings.choices import list_wrong_choices
 from trainer.settings.config import DataConfig, RunConfig
 from trainer.settings.extending import (
@@ -28,7 +28,6 @@ from trainer.settings.extending import (
     may_extend,
     why_not,
 )
-from trainer.settings.heads import check_heads
 from trainer.settings.inputs import changed_inputs
 from trainer.settings.memory import SETTING as MEMORY_LIMIT
 from trainer.settings.memory import check_limit, parse_limit

@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 
 from adapters_tf.commands.arguments import split_names
 from adapters_tf.runs.sections import HeadsConfig
-from adapters_tf.runs.settings import ResolvedHeads, ResolvedRun
+from adapters_tf.runs.settings import ResolvedHeads
 from prep import Manifest, TaskEntry, UsageError, nearest
 from prep.dataset.manifest import SplitEntry
 
@@ -110,40 +110,3 @@ def _balance(counts: Sequence[int]) -> list[float]:
     """Weigh classes by how rare they are, 1 on average (as scikit-learn's "balanced")."""
     total = sum(counts)
     return [round(total / (len(counts) * count), 6) if count else 0.0 for count in counts]
-
-
-def check_heads(settings: ResolvedRun) -> None:
-    """Refuse heads where batches are not of one task with one text or one set of choices a row.
-
-    Args:
-        settings: Of the run.
-
-    Raises:
-        UsageError: Naming the other setting.
-    """
-    heads, shapes = settings.heads, set()
-    for task in settings.tasks:
-        kind = heads.kinds.get(task)
-        choices = heads.answers[task] if kind == "multiple_choice" else 0
-        shapes.add((kind is not None, choices))
-    if not heads.kinds:
-        unused = [
-            name
-            for name in ("pooling", "layers", "dropout", "class_weights", "focal_gamma")
-            if getattr(heads, name) not in (getattr(HeadsConfig(), name), {})
-        ]
-        if unused:
-            raise UsageError(f"heads.{unused[0]} has no effect without heads.tasks")
-        return
-    if len(shapes) == 1:
-        return
-    what = "some tasks answer in words and others by heads"
-    if all(is_headed for is_headed, _ in shapes):
-        what = "tasks have different numbers of choices"
-    for name, is_set in (
-        ("data.routing example", settings.data.routing == "example"),
-        ("training.tasks_per_step", settings.training.tasks_per_step > 1),
-        ("training.steps_per_execution", settings.training.steps_per_execution > 1),
-    ):
-        if is_set:
-            raise UsageError(f"{name}: {what}, so that batches have different shapes")

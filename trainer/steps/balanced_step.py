@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import tensorflow as tf
@@ -48,9 +48,9 @@ class Accumulated(NamedTuple):
 def balanced_step(
     model: TaskModel,
     optimizer: StepTaker,
-    batch: Batch,
+    batch: Batch | Sequence[Batch],
     balancing: Balancing,
-    microbatches: int,
+    microbatches: int | Sequence[int],
     loss: TokenLoss = PLAIN,
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Take one optimizer step on several global microbatches; otherwise as `train_step`.
@@ -59,9 +59,9 @@ def balanced_step(
         model: Whose trainable variables are updated; it routes by batch.
         optimizer: One of `trainer.optimizers`.
         batch: The batch keys, the microbatches' rows one after the other; `task` is equal in every
-            row of a microbatch, on every replica.
+            row of a microbatch, on every replica. Where they have several shapes, a batch of each.
         balancing: How the gradients of what is shared are combined.
-        microbatches: M, how many there are.
+        microbatches: M, how many there are; of several shapes, of each.
         loss: What is minimised.
 
     Returns:
@@ -69,12 +69,10 @@ def balanced_step(
         the step was taken, bool scalar.
     """
     context = tf.distribute.get_replica_context()
-    parts = {
-        name: tf.reshape(value, [microbatches, -1, *value.shape[1:]])
-        for name, value in batch.items()
-    }
-    tasks_M = parts["task"][:, 0]
-    tokens_M = context.all_reduce(SUM, tf.reduce_sum(weigh_rows(parts), 1))
+    groups = _take_apart(batch, microbatches)
+    tasks_M = tf.concat([parts["task"][:, 0] for parts in groups], 0)
+    tokens_M = tf.concat([tf.reduce_sum(weigh_rows(parts), 1) for parts in groups], 0)
+    tokens_M = context.all_reduce(SUM, tokens_M)
     prior_M = balancing.prior(tasks_M, tokens_M)
     # A weight that follows from other replicas' losses is not known in the loop.
     is_alone = context.num_replicas_in_sync == 1
@@ -83,7 +81,7 @@ def balanced_step(
     def weigh(number: tf.Tensor, mean: tf.Tensor) -> tf.Tensor:
         return balancing.weigh(prior_M[number], mean)
 
-    held = _accumulate(model, parts, loss, tokens_M, weigh if is_summed else None)
+    held = _accumulate_all(model, groups, loss, tokens_M, weigh if is_summed else None)
     total_M, *summed = context.all_reduce(SUM, [held.losses, *held.rows, *held.shared])
     losses_M = total_M / tf.maximum(tokens_M, 1.0)
     weights_M = balancing.weigh(prior_M, losses_M)
@@ -117,25 +115,68 @@ def _combine(
     return [weighted_sum(taken_M, gradient) for gradient in shared], gram_MM
 
 
-def _accumulate(
-    model: TaskModel, parts: Batch, loss: TokenLoss, tokens_M: tf.Tensor, weigh: Weigh | None
+def _take_apart(batch: Batch | Sequence[Batch], microbatches: int | Sequence[int]) -> list[Batch]:
+    """Give microbatches an axis of their own, [M, B, ...], by shape."""
+    batches = [batch] if isinstance(batch, Mapping) else batch
+    counts = [microbatches] if isinstance(microbatches, int) else microbatches
+    return [
+        {name: tf.reshape(value, [count, -1, *value.shape[1:]]) for name, value in one.items()}
+        for one, count in zip(batches, counts, strict=True)
+    ]
+
+
+def _accumulate_all(
+    model: TaskModel,
+    groups: Sequence[Batch],
+    loss: TokenLoss,
+    tokens_M: tf.Tensor,
+    weigh: Weigh | None,
 ) -> Accumulated:
-    """Go through the microbatches in turn.
+    """Go through the microbatches of one shape, then through those of the next."""
+    found, first = [], 0
+    for parts in groups:
+        held = _accumulate(model, parts, loss, tokens_M, weigh, first)
+        if len(groups) == 1:
+            return held
+        found.append(held)
+        first += parts["task"].shape[0]
+        if first < tokens_M.shape[0]:  # the next begins when this one's activations are gone
+            with tf.control_dependencies([held.losses]):
+                tokens_M = tf.identity(tokens_M)
+    add = tf.add_n if weigh else lambda parts: tf.concat(parts, 0)
+    return Accumulated(
+        tf.concat([one.losses for one in found], 0),
+        tf.concat([one.added for one in found], 0),
+        [tf.concat(parts, 0) for parts in zip(*[one.rows for one in found], strict=True)],
+        [add(parts) for parts in zip(*[one.shared for one in found], strict=True)],
+    )
+
+
+def _accumulate(
+    model: TaskModel,
+    parts: Batch,
+    loss: TokenLoss,
+    tokens_M: tf.Tensor,
+    weigh: Weigh | None,
+    first: int = 0,
+) -> Accumulated:
+    """Go through microbatches of one shape in turn.
 
     Args:
         model: With what trains.
         parts: The batch keys, [M, B, ...].
         loss: What is minimised.
-        tokens_M: float32, of all replicas.
+        tokens_M: float32, of all replicas, of all the step's microbatches.
         weigh: Tells what a microbatch's gradient of shared variables is multiplied with, before it
             is added to the others; None keeps them apart.
+        first: The number of the first among all of the step.
 
     Returns:
         What they left.
     """
     variables = model.trainable_variables
     is_bank = [model.is_bank(variable) for variable in variables]
-    count = parts["task"].shape[0]
+    count, of_step = parts["task"].shape[0], tokens_M.shape[0]
 
     def room(shape: tf.TensorShape) -> tf.TensorArray:
         return tf.TensorArray(tf.float32, count, element_shape=shape)
@@ -149,15 +190,16 @@ def _accumulate(
         number: tf.Tensor, losses: tf.TensorArray, added: tf.TensorArray, *kept: Any
     ) -> tuple[Any, ...]:
         part = {name: value[number] for name, value in parts.items()}
-        with microbatch(tf.cast(number, tf.int64), count):
-            left = differentiate(model, part, tokens_M[number], loss)
-        mean = left.total / tf.maximum(tokens_M[number], 1.0)
-        weight = None if weigh is None else weigh(number, mean)
+        place = number + first
+        with microbatch(tf.cast(place, tf.int64), of_step):
+            left = differentiate(model, part, tokens_M[place], loss)
+        mean = left.total / tf.maximum(tokens_M[place], 1.0)
+        weight = None if weigh is None else weigh(place, mean)
         grown = (
-            place.write(number, gradient)
-            if isinstance(place, tf.TensorArray)
-            else place + weight * gradient
-            for place, gradient in zip(
+            slot.write(number, gradient)
+            if isinstance(slot, tf.TensorArray)
+            else slot + weight * gradient
+            for slot, gradient in zip(
                 kept, routed_gradients(model, variables, left.gradients), strict=True
             )
         )

@@ -5,7 +5,7 @@ Shape letters: K tasks.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -68,7 +68,7 @@ class FitModel(tf_keras.Model):
         task_model: The model that is trained.
         loss: What is minimised.
         max_skipped_steps: How many steps in a row may not be taken before training stops.
-        tasks_per_step: Microbatches in a batch, one after the other.
+        tasks_per_step: Microbatches in a batch, one after the other; of several shapes, of each.
         balancing: Combines what their gradients have in common; without it there is one.
     """
 
@@ -77,7 +77,7 @@ class FitModel(tf_keras.Model):
         task_model: TaskModel,
         loss: TokenLoss = PLAIN,
         max_skipped_steps: int = 10,
-        tasks_per_step: int = 1,
+        tasks_per_step: int | Sequence[int] = 1,
         balancing: Balancing | None = None,
     ):
         super().__init__(name="fit_model")

@@ -112,6 +112,27 @@ def test_shared_variables_get_the_combined_gradient_and_rows_their_own(
     assert is_taken
 
 
+@pytest.mark.parametrize("method", ["tokens", "pcgrad"])
+def test_microbatches_of_several_shapes_are_as_if_of_one(method, make_model, uneven_batch):
+    """Two of one length and one of another, each padded no further than it need be."""
+    model, parts = make_model(), make_parts(uneven_batch)
+    longer = [
+        {key: np.pad(one, [(0, 0), (0, 2)]) if one.ndim == 2 else one for key, one in part.items()}
+        for part in parts
+    ]
+    recorders = Recorder(), Recorder()
+    one = balanced_step(model, recorders[0], join(longer), make_balancing(method, model), 3)
+    groups = [join(parts[:2]), longer[2]]
+    several = balanced_step(model, recorders[1], groups, make_balancing(method, model), [2, 1])
+    for found, expected in zip(several[:2], one[:2], strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-5)
+    for found, expected in zip(*(reversed([one.gradients for one in recorders])), strict=True):
+        pair = (found, expected)
+        if isinstance(found, TaskRows):
+            pair = (found.values, expected.values)
+        np.testing.assert_allclose(*pair, rtol=1e-4, atol=1e-6)
+
+
 def run_steps(model, optimizer, balancing, parts, strategy=None, *, count=2, jit_compile=False):
     """Weights after some steps."""
     strategy = strategy or tf.distribute.get_strategy()

@@ -147,7 +147,12 @@ def test_epochs_that_never_end_are_refused():
         ({}, 2, BalancingConfig("weights", {"a": 1e39}), "weights.a must be at most 1,000,000,000"),
         ({}, 2, BalancingConfig("weights", dict.fromkeys("abc", 0.0)), "0 for every task"),
         ({"routing": "example"}, 2, BalancingConfig(), "one batch mixes tasks already"),
-        ({"lengths": "per_task"}, 2, BalancingConfig(), "a step have data.lengths one"),
+        (
+            {"lengths": "per_task"},
+            2,
+            BalancingConfig(),
+            "as many batches of each task; use data.mixture round",
+        ),
         ({}, 2**30, BalancingConfig(), "must be at most 2,147,483,647"),
     ],
 )
