@@ -19,7 +19,9 @@ CONFIGS = sorted(
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)
-def test_it_trains(config, small_dataset, tmp_path, capsys):
+def test_it_trains(config, small_dataset, tmp_path, capsys, monkeypatch):
+    # test_fit.py validates and scores; here half the time would go there.
+    monkeypatch.setattr("trainer.fit.make_validator", lambda *run: None)
     head = [line for line in config.read_text(encoding="utf-8").splitlines() if line[:1] == "#"]
     assert any(f"--config {config.relative_to(ROOT)}" in line for line in head)
     assert any("Expected: " in line for line in head)
@@ -34,7 +36,6 @@ def test_it_trains(config, small_dataset, tmp_path, capsys):
         "--data.target_length=8",
         "--training.epochs=0",
         "--training.steps=2",
-        "--training.validation_examples=2",
         "--training.precision=float32",
         "--training.best_metric=mean",
     ]
