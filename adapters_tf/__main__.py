@@ -7,6 +7,7 @@ import sys
 
 from adapters_tf.commands.parsers import make_parser
 from adapters_tf.errors import run_command
+from adapters_tf.files.bucket_runs import is_in_bucket, local_copy
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -20,7 +21,10 @@ def main(argv: list[str] | None = None) -> int:
     """
     options = make_parser(__doc__).parse_args(argv)
     file, function = options.run_with.split(".")
-    getattr(importlib.import_module(f"adapters_tf.commands.{file}"), function)(options)
+    with local_copy(getattr(options, "run", None) or "") as folder:
+        if is_in_bucket(getattr(options, "run", None)):
+            options.run = str(folder)
+        getattr(importlib.import_module(f"adapters_tf.commands.{file}"), function)(options)
     return 0
 
 

@@ -1,13 +1,15 @@
 """`python -m eval`: score a run on a split of its dataset, and write figures and predictions."""
 
 import sys
-from argparse import BooleanOptionalAction
+from argparse import BooleanOptionalAction, Namespace
+from pathlib import Path
 
 from adapters_tf.commands.arguments import OneLineParser, read_weights, split_names
-from adapters_tf.files.local_paths import typed_dataset, typed_path
+from adapters_tf.files.bucket_runs import is_in_bucket, local_copy
+from adapters_tf.files.local_paths import typed_dataset
 from adapters_tf.runs.config import read_config
 from eval.choice import choose_tasks
-from eval.decoding.options import add_beam_options, read_beam_options
+from eval.decoding.options import Beams, add_beam_options, read_beam_options
 from prep import UsageError, load_manifest, run_command
 
 
@@ -15,7 +17,7 @@ def make_parser() -> OneLineParser:
     """Make the parser of the command line."""
     parser = OneLineParser(prog="python -m eval", description=__doc__)
     parser.add_argument(
-        "--run", type=typed_path, required=True, help="run folder that the trainer wrote"
+        "--run", type=typed_dataset, required=True, help="run folder that the trainer wrote"
     )
     parser.add_argument(
         "--dataset", type=typed_dataset, help="dataset folder; by default the run's"
@@ -57,7 +59,25 @@ def main(argv: list[str] | None = None) -> int:
     average, weights = split_names(options.average), read_weights(options.weights)
     check_average(average, weights, options.checkpoint)
     beams = read_beam_options(options)
-    settings = read_config(options.run)
+    with local_copy(options.run) as folder:
+        _score(options, names, average, weights, beams, folder)
+        if is_in_bucket(options.run):
+            from eval.report.files import send_figures
+
+            send_figures(options.run, folder)
+    return 0
+
+
+def _score(
+    options: Namespace,
+    names: list[str],
+    average: list[str],
+    weights: list[float] | None,
+    beams: Beams | None,
+    folder: Path,
+) -> None:
+    """Score a run whose folder is on this machine, if only as a copy."""
+    settings = read_config(folder)
     # Mistakes in names are found before the model is built.
     manifest = load_manifest(options.dataset or settings.dataset)
     entries = choose_tasks(names, settings, manifest, options.split)
@@ -67,7 +87,7 @@ def main(argv: list[str] | None = None) -> int:
 
     check_metrics(entries)
     session = open_session(
-        options.run,
+        str(folder),
         dataset=options.dataset,
         checkpoint=options.checkpoint,
         batch_size=options.batch_size,
@@ -88,7 +108,6 @@ def main(argv: list[str] | None = None) -> int:
         average=average,
         weights=weights,
     )
-    return 0
 
 
 def check_average(average: list[str], weights: list[float] | None, checkpoint: str) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import math
 import sys
+from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,9 +17,10 @@ import numpy as np
 
 from adapters_tf.commands.arguments import OneLineParser
 from adapters_tf.errors import say_note
-from adapters_tf.files.local_paths import typed_dataset, typed_path
+from adapters_tf.files.bucket_runs import local_copy
+from adapters_tf.files.local_paths import typed_dataset
 from adapters_tf.runs.config import read_config
-from eval.decoding.options import add_beam_options, read_beam_options
+from eval.decoding.options import Beams, add_beam_options, read_beam_options
 from prep import (
     Manifest,
     TaskEntry,
@@ -42,7 +44,7 @@ def make_parser() -> OneLineParser:
     """Make the parser of the command line."""
     parser = OneLineParser(prog="python -m eval.predict", description=__doc__.splitlines()[0])
     parser.add_argument(
-        "--run", type=typed_path, required=True, help="run folder that the trainer wrote"
+        "--run", type=typed_dataset, required=True, help="run folder that the trainer wrote"
     )
     parser.add_argument("--task", required=True, help="whose adapters answer")
     parser.add_argument(
@@ -71,7 +73,13 @@ def main(argv: list[str] | None = None) -> int:
     """
     options = make_parser().parse_args(argv)
     beams = read_beam_options(options)
-    settings = read_config(options.run)
+    with local_copy(options.run) as folder:
+        return _answer(options, beams, str(folder))
+
+
+def _answer(options: Namespace, beams: Beams | None, run: str) -> int:
+    """Answer by a run whose folder is on this machine, if only as a copy."""
+    settings = read_config(run)
     if options.task not in settings.tasks:
         raise UsageError(
             f"the run has no task {options.task!r}; {nearest(options.task, settings.tasks)}"
@@ -87,7 +95,7 @@ def main(argv: list[str] | None = None) -> int:
     from eval.session import open_session
 
     session = open_session(
-        options.run,
+        run,
         dataset=options.dataset,
         checkpoint=options.checkpoint,
         batch_size=min(len(options.text), settings.data.batch_size),

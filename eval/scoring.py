@@ -32,7 +32,7 @@ def score_run(
 
     Args:
         session: The open run.
-        run: The run folder.
+        run: The run folder, as a person named it.
         entries: The tasks.
         split: The split to score on.
         checkpoint: Which one the session was opened with.
@@ -56,11 +56,17 @@ def score_run(
     }
     dataset, settings = session.dataset, session.run.settings
     scored_on = (dataset, session.manifest, split)
-    folder = report_folder(Path(run), settings, scored_on, entries, average)
+    here = session.run.directory
+    folder = report_folder(here, settings, scored_on, entries, average)
+
+    def _shown(place: Path) -> str:
+        return str(place).replace(str(here), run.rstrip("/"), 1)
+
     if not is_of_run(settings, dataset, split, entries):
-        say_note(f"{dataset} is not the dataset the run was trained on; its figures go to {folder}")
+        what = f"{dataset} is not the dataset the run was trained on"
+        say_note(f"{what}; its figures go to {_shown(folder)}")
     for file in write_report(folder, split, scored, session.vocabulary, provenance):
-        print(f"wrote {file}")
+        print(f"wrote {_shown(file)}")
 
 
 def score_task(session: Session, entry: TaskEntry, split: str) -> ScoredTask:

@@ -21,7 +21,11 @@ def main(argv: list[str] | None) -> int:
     Returns:
         0 when the run is done or its plan was told, 3 when a signal stopped it before.
     """
+    words = sys.argv[1:] if argv is None else argv
+    if words[:1] == ["add-task"]:
+        return add_task(words[1:])
     parser = make_parser()
+    parser.epilog = "`python -m trainer add-task --help`: grow a trained run by a task."
     parser.add_argument(
         "--dry-run", action="store_true", help="say what would be done, and write nothing"
     )
@@ -71,6 +75,25 @@ def _fold(line: str, columns: int) -> str:
         break_long_words=False,
         break_on_hyphens=False,
     )
+
+
+def add_task(argv: list[str]) -> int:
+    """Grow a trained run by a task.
+
+    Args:
+        argv: Arguments after `add-task`.
+
+    Returns:
+        0 when it is done, 3 when a signal stopped it before.
+    """
+    from trainer.adding.options import read_added_task
+
+    asked = read_added_task(argv)
+    quiet_libraries()
+    from trainer.adding.command import add_task as add
+
+    is_done = add(asked, lambda text: print_fitted(text, sys.stdout))
+    return 0 if is_done else INTERRUPTED
 
 
 if __name__ == "__main__":

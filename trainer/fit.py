@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import shutil
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import tensorflow as tf
 import tf_keras
 
+from adapters_tf.files.bucket_runs import is_in_bucket, is_of_run, local_copy
 from adapters_tf.interop import describe_formats, export_formats
 from adapters_tf.runs.settings import ResolvedRun
 from adapters_tf.runs.sources import keep_sources
@@ -20,11 +22,13 @@ from trainer.batches.distribution import count_steps, distribute
 from trainer.batches.mixture_batches import MixtureBatches
 from trainer.callbacks.checkpoints import CheckpointCallback
 from trainer.callbacks.figures import FiguresCallback
+from trainer.callbacks.pushing import PushCallback
 from trainer.callbacks.skipped_steps import SkippedStepsCallback
 from trainer.callbacks.step_callback import Span
 from trainer.callbacks.validation import ValidationCallback
 from trainer.callbacks.validator import Validator, make_validator
 from trainer.parts import (
+    Prepare,
     make_batches,
     make_model,
     open_devices,
@@ -40,8 +44,10 @@ from trainer.run.lock import owned_folder
 from trainer.run.metrics_log import MetricsLog
 from trainer.run.summary import describe, report_left_out, report_unused
 from trainer.run.weights import describe_weights
+from trainer.run.workers import any_worker, ask_all, check_same_step, explain_lost_worker, own_copy
 from trainer.settings.checks import check_trained_adapters
 from trainer.settings.config import RunConfig
+from trainer.settings.workers import read_worker
 from trainer.steps.fit_model import FitModel
 
 Report = Callable[[str], None]
@@ -52,14 +58,32 @@ class Outcome:
     """How a call of `train` ended.
 
     Attributes:
-        folder: The run folder.
+        folder: The run folder, or its address.
         step: Steps done in all.
         is_done: Whether the run reached its last step.
     """
 
-    folder: Path
+    folder: Path | str
     step: int
     is_done: bool
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """What is done in a run besides.
+
+    Attributes:
+        prepare: Called with the model as it is drawn, whenever it is built.
+        push: Called between steps, to send away what was written.
+        known_as: What others call the run folder.
+    """
+
+    prepare: Prepare | None = None
+    push: Callable[[], object] | None = None
+    known_as: str = ""
+
+
+NO_HOOKS = Hooks()
 
 
 def train(config: RunConfig, report: Report = print) -> Outcome:
@@ -76,13 +100,64 @@ def train(config: RunConfig, report: Report = print) -> Outcome:
         UsageError: A setting that cannot work; nothing was written.
         DataError: A dataset or run folder that is not whole.
     """
+    if not is_in_bucket(config.run):
+        return train_here(config, report)
+    worker = read_worker()
+    if worker is not None and not worker.is_chief:
+        with local_copy(config.run, is_of_run) as folder:
+            outcome = train_here(replace(config, run=str(folder)), report)
+            return replace(outcome, folder=config.run)
+    from trainer.run.bucket_run import owned_bucket_run  # loads Google's client
+
+    with owned_bucket_run(config.run, report) as run:
+        here = replace(config, run=str(run.local))
+        hooks = Hooks(push=run.push, known_as=run.address)
+        outcome = train_here(here, lambda line: report(run.shown(line)), hooks)
+    return replace(outcome, folder=run.address)
+
+
+def train_here(config: RunConfig, report: Report, hooks: Hooks = NO_HOOKS) -> Outcome:
+    """Train a run whose folder is on this machine.
+
+    Args:
+        config: Its settings.
+        report: Called with every line of progress.
+        hooks: What is done besides.
+
+    Returns:
+        How it ended.
+
+    Raises:
+        UsageError: A setting that cannot work; nothing was written.
+        DataError: A dataset or run folder that is not whole.
+    """
     settings, manifest = resolve_run(config)
-    with owned_folder(Path(settings.run)):
-        return train_owned(config, settings, manifest, report)
+    worker = read_worker()
+    if worker is None:
+        with owned_folder(Path(settings.run)):
+            return train_owned(config, settings, manifest, report, hooks)
+    place = owned_folder if worker.is_chief else own_copy
+    with place(Path(settings.run)) as own:
+        report(f"worker {worker.number} of {worker.count}: waiting for the others")
+        try:
+            outcome = train_owned(
+                config,
+                settings if worker.is_chief else replace(settings, run=str(own)),
+                manifest,
+                report if worker.is_chief else lambda line: None,
+                hooks,
+            )
+            return replace(outcome, folder=Path(settings.run))
+        except tf.errors.OpError as error:
+            raise explain_lost_worker(error, worker, settings.run) from error
 
 
 def train_owned(
-    config: RunConfig, settings: ResolvedRun, manifest: Manifest, report: Report
+    config: RunConfig,
+    settings: ResolvedRun,
+    manifest: Manifest,
+    report: Report,
+    hooks: Hooks = NO_HOOKS,
 ) -> Outcome:
     """Train a run whose folder no other process writes to.
 
@@ -91,6 +166,7 @@ def train_owned(
         settings: Of the run.
         manifest: Of its dataset.
         report: Called with every line of progress.
+        hooks: What is done besides.
 
     Returns:
         How it ended.
@@ -107,15 +183,18 @@ def train_owned(
     batches = make_batches(settings, manifest)
     # What an empty first try kept may be of other settings.
     kept = None if is_new else Path(settings.run)
-    model, optimizer, fit_model = make_model(settings, strategy, kept)
+    model, optimizer, fit_model = make_model(settings, strategy, kept, hooks.prepare)
     if is_new:
         start_from_adapters(settings, model, strategy, report)
         optimizer.begin_averages(model.trainable_variables)
     exports = describe_formats(export_formats(model))
-    folder = create_run(settings, exports)
+    folder = create_run(settings, exports, hooks.known_as)
     keep_sources(settings.adapters, folder)
     checkpoints = open_checkpoints(settings, folder, fit_model, report)
     first, last = checkpoints.restore(), settings.training.steps
+    if read_worker():
+        check_same_step(strategy, first, settings.run)
+        checkpoints.wait.signals.any_worker = any_worker(strategy)
     if not config.task_list():
         report_left_out(settings, manifest, report)
     report(describe(settings, model, batches, strategy, first))
@@ -124,21 +203,26 @@ def train_owned(
     report(exports)
     log = MetricsLog(folder, first, checkpoints.wait)
     is_validated = first == last == log.last_step("validation")
-    validator = None if is_validated else make_validator(settings, manifest, model, strategy)
+    check = checkpoints.wait.signals.check
+    validator = None if is_validated else make_validator(settings, manifest, model, strategy, check)
     report_unused(settings, manifest, report, by_task=checkpoints.rows is not None)
     averaged = functools.partial(optimizer.averaged, model.trainable_variables)
     callbacks = make_callbacks(settings, checkpoints, validator, log, report, first, averaged)
+    if hooks.push is not None:
+        callbacks.append(PushCallback(hooks.push))
     if first == last or is_over(callbacks):
         catch_up(callbacks)
     else:
         run_steps(fit_model, batches, strategy, range(first, last), callbacks)
     reached = int(optimizer.iterations.numpy())
-    if reached < last and not is_over(callbacks):
+    if was_left(callbacks) or (reached < last and not is_over(callbacks)):
         return Outcome(folder, reached, is_done=False)
     with averaged():
         if settings.optimizer.ema_decay and validator is None and not is_validated:
             checkpoints.save_unscored(reached)  # checkpoints/ holds no averages to score by
         export(folder, model, checkpoints, report)
+    if read_worker():
+        ask_all(strategy, 0.0)  # one that ends early would be missed
     return Outcome(folder, reached, is_done=True)
 
 
@@ -215,6 +299,15 @@ def is_over(callbacks: Iterable[tf_keras.callbacks.Callback]) -> bool:
     return any(isinstance(one, ValidationCallback) and one.is_over() for one in callbacks)
 
 
+def was_left(callbacks: Iterable[tf_keras.callbacks.Callback]) -> bool:
+    """Tell whether a signal came in the way of a validation.
+
+    Args:
+        callbacks: Of the run.
+    """
+    return any(isinstance(one, ValidationCallback) and one.was_left for one in callbacks)
+
+
 def catch_up(callbacks: Iterable[tf_keras.callbacks.Callback]) -> None:
     """Do what was due after the last step, where something ended it.
 
@@ -223,7 +316,9 @@ def catch_up(callbacks: Iterable[tf_keras.callbacks.Callback]) -> None:
     """
     for callback in callbacks:
         if isinstance(callback, ValidationCallback):
-            callback.catch_up()
+            with contextlib.closing(callback.checkpoints.wait.signals) as signals:
+                signals.listen()
+                callback.catch_up()
 
 
 def make_callbacks(

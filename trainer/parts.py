@@ -17,7 +17,7 @@ from adapters_tf import (
 )
 from adapters_tf.model.checkpointing import checkpoint_blocks
 from adapters_tf.runs.settings import ResolvedRun
-from adapters_tf.runtime.strategy import check_xla
+from adapters_tf.runtime.strategy import check_xla, make_workers_strategy
 from adapters_tf.task_adapters.head_files import fits_head
 from adapters_tf.task_adapters.starting import start_tasks
 from eval.decoding.replicas import check_batch_size
@@ -36,14 +36,17 @@ from trainer.optimizers.taskwise import TaskwiseOptimizer
 from trainer.run.folder import keep_lengths
 from trainer.settings.checks import check_config, check_run, check_start
 from trainer.settings.config import RunConfig
+from trainer.settings.extending import schedule_ends
 from trainer.settings.inputs import with_fingerprints
 from trainer.settings.memory import memory_needs, share_limit
 from trainer.settings.mixture import batch_schedule, batch_shares
 from trainer.settings.resolving import resolve
 from trainer.settings.shapes import task_shapes
+from trainer.settings.workers import read_worker
 from trainer.steps.fit_model import FitModel
 
 Report = Callable[[str], None]
+Prepare = Callable[[TaskModel], None]
 
 
 def resolve_run(config: RunConfig) -> tuple[ResolvedRun, Manifest]:
@@ -82,7 +85,11 @@ def open_devices(settings: ResolvedRun) -> tf.distribute.Strategy:
         ConfigurationError: No such device or precision.
     """
     training, distribution = settings.training, settings.distribution
-    strategy = make_strategy(distribution.kind, distribution.logical_devices)
+    strategy = (
+        make_workers_strategy()
+        if read_worker()
+        else make_strategy(distribution.kind, distribution.logical_devices)
+    )
     check_hosts(strategy)
     check_batch_size(settings.data.batch_size, strategy)
     if training.jit_compile:
@@ -167,7 +174,10 @@ def open_training_splits(
 
 
 def make_model(
-    settings: ResolvedRun, strategy: tf.distribute.Strategy, kept: Path | None = None
+    settings: ResolvedRun,
+    strategy: tf.distribute.Strategy,
+    kept: Path | None = None,
+    prepare: Prepare | None = None,
 ) -> tuple[TaskModel, TaskwiseOptimizer, FitModel]:
     """Build the model, its optimizer, and what `fit` is called on.
 
@@ -176,6 +186,7 @@ def make_model(
         strategy: Under whose scope variables are made.
         kept: The run folder, whose copies of trained adapters are read rather than the originals;
             None for the originals.
+        prepare: Called with the model before the optimizer is made for what trains of it.
 
     Returns:
         The model, the optimizer with its slots, and the Keras model that holds both.
@@ -189,6 +200,8 @@ def make_model(
         model = build_model(
             settings.without_files() if kept else settings, settings.data.routing, kept
         )
+        if prepare is not None:
+            prepare(model)
         check_start(model.backbone.config.decoder_start_token_id, settings.model.backbone)
         is_compiled = training.jit_compile or isinstance(strategy, tf.distribute.TPUStrategy)
         optimizer = make_optimizer(settings, model, is_compiled)
@@ -231,7 +244,7 @@ def make_optimizer(settings: ResolvedRun, model: TaskModel, is_compiled: bool) -
     rate = WarmupSchedule(
         chosen.learning_rate,
         chosen.warmup_steps,
-        settings.training.steps,
+        schedule_ends(settings),
         chosen.schedule,
         end=chosen.end_rate,
         power=chosen.power,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+from adapters_tf.files.bucket_runs import is_in_bucket, local_copy
 from adapters_tf.runs.checkpoints import newest_whole
 from adapters_tf.runs.config import CHECKPOINTS
 from adapters_tf.runs.settings import ResolvedRun
@@ -16,6 +18,7 @@ from trainer.run.summary import describe, report_left_out, report_unused
 from trainer.run.weights import describe_weights
 from trainer.settings.checks import check_trained_adapters
 from trainer.settings.config import RunConfig
+from trainer.settings.workers import refuse_workers
 
 _SHOWN_RATES = (0.0, 0.25, 0.5, 0.75, 1.0)  # of the run, where the learning rate is told
 
@@ -31,6 +34,16 @@ def plan(config: RunConfig, report: Report = print) -> None:
         UsageError: A setting that cannot work.
         DataError: A dataset or run folder that is not whole.
     """
+    refuse_workers("--dry-run")
+    if not is_in_bucket(config.run):
+        _plan_here(config, report)
+        return
+    with local_copy(config.run) as folder:
+        here = replace(config, run=str(folder))
+        _plan_here(here, lambda line: report(line.replace(str(folder), config.run)))
+
+
+def _plan_here(config: RunConfig, report: Report) -> None:
     settings, manifest = resolve_run(config)
     check_run_folder(settings)
     is_new = not has_begun(settings)

@@ -42,7 +42,7 @@ def _add_export(commands: Any) -> None:
     parser = commands.add_parser(
         "export", help="write a task's adapter as another library's folder"
     )
-    parser.add_argument("--run", type=typed_path, required=True, help=_RUN)
+    parser.add_argument("--run", type=typed_dataset, required=True, help=_RUN)
     parser.add_argument("--task", required=True, help="one of its tasks")
     parser.add_argument(
         "--format",
@@ -67,7 +67,7 @@ def _add_import(commands: Any) -> None:
         "--from", type=typed_path, required=True, dest="source", help="folder the library saved"
     )
     base = parser.add_mutually_exclusive_group(required=True)
-    base.add_argument("--run", type=typed_path, help="run folder whose model shall hold it")
+    base.add_argument("--run", type=typed_dataset, help="run folder whose model shall hold it")
     base.add_argument("--backbone", help="T5 it was trained on: a hub name or a folder")
     parser.add_argument("--task", required=True, help="the name it gets")
     parser.add_argument("--out", type=typed_path, required=True, help=_OUT)
@@ -76,7 +76,7 @@ def _add_import(commands: Any) -> None:
 
 def _add_merge(commands: Any) -> None:
     parser = commands.add_parser("merge", help="make several tasks' adapters into one")
-    parser.add_argument("--run", type=typed_path, required=True, help=_RUN)
+    parser.add_argument("--run", type=typed_dataset, required=True, help=_RUN)
     parser.add_argument("--tasks", required=True, help="two or more of its tasks: a,b,c")
     parser.add_argument("--how", default="mean", choices=MERGERS, help="by default mean")
     parser.add_argument("--weights", help="one number per task: 1,1,2; by default equal ones")
@@ -90,7 +90,7 @@ def _add_merge(commands: Any) -> None:
 
 def _add_bank(commands: Any) -> None:
     parser = commands.add_parser("bank", help="add, rename or drop tasks of a run's bank")
-    parser.add_argument("--run", type=typed_path, required=True, help=f"{_RUN}; it stays")
+    parser.add_argument("--run", type=typed_dataset, required=True, help=f"{_RUN}; it stays")
     parser.add_argument(
         "--add",
         action="append",
@@ -110,7 +110,7 @@ def _add_embed(commands: Any) -> None:
     )
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument(
-        "--run", type=typed_path, help="run folder whose backbone reads the examples"
+        "--run", type=typed_dataset, help="run folder whose backbone reads the examples"
     )
     source.add_argument("--backbone", help="or a T5: a hub name or a folder")
     parser.add_argument(
@@ -131,6 +131,6 @@ def _add_embed(commands: Any) -> None:
 def _add_list(commands: Any) -> None:
     parser = commands.add_parser("list", help="say what adapters a run holds")
     parser.add_argument(
-        "run", type=typed_path, help=f"{_RUN}; or a T5's, for what becomes of its tensors"
+        "run", type=typed_dataset, help=f"{_RUN}; or a T5's, for what becomes of its tensors"
     )
     parser.set_defaults(run_with="listing.list_command")

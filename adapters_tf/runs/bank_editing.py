@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from adapters_tf.errors import ConfigurationError, WeightsError, suggest
 from adapters_tf.files.adapter_files import ADAPTERS_FOLDER, read_task
+from adapters_tf.files.bucket_runs import is_in_bucket
 from adapters_tf.files.tensors import write_text
 from adapters_tf.files.whole_folder import replaced_folder
 from adapters_tf.model.heads import HeadShape, read_heads
@@ -166,7 +167,8 @@ def write_run(
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ConfigurationError(f"{out} holds something already; choose a new folder")
-    described = replace(settings, run=str(out.resolve()), bank_of=str(origin.resolve()))
+    name = settings.run if is_in_bucket(settings.run) else str(origin.resolve())
+    described = replace(settings, run=str(out.resolve()), bank_of=name)
     checkpoint = trainable_checkpoint(model, step=tf.Variable(step, dtype=tf.int64))
     with replaced_folder(out) as partial:
         for task in model.task_names:

@@ -127,6 +127,10 @@ class OptimizerConfig:
         warmup_steps: Of linear rise.
         schedule: What follows the warm-up: constant, linear, cosine, cosine_with_restarts,
             polynomial or inverse_square_root.
+        schedule_steps: The steps that linear, cosine, cosine_with_restarts and polynomial are laid
+            out for; 0 for those of the run. After them the rate stays at `end_rate`. Of a list,
+            such as `[1000, 3000]`, each but the last begins the schedule anew, with its warm-up.
+            A run that is extended must name them.
         end_rate: What linear, cosine, cosine_with_restarts and polynomial fall to.
         power: Of polynomial; 1 is linear.
         cycles: Of cosine_with_restarts, how many times it falls.
@@ -143,6 +147,7 @@ class OptimizerConfig:
     learning_rate: float = 3e-4
     warmup_steps: int = 0
     schedule: str = "linear"
+    schedule_steps: int | list[int] = 0
     end_rate: float = 0.0
     power: float = 1.0
     cycles: int = 1
@@ -157,8 +162,8 @@ class TrainingConfig:
     """The loop.
 
     Attributes:
-        steps: Optimizer steps in all: where linear and cosine schedules reach 0, so that a run with
-            one of them ends there for good; more steps may be asked of the others later.
+        steps: Optimizer steps in all. More may be asked for later; where the schedule falls,
+            `optimizer.schedule_steps` must then say how it goes on.
         epochs: If above 0, the run's steps are counted: until the task of `epochs_of` has been seen
             so often; `steps` is then not looked at.
         epochs_of: A task, or `shortest` or `longest`, the task with the fewest or the most rows.

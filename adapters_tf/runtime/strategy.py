@@ -83,6 +83,22 @@ def _make_logical_cpu_strategy(count: int) -> tf.distribute.Strategy:
     return tf.distribute.MirroredStrategy([f"CPU:{index}" for index in range(count)])
 
 
+def make_workers_strategy() -> tf.distribute.Strategy:
+    """Build the strategy of several worker processes, which `TF_CONFIG` names.
+
+    Returns:
+        MultiWorkerMirroredStrategy; it waits until all workers are there.
+
+    Raises:
+        ConfigurationError: The address of this one is taken, or TensorFlow was used already.
+    """
+    try:
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    except (RuntimeError, ValueError, tf.errors.OpError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ConfigurationError(f"TF_CONFIG: the workers cannot begin: {reason}") from error
+
+
 def check_xla(strategy: tf.distribute.Strategy, *, sums_over_replicas: bool) -> None:
     """Refuse XLA where it cannot compile; a TPU always compiles.
 

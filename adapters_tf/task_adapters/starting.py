@@ -87,7 +87,7 @@ def _find_folders(folder: str, tasks: Sequence[str], nearest_by: str) -> dict[st
     chosen = {task: task for task in tasks if task in present}
     if nearest_by:
         new = [task for task in tasks if task not in present]
-        chosen |= _choose_nearest(nearest_by, new, present)
+        chosen |= nearest_of(nearest_by, new, list(present))
     if not chosen:
         raise WeightsError(
             f"{folder} has none of the tasks {', '.join(tasks)}, but {', '.join(present)}"
@@ -95,7 +95,20 @@ def _find_folders(folder: str, tasks: Sequence[str], nearest_by: str) -> dict[st
     return {task: str(present[chosen[task]]) for task in tasks if task in chosen}
 
 
-def _choose_nearest(file: str, tasks: Sequence[str], present: Mapping[str, Path]) -> dict[str, str]:
+def nearest_of(file: str, tasks: Sequence[str], present: Sequence[str]) -> dict[str, str]:
+    """Find the tasks that some are nearest to, by the cosine of their embeddings.
+
+    Args:
+        file: Of task embeddings.
+        tasks: Those that look for one.
+        present: Those to choose from; what has no embedding is not chosen.
+
+    Returns:
+        By task, the nearest one.
+
+    Raises:
+        ConfigurationError: A task has no embedding, or none of those to choose from has.
+    """
     names, vectors_KE = read_embeddings(file)
     known = [name for name in present if name in names]
     if not known:

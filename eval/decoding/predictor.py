@@ -106,9 +106,16 @@ class TokenPredictor:
     ) -> tuple[Any, ...]:
         batch = make_inputs(table, rows, input_length=self.input_length, task=task, choices=choices)
         shares = share_out(self.strategy, batch)
-        return self.strategy.experimental_local_results(self._run(shares))
+        return self._local_results(self._run(shares))
 
     def _fetch(self, rows: np.ndarray, results: tuple[Any, ...]) -> Any:
         return tf.nest.map_structure(
             lambda *parts: np.concatenate([part.numpy() for part in parts])[rows >= 0], *results
         )
+
+    def _local_results(self, answers: Any) -> tuple[Any, ...]:
+        """List the answers of all replicas; those of other processes come over the network."""
+        local = self.strategy.experimental_local_results(answers)
+        if len(local) == self.strategy.num_replicas_in_sync:
+            return local
+        return (tf.nest.map_structure(lambda one: self.strategy.gather(one, axis=0), answers),)

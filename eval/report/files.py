@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from adapters_tf.files.bucket_runs import is_in_bucket
 from adapters_tf.runs.provenance import list_versions
 from eval.evaluator import answer_length
 from eval.metrics.registry import mean_of_main_metrics
@@ -46,6 +47,26 @@ def write_report(
     text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     write_atomically(figures, text.encode())
     return [figures, predictions]
+
+
+def send_figures(run: str, folder: Path) -> None:
+    """Send what evaluations have left in the copy of a run folder to the bucket it is of.
+
+    Args:
+        run: The run folder as a person named it; of one on this machine nothing is sent.
+        folder: On this machine.
+
+    Raises:
+        DataError: The bucket refuses or does not answer.
+    """
+    if not is_in_bucket(run):
+        return
+    from prep.storage.bucket import BucketFolder  # loads Google's client
+
+    files = sorted((folder / "eval").rglob("*.json*"), key=lambda file: file.suffix != ".jsonl")
+    with BucketFolder(run) as bucket:
+        for file in files:  # figures after the predictions they are of
+            bucket.write(file.relative_to(folder).as_posix(), file.read_bytes())
 
 
 def _figures(task: ScoredTask, split: str) -> dict[str, Any]:

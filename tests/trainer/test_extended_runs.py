@@ -59,10 +59,16 @@ def short_run(small_dataset, tmp_path_factory):
     return run, code, said.getvalue()
 
 
-def test_a_signal_in_the_last_step_leaves_a_run_that_is_done(short_run):
+def test_a_signal_in_the_last_step_leaves_the_last_validation_to_the_next_command(
+    short_run, small_dataset, capsys
+):
     run, code, output = short_run
-    assert code == 0 and (run / "adapters").is_dir()
-    assert f"done: step {SHORT}" in output and "resumes" not in output
+    assert code == 3 and "done" not in output
+    assert f"SIGTERM: the validation at step {SHORT}, which is saved, was left" in output
+    assert train(small_dataset, run, SHORT) == 0
+    output = capsys.readouterr().out
+    assert f"validation at step {SHORT}" in output and f"done: step {SHORT}" in output
+    assert (run / "adapters").is_dir()
 
 
 def test_an_extended_run_is_the_one_that_was_long_from_the_start(

@@ -184,16 +184,17 @@ def test_in_two_parts_it_is_the_same_run(mixed, things, tmp_path, go_back):
         np.testing.assert_array_equal(value, same[name], err_msg=name)
 
 
-def test_replicas_share_batches_for_heads(mixed, things, tmp_path):
+def test_replicas_share_batches_of_every_shape(mixed, things, tmp_path):
     """In a process of its own; dropout differs by replica, so there is none."""
     runs = tmp_path / "one", tmp_path / "two"
-    extra = (*ALL, "--training.steps=3", "--heads.dropout=0", "--training.validation_examples=2")
+    extra = (*HEADED, "--training.steps=4", "--heads.dropout=0", "--training.validation_examples=2")
     extra += (f"--model.overrides={json.dumps({**SMALL, 'dropout_rate': 0.0})}",)
     train(things, runs[0], *extra)
     devices = ("--distribution.kind=cpu", "--distribution.logical_devices=2")
     process = spawn(things, runs[1], *FEW, *extra, *devices, "--data.input_length=0")
     said, _ = process.communicate(timeout=300)
     assert process.returncode == 0, said
+    assert "2 replicas" in said and "in 3 shapes" in said
     right = weights_of(runs[0])
     for name, value in weights_of(runs[1]).items():
         np.testing.assert_allclose(value, right[name], rtol=1e-4, atol=3e-5, err_msg=name)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from prep import load_manifest
-from tests.trainer.test_fit import SMALL, arguments, spawn, weights_of
+from tests.trainer.test_fit import SMALL, arguments, weights_of
 from trainer.__main__ import main
 from trainer.settings.resolving import longest_lengths
 
@@ -61,16 +61,3 @@ def test_in_two_parts_it_is_the_same_run(own, small_dataset, tmp_path, go_back):
     same = weights_of(own)
     for name, value in weights_of(parts).items():
         np.testing.assert_array_equal(value, same[name], err_msg=name)
-
-
-def test_replicas_share_batches_of_every_shape(own, small_dataset, tmp_path):
-    """In a process of its own: TensorFlow's collectives keep what another strategy left."""
-    two = tmp_path / "two"
-    devices = ("--distribution.kind=cpu", "--distribution.logical_devices=2")
-    process = spawn(small_dataset, two, *PER_TASK, "--training.steps=3", *devices)
-    said, _ = process.communicate(timeout=300)
-    assert process.returncode == 0, said
-    assert "2 replicas" in said and "in 2 shapes" in said
-    right = weights_of(own, 3)
-    for name, value in weights_of(two).items():
-        np.testing.assert_allclose(value, right[name], rtol=1e-4, atol=2e-5, err_msg=name)

@@ -128,7 +128,7 @@ def test_a_scatter_into_an_aggregated_variable_is_what_tpus_refuse(strategy):
     with strategy.scope():
         bank = tf.Variable(tf.zeros([3, 2]), aggregation=tf.VariableAggregation.MEAN)
 
-    @tf.function
+    @tf.function(autograph=False)
     def step():
         def write():
             bank.scatter_update(tf.IndexedSlices(tf.ones([1, 2]), [1]))
@@ -150,7 +150,7 @@ def test_losses_are_added_up_by_the_replicas_and_read_on_the_host(strategy, made
     def add_all():
         strategy.run(add)
 
-    counts = count_operations(tf.function(add_all).get_concrete_function())
+    counts = count_operations(tf.function(add_all, autograph=False).get_concrete_function())
     assert counts["CrossReplicaSum"] == counts["AssignAddVariableOp"] == 2
     assert losses.loss.synchronization == tf.VariableSynchronization.ON_WRITE
     assert losses.loss.aggregation == tf.VariableAggregation.SUM
@@ -195,9 +195,9 @@ def test_a_lambda_around_a_run_is_what_tpus_refuse(strategy):
     def run_all():
         return strategy.run(step)
 
-    tf.function(run_all).get_concrete_function()
+    tf.function(run_all, autograph=False).get_concrete_function()
     with pytest.raises(ValueError, match="not a valid root scope name"):
-        tf.function(lambda: strategy.run(step)).get_concrete_function()
+        tf.function(lambda: strategy.run(step), autograph=False).get_concrete_function()
 
 
 def test_a_model_among_the_arguments_of_a_run_is_what_tpus_refuse(strategy, made):
@@ -207,7 +207,7 @@ def test_a_model_among_the_arguments_of_a_run_is_what_tpus_refuse(strategy, made
         return strategy.run(lambda model: tf.zeros([]), args=(made[0],))
 
     with pytest.raises(TypeError, match=r"Failed to convert elements of .*TaskModel"):
-        tf.function(run_all).get_concrete_function()
+        tf.function(run_all, autograph=False).get_concrete_function()
 
 
 def test_a_checkpoint_is_written_and_read(strategy, made, tmp_path):

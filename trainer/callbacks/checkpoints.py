@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from trainer.callbacks.step_callback import Report, Span, StepCallback
 from trainer.run.checkpoints import RunCheckpoints
+
+PROMPT = 10.0  # seconds from a signal to a saved run that need no explanation
 
 
 class CheckpointCallback(StepCallback):
@@ -21,6 +24,7 @@ class CheckpointCallback(StepCallback):
         super().__init__(span)
         self.checkpoints, self.report = checkpoints, report
         self.signals = checkpoints.wait.signals
+        self._begun = time.monotonic()
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Listen for requests to stop."""
@@ -34,11 +38,28 @@ class CheckpointCallback(StepCallback):
         """Save when due, or when a signal came; after the last step there is nothing to stop."""
         super().on_train_batch_end(batch, logs)
         step = self.step_after(batch)
-        if self.signals.received and step < self.span.last:
+        if step < self.span.last and (signal := self.signals.asked()):
+            reached = time.monotonic()
             self.checkpoints.save(step)
             self.model.stop_training = True
-            self.report(f"{self.signals.received}: saved at step {step}; the same command resumes")
+            why = _name_delay(reached - self._begun, time.monotonic() - reached)
+            self.report(f"{signal}: saved at step {step}{why}; the same command resumes")
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        """Note when a step begins: a signal waits for its end."""
+        self._begun = time.monotonic()
 
     def act(self, step: int) -> None:
         """Save now."""
         self.checkpoints.save(step)
+
+
+def _name_delay(step_seconds: float, write_seconds: float) -> str:
+    """Say what held up a run that was told to stop, where it took long."""
+    if step_seconds + write_seconds <= PROMPT:
+        return ""
+    return (
+        f", up to {step_seconds + write_seconds:.0f} seconds late: {step_seconds:.0f} in "
+        f"training.steps_per_execution steps and what was due after them, {write_seconds:.0f} to "
+        "write"
+    )

@@ -12,6 +12,7 @@ from trainer.callbacks.validation_table import validation_table
 from trainer.run.best_rows import score_tasks
 from trainer.run.checkpoints import RunCheckpoints
 from trainer.run.metrics_log import MetricsLog
+from trainer.run.signals import StopRequested
 
 KIND = "validation"  # of lines in the log
 
@@ -30,6 +31,9 @@ class ValidationCallback(StepCallback):
             never.
         columns: How wide lines may be.
         averaged: Gives the model the weights to validate, while they are.
+
+    Attributes:
+        was_left: Whether the program was told to stop during a validation.
     """
 
     def __init__(
@@ -49,9 +53,20 @@ class ValidationCallback(StepCallback):
         self.validate, self.checkpoints, self.metric = validate, checkpoints, metric
         self.log, self.report = log, report
         self.patience, self.columns, self.averaged = patience, columns, averaged
+        self.was_left = False
 
     def act(self, step: int) -> None:
-        """Validate now."""
+        """Validate now, unless the program is told to stop meanwhile."""
+        try:
+            self._validate(step)
+        except StopRequested as signal:
+            self.was_left = True
+            self.report(
+                f"{signal}: the validation at step {step}, which is saved, was left; the same "
+                "command makes up for it"
+            )
+
+    def _validate(self, step: int) -> None:
         # What goes wrong in a validation must not cost the steps before it.
         self.checkpoints.save(step)
         with self.averaged():
@@ -114,6 +129,7 @@ class ValidationCallback(StepCallback):
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Make up for what a stop came in the way of."""
+        self.checkpoints.wait.signals.listen()
         self.catch_up()
 
     def catch_up(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 import tensorflow as tf
@@ -33,6 +33,7 @@ class Validator:
         shapes: By task, static lengths of inputs and targets, in tokens, or those of heads.
         loss_chunk: Target positions whose scores over the vocabulary are held at once; 0 for all.
         heads: How the rows of tasks are made that heads answer.
+        check: Called between batches; what it raises ends a validation.
     """
 
     def __init__(
@@ -45,11 +46,13 @@ class Validator:
         batch_size: int,
         shapes: Mapping[str, Lengths],
         loss_chunk: int = 0,
+        check: Callable[[], None] = lambda: None,
         heads: Mapping[str, HeadRows] | None = None,
     ):
         self.model, self.tables = model, tables
         self.evaluators, self.strategy = evaluators, strategy
         self.batch_size, self.shapes = batch_size, shapes
+        self.check = check
         self.heads = heads or {}
 
         # TPUStrategy makes a tensor of each argument, which a model is not, and names a scope after
@@ -71,12 +74,16 @@ class Validator:
         Returns:
             `<task>/loss` in nats per token, of heads per example, `<task>/<metric>`, and over tasks
             `loss` (their mean) and `mean` (of each task's first metric).
+
+        Raises:
+            StopRequested: The program was told to stop.
         """
         figures: dict[str, float] = {}
         metrics: dict[str, Mapping[str, float]] = {}
         for task, table in self.tables.items():
             figures[f"{task}/loss"] = self.loss(task, table)
-            metrics[task] = self.evaluators[task].evaluate(task, table).metrics
+            found = self.evaluators[task].evaluate(task, table, lambda done: self.check())
+            metrics[task] = found.metrics
             figures.update({f"{task}/{name}": value for name, value in metrics[task].items()})
         figures["loss"] = float(np.mean([figures[f"{task}/loss"] for task in self.tables]))
         figures["mean"] = mean_of_main_metrics(metrics.values())
@@ -86,6 +93,7 @@ class Validator:
         """Compute a task's mean loss over a table, in nats per token, or of a head per example."""
         totals, shape = np.zeros(2), self.shapes[task]
         for batch in self._batches(task, table):
+            self.check()
             sums = self._steps[shape](share_out(self.strategy, batch))
             totals += [
                 float(self.strategy.reduce(tf.distribute.ReduceOp.SUM, value, axis=None))
@@ -107,7 +115,11 @@ class Validator:
 
 
 def make_validator(
-    settings: ResolvedRun, manifest: Manifest, model: TaskModel, strategy: tf.distribute.Strategy
+    settings: ResolvedRun,
+    manifest: Manifest,
+    model: TaskModel,
+    strategy: tf.distribute.Strategy,
+    check: Callable[[], None] = lambda: None,
 ) -> Validator | None:
     """Read the validation splits.
 
@@ -116,6 +128,7 @@ def make_validator(
         manifest: Of its dataset.
         model: That is being trained.
         strategy: That the model's variables live under.
+        check: Called between batches; what it raises ends a validation.
 
     Returns:
         What validates the tasks that have the split; None when no task has one.
@@ -149,6 +162,7 @@ def make_validator(
         batch_size=data.batch_size,
         shapes=shapes,
         loss_chunk=settings.training.loss_chunk,
+        check=check,
         heads=head_rows(settings.heads, vocabulary),
     )
 

@@ -77,5 +77,5 @@ def _check_cluster(environment: Mapping[str, str]) -> Iterator[Finding]:
         yield Finding(FAULT, "TF_CONFIG", what, "unset TF_CONFIG")
         return
     if workers:
-        what = f"it names a cluster of {workers}; a run is of one host, and would wait for the rest"
+        what = f"it names a cluster of {workers}: a run is theirs together, and waits for the rest"
         yield Finding(WARNING, "TF_CONFIG", what, "unset TF_CONFIG")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tempfile
+import uuid
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from trainer.doctor.subprocesses import run_stages
 WEIGHTS = ("*.safetensors", "*.safetensors.index.json", "tf_model.h5", "pytorch_model*.bin")
 _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 _TRIED_BYTES = 1 << 16
+_PATIENCE = 20.0  # seconds for a bucket to answer
 _LOGIN = "gcloud auth application-default login"
 
 
@@ -75,11 +77,12 @@ def check_run(where: str) -> Finding:
     Returns:
         The finding.
     """
+    if where.startswith(BUCKET):
+        return _check_bucket_run(where)
     try:
         folder = local_path(where, "--run")
     except ConfigurationError as error:
-        mend = f"--run=runs/NAME, then gcloud storage cp -r runs/NAME {where}"
-        return Finding(FAULT, "--run", str(error), mend)
+        return Finding(FAULT, "--run", str(error), "--run=runs/NAME, or gs://BUCKET/runs/NAME")
     if (folder / "dataset.json").exists():
         what = f"{folder} is a dataset folder"
         return Finding(FAULT, "--run", what, "--run=another folder")
@@ -91,6 +94,23 @@ def check_run(where: str) -> Finding:
         return Finding(FAULT, "--run", what, f"sudo chown -R $USER {place}, or another --run")
     begun = (folder / "config.yaml").exists()
     return Finding(OK, "--run", f"{folder} can be written" + (", and goes on" if begun else ""))
+
+
+def _check_bucket_run(where: str) -> Finding:
+    """Write a small object where the run would lie, and remove it; a run lists objects too."""
+    from prep.storage.bucket import BucketFolder  # loads Google's client
+
+    try:
+        with BucketFolder(where, give_up_after=_PATIENCE) as folder:
+            begun = "config.yaml" in folder.list_objects()
+            name = f".doctor-{uuid.uuid4().hex}"
+            folder.write(name, b"")
+            written = folder.find(name)
+            if written is not None:
+                folder.remove(written)
+    except (UsageError, DataError) as error:
+        return Finding(FAULT, "--run", str(error), f"{_LOGIN}; or another --run")
+    return Finding(OK, "--run", f"{where} can be written" + (", and goes on" if begun else ""))
 
 
 def _try_to_write(place: Path) -> str:

@@ -6,8 +6,9 @@ begins with a step above 0 here, where theirs wastes the first one.
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -20,7 +21,8 @@ class WarmupSchedule(tf_keras.optimizers.schedules.LearningRateSchedule):
     Args:
         peak: The learning rate at the end of the warm-up.
         warmup_steps: Steps from 0 to the peak; 0 for none.
-        total_steps: Steps of the run, where the schedules that fall to `end` reach it.
+        ends: Steps where the schedules that fall to `end` reach it, rising. From each but the last
+            the schedule begins anew, with its warm-up; after the last the rate stays.
         schedule: A name in `SCHEDULES`.
         end: The learning rate that linear, cosine, cosine_with_restarts and polynomial fall to.
         power: Of polynomial: 1 is linear.
@@ -31,7 +33,7 @@ class WarmupSchedule(tf_keras.optimizers.schedules.LearningRateSchedule):
         self,
         peak: float,
         warmup_steps: int,
-        total_steps: int,
+        ends: Sequence[int],
         schedule: str,
         *,
         end: float = 0.0,
@@ -39,25 +41,34 @@ class WarmupSchedule(tf_keras.optimizers.schedules.LearningRateSchedule):
         cycles: int = 1,
     ):
         self.peak, self.warmup_steps = peak, warmup_steps
-        self.total_steps, self.schedule = total_steps, schedule
+        self.ends, self.schedule = tuple(ends), schedule
         self.end, self.power, self.cycles = end, power, cycles
 
     def __call__(self, step: tf.Tensor) -> tf.Tensor:
         """Compute the float32 scalar learning rate of step `step`, counted from 0."""
-        done = tf.cast(step, tf.float32)
+        done, total = self._since_begun(tf.cast(step, tf.float32))
         warmup = float(self.warmup_steps)
         rise = tf.minimum(1.0, (done + 1.0) / max(warmup, 1.0))
-        share = (done - warmup) / max(self.total_steps - warmup, 1.0)
+        share = (done - warmup) / tf.maximum(total - warmup, 1.0)
         fall = SCHEDULES[self.schedule](self, done, tf.clip_by_value(share, 0.0, 1.0))
         end = 0.0 if self.schedule in OPEN_ENDED else self.end
         return rise * (end + (self.peak - end) * fall)
+
+    def _since_begun(self, step: tf.Tensor) -> tuple[tf.Tensor, float | tf.Tensor]:
+        """Count the steps since the schedule began, and those it is laid out for."""
+        begun, total = 0.0, float(self.ends[0])
+        for start, end in itertools.pairwise(self.ends):
+            is_past = step >= float(start)
+            begun = tf.where(is_past, float(start), begun)
+            total = tf.where(is_past, float(end - start), total)
+        return step - begun, total
 
     def get_config(self) -> dict[str, Any]:
         """List the constructor's arguments."""
         return {
             "peak": self.peak,
             "warmup_steps": self.warmup_steps,
-            "total_steps": self.total_steps,
+            "ends": self.ends,
             "schedule": self.schedule,
             "end": self.end,
             "power": self.power,

@@ -132,6 +132,22 @@ class TaskwiseOptimizer(KeepsGradients, tf_keras.optimizers.Optimizer):
             for variable, slots in zip(variables, self._slots, strict=True)
         }
 
+    def numbered_slots(
+        self, variables: Sequence[tf.Variable]
+    ) -> Iterator[tuple[int, tf.Variable, bool]]:
+        """List the slots in the order they were made.
+
+        Args:
+            variables: Those it was built for, in the same order.
+
+        Yields:
+            The number a checkpoint knows a slot by, the slot, and whether it has a row per task.
+        """
+        numbers = {id(variable): number for number, variable in enumerate(self.variables)}
+        for variable, slots in zip(variables, self._slots, strict=True):
+            for slot in slots.values():
+                yield numbers[id(slot)], slot, self.is_bank(variable)
+
     def slot_shapes(self, shape: tuple[int, ...], is_bank: bool) -> dict[str, tuple[int, ...]]:
         """Name the slots of a variable and their shapes."""
         raise NotImplementedError

@@ -86,7 +86,7 @@ def keep_lengths(settings: ResolvedRun, asked: DataConfig) -> ResolvedRun:
     return replace(settings, data=replace(settings.data, **kept))
 
 
-def create_run(settings: ResolvedRun, exports: str = "") -> Path:
+def create_run(settings: ResolvedRun, exports: str = "", known_as: str = "") -> Path:
     """Create the run folder with its config.yaml, unless it is there with a checkpoint.
 
     Then the file stays, but for where things lie now, and how many steps there are in all.
@@ -94,11 +94,13 @@ def create_run(settings: ResolvedRun, exports: str = "") -> Path:
     Args:
         settings: Of the run.
         exports: To which formats its adapters can go, for the reader.
+        known_as: Where others find the folder, if it is the copy of one in a bucket.
 
     Returns:
         The run folder.
     """
     folder = Path(settings.run)
+    settings = replace(settings, run=known_as or settings.run)
     if not (folder / CONFIG_FILE).exists() or _is_empty_try(folder):
         shutil.rmtree(folder / FROZEN_FOLDER, ignore_errors=True)  # of other settings, perhaps
         folder.mkdir(parents=True, exist_ok=True)
@@ -123,6 +125,7 @@ def _moved(old: ResolvedRun, new: ResolvedRun) -> ResolvedRun:
         run=new.run,
         model=replace(old.model, backbone=new.model.backbone),
         adapters=new.adapters,
+        optimizer=replace(old.optimizer, schedule_steps=new.optimizer.schedule_steps),
         training=replace(old.training, steps=new.training.steps),
         fingerprints={**new.fingerprints, **old.fingerprints},
     )

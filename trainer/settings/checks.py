@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import textwrap
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -19,24 +18,29 @@ from prep import Manifest, UsageError, nearest
 from prep.dataset.batches import DECODER_START_ID
 from prep.dataset.manifest import MANIFEST_FILE
 from trainer.optimizers.groups import GROUPS
-from trainer.optimizers.learning_rate import OPEN_ENDED
 from trainer.settings.batch_checks import check_balancing, check_shapes, check_weights
 from trainer.settings.choices import list_wrong_choices
 from trainer.settings.config import DataConfig, RunConfig
+from trainer.settings.extending import (
+    SCHEDULE_STEPS,
+    STEPS,
+    check_schedule,
+    may_extend,
+    why_not,
+)
 from trainer.settings.heads import check_heads
 from trainer.settings.inputs import changed_inputs
 from trainer.settings.memory import SETTING as MEMORY_LIMIT
 from trainer.settings.memory import check_limit, parse_limit
-from trainer.settings.mixture import OF_A_KNOWN_END
 from trainer.settings.resolving import packed_lengths
+from trainer.settings.workers import check_workers
 
-STEPS = "training.steps"
 _COLUMNS = 80
 _SHOWN_DIFFERENCES = 8  # of settings, in a message
 _VALUE_CHARACTERS = 60
 _MOST = 2**31 - 1  # what counts in int32 can hold
-# What may change between the parts of one run: it does not reach the weights, or, of the places,
-# a fingerprint says that what lies there is the same.
+# What may change between the parts of one run: it does not reach what is learned, or, of the
+# places, a fingerprint says that what lies there is the same.
 MAY_CHANGE = (
     "run",
     "dataset",
@@ -53,6 +57,11 @@ MAY_CHANGE = (
     "training.gradient_checkpointing",
     "training.loss_chunk",
     "training.max_skipped_steps",
+    # These reach them by the rounding of sums alone, and replicas by dropout's masks too.
+    "training.jit_compile",
+    "training.steps_per_execution",
+    "distribution.kind",
+    "distribution.logical_devices",
 )
 
 
@@ -70,11 +79,7 @@ def check_config(config: RunConfig) -> None:
             raise UsageError(f"{option} is missing: name the folder")
     if (local_path(config.run, "--run") / MANIFEST_FILE).exists():
         raise UsageError(f"--run {config.run} is a dataset folder; name another one")
-    if os.environ.get("TF_CONFIG"):
-        raise UsageError(
-            "TF_CONFIG is set: training by several workers is not supported, and each would train "
-            "by itself; unset it to train on this machine"
-        )
+    check_workers(config.distribution)
     if wrong := list_wrong_choices(config):
         raise UsageError(wrong[0])
     for group in config.optimizer.rates:
@@ -164,6 +169,7 @@ def check_run(settings: ResolvedRun, manifest: Manifest) -> None:
     check_packed_lengths(settings, manifest)
     check_shapes(settings, manifest)
     check_weights(settings)
+    check_schedule(settings)
     check_limit(settings.data.memory_limit, settings.tasks, manifest, settings.data.train_split)
     check_balancing(settings)
     check_heads(settings)
@@ -290,17 +296,17 @@ def check_same_run(old: ResolvedRun, new: ResolvedRun, folder: str) -> None:
         UsageError: Naming every setting that differs, and what may.
     """
     before, after = (_flatten(replace(run, fingerprints={}).as_dict()) for run in (old, new))
-    may_change = {*MAY_CHANGE, *old.fingerprints}
-    if old.optimizer.schedule in OPEN_ENDED and old.data.mixture not in OF_A_KNOWN_END:
-        may_change.add(STEPS)
+    may_change = {*MAY_CHANGE, *old.fingerprints, *may_extend(old, new)}
     differing = [
-        f"{key} was {_shown(before.get(key))}, now {_shown(after.get(key))}" + _why(key, old)
+        f"{key} was {_shown(before.get(key))}, now {_shown(after.get(key))}" + _why(key, old, new)
         for key in sorted(before.keys() | after.keys())
         if before.get(key) != after.get(key) and key not in may_change
     ]
     differing += changed_inputs(old, new)
     if differing:
-        names = ", ".join(sorted(may_change & {*MAY_CHANGE, STEPS} - {"run", "dataset"}))
+        names = ", ".join(
+            sorted(may_change & {*MAY_CHANGE, STEPS, SCHEDULE_STEPS} - {"run", "dataset"})
+        )
         problem = f"run folder {folder} is of another configuration"
         way_out = (
             "use its settings, or another --run folder (what may change: where things lie, "
@@ -330,17 +336,10 @@ def _wrapped(text: str) -> str:
     )
 
 
-def _why(key: str, old: ResolvedRun) -> str:
+def _why(key: str, old: ResolvedRun, new: ResolvedRun) -> str:
     if key == MEMORY_LIMIT:
         return " (0: all read whole; the order of examples depends on it)"
-    if key != STEPS:
-        return ""
-    if old.data.mixture in OF_A_KNOWN_END:
-        return f" (data.mixture {old.data.mixture} shares all steps out from the start)"
-    return (
-        f" (its learning rate follows the schedule {old.optimizer.schedule!r}, which ends at step "
-        f"{old.training.steps}; only runs of {' or '.join(OPEN_ENDED)} can be extended)"
-    )
+    return why_not(old, new) if key == STEPS else ""
 
 
 def _flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -46,7 +46,9 @@ def test_attention_is_softmax_times_values(bias_shape, mask_shape):
 def test_attention_whose_scores_are_computed_twice_is_the_same(bias_shape):
     shapes = [(B, Q, N, H), (B, S, N, H), (B, S, N, H), bias_shape]
     inputs = [tf.random.stateless_normal(shape, [i, 3]) for i, shape in enumerate(shapes)]
-    compiled = tf.function(lambda *x: results(attend_without_scores, x), jit_compile=True)
+    compiled = tf.function(
+        lambda *x: results(attend_without_scores, x), jit_compile=True, autograph=False
+    )
     expected = results(lambda *x: plain(*x, None), inputs)
     for value, right in zip(compiled(*inputs), expected, strict=True):
         np.testing.assert_allclose(value, right, rtol=1e-4, atol=1e-5)
@@ -59,7 +61,7 @@ def test_in_bfloat16_a_row_of_padding_is_finite_and_others_are_right():
     mask[0], mask[1, ..., 4:] = -1e9, -1e9
     bias = tf.random.stateless_normal([1, N, Q, S], [9, 3]) + mask
     rounded = [tf.cast(part, tf.bfloat16) for part in (query, key, value, bias)]
-    got = tf.function(attend_without_scores, jit_compile=True)(*rounded)
+    got = tf.function(attend_without_scores, jit_compile=True, autograph=False)(*rounded)
     assert np.isfinite(tf.cast(got, tf.float32)).all()
     expected = plain(*(tf.cast(part, tf.float32) for part in rounded), None)
     np.testing.assert_allclose(tf.cast(got[1], tf.float32), expected[1], atol=0.1)

@@ -41,7 +41,9 @@ def test_the_same_tokens_are_answered(name, routing, uneven_batch):
     )
     expected = answers(model, batch)
     with compiling_for_tpu():
-        got = tf.function(lambda batch: answers(model, batch), jit_compile=True)(batch)
+        got = tf.function(lambda batch: answers(model, batch), jit_compile=True, autograph=False)(
+            batch
+        )
     for one, right in zip(got, expected, strict=True):
         np.testing.assert_array_equal(one[:-1], right[:-1])
     assert not np.any(got[1][-1]) and not np.any(got[2][-1])  # padding answers nothing

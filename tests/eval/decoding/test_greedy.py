@@ -78,7 +78,7 @@ def test_equals_generate_of_transformers(golden):
 @pytest.mark.parametrize("task", [0, 2])
 def test_with_adapters_it_equals_running_the_whole_model_again(adapted_model, task):
     batch = make_batch(task, seed=task)
-    greedy = tf.function(GreedyModel(adapted_model, length=10), jit_compile=True)
+    greedy = tf.function(GreedyModel(adapted_model, length=10), jit_compile=True, autograph=False)
     tokens = greedy(batch).numpy()
     np.testing.assert_array_equal(tokens, decode_naively(adapted_model, batch, 10))
     assert len({row.tobytes() for row in tokens}) > 3
@@ -175,7 +175,7 @@ def test_a_mixed_batch_is_decoded_row_by_row_with_its_own_tasks_adapters(golden,
         variable.assign_add(generator.normal(0, 0.5, variable.shape))
     tasks = np.array([0, 2, 1, 2, 0, 1, 1, 2, 0], np.int32)
     batch = make_batch(0, seed=4)
-    greedy = tf.function(GreedyModel(model, length=5))
+    greedy = tf.function(GreedyModel(model, length=5), autograph=False)
     mixed = greedy({**batch, "task": tf.constant(tasks)}).numpy()
     first_tokens = ArgmaxModel(model)({**batch, "task": tf.constant(tasks)}).numpy()
     for task in range(3):

@@ -116,13 +116,17 @@ def run_steps(model, optimizer, balancing, parts, strategy=None, *, count=2, jit
     """Weights after some steps."""
     strategy = strategy or tf.distribute.get_strategy()
 
-    @tf.function
+    @tf.function(autograph=False)
     def step(*shares):
         def of_replica(*shares):
             batch = {key: tf.concat([share[key] for share in shares], 0) for key in shares[0]}
             return balanced_step(model, optimizer, batch, balancing, len(parts))
 
-        compiled = tf.function(of_replica, jit_compile=True) if jit_compile else of_replica
+        compiled = (
+            tf.function(of_replica, jit_compile=True, autograph=False)
+            if jit_compile
+            else of_replica
+        )
         return strategy.run(compiled, args=shares)
 
     shares = [share_out(strategy, part) for part in parts]
@@ -144,9 +148,9 @@ def test_replicas_equal_one(method, make_model, make_optimizer, uneven_batch, tw
         np.testing.assert_allclose(one, two, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("method", ["famo", "pcgrad"])
-def test_it_compiles_with_xla_and_gives_the_same(method, make_model, make_optimizer, uneven_batch):
-    found = []
+def test_it_compiles_with_xla_and_gives_the_same(make_model, make_optimizer, uneven_batch):
+    """With the method that computes most between the microbatches' gradients and the step."""
+    method, found = "pcgrad", []
     for jit_compile in (False, True):
         model = make_model()
         optimizer = make_optimizer(model, is_compiled=jit_compile)

@@ -52,6 +52,19 @@ def test_a_request_to_stop_in_the_last_step_stops_nothing(callback, saved):
     assert saved == [110] and not callback.model.stop_training and callback.said == []
 
 
+def test_what_takes_long_is_named(callback, saved, monkeypatch):
+    """A step of eight seconds, and four to write."""
+    clock = iter([0.0, 8.0, 12.0])
+    monkeypatch.setattr("trainer.callbacks.checkpoints.time.monotonic", lambda: next(clock))
+    callback.on_train_batch_begin(1)
+    callback.signals.received = "SIGTERM"
+    callback.on_train_batch_end(1)
+    assert callback.said == [
+        "SIGTERM: saved at step 102, up to 12 seconds late: 8 in training.steps_per_execution "
+        "steps and what was due after them, 4 to write; the same command resumes"
+    ]
+
+
 def test_signals_are_given_back(callback):
     callback.on_train_end()
     handlers = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]

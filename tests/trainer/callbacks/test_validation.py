@@ -1,11 +1,13 @@
 """Validation between steps: its figures are logged, and the best step is kept."""
 
+import contextlib
 import types
 
 import pytest
 
 from trainer.callbacks.step_callback import Span
 from trainer.callbacks.validation import ValidationCallback
+from trainer.run.full_disk import SpaceWait
 from trainer.run.metrics_log import MetricsLog
 
 HEAD = "      now  best  at step"  # of a table of no tasks
@@ -79,11 +81,13 @@ def test_each_task_has_lines_of_its_own():
     ],
 )
 def test_a_validation_that_was_cut_off_is_made_up_for(span, validated, due):
-    done = []
+    done, wait = [], SpaceWait()
     callback = ValidationCallback(
         span,
         lambda: {"mean": 0.5},
-        types.SimpleNamespace(rows=None, save=lambda step: None, save_if_best=lambda *found: True),
+        types.SimpleNamespace(
+            rows=None, save=lambda step: None, save_if_best=lambda *found: True, wait=wait
+        ),
         metric="mean",
         log=types.SimpleNamespace(
             write=lambda kind, step, figures: done.append(step),
@@ -92,8 +96,33 @@ def test_a_validation_that_was_cut_off_is_made_up_for(span, validated, due):
         ),
         report=lambda line: None,
     )
-    callback.on_train_begin()
+    with contextlib.closing(wait.signals):
+        callback.on_train_begin()
     assert done == ([span.first] if due else [])
+
+
+def test_a_validation_is_left_where_the_program_is_told_to_stop():
+    """Nothing is logged of it, and no checkpoint is best by half of it."""
+    wait, done, said = SpaceWait(), [], []
+
+    def validate():
+        wait.signals.received = "SIGTERM"
+        wait.signals.check()
+
+    callback = ValidationCallback(
+        Span(0, 10, 5),
+        validate,
+        types.SimpleNamespace(rows=None, save=done.append, save_if_best=done.append, wait=wait),
+        metric="mean",
+        log=types.SimpleNamespace(write=lambda *line: done.append(line), lines=lambda kind: []),
+        report=said.append,
+    )
+    callback.on_train_batch_end(4)
+    assert done == [5] and callback.was_left
+    assert said == [
+        "SIGTERM: the validation at step 5, which is saved, was left; the same command makes up "
+        "for it"
+    ]
 
 
 NAN, INF = float("nan"), float("inf")

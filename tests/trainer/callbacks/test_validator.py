@@ -76,7 +76,7 @@ def test_the_means_are_over_tasks():
     """Of losses, and of each task's main metric, whatever the number of examples."""
     metrics = {"a": {"bleu": 0.5, "rouge_l": 0.1}, "b": {"bleu": 0.75}}
     evaluator = types.SimpleNamespace(
-        evaluate=lambda task, table: types.SimpleNamespace(metrics=metrics[task])
+        evaluate=lambda task, table, report: types.SimpleNamespace(metrics=metrics[task])
     )
     validator = Validator(
         None,

@@ -85,7 +85,7 @@ def test_a_run_folder_is_made_or_gone_on_with(tmp_path):
 @pytest.mark.parametrize(
     ("where", "what"),
     [
-        ("gs://bucket/run", "is an address"),
+        ("s3://bucket/run", "is an address"),
         ("{}/file/run", "is a file"),
         ("{}/dataset", "is a dataset folder"),
     ],
@@ -96,6 +96,21 @@ def test_a_run_folder_that_cannot_be(tmp_path, where, what):
     (tmp_path / "dataset" / "dataset.json").touch()
     finding = check_run(where.format(tmp_path))
     assert finding.status == "fault" and what in finding.what and finding.mend
+
+
+def test_a_run_folder_in_a_bucket_is_written_to(tmp_path, monkeypatch):
+    with Emulator(tmp_path).serving() as emulator:
+        emulator.store.create_bucket("mine")
+        for name, value in emulator.client_settings().items():
+            monkeypatch.setenv(name, value)
+        assert check_run("gs://mine/run").what == "gs://mine/run can be written"
+        emulator.store.put("mine", "run/config.yaml", b"")
+        assert check_run("gs://mine/run").what == "gs://mine/run can be written, and goes on"
+        assert list(emulator.store.buckets["mine"]) == ["run/config.yaml"]
+        emulator.faults.add("POST", status=403, count=9)
+        finding = check_run("gs://mine/run")
+        assert finding.status == "fault" and "gs://mine/run" in finding.what and finding.mend
+        assert check_run("gs://other/run").status == "fault"
 
 
 def test_a_run_folder_where_nothing_can_be_written():

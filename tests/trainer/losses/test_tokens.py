@@ -93,7 +93,7 @@ def test_in_chunks_the_scores_of_all_positions_exist_nowhere(make_model, uneven_
     def most_positions(chunk):
         """Of any tensor that has a number for every word."""
 
-        @tf.function
+        @tf.function(autograph=False)
         def compute():
             with tf.GradientTape() as tape:
                 total, _ = sum_losses(model, batch, training=True, loss=TokenLoss(chunk=chunk))

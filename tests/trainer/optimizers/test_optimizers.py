@@ -129,7 +129,7 @@ def test_clipping_is_by_the_global_norm():
     ],
 )
 def test_learning_rates_by_hand(schedule, expected):
-    rate = WarmupSchedule(2.0, warmup_steps=2, total_steps=10, schedule=schedule)
+    rate = WarmupSchedule(2.0, warmup_steps=2, ends=[10], schedule=schedule)
     rates = [float(rate(tf.constant(step))) for step in (0, 1, 2, 6, 9)]
     # A hair of the peak: float32 loses digits where the cosine nears -1.
     np.testing.assert_allclose(rates, [2.0 * share for share in expected], atol=1e-6)
@@ -139,7 +139,7 @@ def test_learning_rates_by_hand(schedule, expected):
 def test_after_the_warmup_rates_are_hugging_faces(schedule):
     """The last step, and the one after it, which never comes, among them."""
     others = {"end": 0.25, "power": 3.0} if schedule == "polynomial" else {"cycles": 2}
-    rate = WarmupSchedule(2.0, GOLDEN["warmup"], GOLDEN["total"], schedule, **others)
+    rate = WarmupSchedule(2.0, GOLDEN["warmup"], [GOLDEN["total"]], schedule, **others)
     rates = [float(rate(tf.constant(step))) for step in GOLDEN["at"]]
     np.testing.assert_allclose(rates, GOLDEN["schedules"][schedule], rtol=1e-6, atol=1e-6)
 
@@ -176,5 +176,17 @@ def test_groups_learn_at_rates_of_their_own():
 
 
 def test_no_warmup_starts_at_the_peak():
-    assert float(WarmupSchedule(2.0, 0, 10, "linear")(tf.constant(0))) == 2.0
-    assert float(WarmupSchedule(2.0, 0, 10, "inverse_square_root")(tf.constant(3))) == 1.0
+    assert float(WarmupSchedule(2.0, 0, [10], "linear")(tf.constant(0))) == 2.0
+    assert float(WarmupSchedule(2.0, 0, [10], "inverse_square_root")(tf.constant(3))) == 1.0
+
+
+@pytest.mark.parametrize("schedule", ["linear", "cosine", "polynomial"])
+def test_a_schedule_begins_anew_where_it_is_laid_out_again(schedule):
+    """From step 6 on it is that of a run of four steps; after its end the rate stays there."""
+    others = {"end": 0.5, "power": 2.0}
+    both = WarmupSchedule(2.0, 2, [6, 10], schedule, **others)
+    first, second = (WarmupSchedule(2.0, 2, [end], schedule, **others) for end in (6, 4))
+    for step in range(12):
+        alone = first(tf.constant(step)) if step < 6 else second(tf.constant(step - 6))
+        assert float(both(tf.constant(step))) == float(alone)
+    assert float(both(tf.constant(11))) == 0.5

@@ -7,10 +7,17 @@ import yaml
 
 from adapters_tf import WeightsError
 from adapters_tf.runs.config import read_config
-from adapters_tf.runs.sections import AdapterConfig, DataConfig, OptimizerConfig, TrainingConfig
+from adapters_tf.runs.sections import (
+    AdapterConfig,
+    DataConfig,
+    DistributionConfig,
+    OptimizerConfig,
+    TrainingConfig,
+)
 from adapters_tf.runs.settings import ResolvedModel, ResolvedRun
 from prep import DataError, UsageError
 from trainer.run.folder import check_run_folder, create_run, has_begun, keep_lengths
+from trainer.settings.extending import schedule_ends
 
 
 @pytest.fixture
@@ -68,6 +75,8 @@ def test_a_folder_that_is_not_there_belongs_to_anybody(settings):
     [
         {"training": TrainingConfig(log_every=1, checkpoint_every=2, max_skipped_steps=9)},
         {"training": TrainingConfig(validate_every=3, validation_examples=4)},
+        {"training": TrainingConfig(steps_per_execution=4, jit_compile=True)},
+        {"distribution": DistributionConfig("cpu", 4)},
         {"dataset": "/elsewhere/data"},  # of the same vocabulary
     ],
 )
@@ -84,8 +93,9 @@ def test_what_does_not_reach_the_weights_may_change(settings, changes):
         (
             {"training": TrainingConfig(steps=2000)},
             "training.steps was 1000, now 2000 (its learning rate follows the schedule 'linear', "
-            "which ends at step 1000; only runs of constant or inverse_square_root can be "
-            "extended)",
+            "which ends at step 1000; say how it goes on: --optimizer.schedule_steps "
+            "'[1000, 2000]' to begin anew there, 2000 to take the rates of a schedule of so many "
+            "steps)",
         ),
         ({"vocabulary_sha256": "f"}, "vocabulary_sha256 was '', now 'f'"),
         (
@@ -130,7 +140,7 @@ def test_what_may_change_is_said(settings):
     begin(settings)
     with pytest.raises(UsageError) as caught:
         check_run_folder(dataclasses.replace(settings, seed=1))
-    assert "(what may change: where things lie, training.checkpoint_every, " in str(caught.value)
+    assert "(what may change: where things lie, distribution.kind, " in str(caught.value)
 
 
 @pytest.mark.parametrize("schedule", ["constant", "inverse_square_root"])
@@ -144,6 +154,44 @@ def test_a_run_whose_rates_have_no_end_may_be_extended(settings, schedule):
     shorter = dataclasses.replace(settings, training=TrainingConfig(steps=4))
     with pytest.raises(UsageError, match=r"training\.steps is 4, and run folder mine has 5 steps"):
         check_run_folder(shorter)
+
+
+@pytest.mark.parametrize("ends", [[1000, 2000], 2000, [1000, 3000]])
+def test_a_run_of_a_falling_rate_may_be_extended_where_it_is_said_how(settings, ends):
+    folder = begin(settings)
+    longer = dataclasses.replace(
+        settings,
+        training=TrainingConfig(steps=2000),
+        optimizer=OptimizerConfig(schedule_steps=ends),
+    )
+    check_run_folder(longer)
+    create_run(longer)
+    assert read_config(folder) == longer
+    check_run_folder(longer)
+    silent = dataclasses.replace(longer, optimizer=OptimizerConfig())
+    if schedule_ends(longer) != (2000,):
+        with pytest.raises(UsageError, match=r"optimizer\.schedule_steps was .*, now 0"):
+            check_run_folder(silent)
+
+
+def test_a_schedule_changes_with_the_length_of_a_run_alone(settings):
+    begin(settings)
+    same = dataclasses.replace(settings, optimizer=OptimizerConfig(schedule_steps=1000))
+    check_run_folder(same)
+    other = dataclasses.replace(settings, optimizer=OptimizerConfig(schedule_steps=5000))
+    with pytest.raises(UsageError, match=r"optimizer\.schedule_steps was 0, now 5000"):
+        check_run_folder(other)
+    unimax = dataclasses.replace(
+        settings, run=settings.run + "2", data=DataConfig(mixture="unimax")
+    )
+    begin(unimax)
+    longer = dataclasses.replace(
+        unimax,
+        training=TrainingConfig(steps=2000),
+        optimizer=OptimizerConfig(schedule_steps=2000),
+    )
+    with pytest.raises(UsageError, match=r"unimax shares all steps out from the start"):
+        check_run_folder(longer)
 
 
 def test_where_things_lie_is_kept_up_to_date(settings):

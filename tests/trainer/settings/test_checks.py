@@ -61,9 +61,9 @@ def test_settings_alone(config, changes, message):
         check_config(dataclasses.replace(config, **changes))
 
 
-def test_several_workers_are_refused(config, monkeypatch):
+def test_a_cluster_that_cannot_be_is_refused(config, monkeypatch):
     monkeypatch.setenv("TF_CONFIG", '{"cluster": {"worker": ["a:1", "b:1"]}}')
-    with pytest.raises(UsageError, match="TF_CONFIG is set: training by several workers is not"):
+    with pytest.raises(UsageError, match="says that this is no job -1, and its cluster has 2"):
         check_config(config)
 
 

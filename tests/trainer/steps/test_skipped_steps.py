@@ -77,7 +77,7 @@ def test_a_skipped_step_leaves_every_bit_and_other_tasks_go_on(
             fit_model = FitModel(model)
             fit_model.compile(optimizer)
 
-        @tf.function
+        @tf.function(autograph=False)
         def step(batch):
             return strategy.run(fit_model.train_step, (batch,))
 
@@ -125,7 +125,7 @@ def test_of_a_mixed_batch_the_task_is_told_and_no_row_moves(
     batch = uneven_batch()
     batch["task"] = np.array([0, 0, 0, 1, 1, 2, 2, 2], np.int32)
     strategy = tf.distribute.get_strategy()
-    step = tf.function(fit_model.train_step)
+    step = tf.function(fit_model.train_step, autograph=False)
     before = bits(strategy, model, optimizer)
     step(batch)
     taken = bits(strategy, model, optimizer)

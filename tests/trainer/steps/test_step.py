@@ -43,7 +43,7 @@ def test_four_replicas_equal_one(make_model, make_optimizer, uneven_batch, four_
             model = make_model(adapters=False)
             optimizer = make_optimizer(model, "adafactor")
 
-        @tf.function
+        @tf.function(autograph=False)
         def step(batch, strategy=strategy, model=model, optimizer=optimizer):
             return strategy.run(train_step, args=(model, optimizer, batch))
 
@@ -71,7 +71,7 @@ def test_compiles_with_xla_and_gives_the_same(make_model, make_optimizer, uneven
         model = make_model(adapters=False)
         optimizer = make_optimizer(model, is_compiled=jit_compile)
 
-        @tf.function(jit_compile=jit_compile)
+        @tf.function(autograph=False, jit_compile=jit_compile)
         def step(batch, model=model, optimizer=optimizer):
             return train_step(model, optimizer, batch)
 
@@ -87,7 +87,7 @@ def test_runs_in_bfloat16_and_learns(make_model, make_optimizer, uneven_batch):
     try:
         model = make_model()
         optimizer = make_optimizer(model)
-        step = tf.function(lambda batch: train_step(model, optimizer, batch))
+        step = tf.function(lambda batch: train_step(model, optimizer, batch), autograph=False)
         losses = [np.sum(step(uneven_batch(seed=0))[0]) for _ in range(20)]
     finally:
         set_precision("float32")

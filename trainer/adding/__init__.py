@@ -1,0 +1,1 @@
+"""A trained run that grows by a task: only the new task's row trains."""

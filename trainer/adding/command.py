@@ -1,0 +1,96 @@
+"""`add-task`: a new task's row is trained alone, then a run folder is written that has it too."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from adapters_tf import TaskModel
+from adapters_tf.runs.sources import use_kept_sources
+from prep import DataError, UsageError
+from prep.storage.durable_files import write_atomically
+from trainer.adding.grown_run import write_grown_run
+from trainer.adding.options import AddedTask
+from trainer.adding.row import begin_row, choose_start
+from trainer.adding.trained_run import read_trained_run
+from trainer.fit import Hooks, train_owned
+from trainer.parts import resolve_run
+from trainer.run.folder import has_begun
+from trainer.run.lock import owned_folder
+from trainer.settings.workers import refuse_workers
+
+ORIGIN_FILE = "origin.json"  # in the folder where the row trains: what it began from
+
+
+def add_task(asked: AddedTask, report: Callable[[str], None] = print) -> bool:
+    """Grow a trained run by a task, or go on with it where that stopped.
+
+    The row trains in a hidden folder beside `out`; `out` appears at the end, whole. The run that
+    grows is read and never written to.
+
+    Args:
+        asked: What is asked for.
+        report: Called with every line of progress.
+
+    Returns:
+        Whether it is done; where a signal stopped it, the same command goes on.
+
+    Raises:
+        UsageError: What cannot be; nothing was written.
+        DataError: A dataset, or a run, that is not whole.
+    """
+    refuse_workers("add-task")
+    out = Path(asked.out)
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UsageError(f"{out} holds something already; choose a new folder for --out")
+    chosen = choose_start(asked.start, asked.task, asked.origin.tasks, asked.nearest_by)
+    training = out.with_name(f".{out.name}.training")
+    # What the run is built on lies in its own folder.
+    adapters = use_kept_sources(asked.origin.adapters, Path(asked.run))
+    adapters = replace(adapters, start_from="", nearest_by="")
+    config = replace(asked.config, run=str(training), adapters=adapters)
+    settings, manifest = resolve_run(config)
+    if settings.vocabulary_sha256 != asked.origin.vocabulary_sha256:
+        raise DataError(
+            f"dataset {settings.dataset} has vocabulary {settings.vocabulary_sha256[:12]}…, and "
+            f"the run was trained with {asked.origin.vocabulary_sha256[:12]}…; use the same"
+        )
+    run = read_trained_run(Path(asked.run))
+
+    file = training / ORIGIN_FILE
+    began = {"run": asked.run, "checkpoints": run.digest, "from": asked.start}
+
+    def prepare(model: TaskModel) -> None:
+        begin_row(model, run, asked.origin.tasks, chosen)
+        write_atomically(file, (json.dumps(began, indent=2) + "\n").encode())
+
+    with owned_folder(training):
+        if has_begun(settings):
+            _check_origin(file, began)
+        what = f"the mean of {', '.join(chosen)}" if len(chosen) > 1 else "".join(chosen)
+        report(f"{asked.task} starts from {what or 'scratch'}; all else stays as it is")
+        outcome = train_owned(config, settings, manifest, report, Hooks(prepare))
+        if not outcome.is_done:
+            return False
+        write_grown_run(asked.origin, run, settings, read_trained_run(training), out)
+        shutil.rmtree(training)
+    report(f"done: {out} has {len(asked.origin.tasks) + 1} tasks, {asked.task} the last of them")
+    return True
+
+
+def _check_origin(file: Path, began: Mapping[str, str]) -> None:
+    """Refuse to go on with a row that was begun from anything else."""
+    try:
+        before = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        before = {}
+    for name, value in began.items():
+        if before.get(name) != value:
+            what = "another state of the run" if name == "checkpoints" else repr(before.get(name))
+            raise UsageError(
+                f"{file.parent} was begun with {what} ({name}); use the same, or another --out, or "
+                "remove that folder"
+            )

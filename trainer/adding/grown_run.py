@@ -1,0 +1,154 @@
+"""The run folder of a grown run: the rows that were there bit for bit, and the new one."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from adapters_tf import TaskModel, build_model, save_task
+from adapters_tf.files.adapter_files import ADAPTERS_FOLDER
+from adapters_tf.files.whole_folder import replaced_folder
+from adapters_tf.interop import describe_formats, export_formats
+from adapters_tf.runs.checkpoints import BEST_FILE
+from adapters_tf.runs.config import CHECKPOINTS, CONFIG_FILE, config_text
+from adapters_tf.runs.loading import trainable_checkpoint
+from adapters_tf.runs.provenance import find_commit, list_versions
+from adapters_tf.runs.settings import ResolvedRun
+from adapters_tf.runs.sources import hand_on_sources
+from prep import DataError
+from trainer.adding.trained_run import Saved, TrainedRun
+from trainer.optimizers.taskwise import TaskwiseOptimizer
+from trainer.parts import make_optimizer
+
+ADDED_FOLDER = "added"  # of a grown run: by task, the log of its training
+_LOGS = ("metrics.jsonl", "logs")
+
+
+def write_grown_run(
+    origin: ResolvedRun, run: TrainedRun, row: ResolvedRun, trained: TrainedRun, out: Path
+) -> None:
+    """Write a run folder with one task more than another.
+
+    Args:
+        origin: The settings of the run that grows.
+        run: What it has learned.
+        row: The settings that the new task's row was trained with, alone.
+        trained: What was learned of it.
+        out: The folder, which is not there.
+
+    Raises:
+        DataError: The checkpoints do not go together.
+        OSError: The disk refuses; nothing is there then.
+    """
+    (task,) = row.tasks
+    settings = replace(
+        origin.without_files(),
+        dataset=row.dataset,
+        run=str(out),
+        tasks=(*origin.tasks, task),
+        bank_of=str(run.directory),
+        fingerprints={**origin.fingerprints, **_of_task(row.fingerprints, task)},
+    )
+    model = build_model(settings, directory=run.directory)
+    optimizer = make_optimizer(settings, model, is_compiled=False)
+    with replaced_folder(out) as partial:
+        if run.last is not None and trained.last is not None:
+            _assign(model, run.last, trained.last)
+            _assign_slots(model, optimizer, run.last, trained.last)
+            _save(model, partial / CHECKPOINTS["last"], run.last.step, optimizer)
+        _assign(model, run.best, trained.best)
+        _save(model, partial / CHECKPOINTS["best"], run.best.step)
+        record = _best_record(run.directory, trained.directory, task, trained.best.step)
+        (partial / BEST_FILE).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+        for name in settings.tasks:
+            exported, target = (
+                run.directory / ADAPTERS_FOLDER / name,
+                partial / ADAPTERS_FOLDER / name,
+            )
+            if exported.is_dir():
+                shutil.copytree(exported, target)
+            else:
+                save_task(model, name, target)
+        hand_on_sources(run.directory, partial)
+        _hand_on_logs(run.directory, trained.directory, partial, task)
+        provenance: dict[str, Any] = {
+            "commit": find_commit(),
+            "versions": list_versions(),
+            "exports": describe_formats(export_formats(model)),
+        }
+        (partial / CONFIG_FILE).write_text(config_text(settings, provenance), encoding="utf-8")
+
+
+def _of_task(fingerprints: Mapping[str, str], task: str) -> dict[str, str]:
+    return {name: one for name, one in fingerprints.items() if name == f"dataset.{task}"}
+
+
+def _assign(model: TaskModel, old: Saved, new: Saved) -> None:
+    for path, variable in model.trainable_by_path().items():
+        value = old.weights[path]
+        if model.is_bank(variable):
+            value = np.concatenate([value, new.weights[path]])
+        variable.assign(value)
+
+
+def _assign_slots(model: TaskModel, optimizer: TaskwiseOptimizer, old: Saved, new: Saved) -> None:
+    """Give each slot its old rows and the new one's; they are counted in the order they were made.
+
+    The optimizer of the new row was made for the banks alone, in the same order.
+    """
+    first = None
+    for number, slot, is_bank in optimizer.numbered_slots(model.trainable_variables):
+        value = old.variables[number]
+        if is_bank:
+            first = min(new.variables.keys() - {0}) if first is None else first + 1
+            value = np.concatenate([value, new.variables[first]])
+        if value.shape != tuple(slot.shape):
+            raise DataError(
+                f"slot {number} of the run's optimizer is {list(value.shape)}, expected "
+                f"{list(slot.shape)}: its checkpoint is of another optimizer"
+            )
+        slot.assign(value)
+    optimizer.iterations.assign(old.iterations)
+
+
+def _save(
+    model: TaskModel, folder: Path, step: int, optimizer: TaskwiseOptimizer | None = None
+) -> None:
+    others = {} if optimizer is None else {"optimizer": optimizer}
+    number = tf.Variable(step, dtype=tf.int64, trainable=False)
+    checkpoint = trainable_checkpoint(model, step=number, **others)
+    tf.train.CheckpointManager(checkpoint, str(folder), 1).save(step)
+
+
+def _best_record(origin: Path, trained: Path, task: str, step: int) -> dict[str, Any]:
+    """Say of the new task which step its row is of, and of the others what was said."""
+    old, new = (_read_record(folder / BEST_FILE) for folder in (origin, trained))
+    own = new.get("tasks", {}).get(task, {"step": step})
+    return {**old, "tasks": {**old.get("tasks", {}), task: own}}
+
+
+def _read_record(file: Path) -> dict[str, Any]:
+    try:
+        record = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
+def _hand_on_logs(origin: Path, trained: Path, out: Path, task: str) -> None:
+    if (origin / ADDED_FOLDER).is_dir():
+        shutil.copytree(origin / ADDED_FOLDER, out / ADDED_FOLDER)
+    for folder, target in ((origin, out), (trained, out / ADDED_FOLDER / task)):
+        target.mkdir(parents=True, exist_ok=True)
+        for name in _LOGS:
+            if (folder / name).is_dir():
+                shutil.copytree(folder / name, target / name)
+            elif (folder / name).exists():
+                shutil.copy2(folder / name, target / name)

@@ -1,0 +1,205 @@
+"""The command line of `add-task`: whose run grows, by which task, and how that one trains."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from adapters_tf.files.local_paths import local_path
+from adapters_tf.runs.config import read_config
+from adapters_tf.runs.sections import BalancingConfig, DataConfig, HeadsConfig, ModelConfig
+from adapters_tf.runs.settings import ResolvedRun
+from prep.errors import UsageError, nearest
+from trainer.settings.arguments import SuggestingParser, make_parser, read_options
+from trainer.settings.config import RunConfig
+
+SCRATCH, NEAREST = "scratch", "nearest"
+# What is the run's, and not to be chosen for one task.
+_OF_THE_RUN = ("seed", "model", "adapters", "balancing", "heads")
+
+
+@dataclass(frozen=True)
+class AddedTask:
+    """What is asked for.
+
+    Attributes:
+        origin: The settings of the run that grows.
+        run: Its folder, absolute.
+        task: The new one.
+        start: What its row starts from: `scratch`, `nearest`, a task of the run, or several with
+            commas between them, whose mean it is.
+        nearest_by: A file of task embeddings, for `nearest`.
+        out: The run folder to write, absolute.
+        config: How the row trains; its tasks are the new one, and its run is not known yet.
+    """
+
+    origin: ResolvedRun
+    run: str
+    task: str
+    start: str
+    nearest_by: str
+    out: str
+    config: RunConfig
+
+
+def read_added_task(argv: Sequence[str]) -> AddedTask:
+    """Read the command line; settings that it does not name are those of the run.
+
+    Args:
+        argv: Arguments after `add-task`.
+
+    Returns:
+        What is asked for.
+
+    Raises:
+        UsageError: An unknown option, or one that is missing or of the run.
+        WeightsError: There is no run folder.
+    """
+    parser = _make_parser()
+    named = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    named.add_argument("--run", default="")
+    folder = named.parse_known_args(argv)[0].run
+    origin = read_config(local_path(folder, "--run")) if folder else None
+    if origin is not None:
+        parser.set_defaults(_defaults(origin))
+    config, others = read_options(parser, argv)
+    required = {"--run": folder, "--dataset": config.dataset, "--task": others["task"]}
+    for option, value in {**required, "--out": others["out"]}.items():
+        if not value:
+            raise UsageError(f"add-task: {option} is missing")
+    assert origin is not None
+    steps = others["steps"] or config.training.steps
+    if not steps and not config.training.epochs:
+        raise UsageError("add-task: --steps is missing (or --training.epochs)")
+    _check(origin, config, others)
+    return AddedTask(
+        origin=origin,
+        run=str(local_path(folder, "--run").resolve()),
+        task=others["task"],
+        start=",".join(_names(others["from"])),
+        nearest_by=others["nearest_by"]
+        and str(local_path(others["nearest_by"], "--nearest-by").resolve()),
+        out=str(local_path(others["out"], "--out").resolve()),
+        config=replace(
+            config,
+            tasks=[others["task"]],
+            training=replace(config.training, steps=steps or 1),
+        ),
+    )
+
+
+def _make_parser() -> SuggestingParser:
+    parser = make_parser(
+        "python -m trainer add-task",
+        "Grow a trained run by a task: only the new task's row trains. Settings are the run's, but "
+        "for those of --data, --optimizer, --training and --distribution that are given here.",
+    )
+    parser.add_argument("--task", default="", help="the new task, of --dataset")
+    parser.add_argument("--out", default="", help="the run folder to write; --run stays as it is")
+    parser.add_argument(
+        "--from",
+        default=SCRATCH,
+        help=f"what its row starts from: {SCRATCH}, a task of the run, several with commas between "
+        f"them (their mean), or {NEAREST}",
+    )
+    parser.add_argument(
+        "--nearest-by",
+        default="",
+        help=f"for --from {NEAREST}: what `python -m adapters_tf embed` wrote of the run's tasks "
+        "and the new one",
+    )
+    parser.add_argument("--steps", type=int, default=0, help="of training; as --training.steps")
+    return parser
+
+
+def _defaults(origin: ResolvedRun) -> dict[str, Any]:
+    """List the settings of a run that the row of a task is trained with."""
+    data = replace(
+        origin.data,
+        mixture=DataConfig.mixture,
+        weights={},
+        epochs=DataConfig.epochs,
+        memory_limit=DataConfig.memory_limit,
+    )
+    of_a_task = "/" in origin.training.best_metric
+    training = replace(
+        origin.training,
+        steps=0,
+        epochs=0.0,
+        epochs_of="longest",
+        tasks_per_step=1,
+        best_metric="mean" if of_a_task else origin.training.best_metric,
+    )
+    sections: dict[str, Any] = {
+        "model": _model(origin),
+        "adapters": origin.adapters,
+        "data": data,
+        "optimizer": replace(origin.optimizer, schedule_steps=0),
+        "training": training,
+        "balancing": BalancingConfig(),
+        "distribution": origin.distribution,
+    }
+    defaults: dict[str, Any] = {"seed": origin.seed}
+    for section, values in sections.items():
+        for field in dataclasses.fields(values):
+            defaults[f"{section}.{field.name}"] = getattr(values, field.name)
+    return defaults
+
+
+def _model(origin: ResolvedRun) -> ModelConfig:
+    names = [field.name for field in dataclasses.fields(ModelConfig)]
+    return ModelConfig(**{name: getattr(origin.model, name) for name in names})
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _check(origin: ResolvedRun, config: RunConfig, others: dict[str, Any]) -> None:
+    of_the_run = {
+        "seed": origin.seed,
+        "model": _model(origin),
+        "adapters": origin.adapters,
+        "balancing": BalancingConfig(),
+        "heads": HeadsConfig(),
+    }
+    if origin.heads.tasks:
+        raise UsageError(
+            "add-task: the run has heads, whose width depends on all its tasks; train the new task "
+            "by itself, and put the two together with `python -m adapters_tf bank`"
+        )
+    for name in _OF_THE_RUN:
+        if getattr(config, name) != of_the_run[name]:
+            raise UsageError(f"add-task: --{name} is the run's, for all its tasks; leave it out")
+    if config.task_list():
+        raise UsageError("add-task: --tasks is the trainer's; name the new one with --task")
+    if config.optimizer.name != origin.optimizer.name:
+        raise UsageError(
+            f"add-task: optimizer.name is {config.optimizer.name}, and the rows of the run have "
+            f"the slots of {origin.optimizer.name}; leave it out"
+        )
+    if bool(config.optimizer.ema_decay) != bool(origin.optimizer.ema_decay):
+        raise UsageError(
+            "add-task: optimizer.ema_decay must be 0 where the run's is, and only there"
+        )
+    task, names = others["task"], _names(others["from"])
+    if task in origin.tasks:
+        raise UsageError(f"add-task: the run has a task {task!r} already")
+    if names == [NEAREST] and not others["nearest_by"]:
+        raise UsageError(
+            f"add-task: --from {NEAREST} needs --nearest-by: what `python -m adapters_tf embed` "
+            "wrote of the run's tasks and the new one"
+        )
+    if names != [NEAREST] and others["nearest_by"]:
+        raise UsageError(f"add-task: --nearest-by is for --from {NEAREST}")
+    for name in names:
+        if name not in origin.tasks and names not in ([SCRATCH], [NEAREST]):
+            valid = (*origin.tasks, SCRATCH, NEAREST)
+            raise UsageError(
+                f"add-task: --from {name!r} is no task of the run; {nearest(name, valid)}"
+            )
+    if not names or len(set(names)) < len(names):
+        raise UsageError(f"add-task: --from {others['from']!r} names no task, or one twice")

@@ -1,0 +1,115 @@
+"""Several worker processes on one run: one writes to its folder, and all stop at the same step.
+
+Every worker does what a single process does, callbacks included, on figures that are equal on all
+of them. The chief does it in the run folder, the others in a folder of their own, which begins
+as a copy of what the run folder had and is gone at the end: nothing of theirs is ever seen there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import tensorflow as tf
+
+from adapters_tf.runs.checkpoints import BEST_FILE
+from adapters_tf.runs.config import CHECKPOINTS, CONFIG_FILE
+from adapters_tf.runs.sources import FROZEN_FOLDER
+from prep import DataError
+from trainer.run.metrics_log import METRICS_FILE
+from trainer.settings.workers import Worker
+
+_ABORTED = "ollective ops is aborted"  # of TensorFlow's lines, the one that says why
+# What a run is gone on with from.
+_READ = (CONFIG_FILE, BEST_FILE, METRICS_FILE, FROZEN_FOLDER, *CHECKPOINTS.values())
+
+
+@contextlib.contextmanager
+def own_copy(folder: Path) -> Iterator[Path]:
+    """Give a worker that is not the chief a folder to write to.
+
+    Args:
+        folder: The run folder.
+
+    Yields:
+        A folder that holds what the run folder does; it is removed in the end.
+    """
+    with tempfile.TemporaryDirectory(prefix="worker-", ignore_cleanup_errors=True) as place:
+        copy = Path(place) / folder.name
+        copy.mkdir()
+        for name in _READ:
+            if (folder / name).is_dir():
+                shutil.copytree(folder / name, copy / name)
+            elif (folder / name).exists():
+                shutil.copy2(folder / name, copy / name)
+        yield copy
+
+
+def ask_all(strategy: tf.distribute.Strategy, value: float) -> list[float]:
+    """Exchange a number with all workers; every one of them must call it.
+
+    Args:
+        strategy: Of the workers.
+        value: This worker's.
+
+    Returns:
+        Those of all replicas.
+    """
+    given = strategy.experimental_distribute_values_from_function(
+        lambda context: tf.constant([value], tf.float64)
+    )
+    return [float(one) for one in strategy.gather(given, axis=0).numpy()]
+
+
+def any_worker(strategy: tf.distribute.Strategy) -> Callable[[bool], bool]:
+    """Make what tells whether something is so for any worker.
+
+    Args:
+        strategy: Of the workers.
+
+    Returns:
+        A function of what is so here; all workers must call it alike.
+    """
+    return lambda flag: any(ask_all(strategy, float(flag)))
+
+
+def check_same_step(strategy: tf.distribute.Strategy, first: int, folder: str) -> None:
+    """Refuse to go on where the workers would go on from different steps.
+
+    Args:
+        strategy: Of the workers.
+        first: The steps behind what this one has read.
+        folder: The run folder, for the message.
+
+    Raises:
+        DataError: Naming the steps.
+    """
+    found = sorted({int(step) for step in ask_all(strategy, first)})
+    if len(found) > 1:
+        raise DataError(
+            f"workers go on from steps {' and '.join(map(str, found))}: {folder} must be one "
+            "folder that all of them see"
+        )
+
+
+def explain_lost_worker(error: tf.errors.OpError, worker: Worker, folder: str) -> DataError:
+    """Say that another worker has gone, in place of what TensorFlow says.
+
+    Args:
+        error: TensorFlow's.
+        worker: This one.
+        folder: The run folder.
+
+    Returns:
+        The error to raise.
+    """
+    lines = [line.strip() for line in str(error.message).splitlines() if line.strip()]
+    reason = next((line for line in lines if _ABORTED in line), lines[-1] if lines else "")[:200]
+    return DataError(
+        f"worker {worker.number} of {worker.count} has lost another one; {folder} has the steps up "
+        "to its last checkpoint, and the same command on every worker goes on from there "
+        f"({reason})"
+    )
