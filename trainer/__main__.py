@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
+import textwrap
+from typing import TextIO
 
 from prep.errors import INTERRUPTED, run_command
 from prep.quiet import quiet_libraries
@@ -30,8 +33,8 @@ def main(argv: list[str] | None) -> int:
     # TensorFlow takes seconds to import: only once the options are fine.
     quiet_libraries()
 
-    def report(line: str) -> None:
-        print(line, flush=True)
+    def report(text: str) -> None:
+        print_fitted(text, sys.stdout)
 
     if options["dry_run"]:
         from trainer.plan import plan
@@ -43,8 +46,35 @@ def main(argv: list[str] | None) -> int:
     outcome = train(config, report)
     if not outcome.is_done:
         return INTERRUPTED
-    print(f"done: step {outcome.step}, run folder {outcome.folder}")
+    report(f"done: step {outcome.step}, run folder {outcome.folder}")
     return 0
+
+
+def print_fitted(text: str, stream: TextIO) -> None:
+    """Print text, in a terminal in lines that fit into it; a file has them as they are.
+
+    Args:
+        text: One or several lines; one word, such as a path to copy, is never divided.
+        stream: Where to.
+    """
+    if stream.isatty():
+        # A terminal that is as wide as a line may put an empty one below it.
+        columns = max(shutil.get_terminal_size().columns - 1, 20)
+        text = "\n".join(_fold(line, columns) for line in text.split("\n"))
+    print(text, file=stream, flush=True)
+
+
+def _fold(line: str, columns: int) -> str:
+    if len(line) <= columns:
+        return line
+    indent = " " * (len(line) - len(line.lstrip()))
+    return textwrap.fill(
+        line,
+        columns,
+        subsequent_indent=f"{indent}  ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def add_task(argv: list[str]) -> int:
@@ -62,7 +92,7 @@ def add_task(argv: list[str]) -> int:
     quiet_libraries()
     from trainer.adding.command import add_task as add
 
-    is_done = add(asked, lambda line: print(line, flush=True))
+    is_done = add(asked, lambda text: print_fitted(text, sys.stdout))
     return 0 if is_done else INTERRUPTED
 
 

@@ -1,6 +1,7 @@
 """Runs whose steps take several tasks: what they learn of tasks outlives an interruption."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -37,14 +38,17 @@ def train(dataset, run, steps, *more):
     return run_command(main, [*arguments, *more])
 
 
-def test_a_run_goes_on_with_what_it_learned_of_the_tasks(small_dataset, tmp_path, capsys):
+def test_a_run_goes_on_with_what_it_learned_of_the_tasks(small_dataset, tmp_path, capsys, go_back):
     through, parts = tmp_path / "through", tmp_path / "parts"
-    assert train(small_dataset, through, 4, "--training.tasks_per_step=3") == 0
+    settings = ["--training.tasks_per_step=3", "--training.checkpoint_every=2"]
+    assert train(small_dataset, through, 4, *settings) == 0
     said = capsys.readouterr().out
     assert "batches of 4 × 32 input and 8 target tokens, 3 a step" in said
     assert "4 of 12 batches" in said
-    assert train(small_dataset, parts, 2, "--training.tasks_per_step=3") == 0
-    assert train(small_dataset, parts, 4, "--training.tasks_per_step=3") == 0
+    shutil.copytree(through, parts)
+    go_back(parts, 2)
+    assert train(small_dataset, parts, 4, *settings) == 0
+    assert "going on from step 2" in capsys.readouterr().out
     expected, found = weights_of(through), weights_of(parts)
     assert expected.keys() == found.keys()
     learned = [name for name in expected if name.startswith("balancing/logits/value")]

@@ -57,7 +57,10 @@ class SuggestingParser(ArgumentParser):
         for word in re.findall(r"[\w.-]+", message):
             name = "--" + word.lstrip("-").split("=")[0]
             longer = [option for option in options if option.startswith(name) and name != "--"]
-            near = longer or difflib.get_close_matches(name, options, n=1, cutoff=0.75)
+            # The right name in another section is nearer than another name in this one.
+            inner = f".{name.rpartition('.')[2]}"
+            moved = [option for option in options if option.endswith(inner) and "." in name]
+            near = longer or moved or difflib.get_close_matches(name, options, n=1, cutoff=0.75)
             if near and name not in options:
                 return f"; did you mean {near[0]}?"
         return ""
