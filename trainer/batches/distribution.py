@@ -96,7 +96,14 @@ def make_dataset_of_groups(
 
 @dataclass(frozen=True)
 class _Loader:
-    """What makes one host's arrays of the batches of one shape."""
+    """What makes one host's arrays of the batches of one shape.
+
+    Attributes:
+        batches: The run's global batches.
+        share: Rows per replica and batch.
+        replicas: The replicas of this host.
+        shape: Of the batches.
+    """
 
     batches: MixtureBatches
     share: int
