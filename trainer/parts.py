@@ -38,6 +38,7 @@ from trainer.settings.checks import check_config, check_run, check_start
 from trainer.settings.config import RunConfig
 from trainer.settings.extending import schedule_ends
 from trainer.settings.inputs import with_fingerprints
+from trainer.settings.loss_scale import loss_scales
 from trainer.settings.memory import memory_needs, share_limit
 from trainer.settings.mixture import batch_schedule, batch_shares
 from trainer.settings.resolving import resolve
@@ -127,6 +128,7 @@ def make_batches(settings: ResolvedRun, manifest: Manifest) -> MixtureBatches:
         draws=draws,
         per_step=settings.training.tasks_per_step,
         heads=read_head_rows(settings, manifest),
+        scales=loss_scales(settings, manifest),
     )
 
 

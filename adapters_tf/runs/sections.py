@@ -95,6 +95,9 @@ class DataConfig:
         validation_split: What is validated on; tasks without it are left out of validation.
         routing: `batch`: every batch is of one task, the cheaper way; `example`: a batch mixes
             tasks, and each example goes through its own task's adapters.
+        loss_scale: Of mixed batches, what a task's examples count in the loss: `equal`; `classes`,
+            1 / log of how many answers there are, which of free text are the vocabulary's tokens
+            (Aghajanyan et al. 2021); or by task, such as `{rte: 1, mnli: 0.5}`. 1 where not named.
         memory_limit: What the training splits of all tasks may take of memory: bytes, a size such
             as `2GB` or `512MiB`, or `auto`, a quarter of the machine's. Splits that need more are
             visited in windows of shards, read as they come up: the order of examples depends on the
@@ -114,6 +117,7 @@ class DataConfig:
     train_split: str = "train"
     validation_split: str = "validation"
     routing: str = "batch"
+    loss_scale: str | dict[str, float] = "equal"
     memory_limit: int | str = "auto"
 
 

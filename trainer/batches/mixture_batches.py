@@ -74,6 +74,7 @@ class MixtureBatches:
         draws: Draws per batch, a divisor of the batch size; 1 for batches of one task.
         per_step: Batches that a step takes, a divisor of their number.
         heads: How the rows of tasks are made that heads answer; their shapes say so too.
+        scales: By task, what its weights in the loss are multiplied with; 1 where not named.
 
     Raises:
         UsageError: Some tables are packed and some are not.
@@ -92,6 +93,7 @@ class MixtureBatches:
         draws: int = 1,
         per_step: int = 1,
         heads: Mapping[str, HeadRows] | None = None,
+        scales: Mapping[str, float] | None = None,
     ):
         self.names: Sequence[str] = tuple(tables)
         self.tables = [tables[name] for name in self.names]
@@ -105,6 +107,7 @@ class MixtureBatches:
             raise UsageError(f"{', '.join(packed)} are packed and the other tasks are not")
         self.is_packed = bool(packed)
         self.heads = heads or {}
+        self.scales = [(scales or {}).get(name, 1.0) for name in self.names]
         self._labels = {
             name: self.heads[name].labels(table)
             for name, table in tables.items()
@@ -225,7 +228,11 @@ class MixtureBatches:
             if isinstance(table, ShardedSplit):
                 self._expect(task, int(counters[0]))
                 table, rows = table.take(rows), np.arange(len(rows))
-            parts.append((places, self._make(table, rows, task)))
+            made = self._make(table, rows, task)
+            if self.scales[task] != 1.0:
+                name = "label_weights" if "labels" in made else "decoder_loss_weights"
+                made[name] *= np.float32(self.scales[task])
+            parts.append((places, made))
         order = np.argsort(np.concatenate([places for places, _ in parts]))
         return {key: np.concatenate([part[key] for _, part in parts])[order] for key in parts[0][1]}
 

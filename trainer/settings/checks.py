@@ -29,6 +29,7 @@ from trainer.settings.extending import (
     why_not,
 )
 from trainer.settings.inputs import changed_inputs
+from trainer.settings.loss_scale import check_loss_scale
 from trainer.settings.memory import SETTING as MEMORY_LIMIT
 from trainer.settings.memory import check_limit, parse_limit
 from trainer.settings.resolving import packed_lengths
@@ -172,6 +173,7 @@ def check_run(settings: ResolvedRun, manifest: Manifest) -> None:
     check_limit(settings.data.memory_limit, settings.tasks, manifest, settings.data.train_split)
     check_balancing(settings)
     check_heads(settings)
+    check_loss_scale(settings)
     check_methods(settings, manifest)
     check_metrics(manifest.task(task) for task in settings.tasks)
     check_validation(settings, manifest)

@@ -32,7 +32,7 @@ def rows_of(batches, number):
     return rows
 
 
-def make_batches(schedule, seed=0, batch_size=8, pack=False, draws=1, shapes=None):
+def make_batches(schedule, seed=0, batch_size=8, pack=False, draws=1, shapes=None, scales=None):
     tables = {"small": make_table(10, 100), "large": make_table(37, 200)}
     if pack:
         tables = {name: pack_table(table) for name, table in tables.items()}
@@ -45,7 +45,20 @@ def make_batches(schedule, seed=0, batch_size=8, pack=False, draws=1, shapes=Non
         seed=seed,
         shapes=shapes,
         draws=draws,
+        scales=scales,
     )
+
+
+def test_a_mixed_batch_weighs_its_tasks():
+    schedule = [0, 1, 1, 0] * 4
+    plain, scaled = (make_batches(schedule, draws=8, scales=s) for s in (None, {"large": 0.25}))
+    for number in range(2):
+        one, other = plain.batch(number), scaled.batch(number)
+        of_large = (one["task"] == 1)[:, None]
+        expected = one["decoder_loss_weights"] * np.where(of_large, np.float32(0.25), 1)
+        np.testing.assert_array_equal(other.pop("decoder_loss_weights"), expected)
+        for key, value in other.items():
+            np.testing.assert_array_equal(value, one[key])
 
 
 def test_every_epoch_visits_each_example_once_in_another_order():
