@@ -42,6 +42,7 @@ from trainer.run.summary import describe, report_left_out, report_unused
 from trainer.run.weights import describe_weights
 from trainer.settings.checks import check_trained_adapters
 from trainer.settings.config import RunConfig
+from trainer.settings.durations import describe_durations
 from trainer.steps.fit_model import FitModel
 
 Report = Callable[[str], None]
@@ -118,6 +119,8 @@ def train_owned(
     first, last = checkpoints.restore(), settings.training.steps
     if not config.task_list():
         report_left_out(settings, manifest, report)
+    for line in describe_durations(config, settings, is_new):
+        report(line)
     report(describe(settings, model, batches, strategy, first))
     for line in describe_weights(model, optimizer):
         report(line)

@@ -16,6 +16,7 @@ from trainer.run.summary import describe, report_left_out, report_unused
 from trainer.run.weights import describe_weights
 from trainer.settings.checks import check_trained_adapters
 from trainer.settings.config import RunConfig
+from trainer.settings.durations import describe_durations
 
 _SHOWN_RATES = (0.0, 0.25, 0.5, 0.75, 1.0)  # of the run, where the learning rate is told
 
@@ -45,6 +46,8 @@ def plan(config: RunConfig, report: Report = print) -> None:
     first = found.step if found else 0
     if not config.task_list():
         report_left_out(settings, manifest, report)
+    for line in describe_durations(config, settings, is_new):
+        report(line)
     report(describe(settings, model, batches, strategy, first))
     for line in describe_weights(model, optimizer):
         report(line)
