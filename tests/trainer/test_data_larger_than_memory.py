@@ -12,7 +12,7 @@ from prep.build.dataset import build_dataset
 from prep.build.options import BuildOptions
 from prep.commands.split_options import parse_selection
 from tests.trainer.checkpoint_values import weights_of
-from tests.trainer.test_fit import arguments, spawn, wait_for_checkpoint
+from tests.trainer.test_fit import arguments, finish, spawn, wait_for_checkpoint
 from trainer.__main__ import main
 from trainer.settings.memory import memory_needs
 
@@ -57,9 +57,7 @@ def test_a_killed_run_ends_in_the_same_bits(sharded, blocked_run, tmp_path):
     process.kill()
     process.communicate()
     assert process.returncode == -signal.SIGKILL
-    process = spawn(dataset, run, *FEW)
-    said, _ = process.communicate()
-    assert process.returncode == 0, said
+    said = finish(dataset, run, *FEW)
     assert "an epoch in " in said and " windows of " in said
     assert read_config(run).data.memory_limit == limit
     whole = weights_of(blocked_run)
@@ -88,7 +86,7 @@ def test_another_order_is_refused_before_anything_is_read(
 
 def test_a_run_that_was_read_whole_stays_so(sharded, tmp_path, capsys):
     (dataset, limit), run = sharded, tmp_path / "run"
-    start = arguments(dataset, run, *FEW)
+    start = arguments(dataset, run, "--training.steps=2", "--training.validate_every=0")
     assert main(start) == 0
     assert read_config(run).data.memory_limit == 0
     capsys.readouterr()
