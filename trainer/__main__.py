@@ -26,20 +26,19 @@ def main(argv: list[str] | None) -> int:
     # TensorFlow takes seconds to import: only once the options are fine.
     quiet_libraries()
 
-    def report(line: str) -> None:
-        print(line, flush=True)
+    from trainer.callbacks.progress import say
 
     if options["dry_run"]:
         from trainer.plan import plan
 
-        plan(config, report)
+        plan(config, say)
         return 0
     from trainer.fit import train
 
-    outcome = train(config, report)
+    outcome = train(config, say, is_live=sys.stdout.isatty())
     if not outcome.is_done:
         return INTERRUPTED
-    print(f"done: step {outcome.step}, run folder {outcome.folder}")
+    say(f"done: step {outcome.step}, run folder {outcome.folder}")
     return 0
 
 

@@ -20,6 +20,7 @@ from trainer.batches.distribution import count_steps, distribute
 from trainer.batches.mixture_batches import MixtureBatches
 from trainer.callbacks.checkpoints import CheckpointCallback
 from trainer.callbacks.figures import FiguresCallback
+from trainer.callbacks.progress import ProgressCallback, task_of_step
 from trainer.callbacks.skipped_steps import SkippedStepsCallback
 from trainer.callbacks.step_callback import Span
 from trainer.callbacks.validation import ValidationCallback
@@ -63,12 +64,13 @@ class Outcome:
     is_done: bool
 
 
-def train(config: RunConfig, report: Report = print) -> Outcome:
+def train(config: RunConfig, report: Report = print, *, is_live: bool = False) -> Outcome:
     """Train a run, or go on with it where it stopped.
 
     Args:
         config: Its settings.
         report: Called with every line of progress.
+        is_live: Whether they go to a terminal, which gets a moving bar too.
 
     Returns:
         How it ended.
@@ -79,11 +81,15 @@ def train(config: RunConfig, report: Report = print) -> Outcome:
     """
     settings, manifest = resolve_run(config)
     with owned_folder(Path(settings.run)):
-        return train_owned(config, settings, manifest, report)
+        return train_owned(config, settings, manifest, report, is_live)
 
 
 def train_owned(
-    config: RunConfig, settings: ResolvedRun, manifest: Manifest, report: Report
+    config: RunConfig,
+    settings: ResolvedRun,
+    manifest: Manifest,
+    report: Report,
+    is_live: bool = False,
 ) -> Outcome:
     """Train a run whose folder no other process writes to.
 
@@ -92,6 +98,7 @@ def train_owned(
         settings: Of the run.
         manifest: Of its dataset.
         report: Called with every line of progress.
+        is_live: Whether they go to a terminal, which gets a moving bar too.
 
     Returns:
         How it ended.
@@ -130,7 +137,8 @@ def train_owned(
     validator = None if is_validated else make_validator(settings, manifest, model, strategy)
     report_unused(settings, manifest, report, by_task=checkpoints.rows is not None)
     averaged = functools.partial(optimizer.averaged, model.trainable_variables)
-    callbacks = make_callbacks(settings, checkpoints, validator, log, report, first, averaged)
+    bar = make_bar(batches, first, last) if is_live else None
+    callbacks = make_callbacks(settings, checkpoints, validator, log, report, first, averaged, bar)
     if first == last or is_over(callbacks):
         catch_up(callbacks)
     else:
@@ -207,6 +215,9 @@ def run_steps(
         raise batches.failure from error
     finally:
         batches.close()
+        for callback in callbacks:
+            if isinstance(callback, ProgressCallback):
+                callback.close()
 
 
 def is_over(callbacks: Iterable[tf_keras.callbacks.Callback]) -> bool:
@@ -237,6 +248,7 @@ def make_callbacks(
     report: Report,
     first: int,
     averaged: Callable[[], AbstractContextManager[None]],
+    bar: ProgressCallback | None = None,
 ) -> list[tf_keras.callbacks.Callback]:
     """List what happens between steps, in order: figures, skipped steps, validation, checkpoints.
 
@@ -248,6 +260,7 @@ def make_callbacks(
         report: Called with every line of progress.
         first: Steps done before this part of the run.
         averaged: Gives the model the weights that are validated.
+        bar: Of the terminal.
 
     Returns:
         Callbacks for `fit`.
@@ -256,7 +269,7 @@ def make_callbacks(
     last = training.steps
     logged = Span(first, last, training.log_every)
     callbacks: list[tf_keras.callbacks.Callback] = [
-        FiguresCallback(logged, log, report),
+        FiguresCallback(logged, log, report, bar),
         SkippedStepsCallback(logged, checkpoints),
     ]
     if validator is not None:
@@ -275,4 +288,20 @@ def make_callbacks(
         )
     span = Span(first, last, training.checkpoint_every)
     callbacks.append(CheckpointCallback(span, checkpoints, report))
-    return callbacks
+    return callbacks if bar is None else [*callbacks, bar]
+
+
+def make_bar(batches: MixtureBatches, first: int, last: int) -> ProgressCallback:
+    """Make the bar of a terminal.
+
+    Args:
+        batches: Of the whole run.
+        first: Steps done before this part of the run.
+        last: Steps of the whole run.
+
+    Returns:
+        A callback.
+    """
+    per_step = batches.per_step * batches.draws
+    task_at = functools.partial(task_of_step, batches.schedule, tuple(batches.names), per_step)
+    return ProgressCallback(first, last, task_at)
