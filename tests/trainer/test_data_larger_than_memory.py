@@ -22,6 +22,14 @@ TASKS = ("synthetic_entailment", "synthetic_choice")
 FEW = ("--training.steps=20", "--training.validate_every=0")
 
 
+@pytest.fixture(scope="module", autouse=True)
+def no_validation():
+    """Nothing here is about it, and its programs take as long as the steps."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("trainer.fit.make_validator", lambda *_: None)
+        yield
+
+
 @pytest.fixture(scope="module")
 def sharded(small_dataset, tmp_path_factory):
     """Two tasks in thirty shards each, and a limit of a tenth of what they need."""

@@ -132,9 +132,9 @@ def run_steps(model, optimizer, balancing, parts, strategy=None, *, count=2, jit
 
 
 @pytest.mark.parametrize("method", ["tokens", "pcgrad"])
-def test_four_replicas_equal_one(method, make_model, make_optimizer, uneven_batch, four_replicas):
+def test_two_replicas_equal_one(method, make_model, make_optimizer, uneven_batch, two_replicas):
     found = []
-    for strategy in (tf.distribute.get_strategy(), four_replicas):
+    for strategy in (tf.distribute.get_strategy(), two_replicas):
         with strategy.scope():
             model = make_model()
             optimizer = make_optimizer(model, weight_decay=0.1)
