@@ -38,7 +38,11 @@ def main(argv: list[str] | None) -> int:
     outcome = train(config, say, is_live=sys.stdout.isatty())
     if not outcome.is_done:
         return INTERRUPTED
+    from trainer.run.contents import describe_contents
+
     say(f"done: step {outcome.step}, run folder {outcome.folder}")
+    for line in describe_contents(outcome.folder):
+        say(line)
     return 0
 
 

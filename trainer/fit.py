@@ -34,6 +34,7 @@ from trainer.parts import (
 )
 from trainer.run.best_rows import has_best_rows
 from trainer.run.checkpoints import RunCheckpoints
+from trainer.run.curves import CURVES_FILE, write_curves
 from trainer.run.export import export
 from trainer.run.folder import check_run_folder, create_run, has_begun
 from trainer.run.full_disk import SpaceWait
@@ -150,6 +151,10 @@ def train_owned(
         if settings.optimizer.ema_decay and validator is None and not is_validated:
             checkpoints.save_unscored(reached)  # checkpoints/ holds no averages to score by
         export(folder, model, checkpoints, report)
+    if first < reached or not (folder / CURVES_FILE).exists():
+        problem = write_curves(folder, log.lines(), settings.tasks)
+        if problem:
+            report(problem)
     return Outcome(folder, reached, is_done=True)
 
 

@@ -64,13 +64,16 @@ def plan(config: RunConfig, report: Report = print) -> None:
             f"{settings.training.tasks_per_step} tasks a step, balanced by "
             f"{settings.balancing.method}"
         )
-    for line in _describe_validation(settings, manifest):
+    by_task = has_best_rows(settings, model)
+    for line in _describe_validation(settings, manifest, by_task):
         report(line)
-    report_unused(settings, manifest, report, by_task=has_best_rows(settings, model))
+    if settings.optimizer.ema_decay:
+        report(f"exported: averages of what trains, decay {settings.optimizer.ema_decay:g}")
+    report_unused(settings, manifest, report, by_task=by_task)
     report(f"nothing was written: {settings.run} would be {'new' if is_new else 'gone on with'}")
 
 
-def _describe_validation(settings: ResolvedRun, manifest: Manifest) -> list[str]:
+def _describe_validation(settings: ResolvedRun, manifest: Manifest, by_task: bool) -> list[str]:
     training, split = settings.training, settings.data.validation_split
     entries = [manifest.task(task).splits.get(split) for task in settings.tasks]
     sizes = [entry.examples for entry in entries if entry is not None]
@@ -82,4 +85,8 @@ def _describe_validation(settings: ResolvedRun, manifest: Manifest) -> list[str]
     count = training.steps // every + bool(training.steps % every)
     plural = "s" * (count != 1)
     tasks = f"{len(sizes)} task{'s' * (len(sizes) != 1)}"
-    return [f"{count} validation{plural}, of {examples:,} examples of {tasks} each"]
+    lines = [f"{count} validation{plural}, of {examples:,} examples of {tasks} each"]
+    whose = "each task keeps its own best step" if by_task else "one best step for all tasks"
+    patience = training.patience
+    ends = f"; the run ends after {patience} without a better one" if patience else ""
+    return [*lines, f"best by {training.best_metric}: {whose}{ends}"]
