@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
-import textwrap
-from typing import TextIO
+from pathlib import Path
 
 from prep.errors import INTERRUPTED, run_command
 from prep.quiet import quiet_libraries
@@ -33,48 +31,24 @@ def main(argv: list[str] | None) -> int:
     # TensorFlow takes seconds to import: only once the options are fine.
     quiet_libraries()
 
-    def report(text: str) -> None:
-        print_fitted(text, sys.stdout)
+    from trainer.callbacks.progress import say
 
     if options["dry_run"]:
         from trainer.plan import plan
 
-        plan(config, report)
+        plan(config, say)
         return 0
     from trainer.fit import train
 
-    outcome = train(config, report)
+    outcome = train(config, say, is_live=sys.stdout.isatty())
     if not outcome.is_done:
         return INTERRUPTED
-    report(f"done: step {outcome.step}, run folder {outcome.folder}")
+    from trainer.run.contents import describe_contents
+
+    say(f"done: step {outcome.step}, run folder {outcome.folder}")
+    for line in describe_contents(outcome.folder) if isinstance(outcome.folder, Path) else ():
+        say(line)
     return 0
-
-
-def print_fitted(text: str, stream: TextIO) -> None:
-    """Print text, in a terminal in lines that fit into it; a file has them as they are.
-
-    Args:
-        text: One or several lines; one word, such as a path to copy, is never divided.
-        stream: Where to.
-    """
-    if stream.isatty():
-        # A terminal that is as wide as a line may put an empty one below it.
-        columns = max(shutil.get_terminal_size().columns - 1, 20)
-        text = "\n".join(_fold(line, columns) for line in text.split("\n"))
-    print(text, file=stream, flush=True)
-
-
-def _fold(line: str, columns: int) -> str:
-    if len(line) <= columns:
-        return line
-    indent = " " * (len(line) - len(line.lstrip()))
-    return textwrap.fill(
-        line,
-        columns,
-        subsequent_indent=f"{indent}  ",
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
 
 
 def add_task(argv: list[str]) -> int:
@@ -91,8 +65,9 @@ def add_task(argv: list[str]) -> int:
     asked = read_added_task(argv)
     quiet_libraries()
     from trainer.adding.command import add_task as add
+    from trainer.callbacks.progress import say
 
-    is_done = add(asked, lambda text: print_fitted(text, sys.stdout))
+    is_done = add(asked, say)
     return 0 if is_done else INTERRUPTED
 
 

@@ -22,6 +22,7 @@ from trainer.batches.distribution import count_steps, distribute
 from trainer.batches.mixture_batches import MixtureBatches
 from trainer.callbacks.checkpoints import CheckpointCallback
 from trainer.callbacks.figures import FiguresCallback
+from trainer.callbacks.progress import ProgressCallback, make_bar
 from trainer.callbacks.pushing import PushCallback
 from trainer.callbacks.skipped_steps import SkippedStepsCallback
 from trainer.callbacks.step_callback import Span
@@ -37,6 +38,7 @@ from trainer.parts import (
 )
 from trainer.run.best_rows import has_best_rows
 from trainer.run.checkpoints import RunCheckpoints
+from trainer.run.curves import CURVES_FILE, write_curves
 from trainer.run.export import export
 from trainer.run.folder import check_run_folder, create_run, has_begun
 from trainer.run.full_disk import SpaceWait
@@ -47,6 +49,7 @@ from trainer.run.weights import describe_weights
 from trainer.run.workers import any_worker, ask_all, check_same_step, explain_lost_worker, own_copy
 from trainer.settings.checks import check_trained_adapters
 from trainer.settings.config import RunConfig
+from trainer.settings.durations import describe_durations
 from trainer.settings.workers import read_worker
 from trainer.steps.fit_model import FitModel
 
@@ -76,22 +79,25 @@ class Hooks:
         prepare: Called with the model as it is drawn, whenever it is built.
         push: Called between steps, to send away what was written.
         known_as: What others call the run folder.
+        is_live: Whether lines go to a terminal, which gets a moving bar too.
     """
 
     prepare: Prepare | None = None
     push: Callable[[], object] | None = None
     known_as: str = ""
+    is_live: bool = False
 
 
 NO_HOOKS = Hooks()
 
 
-def train(config: RunConfig, report: Report = print) -> Outcome:
+def train(config: RunConfig, report: Report = print, *, is_live: bool = False) -> Outcome:
     """Train a run, or go on with it where it stopped.
 
     Args:
         config: Its settings.
         report: Called with every line of progress.
+        is_live: Whether they go to a terminal, which gets a moving bar too.
 
     Returns:
         How it ended.
@@ -101,7 +107,7 @@ def train(config: RunConfig, report: Report = print) -> Outcome:
         DataError: A dataset or run folder that is not whole.
     """
     if not is_in_bucket(config.run):
-        return train_here(config, report)
+        return train_here(config, report, Hooks(is_live=is_live))
     worker = read_worker()
     if worker is not None and not worker.is_chief:
         with local_copy(config.run, is_of_run) as folder:
@@ -111,7 +117,7 @@ def train(config: RunConfig, report: Report = print) -> Outcome:
 
     with owned_bucket_run(config.run, report) as run:
         here = replace(config, run=str(run.local))
-        hooks = Hooks(push=run.push, known_as=run.address)
+        hooks = Hooks(push=run.push, known_as=run.address, is_live=is_live)
         outcome = train_here(here, lambda line: report(run.shown(line)), hooks)
     return replace(outcome, folder=run.address)
 
@@ -145,7 +151,7 @@ def train_here(config: RunConfig, report: Report, hooks: Hooks = NO_HOOKS) -> Ou
                 settings if worker.is_chief else replace(settings, run=str(own)),
                 manifest,
                 report if worker.is_chief else lambda line: None,
-                hooks,
+                hooks if worker.is_chief else replace(hooks, is_live=False),
             )
             return replace(outcome, folder=Path(settings.run))
         except tf.errors.OpError as error:
@@ -197,6 +203,8 @@ def train_owned(
         checkpoints.wait.signals.any_worker = any_worker(strategy)
     if not config.task_list():
         report_left_out(settings, manifest, report)
+    for line in describe_durations(config, settings, is_new):
+        report(line)
     report(describe(settings, model, batches, strategy, first))
     for line in describe_weights(model, optimizer):
         report(line)
@@ -207,7 +215,8 @@ def train_owned(
     validator = None if is_validated else make_validator(settings, manifest, model, strategy, check)
     report_unused(settings, manifest, report, by_task=checkpoints.rows is not None)
     averaged = functools.partial(optimizer.averaged, model.trainable_variables)
-    callbacks = make_callbacks(settings, checkpoints, validator, log, report, first, averaged)
+    bar = make_bar(batches, first, last) if hooks.is_live else None
+    callbacks = make_callbacks(settings, checkpoints, validator, log, report, first, averaged, bar)
     if hooks.push is not None:
         callbacks.append(PushCallback(hooks.push))
     if first == last or is_over(callbacks):
@@ -221,6 +230,10 @@ def train_owned(
         if settings.optimizer.ema_decay and validator is None and not is_validated:
             checkpoints.save_unscored(reached)  # checkpoints/ holds no averages to score by
         export(folder, model, checkpoints, report)
+    if first < reached or not (folder / CURVES_FILE).exists():
+        problem = write_curves(folder, log.lines(), settings.tasks)
+        if problem:
+            report(problem)
     if read_worker():
         ask_all(strategy, 0.0)  # one that ends early would be missed
     return Outcome(folder, reached, is_done=True)
@@ -290,6 +303,9 @@ def run_steps(
         raise batches.failure from error
     finally:
         batches.close()
+        for callback in callbacks:
+            if isinstance(callback, ProgressCallback):
+                callback.close()
 
 
 def is_over(callbacks: Iterable[tf_keras.callbacks.Callback]) -> bool:
@@ -331,6 +347,7 @@ def make_callbacks(
     report: Report,
     first: int,
     averaged: Callable[[], AbstractContextManager[None]],
+    bar: ProgressCallback | None = None,
 ) -> list[tf_keras.callbacks.Callback]:
     """List what happens between steps, in order: figures, skipped steps, validation, checkpoints.
 
@@ -342,6 +359,7 @@ def make_callbacks(
         report: Called with every line of progress.
         first: Steps done before this part of the run.
         averaged: Gives the model the weights that are validated.
+        bar: Of the terminal.
 
     Returns:
         Callbacks for `fit`.
@@ -350,7 +368,7 @@ def make_callbacks(
     last = training.steps
     logged = Span(first, last, training.log_every)
     callbacks: list[tf_keras.callbacks.Callback] = [
-        FiguresCallback(logged, log, report),
+        FiguresCallback(logged, log, report, bar),
         SkippedStepsCallback(logged, checkpoints),
     ]
     if validator is not None:
@@ -369,4 +387,4 @@ def make_callbacks(
         )
     span = Span(first, last, training.checkpoint_every)
     callbacks.append(CheckpointCallback(span, checkpoints, report))
-    return callbacks
+    return callbacks if bar is None else [*callbacks, bar]

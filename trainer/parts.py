@@ -33,7 +33,7 @@ from trainer.optimizers.groups import rate_by_variable
 from trainer.optimizers.learning_rate import WarmupSchedule
 from trainer.optimizers.registry import OPTIMIZERS
 from trainer.optimizers.taskwise import TaskwiseOptimizer
-from trainer.run.folder import keep_lengths
+from trainer.run.folder import keep_lengths, keep_warmup
 from trainer.settings.checks import check_config, check_run, check_start
 from trainer.settings.config import RunConfig
 from trainer.settings.extending import schedule_ends
@@ -66,6 +66,7 @@ def resolve_run(config: RunConfig) -> tuple[ResolvedRun, Manifest]:
     check_config(config)
     manifest = load_manifest(config.dataset)
     settings = keep_lengths(resolve(config, manifest), config.data)
+    settings = keep_warmup(settings, config.optimizer)
     settings = with_fingerprints(settings, manifest)
     check_run(settings, manifest)
     return settings, manifest

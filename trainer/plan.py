@@ -18,6 +18,7 @@ from trainer.run.summary import describe, report_left_out, report_unused
 from trainer.run.weights import describe_weights
 from trainer.settings.checks import check_trained_adapters
 from trainer.settings.config import RunConfig
+from trainer.settings.durations import describe_durations
 from trainer.settings.workers import refuse_workers
 
 _SHOWN_RATES = (0.0, 0.25, 0.5, 0.75, 1.0)  # of the run, where the learning rate is told
@@ -58,6 +59,8 @@ def _plan_here(config: RunConfig, report: Report) -> None:
     first = found.step if found else 0
     if not config.task_list():
         report_left_out(settings, manifest, report)
+    for line in describe_durations(config, settings, is_new):
+        report(line)
     report(describe(settings, model, batches, strategy, first))
     for line in describe_weights(model, optimizer):
         report(line)
@@ -74,13 +77,16 @@ def _plan_here(config: RunConfig, report: Report) -> None:
             f"{settings.training.tasks_per_step} tasks a step, balanced by "
             f"{settings.balancing.method}"
         )
-    for line in _describe_validation(settings, manifest):
+    by_task = has_best_rows(settings, model)
+    for line in _describe_validation(settings, manifest, by_task):
         report(line)
-    report_unused(settings, manifest, report, by_task=has_best_rows(settings, model))
+    if settings.optimizer.ema_decay:
+        report(f"exported: averages of what trains, decay {settings.optimizer.ema_decay:g}")
+    report_unused(settings, manifest, report, by_task=by_task)
     report(f"nothing was written: {settings.run} would be {'new' if is_new else 'gone on with'}")
 
 
-def _describe_validation(settings: ResolvedRun, manifest: Manifest) -> list[str]:
+def _describe_validation(settings: ResolvedRun, manifest: Manifest, by_task: bool) -> list[str]:
     training, split = settings.training, settings.data.validation_split
     entries = [manifest.task(task).splits.get(split) for task in settings.tasks]
     sizes = [entry.examples for entry in entries if entry is not None]
@@ -92,4 +98,8 @@ def _describe_validation(settings: ResolvedRun, manifest: Manifest) -> list[str]
     count = training.steps // every + bool(training.steps % every)
     plural = "s" * (count != 1)
     tasks = f"{len(sizes)} task{'s' * (len(sizes) != 1)}"
-    return [f"{count} validation{plural}, of {examples:,} examples of {tasks} each"]
+    lines = [f"{count} validation{plural}, of {examples:,} examples of {tasks} each"]
+    whose = "each task keeps its own best step" if by_task else "one best step for all tasks"
+    patience = training.patience
+    ends = f"; the run ends after {patience} without a better one" if patience else ""
+    return [*lines, f"best by {training.best_metric}: {whose}{ends}"]

@@ -128,7 +128,7 @@ class OptimizerConfig:
     Attributes:
         name: `adamw`, `adafactor` or `lion`.
         learning_rate: At its peak.
-        warmup_steps: Of linear rise.
+        warmup_steps: Of linear rise; or `6%` of the run, or `1 epoch`.
         schedule: What follows the warm-up: constant, linear, cosine, cosine_with_restarts,
             polynomial or inverse_square_root.
         schedule_steps: The steps that linear, cosine, cosine_with_restarts and polynomial are laid
@@ -149,7 +149,7 @@ class OptimizerConfig:
 
     name: str = "adamw"
     learning_rate: float = 3e-4
-    warmup_steps: int = 0
+    warmup_steps: int | str = 0
     schedule: str = "linear"
     schedule_steps: int | list[int] = 0
     end_rate: float = 0.0
@@ -173,7 +173,9 @@ class TrainingConfig:
         epochs_of: A task, or `shortest` or `longest`, the task with the fewest or the most rows.
         tasks_per_step: Batches in a step, each as the mixture draws it: their gradients are
             combined as `balancing` says. What a step takes of memory is that of one batch.
-        log_every: Steps between lines of training losses.
+        log_every: Steps between lines of training losses. This and the two others of their kind may
+            be given as a share of the run, such as `10%`, or in epochs of the task of `epochs_of`,
+            such as `0.5 epochs`; a run's config.yaml holds steps.
         validate_every: Steps between validations; 0 for one at the end only.
         validation_examples: The most examples per task in a validation; 0 for all.
         checkpoint_every: Steps between checkpoints.
@@ -203,10 +205,10 @@ class TrainingConfig:
     epochs: float = 0.0
     epochs_of: str = "longest"
     tasks_per_step: int = 1
-    log_every: int = 50
-    validate_every: int = 500
+    log_every: int | str = 50
+    validate_every: int | str = 500
     validation_examples: int = 1000
-    checkpoint_every: int = 500
+    checkpoint_every: int | str = 500
     keep_checkpoints: int = 2
     wait_for_space: float = 0.0
     best_metric: str = "mean"

@@ -58,6 +58,32 @@ class ResolvedModel(ModelConfig):
 
 
 @dataclass(frozen=True)
+class ResolvedOptimizer(OptimizerConfig):
+    """The optimizer, its warm-up in steps.
+
+    Attributes:
+        warmup_steps: Of linear rise.
+    """
+
+    warmup_steps: int = 0
+
+
+@dataclass(frozen=True)
+class ResolvedTraining(TrainingConfig):
+    """The loop, with all times in steps.
+
+    Attributes:
+        log_every: Steps between lines of training losses.
+        validate_every: Steps between validations; 0 for one at the end only.
+        checkpoint_every: Steps between checkpoints.
+    """
+
+    log_every: int = 50
+    validate_every: int = 500
+    checkpoint_every: int = 500
+
+
+@dataclass(frozen=True)
 class ResolvedHeads(HeadsConfig):
     """Tasks that a head answers, with what it answers.
 
@@ -100,8 +126,8 @@ class ResolvedRun:
     model: ResolvedModel
     adapters: AdapterConfig
     data: DataConfig = field(default_factory=DataConfig)
-    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
-    training: TrainingConfig = field(default_factory=TrainingConfig)
+    optimizer: ResolvedOptimizer = field(default_factory=ResolvedOptimizer)
+    training: ResolvedTraining = field(default_factory=ResolvedTraining)
     balancing: BalancingConfig = field(default_factory=BalancingConfig)
     heads: ResolvedHeads = field(default_factory=ResolvedHeads)
     distribution: DistributionConfig = field(default_factory=DistributionConfig)
@@ -183,8 +209,8 @@ _SECTIONS: Mapping[str, type] = {
     "model": ResolvedModel,
     "adapters": AdapterConfig,
     "data": DataConfig,
-    "optimizer": OptimizerConfig,
-    "training": TrainingConfig,
+    "optimizer": ResolvedOptimizer,
+    "training": ResolvedTraining,
     "balancing": BalancingConfig,
     "heads": ResolvedHeads,
     "distribution": DistributionConfig,

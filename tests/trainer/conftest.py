@@ -1,6 +1,7 @@
 """A small T5 and a small dataset folder of embedded tasks."""
 
 import shutil
+import sys
 
 import pytest
 
@@ -50,6 +51,17 @@ make_model, make_optimizer = (
     pytest.fixture(lambda function=function: function, scope="session", name=function.__name__[1:])
     for function in (_make_model, _make_optimizer)
 )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_curves():
+    """Runs draw no curves: a second each, where `run/test_curves.py` and the pages look at them."""
+    if "trainer.fit" not in sys.modules:
+        yield
+        return
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("trainer.fit.write_curves", lambda folder, lines, tasks: "")
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -32,14 +32,29 @@ def test_a_plan_writes_nothing_and_says_what_would_be(small_dataset, tmp_path, c
     assert run_command(main, [*arguments, "--dry-run"]) == 0
     said = capsys.readouterr().out.splitlines()
     assert not run.exists() and not list(tmp_path.iterdir())
-    assert "adamw, constant: learning rates 0.5, 0.5, 0.5, 0.5, 0.5 at 0, 25, 50, 75" in said[-4]
-    assert said[-3:] == [
+    assert "adamw, constant: learning rates 0.5, 0.5, 0.5, 0.5, 0.5 at 0, 25, 50, 75" in said[-5]
+    assert said[-4:] == [
         "2 tasks a step, balanced by sum",
         "3 validations, of 24 examples of 3 tasks each",
+        "best by mean: one best step for all tasks",
         f"nothing was written: {run} would be new",
     ]
     assert any(line.startswith("tasks' rows") for line in said)
     assert sum("of 18 batches" in line for line in said) == 3
+
+
+def test_it_says_what_is_kept_and_when_the_run_ends(small_dataset, tmp_path, capsys):
+    places = [f"--dataset={small_dataset}", f"--run={tmp_path / 'run'}", *SETTINGS]
+    own_rows = ["--adapters.method=lora", "--adapters.train_layer_norms=false"]
+    more = ["--training.patience=2", "--optimizer.ema_decay=0.9", "--training.validate_every=50%"]
+    assert run_command(main, [*places, *own_rows, *more, "--dry-run"]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert "training.validate_every 50% is 4 steps" in said
+    assert said[-3:-1] == [
+        "best by mean: each task keeps its own best step; "
+        "the run ends after 2 without a better one",
+        "exported: averages of what trains, decay 0.9",
+    ]
 
 
 def test_what_cannot_work_is_refused_as_it_would_be(small_dataset, tmp_path, capsys):

@@ -7,6 +7,7 @@ import time
 
 import numpy as np
 
+from trainer.callbacks.progress import ProgressCallback
 from trainer.callbacks.step_callback import Report, Span, StepCallback
 from trainer.run.metrics_log import MetricsLog
 
@@ -18,11 +19,18 @@ class FiguresCallback(StepCallback):
         span: Which steps, and how often.
         log: Of the run.
         report: Called with every line.
+        bar: In a terminal, what shows the figures in place of lines.
     """
 
-    def __init__(self, span: Span, log: MetricsLog, report: Report):
+    def __init__(
+        self,
+        span: Span,
+        log: MetricsLog,
+        report: Report,
+        bar: ProgressCallback | None = None,
+    ):
         super().__init__(span)
-        self.log, self.report = log, report
+        self.log, self.report, self.bar = log, report, bar
         self.started = self.since = time.monotonic()
         self.previous = span.first
 
@@ -42,7 +50,7 @@ class FiguresCallback(StepCallback):
         total = float(np.sum(losses_K) / max(np.sum(tokens_K), 1.0))
         if skipped and not np.any(tokens_K):
             total = math.nan  # no step was taken
-        rate = steps / seconds
+        rate, tokens_rate = steps / seconds, float(np.sum(tokens_K)) / seconds
         self.log.write(
             "train",
             step,
@@ -52,15 +60,18 @@ class FiguresCallback(StepCallback):
                 **{f"{name}/skipped_steps": number for name, number in skipped.items()},
                 **self._balance(),
                 "steps_per_second": rate,
-                "target_tokens_per_second": float(np.sum(tokens_K)) / seconds,
+                "target_tokens_per_second": tokens_rate,
             },
         )
         parts = " ".join(f"{name.removesuffix('/loss')} {figures[name]:.3f}" for name in figures)
         left = (self.span.last - step) * (now - self.started) / (step - self.span.first)
-        self.report(
-            f"step {step}/{self.span.last}  loss {total:.3f}  ({parts})  "
-            f"{rate:.1f} steps/s  {format_seconds(left)} left"
-        )
+        if self.bar is not None:
+            self.bar.show(total, tokens_rate)
+        else:
+            self.report(
+                f"step {step}/{self.span.last}  loss {total:.3f}  ({parts})  "
+                f"{rate:.1f} steps/s  {format_seconds(left)} left"
+            )
         for name, number in skipped.items():
             plural = "s" if number > 1 else ""
             self.report(f"skipped {number} step{plural} of {name}: loss or gradient not finite")

@@ -17,7 +17,7 @@ from adapters_tf.runs.config import (
     read_provenance,
 )
 from adapters_tf.runs.provenance import find_commit, list_versions
-from adapters_tf.runs.sections import DataConfig
+from adapters_tf.runs.sections import DataConfig, OptimizerConfig
 from adapters_tf.runs.settings import ResolvedRun
 from adapters_tf.runs.sources import FROZEN_FOLDER
 from prep import DataError, UsageError
@@ -84,6 +84,26 @@ def keep_lengths(settings: ResolvedRun, asked: DataConfig) -> ResolvedRun:
     if asked.memory_limit == AUTO:
         kept["memory_limit"] = old.memory_limit
     return replace(settings, data=replace(settings.data, **kept))
+
+
+def keep_warmup(settings: ResolvedRun, asked: OptimizerConfig) -> ResolvedRun:
+    """Let a run that has more steps now go on with the warm-up it has, where steps name none.
+
+    Args:
+        settings: Of the run, resolved by how long it is now.
+        asked: What the user wrote: steps, or a share of the run.
+
+    Returns:
+        A copy.
+
+    Raises:
+        WeightsError: The run folder's config.yaml cannot be read.
+    """
+    is_text = isinstance(asked.warmup_steps, str)
+    if not is_text or not has_begun(settings) or not (Path(settings.run) / CONFIG_FILE).exists():
+        return settings
+    steps = read_config(settings.run).optimizer.warmup_steps
+    return replace(settings, optimizer=replace(settings.optimizer, warmup_steps=steps))
 
 
 def create_run(settings: ResolvedRun, exports: str = "", known_as: str = "") -> Path:

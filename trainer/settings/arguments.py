@@ -57,13 +57,19 @@ class SuggestingParser(ArgumentParser):
         for word in re.findall(r"[\w.-]+", message):
             name = "--" + word.lstrip("-").split("=")[0]
             longer = [option for option in options if option.startswith(name) and name != "--"]
-            # The right name in another section is nearer than another name in this one.
-            inner = f".{name.rpartition('.')[2]}"
-            moved = [option for option in options if option.endswith(inner) and "." in name]
-            near = longer or moved or difflib.get_close_matches(name, options, n=1, cutoff=0.75)
+            elsewhere = [
+                option
+                for option in options
+                if word.startswith("--") and _last_part(option) == _last_part(name)
+            ]
+            near = longer or elsewhere or difflib.get_close_matches(name, options, n=1, cutoff=0.75)
             if near and name not in options:
                 return f"; did you mean {near[0]}?"
         return ""
+
+
+def _last_part(option: str) -> str:
+    return option.lstrip("-").rpartition(".")[2]
 
 
 def make_parser(

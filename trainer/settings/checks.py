@@ -21,6 +21,7 @@ from trainer.optimizers.groups import GROUPS
 from trainer.settings.batch_checks import check_balancing, check_heads, check_shapes, check_weights
 from trainer.settings.choices import list_wrong_choices
 from trainer.settings.config import DataConfig, RunConfig
+from trainer.settings.durations import asked_durations
 from trainer.settings.extending import (
     SCHEDULE_STEPS,
     STEPS,
@@ -89,13 +90,14 @@ def check_config(config: RunConfig) -> None:
 
 
 def _check_numbers(config: RunConfig) -> None:
+    durations = {name: one.amount for name, one in asked_durations(config).items()}
+    may_be_nought = ("optimizer.warmup_steps", "training.validate_every")
     positive = {
+        **{name: one for name, one in durations.items() if name not in may_be_nought},
         "training.steps": config.training.steps,
         "training.tasks_per_step": config.training.tasks_per_step,
         "balancing.rate": config.balancing.rate,
         "balancing.alpha": config.balancing.alpha,
-        "training.log_every": config.training.log_every,
-        "training.checkpoint_every": config.training.checkpoint_every,
         "training.keep_checkpoints": config.training.keep_checkpoints,
         "training.steps_per_execution": config.training.steps_per_execution,
         "training.max_skipped_steps": config.training.max_skipped_steps,
@@ -117,13 +119,12 @@ def _check_numbers(config: RunConfig) -> None:
         "data.cap": config.data.cap,
         "data.input_length": config.data.input_length,
         "data.target_length": config.data.target_length,
-        "optimizer.warmup_steps": config.optimizer.warmup_steps,
+        **{name: durations[name] for name in may_be_nought},
         "optimizer.end_rate": config.optimizer.end_rate,
         **{f"optimizer.rates.{name}": rate for name, rate in config.optimizer.rates.items()},
         "optimizer.weight_decay": config.optimizer.weight_decay,
         "optimizer.clip_norm": config.optimizer.clip_norm,
         "optimizer.ema_decay": config.optimizer.ema_decay,
-        "training.validate_every": config.training.validate_every,
         "training.patience": config.training.patience,
         "training.wait_for_space": config.training.wait_for_space,
         "training.validation_examples": config.training.validation_examples,

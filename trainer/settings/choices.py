@@ -9,6 +9,7 @@ from trainer.settings.config import RunConfig
 CHOICES = {
     "model.dropout": ("shared_along_length", "per_unit"),
     "data.lengths": ("one", "per_task"),
+    "data.mixture": ("proportional", "equal", "weights", "unimax", "round"),
     "data.routing": ("batch", "example"),
     "optimizer.name": ("adamw", "adafactor", "lion"),
     "optimizer.schedule": (

@@ -69,11 +69,9 @@ def steps_of_epochs(settings: ResolvedRun, sizes: Sizes, rows: Sizes) -> int:
     Raises:
         UsageError: They would be more than can be counted.
     """
-    named = settings.training.epochs_of
-    extreme = {"shortest": np.argmin, "longest": np.argmax}.get(named)
-    task = int(extreme(rows)) if extreme else settings.tasks.index(named)
+    task = _counted_task(settings, rows)
     shares = batch_shares(settings, sizes, rows)
-    draws = settings.data.batch_size if settings.data.routing == "example" else 1
+    draws = _draws(settings)
     wanted = math.ceil(settings.training.epochs * rows[task] * draws / settings.data.batch_size)
     if wanted / shares[task] > MOST_STEPS * draws:
         raise UsageError(
@@ -89,6 +87,35 @@ def steps_of_epochs(settings: ResolvedRun, sizes: Sizes, rows: Sizes) -> int:
             last_draw = first + int(np.flatnonzero(chosen)[wanted - seen - 1]) + 1
             return -(-last_draw // (draws * settings.training.tasks_per_step))
         seen, first = seen + int(np.count_nonzero(chosen)), last
+
+
+def epochs_of_run(settings: ResolvedRun, sizes: Sizes, rows: Sizes) -> float:
+    """Count how often the task of `training.epochs_of` is seen in a whole run.
+
+    Args:
+        settings: Of the run; its steps are known.
+        sizes: Training examples per task, each at least 1.
+        rows: Rows per task that hold them.
+
+    Returns:
+        Epochs.
+    """
+    task, draws = _counted_task(settings, rows), _draws(settings)
+    schedule = batch_schedule(settings, batch_shares(settings, sizes, rows), draws)
+    drawn_rows = np.count_nonzero(schedule == task) * settings.data.batch_size / draws
+    return float(drawn_rows / rows[task])
+
+
+def _counted_task(settings: ResolvedRun, rows: Sizes) -> int:
+    """Find the task that epochs are counted by."""
+    named = settings.training.epochs_of
+    extreme = {"shortest": np.argmin, "longest": np.argmax}.get(named)
+    return int(extreme(rows)) if extreme else settings.tasks.index(named)
+
+
+def _draws(settings: ResolvedRun) -> int:
+    """Count the draws of a batch: one for each row where it mixes tasks."""
+    return settings.data.batch_size if settings.data.routing == "example" else 1
 
 
 def unimax_shares(rows: Sizes, budget: float, epochs: float) -> np.ndarray:
@@ -125,6 +152,9 @@ def _equal(settings: ResolvedRun, sizes: Sizes, rows: Sizes) -> np.ndarray:
 
 
 def _weights(settings: ResolvedRun, sizes: Sizes, rows: Sizes) -> np.ndarray:
+    missing = [task for task in settings.tasks if task not in settings.data.weights]
+    if missing:  # told here too, as shares are asked for before all settings are checked
+        raise UsageError(f"data.weights leaves out {', '.join(missing)}; expected every task")
     weights = np.array([settings.data.weights[task] for task in settings.tasks], np.float64)
     return batch_probabilities(weights / weights.sum(), sizes, rows)
 

@@ -8,14 +8,25 @@ from pathlib import Path
 
 from adapters_tf.files.local_paths import BUCKET, dataset_place, local_path
 from adapters_tf.runs.sections import AdapterConfig, DataConfig, ModelConfig
-from adapters_tf.runs.settings import ResolvedModel, ResolvedRun
+from adapters_tf.runs.settings import (
+    ResolvedModel,
+    ResolvedOptimizer,
+    ResolvedRun,
+    ResolvedTraining,
+)
 from adapters_tf.runs.sources import list_sources, with_sources
 from prep import Manifest, UsageError, nearest
 from trainer.settings.config import RunConfig
+from trainer.settings.durations import asked_durations, count_steps, with_durations
 from trainer.settings.heads import resolve_heads
 from trainer.settings.memory import resolve_limit
-from trainer.settings.mixture import OF_A_KNOWN_END, steps_of_epochs
+from trainer.settings.mixture import (
+    OF_A_KNOWN_END,
+    epochs_of_run,
+    steps_of_epochs,
+)
 
+_NOT_COUNTED = {"log_every": 1, "validate_every": 0, "checkpoint_every": 1}  # for the moment
 LENGTH_MULTIPLE = 8  # of the lengths that are chosen here, in tokens
 
 
@@ -47,33 +58,56 @@ def resolve(config: RunConfig, manifest: Manifest) -> ResolvedRun:
         model=_resolve_model(config.model, manifest),
         adapters=_resolve_adapters(config.adapters),
         data=_resolve_data(config.data, tasks, manifest),
-        optimizer=config.optimizer,
-        training=config.training,
+        optimizer=ResolvedOptimizer(**{**vars(config.optimizer), "warmup_steps": 0}),
+        training=ResolvedTraining(**{**vars(config.training), **_NOT_COUNTED}),
         balancing=config.balancing,
         heads=resolve_heads(config.heads, tasks, manifest, config.data.train_split),
         distribution=config.distribution,
         vocabulary_sha256=manifest.vocabulary.sha256,
     )
-    return _with_counted_steps(run, manifest) if run.training.epochs else run
+    if run.training.epochs:
+        run = _with_counted_steps(run, manifest)
+    return _with_counted_durations(run, config, manifest)
+
+
+def _with_counted_durations(run: ResolvedRun, config: RunConfig, manifest: Manifest) -> ResolvedRun:
+    """Count in steps whatever was given in epochs or as a share of the run."""
+    asked = asked_durations(config)
+    epochs = 0.0
+    if any(duration.unit == "epochs" for duration in asked.values()):
+        epochs = epochs_of_run(run, *_sizes_and_rows(run, manifest))
+    return with_durations(
+        run,
+        {
+            name: count_steps(duration, run.training.steps, epochs)
+            for name, duration in asked.items()
+        },
+    )
 
 
 def _with_counted_steps(run: ResolvedRun, manifest: Manifest) -> ResolvedRun:
-    training, split = run.training, run.data.train_split
+    sizes, rows = _sizes_and_rows(run, manifest)
+    if run.data.mixture in OF_A_KNOWN_END:
+        raise UsageError(
+            f"training.epochs: data.mixture {run.data.mixture} needs training.steps to share out"
+        )
+    steps = steps_of_epochs(run, sizes, rows)
+    return replace(run, training=replace(run.training, steps=steps))
+
+
+def _sizes_and_rows(run: ResolvedRun, manifest: Manifest) -> tuple[list[int], list[int]]:
+    """Count the tasks' training examples, and the rows that hold them, to count epochs by."""
+    training = run.training
     valid = (*run.tasks, "shortest", "longest")
     if training.epochs_of not in valid:
         raise UsageError(
             f"training.epochs_of {training.epochs_of!r} is unknown; "
             f"{nearest(training.epochs_of, valid)}"
         )
-    if run.data.mixture in OF_A_KNOWN_END:
-        raise UsageError(
-            f"training.epochs: data.mixture {run.data.mixture} needs training.steps to share out"
-        )
-    splits = [manifest.task(task).split(split) for task in run.tasks]
+    splits = [manifest.task(task).split(run.data.train_split) for task in run.tasks]
     sizes = [split.examples for split in splits]
     rows = [sum(shard.records for shard in split.shards) for split in splits]
-    steps = steps_of_epochs(run, sizes, rows)
-    return replace(run, training=replace(training, steps=steps))
+    return sizes, rows
 
 
 def trained_tasks(manifest: Manifest, split: str) -> list[str]:

@@ -7,8 +7,8 @@ import yaml
 
 from adapters_tf import WeightsError
 from adapters_tf.runs.config import config_text, read_config
-from adapters_tf.runs.sections import AdapterConfig, DataConfig, OptimizerConfig
-from adapters_tf.runs.settings import ResolvedModel, ResolvedRun, parse_settings
+from adapters_tf.runs.sections import AdapterConfig, DataConfig
+from adapters_tf.runs.settings import ResolvedModel, ResolvedOptimizer, ResolvedRun, parse_settings
 
 RUN = ResolvedRun(
     dataset="/data/glue",
@@ -20,7 +20,7 @@ RUN = ResolvedRun(
         "lora,prompt", {"lora": {"rank": 2, "targets": ["q", "k"]}}, start_from={"rte": "/a"}
     ),
     data=DataConfig(batch_size=8, input_length=24, target_length=5),
-    optimizer=OptimizerConfig(schedule="cosine"),
+    optimizer=ResolvedOptimizer(schedule="cosine"),
     vocabulary_sha256="ab",
 )
 

@@ -88,6 +88,16 @@ def test_speed_is_that_since_the_last_line_and_time_left_that_of_this_part(clock
     assert said[0].endswith("0:20 left") and said[1].endswith("0:07 left")
 
 
+def test_in_a_terminal_the_bar_shows_them_in_place_of_a_line(clock):
+    callback, log, said = callback_of(Losses(([6.0, 0.0], [12.0, 0.0])), (0, 40, 10))
+    shown = []
+    callback.bar = types.SimpleNamespace(show=lambda *figures: shown.append(figures))
+    clock.now += 2.0
+    callback.act(10)
+    assert shown == [(0.5, 6.0)] and not said
+    assert log.lines[0][2]["target_tokens_per_second"] == 6.0
+
+
 def test_padding_alone_has_no_loss(clock):
     callback, log, said = callback_of(Losses(([0.0, 0.0], [0.0, 0.0])), (0, 2, 1))
     clock.now += 1.0

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from adapters_tf.runs.sections import AdapterConfig, DataConfig, TrainingConfig
-from adapters_tf.runs.settings import ResolvedModel, ResolvedRun
+from adapters_tf.runs.sections import AdapterConfig, DataConfig
+from adapters_tf.runs.settings import ResolvedModel, ResolvedRun, ResolvedTraining
 from prep import (
     Manifest,
     PackingEntry,
@@ -134,7 +134,7 @@ def test_tasks_that_have_the_split_are_validated_and_no_more_examples_than_asked
     tasks = tuple(manifest.tasks)
     settings = settings_of(tasks, small_dataset)
     for asked, examples in ((0, 500), (7, 7), (1000, 500)):
-        limited = replace(settings, training=TrainingConfig(validation_examples=asked))
+        limited = replace(settings, training=ResolvedTraining(validation_examples=asked))
         made = make_validator(limited, manifest, make_model(), strategy)
         assert {task: len(table) for task, table in made.tables.items()} == dict.fromkeys(
             tasks, examples

@@ -7,14 +7,13 @@ import yaml
 
 from adapters_tf import WeightsError
 from adapters_tf.runs.config import read_config
-from adapters_tf.runs.sections import (
-    AdapterConfig,
-    DataConfig,
-    DistributionConfig,
-    OptimizerConfig,
-    TrainingConfig,
+from adapters_tf.runs.sections import AdapterConfig, DataConfig, DistributionConfig
+from adapters_tf.runs.settings import (
+    ResolvedModel,
+    ResolvedOptimizer,
+    ResolvedRun,
+    ResolvedTraining,
 )
-from adapters_tf.runs.settings import ResolvedModel, ResolvedRun
 from prep import DataError, UsageError
 from trainer.run.folder import check_run_folder, create_run, has_begun, keep_lengths
 from trainer.settings.extending import schedule_ends
@@ -52,7 +51,7 @@ def test_it_is_written_once(settings):
     """Where and with what a run began is kept; going on adds nothing."""
     folder = begin(settings)
     before = (folder / "config.yaml").read_bytes()
-    again = dataclasses.replace(settings, training=TrainingConfig(log_every=7))
+    again = dataclasses.replace(settings, training=ResolvedTraining(log_every=7))
     assert create_run(again) == folder
     assert (folder / "config.yaml").read_bytes() == before
 
@@ -73,9 +72,9 @@ def test_a_folder_that_is_not_there_belongs_to_anybody(settings):
 @pytest.mark.parametrize(
     "changes",
     [
-        {"training": TrainingConfig(log_every=1, checkpoint_every=2, max_skipped_steps=9)},
-        {"training": TrainingConfig(validate_every=3, validation_examples=4)},
-        {"training": TrainingConfig(steps_per_execution=4, jit_compile=True)},
+        {"training": ResolvedTraining(log_every=1, checkpoint_every=2, max_skipped_steps=9)},
+        {"training": ResolvedTraining(validate_every=3, validation_examples=4)},
+        {"training": ResolvedTraining(steps_per_execution=4, jit_compile=True)},
         {"distribution": DistributionConfig("cpu", 4)},
         {"dataset": "/elsewhere/data"},  # of the same vocabulary
     ],
@@ -91,7 +90,7 @@ def test_what_does_not_reach_the_weights_may_change(settings, changes):
         ({"seed": 1}, "seed was 0, now 1"),
         ({"tasks": ("b", "a")}, "tasks was ['a', 'b'], now ['b', 'a']"),
         (
-            {"training": TrainingConfig(steps=2000)},
+            {"training": ResolvedTraining(steps=2000)},
             "training.steps was 1000, now 2000 (its learning rate follows the schedule 'linear', "
             "which ends at step 1000; say how it goes on: --optimizer.schedule_steps "
             "'[1000, 2000]' to begin anew there, 2000 to take the rates of a schedule of so many "
@@ -103,7 +102,7 @@ def test_what_does_not_reach_the_weights_may_change(settings, changes):
             "adapters.settings.bottleneck.reduction_factor was 8, now 4",
         ),
         (
-            {"seed": 2, "optimizer": OptimizerConfig(learning_rate=0.5)},
+            {"seed": 2, "optimizer": ResolvedOptimizer(learning_rate=0.5)},
             "optimizer.learning_rate was 0.0003, now 0.5; seed was 0, now 2",
         ),
     ],
@@ -121,9 +120,9 @@ def test_what_differs_has_a_line_each_of_a_terminal_s_width(settings):
     changes = {
         "seed": 1,
         "tasks": tuple(f"task_{number}" for number in range(40)),
-        "training": TrainingConfig(steps=2000, precision="mixed_bfloat16"),
+        "training": ResolvedTraining(steps=2000, precision="mixed_bfloat16"),
         "data": DataConfig(batch_size=3, input_length=5, target_length=4, cap=7, temperature=2.0),
-        "optimizer": OptimizerConfig(learning_rate=0.5, clip_norm=9.0),
+        "optimizer": ResolvedOptimizer(learning_rate=0.5, clip_norm=9.0),
     }
     with pytest.raises(UsageError) as caught:
         check_run_folder(dataclasses.replace(settings, **changes))
@@ -145,13 +144,13 @@ def test_what_may_change_is_said(settings):
 
 @pytest.mark.parametrize("schedule", ["constant", "inverse_square_root"])
 def test_a_run_whose_rates_have_no_end_may_be_extended(settings, schedule):
-    settings = dataclasses.replace(settings, optimizer=OptimizerConfig(schedule=schedule))
+    settings = dataclasses.replace(settings, optimizer=ResolvedOptimizer(schedule=schedule))
     folder = begin(settings)
-    longer = dataclasses.replace(settings, training=TrainingConfig(steps=2000, log_every=3))
+    longer = dataclasses.replace(settings, training=ResolvedTraining(steps=2000, log_every=3))
     check_run_folder(longer)
     create_run(longer)
-    assert read_config(folder).training == TrainingConfig(steps=2000)
-    shorter = dataclasses.replace(settings, training=TrainingConfig(steps=4))
+    assert read_config(folder).training == ResolvedTraining(steps=2000)
+    shorter = dataclasses.replace(settings, training=ResolvedTraining(steps=4))
     with pytest.raises(UsageError, match=r"training\.steps is 4, and run folder mine has 5 steps"):
         check_run_folder(shorter)
 
@@ -161,14 +160,14 @@ def test_a_run_of_a_falling_rate_may_be_extended_where_it_is_said_how(settings, 
     folder = begin(settings)
     longer = dataclasses.replace(
         settings,
-        training=TrainingConfig(steps=2000),
-        optimizer=OptimizerConfig(schedule_steps=ends),
+        training=ResolvedTraining(steps=2000),
+        optimizer=ResolvedOptimizer(schedule_steps=ends),
     )
     check_run_folder(longer)
     create_run(longer)
     assert read_config(folder) == longer
     check_run_folder(longer)
-    silent = dataclasses.replace(longer, optimizer=OptimizerConfig())
+    silent = dataclasses.replace(longer, optimizer=ResolvedOptimizer())
     if schedule_ends(longer) != (2000,):
         with pytest.raises(UsageError, match=r"optimizer\.schedule_steps was .*, now 0"):
             check_run_folder(silent)
@@ -176,9 +175,9 @@ def test_a_run_of_a_falling_rate_may_be_extended_where_it_is_said_how(settings, 
 
 def test_a_schedule_changes_with_the_length_of_a_run_alone(settings):
     begin(settings)
-    same = dataclasses.replace(settings, optimizer=OptimizerConfig(schedule_steps=1000))
+    same = dataclasses.replace(settings, optimizer=ResolvedOptimizer(schedule_steps=1000))
     check_run_folder(same)
-    other = dataclasses.replace(settings, optimizer=OptimizerConfig(schedule_steps=5000))
+    other = dataclasses.replace(settings, optimizer=ResolvedOptimizer(schedule_steps=5000))
     with pytest.raises(UsageError, match=r"optimizer\.schedule_steps was 0, now 5000"):
         check_run_folder(other)
     unimax = dataclasses.replace(
@@ -187,8 +186,8 @@ def test_a_schedule_changes_with_the_length_of_a_run_alone(settings):
     begin(unimax)
     longer = dataclasses.replace(
         unimax,
-        training=TrainingConfig(steps=2000),
-        optimizer=OptimizerConfig(schedule_steps=2000),
+        training=ResolvedTraining(steps=2000),
+        optimizer=ResolvedOptimizer(schedule_steps=2000),
     )
     with pytest.raises(UsageError, match=r"unimax shares all steps out from the start"):
         check_run_folder(longer)

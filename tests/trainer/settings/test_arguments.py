@@ -91,8 +91,9 @@ def test_a_printed_config_says_what_would_run(old_file, capsys):
     [
         (["--data.bach_size=8"], "did you mean --data.batch_size"),
         (["--optimizer.nam", "adamw"], "did you mean --optimizer.name?"),  # not taken for it
-        (["--training.batch_size=8"], "did you mean --data.batch_size?"),
+        (["--training.batch_size=8"], "did you mean --data.batch_size?"),  # of another section
         (["--data.learning_rate=1"], "did you mean --optimizer.learning_rate?"),
+        (["--learning_rate", "1e-3"], "did you mean --optimizer.learning_rate?"),
         (["--data.bat=8"], "did you mean --data.batch_size?"),
         (["--data.batch_size=eight"], "data.batch_size"),
         (["--optimizer.decay"], "expected one argument"),

@@ -15,6 +15,7 @@ from trainer.optimizers.learning_rate import SCHEDULES
 from trainer.optimizers.registry import OPTIMIZERS
 from trainer.settings.arguments import read_arguments
 from trainer.settings.choices import CHOICES
+from trainer.settings.mixture import MIXTURES
 from trainer.settings.shapes import LENGTHS
 
 
@@ -22,6 +23,7 @@ def test_they_are_those_of_the_modules():
     assert {
         "model.dropout": DROPOUTS,
         "data.lengths": LENGTHS,
+        "data.mixture": tuple(MIXTURES),
         "data.routing": ROUTINGS,
         "heads.pooling": POOLINGS,
         "optimizer.name": tuple(OPTIMIZERS),
@@ -38,6 +40,7 @@ def test_they_are_those_of_the_modules():
         ("--training.precision=bfloat16", "did you mean 'mixed_bfloat16'?"),
         ("--optimizer.schedule=cosin", "did you mean 'cosine'?"),
         ("--optimizer.decay=cosin", "optimizer.schedule 'cosin' is unknown"),
+        ("--data.mixture=wieghts", "did you mean 'weights'?"),
         ("--distribution.kind=tpus", "did you mean 'tpu'?"),
     ],
 )

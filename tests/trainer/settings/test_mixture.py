@@ -9,10 +9,13 @@ from adapters_tf.runs.sections import (
     AdapterConfig,
     BalancingConfig,
     DataConfig,
-    OptimizerConfig,
-    TrainingConfig,
 )
-from adapters_tf.runs.settings import ResolvedModel, ResolvedRun
+from adapters_tf.runs.settings import (
+    ResolvedModel,
+    ResolvedOptimizer,
+    ResolvedRun,
+    ResolvedTraining,
+)
 from prep import UsageError
 from trainer.settings.batch_checks import check_balancing, check_weights
 from trainer.settings.checks import check_same_run
@@ -35,8 +38,8 @@ def settings_of(steps=60, **data):
         ResolvedModel(),
         AdapterConfig(),
         DataConfig(batch_size=10, **data),
-        OptimizerConfig(schedule="constant"),
-        TrainingConfig(steps=steps),
+        ResolvedOptimizer(schedule="constant"),
+        ResolvedTraining(steps=steps),
     )
 
 
@@ -102,7 +105,7 @@ def test_weights_that_do_not_fit_the_tasks_are_refused(data, message):
 
 def test_a_run_whose_mixture_knows_its_end_cannot_be_extended():
     old = settings_of(mixture="unimax")
-    longer = dataclasses.replace(old, training=TrainingConfig(steps=90))
+    longer = dataclasses.replace(old, training=ResolvedTraining(steps=90))
     with pytest.raises(UsageError, match="unimax shares all steps out from the start"):
         check_same_run(old, longer, "run")
     check_same_run(settings_of(), settings_of(steps=90), "run")
@@ -122,7 +125,7 @@ def test_steps_are_the_fewest_that_make_the_epochs(data, task, epochs, per_step)
     draws = 10 if data.get("routing") == "example" else 1
 
     def seen(steps):
-        training = TrainingConfig(steps=steps, tasks_per_step=per_step)
+        training = ResolvedTraining(steps=steps, tasks_per_step=per_step)
         run = dataclasses.replace(settings, training=training)
         schedule = batch_schedule(run, batch_shares(run, SIZES, SIZES), draws)
         return np.count_nonzero(schedule == number) * 10 / draws / SIZES[number]
