@@ -17,7 +17,8 @@ def main(argv: list[str] | None) -> int:
         argv: Arguments after the program's name; None for those of the process.
 
     Returns:
-        0 when the run is done or its plan was told, 3 when a signal stopped it before.
+        0 when the run is done or its plan was told, 3 when a signal stopped it before, 1 when a run
+        of a sweep failed.
     """
     words = sys.argv[1:] if argv is None else argv
     if words[:1] == ["add-task"]:
@@ -27,12 +28,24 @@ def main(argv: list[str] | None) -> int:
     parser.add_argument(
         "--dry-run", action="store_true", help="say what would be done, and write nothing"
     )
+    parser.add_argument(
+        "--sweep",
+        default="",
+        metavar="SETTINGS",
+        help="train a run for each combination of values, each in a folder of its own below --run: "
+        "'{seed: [0, 1, 2], adapters.method: [lora, ia3]}'",
+    )
+    parser.add_argument("--jobs", type=int, default=1, help="runs of a sweep at once")
     config, options = read_options(parser, argv)
     # TensorFlow takes seconds to import: only once the options are fine.
     quiet_libraries()
 
     from trainer.callbacks.progress import say
 
+    if options["sweep"]:
+        from trainer.sweep.command import run_sweep
+
+        return run_sweep(parser, words, config, options, say)
     if options["dry_run"]:
         from trainer.plan import plan
 

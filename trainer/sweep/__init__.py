@@ -1,0 +1,1 @@
+"""Several runs that differ in some settings, one after the other, and a table of how they did."""

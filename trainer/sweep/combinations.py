@@ -1,0 +1,119 @@
+"""The runs of a sweep: every combination of the values that settings are given."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from prep import UsageError
+
+SEED = "seed"
+_MOST = 1000  # runs
+_OWN_OPTIONS = ("--sweep", "--jobs", "--run")  # of the sweep, not of its runs
+
+
+@dataclass(frozen=True)
+class Member:
+    """One run of a sweep.
+
+    Attributes:
+        name: Of its folder, below the sweep's.
+        values: By setting.
+    """
+
+    name: str
+    values: Mapping[str, Any]
+
+    def options(self) -> list[str]:
+        """Write the values as options of the trainer."""
+        return [f"--{setting}={_as_text(value)}" for setting, value in self.values.items()]
+
+    def group(self) -> str:
+        """Name what it has in common with runs of other seeds."""
+        others = [
+            f"{setting} {_as_text(value)}"
+            for setting, value in self.values.items()
+            if setting != SEED
+        ]
+        return ", ".join(others) or "all"
+
+
+def read_sweep(text: str) -> list[Member]:
+    """Read what a sweep is to go through.
+
+    Args:
+        text: YAML: settings with a list of values each, such as `{seed: [0, 1], …}`.
+
+    Returns:
+        A run for each combination, the first setting's values changing last.
+
+    Raises:
+        UsageError: It is no such thing, or asks for more than a thousand runs.
+    """
+    try:
+        tree = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise UsageError(f"--sweep: {text!r} is not YAML: {str(error).splitlines()[0]}") from None
+    example = "'{seed: [0, 1, 2], adapters.method: [lora, ia3]}'"
+    if not isinstance(tree, dict) or not tree:
+        raise UsageError(f"--sweep: expected settings with their values, such as {example}")
+    for name, values in tree.items():
+        if not isinstance(name, str) or not isinstance(values, list) or not values:
+            raise UsageError(f"--sweep {name}: expected a list of values, such as {example}")
+        if name in ("run", "dataset"):
+            raise UsageError(f"--sweep {name}: a sweep is of one dataset and has one folder")
+        texts = [_as_text(value) for value in values]
+        if len(set(texts)) < len(texts):
+            raise UsageError(f"--sweep {name}: a value is there twice in {', '.join(texts)}")
+    combinations = [
+        dict(zip(tree, values, strict=True)) for values in itertools.product(*tree.values())
+    ]
+    if len(combinations) > _MOST:
+        raise UsageError(f"--sweep: {len(combinations):,} runs; at most {_MOST:,} are made")
+    return [Member(name, values) for name, values in _named(combinations)]
+
+
+def _named(combinations: Sequence[Mapping[str, Any]]) -> list[tuple[str, Mapping[str, Any]]]:
+    """Give each combination the name of its folder; equal ones are told apart by a number."""
+    found: dict[str, int] = {}
+    named = []
+    for values in combinations:
+        parts = [
+            f"{setting.rpartition('.')[2]}={_as_text(value)}" for setting, value in values.items()
+        ]
+        name = re.sub(r"[^\w.=+,-]+", "_", ",".join(parts))[:120].strip("_,.") or "run"
+        found[name] = found.get(name, 0) + 1
+        named.append((name if found[name] == 1 else f"{name},{found[name]}", values))
+    return named
+
+
+def _as_text(value: Any) -> str:
+    """Write a value as an option takes it."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def words_of_runs(words: Sequence[str]) -> list[str]:
+    """Leave out of a command line what is of the sweep and not of its runs.
+
+    Args:
+        words: Of the command line.
+
+    Returns:
+        The others, in order.
+    """
+    kept: list[str] = []
+    is_value = False
+    for word in words:
+        if is_value:
+            is_value = False
+        elif word in _OWN_OPTIONS:
+            is_value = True
+        elif not word.startswith(tuple(f"{option}=" for option in _OWN_OPTIONS)):
+            kept.append(word)
+    return kept

@@ -1,0 +1,106 @@
+"""How the runs of a sweep did: mean and standard deviation over seeds."""
+
+from __future__ import annotations
+
+import json
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from adapters_tf.runs.checkpoints import BEST_FILE
+from trainer.run.metrics_log import METRICS_FILE
+from trainer.sweep.combinations import Member
+
+
+def best_figures(folder: Path) -> dict[str, float]:
+    """Read the figures of a run's best checkpoint.
+
+    Args:
+        folder: Of a run that is done.
+
+    Returns:
+        The main metric of each task, and `mean` over them; where tasks keep their own best rows,
+        each is of its own step. Nothing where the run validated nothing.
+    """
+    try:
+        best = json.loads((folder / BEST_FILE).read_text(encoding="utf-8"))
+        lines = (folder / METRICS_FILE).read_text(encoding="utf-8").splitlines()
+        validations = [one for one in map(json.loads, lines) if one.get("kind") == "validation"]
+        if "tasks" in best:
+            found = {task: float(one["value"]) for task, one in best["tasks"].items()}
+            return {**found, "mean": statistics.fmean(found.values())}
+        at_best = next(one for one in validations if one["step"] == best["step"])
+    except (OSError, ValueError, KeyError, TypeError, StopIteration):
+        return {}
+    return _main_figures(at_best)
+
+
+def _main_figures(line: Mapping[str, Any]) -> dict[str, float]:
+    """Take of each task its first metric that is no loss, or its loss where there is no other."""
+    found: dict[str, float] = {}
+    has_metric: set[str] = set()
+    for key, value in line.items():
+        task, _, metric = key.partition("/")
+        if not metric or (task in has_metric):
+            continue
+        if metric != "loss":
+            has_metric.add(task)
+        elif task in found:
+            continue
+        found[task] = float(value)
+    return {**found, "mean": float(line["mean"])} if "mean" in line else found
+
+
+def summarize(
+    members: Sequence[Member], figures: Mapping[str, Mapping[str, float]]
+) -> dict[str, dict[str, dict[str, float]]]:
+    """Average over the seeds of each combination.
+
+    Args:
+        members: The runs.
+        figures: By run, from `best_figures`; runs that failed have none.
+
+    Returns:
+        By combination, by task: `mean`, `sd` (of a sample; 0 of one run) and `runs`.
+    """
+    groups: dict[str, dict[str, list[float]]] = {}
+    for member in members:
+        group = groups.setdefault(member.group(), {})
+        for task, value in figures.get(member.name, {}).items():
+            if math.isfinite(value):
+                group.setdefault(task, []).append(value)
+    return {
+        name: {
+            task: {
+                "mean": statistics.fmean(values),
+                "sd": statistics.stdev(values) if len(values) > 1 else 0.0,
+                "runs": len(values),
+            }
+            for task, values in group.items()
+        }
+        for name, group in groups.items()
+    }
+
+
+def format_table(summary: Mapping[str, Mapping[str, Mapping[str, float]]]) -> list[str]:
+    """Lay a summary out: a block for each combination, a line for each task.
+
+    Args:
+        summary: From `summarize`.
+
+    Returns:
+        Lines.
+    """
+    tasks = {task for group in summary.values() for task in group}
+    width = max(map(len, tasks), default=4)
+    lines = []
+    for name, group in summary.items():
+        lines.append(name)
+        if not group:
+            lines.append("  no figures: no run is done, or none validates")
+        for task, one in group.items():
+            runs = f"{one['runs']} run{'s' * (one['runs'] != 1)}"
+            lines.append(f"  {task.ljust(width)}  {one['mean']:.4f} ± {one['sd']:.4f}  {runs}")
+    return lines
