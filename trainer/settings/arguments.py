@@ -89,6 +89,10 @@ def make_parser(
     parser = SuggestingParser(prog=prog, description=description, allow_abbrev=False)
     parser.add_argument("--config", action="config", help="YAML or JSON file of settings")
     parser.add_class_arguments(RunConfig)
+    for action in parser._actions:
+        # Its name stands there twice, as of any list, and in 80 columns there is no room for more.
+        if action.dest == "optimizer.schedule_steps":
+            action.metavar = "STEPS"
     return parser
 
 
