@@ -22,8 +22,10 @@ from trainer.batches.distribution import count_steps, distribute
 from trainer.batches.mixture_batches import MixtureBatches
 from trainer.callbacks.checkpoints import CheckpointCallback
 from trainer.callbacks.figures import FiguresCallback
+from trainer.callbacks.profiling import ProfileCallback
 from trainer.callbacks.progress import ProgressCallback, make_bar
 from trainer.callbacks.pushing import PushCallback
+from trainer.callbacks.sending import SendCallback
 from trainer.callbacks.skipped_steps import SkippedStepsCallback
 from trainer.callbacks.step_callback import Span
 from trainer.callbacks.validation import ValidationCallback
@@ -50,6 +52,7 @@ from trainer.run.workers import any_worker, ask_all, check_same_step, explain_lo
 from trainer.settings.checks import check_trained_adapters
 from trainer.settings.config import RunConfig
 from trainer.settings.durations import describe_durations
+from trainer.settings.observing import read_range
 from trainer.settings.workers import read_worker
 from trainer.steps.fit_model import FitModel
 
@@ -385,6 +388,10 @@ def make_callbacks(
                 averaged=averaged,
             )
         )
+    if training.wandb:
+        callbacks.insert(0, SendCallback(settings, log, report))
+    if (steps := read_range(training.profile)) is not None:
+        callbacks.append(ProfileCallback(Span(first, last, last), steps, log.folder.parent, report))
     span = Span(first, last, training.checkpoint_every)
     callbacks.append(CheckpointCallback(span, checkpoints, report))
     return callbacks if bar is None else [*callbacks, bar]

@@ -24,16 +24,18 @@ PARTS = frozenset(
         "config.yaml",
         "best.json",
         "metrics.jsonl",
+        "curves.png",
         "checkpoints",
         "best",
         "adapters",
         "backbone",
+        "heads",
         "frozen",
         "added",
         "logs",
     ]
 )
-_NOT_READ = ("metrics.jsonl", "added", "logs")
+_NOT_READ = ("metrics.jsonl", "curves.png", "added", "logs")
 _SENDINGS = 4  # of one file whose bytes arrive damaged
 
 Versions = dict[str, int]  # the generation of each object, by name below the folder

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +32,13 @@ class MetricsLog:
         first_step: Steps done before; later lines, of a part that was lost, are dropped, and what
             an earlier version wrote that is no JSON is mended.
         wait: What is done about a full disk.
+
+    Attributes:
+        others: Who is told each line too.
     """
 
     def __init__(self, folder: Path, first_step: int, wait: SpaceWait | None = None):
+        self.others: list[Callable[[str, int, Mapping[str, float]], None]] = []
         self.wait = wait or SpaceWait()
         self.file = folder / METRICS_FILE
         self._keep_until(first_step)
@@ -88,6 +92,8 @@ class MetricsLog:
         with naming(self.file):
             self.wait(lambda: self._append(line))
         self.wait(lambda: self._write_curves(kind, step, figures))
+        for other in self.others:
+            other(kind, step, figures)
 
     def _append(self, line: str) -> None:
         # Without a buffer, which would be written once more as the file is closed.

@@ -33,6 +33,7 @@ from trainer.settings.inputs import changed_inputs
 from trainer.settings.loss_scale import check_loss_scale
 from trainer.settings.memory import SETTING as MEMORY_LIMIT
 from trainer.settings.memory import check_limit, parse_limit
+from trainer.settings.observing import check_observing
 from trainer.settings.resolving import packed_lengths
 from trainer.settings.workers import check_workers
 
@@ -58,6 +59,8 @@ MAY_CHANGE = (
     "training.gradient_checkpointing",
     "training.loss_chunk",
     "training.max_skipped_steps",
+    "training.profile",
+    "training.wandb",
     # These reach them by the rounding of sums alone, and replicas by dropout's masks too.
     "training.jit_compile",
     "training.steps_per_execution",
@@ -86,6 +89,7 @@ def check_config(config: RunConfig) -> None:
     for group in config.optimizer.rates:
         _check_choice("optimizer.rates", group, GROUPS)
     parse_limit(config.data.memory_limit)
+    check_observing(config)
     _check_numbers(config)
 
 

@@ -1,6 +1,7 @@
 """Where everything is, at the end of a run."""
 
-from trainer.run.contents import describe_contents
+from adapters_tf.files.bucket_runs import is_of_run
+from trainer.run.contents import _WHAT, describe_contents
 
 
 def test_it_names_what_is_there_and_nothing_else(tmp_path):
@@ -15,3 +16,7 @@ def test_it_names_what_is_there_and_nothing_else(tmp_path):
 
 def test_an_empty_folder_has_the_command_alone(tmp_path):
     assert describe_contents(tmp_path) == [f"  next: python -m eval --run {tmp_path}"]
+
+
+def test_all_of_it_goes_to_a_bucket_too():
+    assert all(is_of_run(f"{name}/file") for name in _WHAT)
