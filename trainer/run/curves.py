@@ -100,12 +100,14 @@ def draw_curves(panels: Mapping[str, Curves], tasks: Sequence[str]) -> Figure:
         for number, task in enumerate(tasks)
     }
     drawn: dict[str, Any] = {}
+    last = max(steps[-1] for curves in panels.values() for steps, _ in curves.values())
     for axes, (panel, curves) in zip(grid.flat, panels.items(), strict=False):
         for task, (steps, values) in curves.items():
             marker = "o" if len(steps) <= 40 else ""
             (drawn[task],) = axes.plot(
                 steps, values, linewidth=1.5, marker=marker, markersize=3.5, **looks[task]
             )
+        axes.set_xlim(0, 1.04 * max(last, 1))  # the same in all panels, whatever each has
         _dress(axes, panel)
     for axes in list(grid.flat)[len(panels) :]:
         axes.set_axis_off()
