@@ -14,19 +14,20 @@ from prep.storage import local_path as local_path_of_prep
 from trainer.__main__ import main as train
 
 A = "gs://bucket/x"
+S = "s3://bucket/x"  # where a run may lie in a bucket, it must be one of Google's
 COMMANDS = [
-    (adapters, ["list", A]),
-    (adapters, ["export", f"--run={A}", "--task=t", "--format=hf", "--out=x"]),
+    (adapters, ["list", S]),
+    (adapters, ["export", f"--run={S}", "--task=t", "--format=hf", "--out=x"]),
     (adapters, ["export", "--run=x", "--task=t", "--format=hf", f"--out={A}"]),
     (adapters, ["import", "--format=peft", f"--from={A}", "--run=x", "--task=t", "--out=x"]),
     (adapters, ["merge", "--run=x", "--tasks=a,b", f"--out={A}"]),
     (adapters, ["bank", "--run=x", f"--add=t={A}", "--out=x"]),
     (adapters, ["embed", "--run=x", "--dataset=x", f"--out={A}.npz"]),
     (adapters, ["embed", "--run=x", "--dataset=s3://b/x", "--out=x.npz"]),
-    (evaluate, [f"--run={A}"]),
+    (evaluate, [f"--run={S}"]),
     (evaluate, ["--run=x", "--dataset=s3://b/x"]),
-    (predict, [f"--run={A}", "--task=t", "--text=x"]),
-    (train, ["--dataset=x", f"--run={A}"]),
+    (predict, [f"--run={S}", "--task=t", "--text=x"]),
+    (train, ["--dataset=x", f"--run={S}"]),
     (train, ["--dataset=s3://b/x", "--run=x"]),
     (prep, ["build", "--tasks=rte", f"--tasks-file={A}", "--vocabulary=x", "--out=x"]),
     (prep, ["build", "--tasks=rte", "--vocabulary=x", "--out=s3://b/x"]),

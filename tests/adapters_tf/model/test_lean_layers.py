@@ -49,7 +49,7 @@ def test_logits_and_gradients_stay(kind, target, training):
     assert isinstance(attention, LeanAttention) and isinstance(attention.q, LeanDense)
     with target():
         options = {"jit_compile": target is compiling_for_tpu, "autograph": False}
-        compute = tf.function(logits_and_gradients, **options, autograph=False)
+        compute = tf.function(logits_and_gradients, **options)
         got = compute(backbone, training)
     for value, right in zip(got, expected, strict=True):
         scale = np.abs(right.numpy()).max()
