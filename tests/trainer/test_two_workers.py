@@ -92,7 +92,7 @@ def test_of_two_workers_one_dies_and_the_same_command_ends_as_one_process_does(
     others, _ = other.communicate(timeout=120)
     assert chief.returncode == other.returncode == 0, said + others
     assert "2 replicas" in said and "going on from step" in said
-    assert f"done: step 16, run folder {run}" in others and "loss" not in others
+    assert f"done: step 16, run folder {run}" in others and "loss " not in others
     assert list((tmp_path / "temporary-1").iterdir()) == []
     assert main(arguments(small_dataset, alone, *FEW)) == 0
     found, right = figures(run), figures(alone)
