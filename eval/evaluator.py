@@ -171,9 +171,8 @@ class Evaluator:
         """
         assert self.model.heads is not None
         head = self.model.heads.tasks[entry.name]
-        choices = head.answers if head.kind == "multiple_choice" else 0
         expected = 1 if head.kind == "regression" else len(entry.label_words)
-        if (entry.choices, expected) != (choices, head.answers):
+        if (entry.choices, expected) != (head.choices, head.answers):
             raise UsageError(
                 f"task {entry.name!r}: the head was trained to give {head.answers} answers of kind "
                 f"{head.kind}, and the dataset's task is another; evaluate on one built alike"
@@ -183,7 +182,7 @@ class Evaluator:
                 model = HeadModel(self.model)
             self._head_predictor = self._make_predictor(model)
         task = self.model.task_names.index(entry.name)
-        scores = self._head_predictor.predict(table, task, report, choices)
+        scores = self._head_predictor.predict(table, task, report, head.choices)
         return write_answers(head, scores, entry.label_words)
 
     def predict_tokens(

@@ -33,10 +33,9 @@ from trainer.callbacks.validator import Validator, make_validator
 from trainer.parts import (
     Prepare,
     make_batches,
-    make_model,
     open_devices,
+    open_model,
     resolve_run,
-    start_from_adapters,
 )
 from trainer.run.best_rows import has_best_rows
 from trainer.run.checkpoints import RunCheckpoints
@@ -46,12 +45,10 @@ from trainer.run.folder import check_run_folder, create_run, has_begun
 from trainer.run.full_disk import SpaceWait
 from trainer.run.lock import owned_folder
 from trainer.run.metrics_log import MetricsLog
-from trainer.run.summary import describe, report_left_out, report_unused
-from trainer.run.weights import describe_weights
+from trainer.run.summary import announce, report_unused
 from trainer.run.workers import any_worker, ask_all, check_same_step, explain_lost_worker, own_copy
 from trainer.settings.checks import check_trained_adapters
 from trainer.settings.config import RunConfig
-from trainer.settings.durations import describe_durations
 from trainer.settings.observing import read_range
 from trainer.settings.workers import read_worker
 from trainer.steps.fit_model import FitModel
@@ -190,12 +187,8 @@ def train_owned(
         check_trained_adapters(settings)
     strategy = open_devices(settings)
     batches = make_batches(settings, manifest)
-    # What an empty first try kept may be of other settings.
-    kept = None if is_new else Path(settings.run)
-    model, optimizer, fit_model = make_model(settings, strategy, kept, hooks.prepare)
-    if is_new:
-        start_from_adapters(settings, model, strategy, report)
-        optimizer.begin_averages(model.trainable_variables)
+    fit_model = open_model(settings, strategy, report, hooks.prepare)
+    model, optimizer = fit_model.task_model, fit_model.optimizer
     exports = describe_formats(export_formats(model))
     folder = create_run(settings, exports, hooks.known_as)
     keep_sources(settings.adapters, folder)
@@ -204,13 +197,8 @@ def train_owned(
     if read_worker():
         check_same_step(strategy, first, settings.run)
         checkpoints.wait.signals.any_worker = any_worker(strategy)
-    if not config.task_list():
-        report_left_out(settings, manifest, report)
-    for line in describe_durations(config, settings, is_new):
-        report(line)
-    report(describe(settings, model, batches, strategy, first))
-    for line in describe_weights(model, optimizer):
-        report(line)
+    where = fit_model, batches, strategy, first
+    announce(config, settings, manifest, *where, report, is_new=is_new)
     report(exports)
     log = MetricsLog(folder, first, checkpoints.wait)
     is_validated = first == last == log.last_step("validation")

@@ -33,7 +33,7 @@ from trainer.optimizers.groups import rate_by_variable
 from trainer.optimizers.learning_rate import WarmupSchedule
 from trainer.optimizers.registry import OPTIMIZERS
 from trainer.optimizers.taskwise import TaskwiseOptimizer
-from trainer.run.folder import keep_lengths, keep_warmup
+from trainer.run.folder import has_begun, keep_lengths, keep_warmup
 from trainer.settings.checks import check_config, check_run, check_start
 from trainer.settings.config import RunConfig
 from trainer.settings.extending import schedule_ends
@@ -308,3 +308,30 @@ def start_from_adapters(
     for task, folder in started.items():
         anew = model.has_head(task) and not fits_head(model, task, folder)
         report(f"{task} starts from {folder}" + ", its head anew" * anew)
+
+
+def open_model(
+    settings: ResolvedRun,
+    strategy: tf.distribute.Strategy,
+    report: Report,
+    prepare: Prepare | None,
+) -> FitModel:
+    """Build the model of a run, as it begins or as its checkpoint is read into it.
+
+    Args:
+        settings: Of the run.
+        strategy: What the run is spread over.
+        report: Called with a line for each task that starts from an earlier adapter.
+        prepare: Called with the model as it is drawn.
+
+    Returns:
+        What `fit` is called on, compiled.
+    """
+    is_new = not has_begun(settings)
+    # What an empty first try kept may be of other settings.
+    kept = None if is_new else Path(settings.run)
+    model, optimizer, fit_model = make_model(settings, strategy, kept, prepare)
+    if is_new:
+        start_from_adapters(settings, model, strategy, report)
+        optimizer.begin_averages(model.trainable_variables)
+    return fit_model

@@ -14,11 +14,9 @@ from trainer.parts import Report, make_batches, make_model, open_devices, resolv
 from trainer.run.best_rows import has_best_rows
 from trainer.run.checkpoints import refuse_to_begin_again
 from trainer.run.folder import check_run_folder, has_begun
-from trainer.run.summary import describe, report_left_out, report_unused
-from trainer.run.weights import describe_weights
+from trainer.run.summary import announce, report_unused
 from trainer.settings.checks import check_trained_adapters
 from trainer.settings.config import RunConfig
-from trainer.settings.durations import describe_durations
 from trainer.settings.workers import refuse_workers
 
 _SHOWN_RATES = (0.0, 0.25, 0.5, 0.75, 1.0)  # of the run, where the learning rate is told
@@ -52,18 +50,15 @@ def _plan_here(config: RunConfig, report: Report) -> None:
         check_trained_adapters(settings)
     strategy = open_devices(settings)
     batches = make_batches(settings, manifest)
-    model, optimizer, _ = make_model(settings, strategy, None if is_new else Path(settings.run))
+    model, optimizer, fit_model = make_model(
+        settings, strategy, None if is_new else Path(settings.run)
+    )
     found = newest_whole(Path(settings.run) / CHECKPOINTS["last"], report)
     if found is None:
         refuse_to_begin_again(Path(settings.run))
     first = found.step if found else 0
-    if not config.task_list():
-        report_left_out(settings, manifest, report)
-    for line in describe_durations(config, settings, is_new):
-        report(line)
-    report(describe(settings, model, batches, strategy, first))
-    for line in describe_weights(model, optimizer):
-        report(line)
+    where = fit_model, batches, strategy, first
+    announce(config, settings, manifest, *where, report, is_new=is_new)
     rates = ", ".join(
         f"{float(optimizer.rate_at(round(share * (settings.training.steps - 1)))):.2g}"
         for share in _SHOWN_RATES

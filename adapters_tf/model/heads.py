@@ -50,6 +50,11 @@ class HeadOf:
             )
 
     @property
+    def choices(self) -> int:
+        """Texts that it scores one by one; 0 where it answers one text."""
+        return self.answers if self.kind == "multiple_choice" else 0
+
+    @property
     def outputs(self) -> int:
         """Columns of the last layer that it uses."""
         return self.answers if self.kind == "classification" else 1

@@ -95,6 +95,10 @@ class ResolvedHeads(HeadsConfig):
     kinds: dict[str, str] = field(default_factory=dict)
     answers: dict[str, int] = field(default_factory=dict)
 
+    def choices(self, task: str) -> int:
+        """Count the texts that a task's head scores one by one; 0 where it answers one text."""
+        return self.answers[task] if self.kinds.get(task) == "multiple_choice" else 0
+
 
 @dataclass(frozen=True)
 class ResolvedRun:

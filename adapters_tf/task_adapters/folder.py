@@ -23,7 +23,7 @@ from adapters_tf.methods import METHODS, method_name, training_only_fields
 from adapters_tf.methods.trained.frozen import frozen_digest
 from adapters_tf.model.heads import PATH as HEADS
 from adapters_tf.model.task_model import TaskModel
-from adapters_tf.task_adapters.head_files import fits_head, load_head, write_head
+from adapters_tf.task_adapters.head_files import check_head, load_head, write_head
 
 Tensors = Mapping[str, np.ndarray]
 Source = tuple[str, Tensors]  # the second with where it comes from, for messages
@@ -107,8 +107,8 @@ def load_task(model: TaskModel, task: str, folder: str | Path, *, any_frozen: bo
             f"{folder} was trained on other frozen adapters than the model's; any_frozen=True"
             " takes it all the same"
         )
-    if model.has_head(task) and not fits_head(model, task, folder):
-        load_head(model, task, folder)  # says why not, before anything is written
+    if model.has_head(task):
+        check_head(model, task, folder)  # before anything is written
     assign_tasks(model, {task: (str(folder / WEIGHTS_FILE), tensors)})
     if model.has_head(task):
         load_head(model, task, folder)

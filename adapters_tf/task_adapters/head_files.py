@@ -103,15 +103,23 @@ def load_head(model: TaskModel, task: str, folder: str | Path) -> None:
     Raises:
         WeightsError: There is no head, it answers something else, or it was built otherwise.
     """
-    theirs = _read_description(Path(folder))
-    ours = _describe(model, task)
-    differing = [f"{name} {theirs.get(name)!r}, not {ours[name]!r}" for name in ours]
-    differing = [
-        text for text, name in zip(differing, ours, strict=True) if theirs.get(name) != ours[name]
-    ]
-    if differing:
-        raise WeightsError(f"{folder} does not fit the head of {task!r}: {'; '.join(differing)}")
+    check_head(model, task, folder)
     assign_head(model, task, read_tensors(Path(folder), HEAD_WEIGHTS_FILE), str(folder))
+
+
+def check_head(model: TaskModel, task: str, folder: str | Path) -> None:
+    """Make sure that a folder holds a head that a task of a model can have.
+
+    Args:
+        model: With heads.
+        task: Its task that has a head.
+        folder: Of an adapter.
+
+    Raises:
+        WeightsError: There is no head, it answers something else, or it was built otherwise.
+    """
+    if differing := _differences(model, task, folder):
+        raise WeightsError(f"{folder} does not fit the head of {task!r}: {'; '.join(differing)}")
 
 
 def has_head(folder: str | Path) -> bool:
@@ -133,10 +141,7 @@ def fits_head(model: TaskModel, task: str, folder: str | Path) -> bool:
     Raises:
         WeightsError: The folder's description of its head is damaged.
     """
-    if not (model.has_head(task) and has_head(folder)):
-        return False
-    theirs = _read_description(Path(folder))
-    return all(theirs.get(name) == one for name, one in _describe(model, task).items())
+    return model.has_head(task) and has_head(folder) and not _differences(model, task, folder)
 
 
 def read_head(folder: str | Path) -> tuple[HeadOf, HeadShape]:
@@ -158,6 +163,15 @@ def read_head(folder: str | Path) -> tuple[HeadOf, HeadShape]:
     except (KeyError, TypeError, ConfigurationError) as error:
         file = Path(folder) / HEAD_CONFIG_FILE
         raise WeightsError(f"{file} describes no head: {error}") from None
+
+
+def _differences(model: TaskModel, task: str, folder: str | Path) -> list[str]:
+    theirs = _read_description(Path(folder))
+    return [
+        f"{name} {theirs.get(name)!r}, not {ours!r}"
+        for name, ours in _describe(model, task).items()
+        if theirs.get(name) != ours
+    ]
 
 
 def _describe(model: TaskModel, task: str) -> dict[str, Any]:

@@ -26,9 +26,11 @@ from prep import DataError
 from trainer.adding.trained_run import Saved, TrainedRun
 from trainer.optimizers.taskwise import TaskwiseOptimizer
 from trainer.parts import make_optimizer
+from trainer.run.folder import copy_parts
+from trainer.run.metrics_log import LOGS_FOLDER, METRICS_FILE
 
 ADDED_FOLDER = "added"  # of a grown run: by task, the log of its training
-_LOGS = ("metrics.jsonl", "logs")
+_LOGS = (METRICS_FILE, LOGS_FOLDER)
 
 
 def write_grown_run(
@@ -143,12 +145,5 @@ def _read_record(file: Path) -> dict[str, Any]:
 
 
 def _hand_on_logs(origin: Path, trained: Path, out: Path, task: str) -> None:
-    if (origin / ADDED_FOLDER).is_dir():
-        shutil.copytree(origin / ADDED_FOLDER, out / ADDED_FOLDER)
-    for folder, target in ((origin, out), (trained, out / ADDED_FOLDER / task)):
-        target.mkdir(parents=True, exist_ok=True)
-        for name in _LOGS:
-            if (folder / name).is_dir():
-                shutil.copytree(folder / name, target / name)
-            elif (folder / name).exists():
-                shutil.copy2(folder / name, target / name)
+    copy_parts(origin, out, (ADDED_FOLDER, *_LOGS))
+    copy_parts(trained, out / ADDED_FOLDER / task, _LOGS)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from adapters_tf.commands.arguments import split_names
 from adapters_tf.files.local_paths import local_path
 from adapters_tf.runs.config import read_config
 from adapters_tf.runs.sections import BalancingConfig, DataConfig, HeadsConfig, ModelConfig
@@ -17,8 +18,6 @@ from trainer.settings.arguments import SuggestingParser, make_parser, read_optio
 from trainer.settings.config import RunConfig
 
 SCRATCH, NEAREST = "scratch", "nearest"
-# What is the run's, and not to be chosen for one task.
-_OF_THE_RUN = ("seed", "model", "adapters", "balancing", "heads")
 
 
 @dataclass(frozen=True)
@@ -79,7 +78,7 @@ def read_added_task(argv: Sequence[str]) -> AddedTask:
         origin=origin,
         run=str(local_path(folder, "--run").resolve()),
         task=others["task"],
-        start=",".join(_names(others["from"])),
+        start=",".join(split_names(others["from"])),
         nearest_by=others["nearest_by"]
         and str(local_path(others["nearest_by"], "--nearest-by").resolve()),
         out=str(local_path(others["out"], "--out").resolve()),
@@ -154,11 +153,8 @@ def _model(origin: ResolvedRun) -> ModelConfig:
     return ModelConfig(**{name: getattr(origin.model, name) for name in names})
 
 
-def _names(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",") if name.strip()]
-
-
 def _check(origin: ResolvedRun, config: RunConfig, others: dict[str, Any]) -> None:
+    # What is not to be chosen for one task.
     of_the_run = {
         "seed": origin.seed,
         "model": _model(origin),
@@ -171,8 +167,8 @@ def _check(origin: ResolvedRun, config: RunConfig, others: dict[str, Any]) -> No
             "add-task: the run has heads, whose width depends on all its tasks; train the new task "
             "by itself, and put the two together with `python -m adapters_tf bank`"
         )
-    for name in _OF_THE_RUN:
-        if getattr(config, name) != of_the_run[name]:
+    for name, value in of_the_run.items():
+        if getattr(config, name) != value:
             raise UsageError(f"add-task: --{name} is the run's, for all its tasks; leave it out")
     if config.task_list():
         raise UsageError("add-task: --tasks is the trainer's; name the new one with --task")
@@ -185,7 +181,7 @@ def _check(origin: ResolvedRun, config: RunConfig, others: dict[str, Any]) -> No
         raise UsageError(
             "add-task: optimizer.ema_decay must be 0 where the run's is, and only there"
         )
-    task, names = others["task"], _names(others["from"])
+    task, names = others["task"], split_names(others["from"])
     if task in origin.tasks:
         raise UsageError(f"add-task: the run has a task {task!r} already")
     if names == [NEAREST] and not others["nearest_by"]:

@@ -116,7 +116,7 @@ def head_rows(heads: ResolvedHeads, vocabulary: Vocabulary) -> Mapping[str, Head
         task: HeadRows(
             task,
             kind == "regression",
-            heads.answers[task] if kind == "multiple_choice" else 0,
+            heads.choices(task),
             vocabulary,
             weights.get(task, ()),
         )

@@ -24,6 +24,16 @@ def is_for_head(shape: Lengths) -> bool:
     return len(shape) == 3
 
 
+def choices_of(shape: Lengths) -> int:
+    """Tell how many texts there are in a row, of a multiple choice's head; 0 for one."""
+    return shape[2] if is_for_head(shape) else 0
+
+
+def texts_of(shape: Lengths) -> int:
+    """Count the texts that the encoder reads in a row."""
+    return max(1, choices_of(shape))
+
+
 def keys_of(shape: Lengths, is_packed: bool = False) -> tuple[BatchKey, ...]:
     """List the arrays of a batch.
 

@@ -17,7 +17,14 @@ from eval.decoding.options import Beams
 from eval.evaluator import ARGMAX_LENGTH, answer_length, make_decoder
 from prep import Manifest, UsageError
 from prep.dataset.batches import BATCH_KEYS, PACKED_KEYS, BatchKey
-from trainer.batches.mixture_batches import Lengths, is_for_head, keys_of
+from trainer.batches.mixture_batches import (
+    Lengths,
+    axes_of,
+    choices_of,
+    is_for_head,
+    keys_of,
+    texts_of,
+)
 from trainer.callbacks.validator import validation_shapes
 from trainer.parts import make_model, open_devices
 from trainer.preflight.exporting import export_stablehlo
@@ -73,8 +80,7 @@ class Step:
         Returns:
             A StableHLO module.
         """
-        lengths = {"": [], "S": [self.input_length], "T": [self.target_length]}
-        lengths["CS"] = [self.choices, self.input_length]
+        lengths = axes_of((self.input_length, self.target_length, self.choices))
         specs = [
             tf.TensorSpec(
                 [rows * self.batches, *lengths[key.length]], tf.as_dtype(key.dtype), key.name
@@ -251,22 +257,12 @@ def make_head_step(model: TaskModel, lengths: Lengths) -> Step:
     )
 
 
-def choices_of(lengths: Lengths) -> int:
-    """Tell how many texts there are in a row, of a multiple choice's head; 0 for one."""
-    return lengths[2] if is_for_head(lengths) else 0
-
-
 def named_for_head(lengths: Lengths) -> str:
     """Say what of a step is a head's, for its name; nothing where it is none."""
     if not is_for_head(lengths):
         return ""
     choices = choices_of(lengths)
     return f" of heads, {choices} choices a row" if choices else " of heads"
-
-
-def texts_of(lengths: Lengths) -> int:
-    """Count the texts that the encoder reads in a row."""
-    return max(1, choices_of(lengths))
 
 
 def encoder_only(shape: T5Shape) -> T5Shape:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
-
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from typing import TYPE_CHECKING, Any
 
 from adapters_tf.errors import describe_os_error
 from prep.storage.durable_files import write_atomically
+
+if TYPE_CHECKING:  # loaded when a run is done, and not as it begins
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 CURVES_FILE = "curves.png"
 _COLOURS = (
@@ -88,6 +88,8 @@ def draw_curves(panels: Mapping[str, Curves], tasks: Sequence[str]) -> Figure:
     Returns:
         The figure.
     """
+    from matplotlib.figure import Figure
+
     columns = min(len(panels), 2)
     rows = -(-len(panels) // columns)
     figure = Figure(figsize=(5.2 * columns + 1.8, 3.1 * rows + 0.3), layout="constrained")
@@ -124,6 +126,8 @@ def draw_curves(panels: Mapping[str, Curves], tasks: Sequence[str]) -> Figure:
 
 
 def _dress(axes: Axes, panel: str) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     axes.set_title(panel, loc="left", fontsize=10.5)
     axes.set_xlabel("steps", color=_GREY, fontsize=9)
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))

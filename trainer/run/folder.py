@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -149,6 +150,22 @@ def _moved(old: ResolvedRun, new: ResolvedRun) -> ResolvedRun:
         training=replace(old.training, steps=new.training.steps),
         fingerprints={**new.fingerprints, **old.fingerprints},
     )
+
+
+def copy_parts(folder: Path, target: Path, names: Iterable[str]) -> None:
+    """Copy files and folders out of a run folder, those that are there.
+
+    Args:
+        folder: The run folder.
+        target: Where to; made if absent.
+        names: Of what is wanted.
+    """
+    target.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        if (folder / name).is_dir():
+            shutil.copytree(folder / name, target / name)
+        elif (folder / name).exists():
+            shutil.copy2(folder / name, target / name)
 
 
 def has_begun(settings: ResolvedRun) -> bool:

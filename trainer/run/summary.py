@@ -13,10 +13,55 @@ from adapters_tf.methods import split_methods
 from adapters_tf.runs.settings import ResolvedRun
 from prep import Manifest, TokenTable
 from prep.dataset.sharded_split import ShardedSplit
-from trainer.batches.mixture_batches import Lengths, MixtureBatches, is_for_head
+from trainer.batches.mixture_batches import (
+    Lengths,
+    MixtureBatches,
+    choices_of,
+    is_for_head,
+    texts_of,
+)
 from trainer.batches.orders import BlockOrder, WholeOrder
+from trainer.run.weights import describe_weights
+from trainer.settings.config import RunConfig
+from trainer.settings.durations import describe_durations
+from trainer.steps.fit_model import FitModel
 
 Table = TokenTable | ShardedSplit
+
+
+def announce(
+    config: RunConfig,
+    settings: ResolvedRun,
+    manifest: Manifest,
+    fit_model: FitModel,
+    batches: MixtureBatches,
+    strategy: tf.distribute.Strategy,
+    first: int,
+    report: Callable[[str], None],
+    *,
+    is_new: bool,
+) -> None:
+    """Say what is about to be trained.
+
+    Args:
+        config: As the user wrote it.
+        settings: Of the run.
+        manifest: Of its dataset.
+        fit_model: As it will be trained, compiled.
+        batches: Of the whole run.
+        strategy: What the run is spread over.
+        first: Steps done before.
+        report: Called with every line.
+        is_new: Whether the run has not begun.
+    """
+    model = fit_model.task_model
+    if not config.task_list():
+        report_left_out(settings, manifest, report)
+    for line in describe_durations(config, settings, is_new):
+        report(line)
+    report(describe(settings, model, batches, strategy, first))
+    for line in describe_weights(model, fit_model.optimizer):
+        report(line)
 
 
 def report_left_out(
@@ -181,8 +226,7 @@ def _padding(tables: Sequence[Table], shapes: Sequence[Lengths]) -> float:
 
 def _positions(shape: Lengths) -> int:
     """Count the positions of a row, of all choices together."""
-    S, T, *choices = shape
-    return S * max(1, choices[0]) + T if choices else S + T
+    return shape[0] * texts_of(shape) + shape[1]
 
 
 def _widened(shape: Lengths, limits: tuple[int, int]) -> Lengths:
@@ -195,15 +239,15 @@ def _longest(table: Table, shape: Lengths) -> tuple[int, int]:
     if not is_for_head(shape):
         return inputs, targets
     if isinstance(table, TokenTable):
-        inputs = int(table.text_lengths(shape[2]).max(initial=0))
+        inputs = int(table.text_lengths(choices_of(shape)).max(initial=0))
     return inputs, 0
 
 
 def _step_bytes(config: Any, B: int, shape: Lengths) -> int:
     """Count the bytes of what grows fastest: attention scores of all layers, and the logits."""
-    S, T, *choices = shape
-    if choices:
-        return 4 * B * max(1, choices[0]) * config.num_heads * config.num_layers * S * S
+    S, T = shape[:2]
+    if is_for_head(shape):
+        return 4 * B * texts_of(shape) * config.num_heads * config.num_layers * S * S
     scores = config.num_layers * S * S + config.num_decoder_layers * T * (T + S)
     return 4 * B * (config.num_heads * scores + T * config.vocab_size)
 

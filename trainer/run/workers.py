@@ -8,7 +8,6 @@ as a copy of what the run folder had and is gone at the end: nothing of theirs i
 from __future__ import annotations
 
 import contextlib
-import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,6 +18,7 @@ from adapters_tf.runs.checkpoints import BEST_FILE
 from adapters_tf.runs.config import CHECKPOINTS, CONFIG_FILE
 from adapters_tf.runs.sources import FROZEN_FOLDER
 from prep import DataError
+from trainer.run.folder import copy_parts
 from trainer.run.metrics_log import METRICS_FILE
 from trainer.settings.workers import Worker
 
@@ -39,12 +39,7 @@ def own_copy(folder: Path) -> Iterator[Path]:
     """
     with tempfile.TemporaryDirectory(prefix="worker-", ignore_cleanup_errors=True) as place:
         copy = Path(place) / folder.name
-        copy.mkdir()
-        for name in _READ:
-            if (folder / name).is_dir():
-                shutil.copytree(folder / name, copy / name)
-            elif (folder / name).exists():
-                shutil.copy2(folder / name, copy / name)
+        copy_parts(folder, copy, _READ)
         yield copy
 
 

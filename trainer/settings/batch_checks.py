@@ -9,6 +9,7 @@ from trainer.settings.config import BalancingConfig
 from trainer.settings.mixture import MOST_STEPS
 from trainer.settings.resolving import packed_lengths
 
+_HOW = "use data.mixture round, and a multiple of the number of tasks"
 _MOST_WEIGHT = 1e9  # of a task's gradients; far beyond it float32 holds no product
 
 
@@ -115,7 +116,7 @@ def check_balancing(settings: ResolvedRun) -> None:
     if settings.data.lengths == "per_task" and not takes_every_task(settings):
         raise UsageError(
             "training.tasks_per_step: with data.lengths per_task every step must take as many "
-            "batches of each task; use data.mixture round, and a multiple of the number of tasks"
+            f"batches of each task; {_HOW}"
         )
     if settings.training.steps * count > MOST_STEPS:
         raise UsageError(f"training.steps × training.tasks_per_step must be at most {MOST_STEPS:,}")
@@ -130,11 +131,8 @@ def check_heads(settings: ResolvedRun) -> None:
     Raises:
         UsageError: Naming the other setting.
     """
-    heads, shapes = settings.heads, set()
-    for task in settings.tasks:
-        kind = heads.kinds.get(task)
-        choices = heads.answers[task] if kind == "multiple_choice" else 0
-        shapes.add((kind is not None, choices))
+    heads = settings.heads
+    shapes = {(task in heads.kinds, heads.choices(task)) for task in settings.tasks}
     if not heads.kinds:
         unused = [
             name
@@ -155,7 +153,7 @@ def check_heads(settings: ResolvedRun) -> None:
         (
             "training.tasks_per_step",
             several and not takes_every_task(settings),
-            "; use data.mixture round, and a multiple of the number of tasks",
+            f"; {_HOW}",
         ),
         (
             "training.steps_per_execution",

@@ -32,9 +32,8 @@ def task_shapes(settings: ResolvedRun, manifest: Manifest) -> dict[str, Lengths]
     """
     heads = settings.heads
     shapes: dict[str, Lengths] = {**_text_shapes(settings, manifest)}
-    for task, kind in heads.kinds.items():
-        choices = heads.answers[task] if kind == "multiple_choice" else 0
-        shapes[task] = (shapes[task][0], 0, choices)
+    for task in heads.kinds:
+        shapes[task] = (shapes[task][0], 0, heads.choices(task))
     return shapes
 
 

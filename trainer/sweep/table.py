@@ -7,9 +7,9 @@ import math
 import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from adapters_tf.runs.checkpoints import BEST_FILE
+from trainer.run.best_rows import score_tasks
 from trainer.run.metrics_log import METRICS_FILE
 from trainer.sweep.combinations import Member
 
@@ -34,23 +34,9 @@ def best_figures(folder: Path) -> dict[str, float]:
         at_best = next(one for one in validations if one["step"] == best["step"])
     except (OSError, ValueError, KeyError, TypeError, StopIteration):
         return {}
-    return _main_figures(at_best)
-
-
-def _main_figures(line: Mapping[str, Any]) -> dict[str, float]:
-    """Take of each task its first metric that is no loss, or its loss where there is no other."""
-    found: dict[str, float] = {}
-    has_metric: set[str] = set()
-    for key, value in line.items():
-        task, _, metric = key.partition("/")
-        if not metric or (task in has_metric):
-            continue
-        if metric != "loss":
-            has_metric.add(task)
-        elif task in found:
-            continue
-        found[task] = float(value)
-    return {**found, "mean": float(line["mean"])} if "mean" in line else found
+    numbers = {name: one for name, one in at_best.items() if isinstance(one, float | int)}
+    found = {task: score.value for task, score in score_tasks(numbers, "mean").items()}
+    return {**found, "mean": float(numbers["mean"])} if "mean" in numbers else found
 
 
 def summarize(
