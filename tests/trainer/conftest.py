@@ -11,6 +11,7 @@ from prep.build.dataset import build_dataset
 from prep.build.options import BuildOptions
 from prep.build.vocabulary_training import task_texts, train_vocabulary, words_to_keep
 from prep.tasks import get_task
+from trainer.optimizers.groups import group_by_variable
 from trainer.optimizers.registry import OPTIMIZERS
 
 # One layer a stack: tracing for four replicas takes seconds a layer.
@@ -41,8 +42,9 @@ def _make_model(adapters=True, seed=0, routing="batch", train_layer_norms=True, 
 
 
 def _make_optimizer(model, name="adamw", rate=1e-2, **settings):
-    """An optimizer of a model, built."""
-    optimizer = OPTIMIZERS[name](rate, model.is_bank, **{"clip_norm": 1.0, **settings})
+    """An optimizer of a model, built, that measures norms as a run's does."""
+    given = {"clip_norm": 1.0, "group_of": group_by_variable(model), **settings}
+    optimizer = OPTIMIZERS[name](rate, model.is_bank, **given)
     optimizer.build(model.trainable_variables)
     return optimizer
 

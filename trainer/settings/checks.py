@@ -59,6 +59,7 @@ MAY_CHANGE = (
     "training.gradient_checkpointing",
     "training.loss_chunk",
     "training.max_skipped_steps",
+    "training.norms",
     "training.profile",
     "training.wandb",
     # These reach them by the rounding of sums alone, and replicas by dropout's masks too.
