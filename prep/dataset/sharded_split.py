@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from prep.dataset.manifest import Manifest, SplitEntry
+from prep.dataset.entries import SplitEntry
+from prep.dataset.manifest import Manifest
 from prep.dataset.reading import TokenTable, read_shard, token_dtype
 from prep.dataset.shard_cache import ShardCache
 from prep.storage import StoragePath, place_of

@@ -27,6 +27,7 @@ from prep.build.options import BuildOptions
 from prep.build.vocabulary_training import task_texts, train_vocabulary, words_to_keep
 from prep.tasks.tasks_file import load_tasks
 from tests.trainer.checkpoint_values import weights_of
+from tests.trainer.position_counts import check_positions
 from tests.trainer.test_fit import SMALL, spawn
 from trainer.__main__ import main
 from trainer.batches.schedule import task_schedule
@@ -163,6 +164,7 @@ def headed(things, tmp_path_factory):
 def test_the_run_says_what_it_does(mixed, headed):
     run, said = mixed
     assert "in 3 shapes" in said and "3 texts of" in said
+    check_positions(run)
     assert "\nheads " in said and "4 adapters" in said
     settings = yaml.safe_load((run / "config.yaml").read_text())["heads"]
     assert settings["kinds"] == {
@@ -214,6 +216,7 @@ def test_a_step_may_take_every_task_whatever_its_shape(unvalidated, tmp_path, go
     extra += ("--training.steps=4", "--training.checkpoint_every=2", "--training.log_every=1")
     said = train(unvalidated, run, *extra)
     assert "3 a step" in said and "4 of 12 batches" in said
+    check_positions(run)
     assert all(
         {f"{task}/loss" for task in ("size", "place", "owner")} <= set(line)
         for line in figures_of(run, "train")
