@@ -29,7 +29,7 @@ from trainer.batches.distribution import check_hosts
 from trainer.batches.head_rows import HeadRows, head_rows
 from trainer.batches.mixture_batches import MixtureBatches
 from trainer.losses.tokens import TokenLoss
-from trainer.optimizers.groups import rate_by_variable
+from trainer.optimizers.groups import group_by_variable, rate_by_variable
 from trainer.optimizers.learning_rate import WarmupSchedule
 from trainer.optimizers.registry import OPTIMIZERS
 from trainer.optimizers.taskwise import TaskwiseOptimizer
@@ -261,6 +261,7 @@ def make_optimizer(settings: ResolvedRun, model: TaskModel, is_compiled: bool) -
         rate_of=rate_by_variable(model, chosen.rates),
         ema_decay=chosen.ema_decay,
         is_compiled=is_compiled,
+        group_of=group_by_variable(model) if settings.training.norms else None,
     )
     optimizer.build(model.trainable_variables)
     return optimizer

@@ -14,6 +14,7 @@ from adapters_tf.errors import ConfigurationError, suggest
 from adapters_tf.files.value_types import is_of, words_for
 from adapters_tf.methods.bottleneck import BottleneckBank, BottleneckConfig
 from adapters_tf.methods.compacter import CompacterConfig
+from adapters_tf.methods.conditional_layer_norm import ConditionalLayerNormConfig
 from adapters_tf.methods.fusion import FusionConfig
 from adapters_tf.methods.hypernetwork import HypernetworkConfig
 from adapters_tf.methods.ia3 import Ia3Config
@@ -30,6 +31,7 @@ __all__ = [
     "BottleneckBank",
     "BottleneckConfig",
     "CompacterConfig",
+    "ConditionalLayerNormConfig",
     "FusionConfig",
     "HypernetworkConfig",
     "Ia3Config",
@@ -50,6 +52,7 @@ METHODS: Mapping[str, type[AdapterMethod]] = {
     "lora": LoraConfig,
     "ia3": Ia3Config,
     "layer_norm": LayerNormConfig,
+    "conditional_layer_norm": ConditionalLayerNormConfig,
     "compacter": CompacterConfig,
     "hypernetwork": HypernetworkConfig,
     "prompt": PromptConfig,

@@ -8,20 +8,23 @@ Shape letters: B batch, E embedding, I inputs, O outputs, K tasks.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from adapters_tf.banks.routing import select_row
-from adapters_tf.banks.task_bank import TaskBank, constant, normal
+from adapters_tf.banks.routing import is_routed_by_example, routed_task, select_row
+from adapters_tf.banks.task_bank import Draw, TaskBank, constant, normal
 from adapters_tf.errors import ConfigurationError, suggest
 from adapters_tf.files.embeddings_file import find_embeddings, read_embeddings
 from adapters_tf.methods.normalization import normalize
+from adapters_tf.runtime.target import is_for_tpu
 
 FORMS = ("linear", "two_layer", "bilinear")
 KERNEL_DEVIATION = 0.01  # of every layer's kernel, as published; biases start at zero
+_KERNEL = normal(KERNEL_DEVIATION)
 SITE_NORM_EPSILON = 1e-6  # of the norm over the projected embedding, as published
 
 
@@ -37,9 +40,9 @@ class SharedNetwork(TaskBank):
     def __init__(self, task_names: tuple[str, ...], path: str, seed: int, **kwargs: Any):
         super().__init__(task_names, path, seed, dtype="float32", **kwargs)
 
-    def add_dense(self, name: str, inputs: int, outputs: int) -> None:
-        """Create a dense layer's kernel [I, O] and bias [O]."""
-        self.add_shared(f"{name}_kernel", (inputs, outputs), normal(KERNEL_DEVIATION))
+    def add_dense(self, name: str, inputs: int, outputs: int, draw: Draw = _KERNEL) -> None:
+        """Create a dense layer's kernel [I, O], as drawn, and bias [O], zero."""
+        self.add_shared(f"{name}_kernel", (inputs, outputs), draw)
         self.add_shared(f"{name}_bias", (outputs,), constant(0.0))
 
     def dense(self, name: str, inputs: tf.Tensor) -> tf.Tensor:
@@ -102,14 +105,15 @@ class TaskEmbeddings(SharedNetwork):
         """Create the bank, and the network if there is one."""
         bank = self.add_bank("embedding", (self.embedding_width,), normal(1.0))
         if self.source not in ("learned", "fixed"):
-            bank.assign(look_up_tasks(self.source, self.task_names, self.embedding_width))
+            vectors = look_up_tasks(self.name, self.source, self.task_names, self.embedding_width)
+            bank.assign(vectors)
         if self.projection:
             self.add_projection(self.embedding_width, self.projection)
         super().build(input_shape)
 
     def embed(self) -> tf.Tensor:
         """Read the routed task's embedding, float32 [E]; routed by example, [B, E]."""
-        embedding = select_row(self.embedding)
+        embedding = _hold(select_row(self.embedding))
         if self.source != "learned":
             embedding = tf.stop_gradient(embedding)
         return self.project(embedding) if self.projection else embedding
@@ -240,10 +244,31 @@ class WeightGenerator(SharedNetwork):
         return self.dense(name, embedding)
 
 
-def look_up_tasks(source: str, task_names: tuple[str, ...], width: int) -> np.ndarray:
+def _hold(row: tf.Tensor) -> tf.Tensor:
+    """Keep XLA from reading a task's row anew wherever it is used.
+
+    A generator's gradient is the outer product of its own output's and the row. XLA for CPUs and
+    GPUs would read the row within the generator's update, find the bank written before that, and
+    copy the whole bank. It fuses nothing across a conditional; a TPU's compiler needs none.
+    """
+    task = routed_task()
+    if task is None or tf.executing_eagerly() or is_for_tpu() or is_routed_by_example():
+        return row
+    return tf.cond(task >= 0, lambda: tf.identity(row), lambda: tf.zeros_like(row))
+
+
+def without_embeddings_file(settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Take task embeddings out of a file for fixed ones, in settings that differ from defaults."""
+    if settings.get("task_embeddings", "learned") == "learned":
+        return settings
+    return {**settings, "task_embeddings": "fixed"}
+
+
+def look_up_tasks(method: str, source: str, task_names: tuple[str, ...], width: int) -> np.ndarray:
     """Read task embeddings from a file.
 
     Args:
+        method: Whose setting it is.
         source: Path of an .npz file with `names` [K'] and `vectors` [K', E].
         task_names: The tasks to look up.
         width: E.
@@ -257,7 +282,7 @@ def look_up_tasks(source: str, task_names: tuple[str, ...], width: int) -> np.nd
     if not Path(source).is_file():
         valid = ("learned", "fixed")
         raise ConfigurationError(
-            f"hypernetwork task_embeddings {source!r} is no file; {suggest(source, valid)}"
+            f"{method} task_embeddings {source!r} is no file; {suggest(source, valid)}"
         )
     names, vectors_KE = read_embeddings(source)
     if vectors_KE.shape[-1] != width:

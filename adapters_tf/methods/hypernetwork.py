@@ -49,6 +49,7 @@ from adapters_tf.methods.generators import (
     SiteEmbeddings,
     TaskEmbeddings,
     WeightGenerator,
+    without_embeddings_file,
 )
 from adapters_tf.methods.method import AdapterMethod, training_only
 from adapters_tf.methods.normalization import normalize
@@ -121,9 +122,7 @@ class HypernetworkConfig(AdapterMethod):
     @classmethod
     def without_files(cls, settings: Mapping[str, Any]) -> Mapping[str, Any]:
         """Take embeddings out of a file for fixed ones, which a checkpoint brings."""
-        if settings.get("task_embeddings", "learned") == "learned":
-            return settings
-        return {**settings, "task_embeddings": "fixed"}
+        return without_embeddings_file(settings)
 
     @property
     def norms(self) -> tuple[str, ...]:

@@ -203,6 +203,8 @@ class TrainingConfig:
             It saves memory with long targets.
         max_skipped_steps: A step whose loss or gradient is not finite is skipped and counted; so
             many in a row, of whatever tasks, stop the run, at the next multiple of `log_every`.
+        norms: Write the norms of gradients, parameters and updates, by the groups of
+            `optimizer.rates`, of each step that has a line.
         profile: Steps whose profile is written for TensorBoard, the first and the last, such as
             `100-110`.
         wandb: A project of Weights & Biases that figures are sent to, beside the run folder; needs
@@ -230,6 +232,7 @@ class TrainingConfig:
     gradient_checkpointing: bool = False
     loss_chunk: int = 0
     max_skipped_steps: int = 10
+    norms: bool = False
     profile: str = ""
     wandb: str = ""
 

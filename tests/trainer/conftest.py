@@ -1,5 +1,6 @@
 """A small T5 and a small dataset folder of embedded tasks."""
 
+import json
 import shutil
 import sys
 
@@ -10,6 +11,7 @@ from prep.build.dataset import build_dataset
 from prep.build.options import BuildOptions
 from prep.build.vocabulary_training import task_texts, train_vocabulary, words_to_keep
 from prep.tasks import get_task
+from trainer.optimizers.groups import group_by_variable
 from trainer.optimizers.registry import OPTIMIZERS
 
 # One layer a stack: tracing for four replicas takes seconds a layer.
@@ -40,8 +42,9 @@ def _make_model(adapters=True, seed=0, routing="batch", train_layer_norms=True, 
 
 
 def _make_optimizer(model, name="adamw", rate=1e-2, **settings):
-    """An optimizer of a model, built."""
-    optimizer = OPTIMIZERS[name](rate, model.is_bank, **{"clip_norm": 1.0, **settings})
+    """An optimizer of a model, built, that measures norms as a run's does."""
+    given = {"clip_norm": 1.0, "group_of": group_by_variable(model), **settings}
+    optimizer = OPTIMIZERS[name](rate, model.is_bank, **given)
     optimizer.build(model.trainable_variables)
     return optimizer
 
@@ -85,6 +88,21 @@ def small_dataset(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def without_validation():
+    """Copies a dataset folder, without the splits to validate on; returns the copy."""
+
+    def copy(dataset, folder):
+        shutil.copytree(dataset, folder)
+        manifest = json.loads((folder / "dataset.json").read_text())
+        for task in manifest["tasks"].values():
+            del task["splits"]["validation"]
+        (folder / "dataset.json").write_text(json.dumps(manifest))
+        return folder
+
+    return copy
+
+
+@pytest.fixture(scope="session")
 def go_back():
     """Makes a finished run one that was killed at a checkpoint: what came later is gone."""
 
@@ -96,7 +114,7 @@ def go_back():
                     part.unlink()
         state = f'model_checkpoint_path: "ckpt-{step}"\nall_model_checkpoint_paths: "ckpt-{step}"\n'
         (checkpoints / "checkpoint").write_text(state)
-        shutil.rmtree(run / "best")
-        (run / "best.json").unlink()
+        shutil.rmtree(run / "best", ignore_errors=True)
+        (run / "best.json").unlink(missing_ok=True)
 
     return go

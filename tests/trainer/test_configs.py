@@ -1,41 +1,89 @@
 """Every config does what its head says, for two steps of a small model on rows of its format."""
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 
+from adapters_tf import TaskModel, load_backbone, read_methods
 from prep import run_command
 from trainer.__main__ import main
+from trainer.settings.config_file import check_config_file
 
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 SMALL = {"d_model": 32, "d_kv": 8, "d_ff": 64, "num_layers": 1, "num_decoder_layers": 1}
-# The demo's are run by tests/trainer/test_demo.py: they build on each other.
+STUDY = ROOT / "configs" / "hyperformer"
+# What an ablation has and has not, by the paths of its adapters and of what trains.
+ABLATIONS = {
+    "self-attention": (".SelfAttention", ".DenseReluDense"),
+    "feed-forward": (".DenseReluDense", ".SelfAttention"),
+    "encoder": ("encoder.block.0.layer.0.SelfAttention", "decoder.block.0.layer.0.SelfAttention"),
+    "decoder": ("decoder.block.0.layer.0.SelfAttention", "encoder.block.0.layer.0.SelfAttention"),
+    "linear": ("SelfAttention.generator.hypernetwork.down_kernel_bias", "down_kernel_hidden"),
+    "two-layer": ("SelfAttention.generator.hypernetwork.down_kernel_hidden_kernel", "encoder.gen"),
+    "bilinear": ("SelfAttention.generator.hypernetwork.down_kernel_kernel", "down_kernel_bias"),
+    "shared-norms": ("SelfAttention.hypernetwork.post_norm_gamma", "post_norm_gamma_kernel"),
+    "frozen-norms": ("encoder.generator.hypernetwork.post_norm_gamma_kernel", "layer_norm.weight"),
+    "norms-alone": ("encoder.final_layer_norm.conditional_layer_norm.beta_kernel", "SelfAttention"),
+}
+# The demo's are run by tests/trainer/test_demo.py: they build on each other. Of the ablations one
+# is run, the rest are methods and settings that are trained elsewhere.
 CONFIGS = sorted(
-    path for path in (ROOT / "configs").rglob("*.yaml") if not path.name.startswith("demo-")
+    path
+    for path in (ROOT / "configs").rglob("*.yaml")
+    if not path.name.startswith("demo-")
+    and (path.parent.name != "ablations" or path.stem == "norms-alone")
 )
 
 
 @pytest.fixture(scope="module")
-def unvalidated(small_dataset, tmp_path_factory):
+def unvalidated(small_dataset, without_validation, tmp_path_factory):
     """The small dataset without a split to validate on: of a step each run has a program anyway."""
-    folder = tmp_path_factory.mktemp("unvalidated") / "dataset"
-    shutil.copytree(small_dataset, folder)
-    manifest = json.loads((folder / "dataset.json").read_text())
-    for task in manifest["tasks"].values():
-        del task["splits"]["validation"]
-    (folder / "dataset.json").write_text(json.dumps(manifest))
-    return folder
+    return without_validation(small_dataset, tmp_path_factory.mktemp("unvalidated") / "dataset")
+
+
+def check_head(config):
+    """A config opens with its command, what it costs, and what a study is held against."""
+    lines = config.read_text(encoding="utf-8").splitlines()
+    head = " ".join(line.removeprefix("#").strip() for line in lines if line[:1] == "#")
+    assert f"--config {config.relative_to(ROOT)}" in head
+    assert "Expected: " in head
+    assert "Published: " in head or "scratch" in config.name
+
+
+@pytest.mark.parametrize("name", ABLATIONS)
+def test_an_ablation_is_the_study_but_for_what_it_says(name):
+    config = STUDY / "ablations" / f"{name}.yaml"
+    check_head(config)
+    ours, study = (
+        yaml.safe_load(path.read_text(encoding="utf-8"))
+        for path in (config, STUDY / "hyperformer++.yaml")
+    )
+    assert {**ours, "adapters": None} == {**study, "adapters": None}
+    check_config_file(str(config))
+    adapters = ours["adapters"]
+    model = TaskModel(
+        load_backbone("t5-tiny", vocabulary_size=100, overrides=SMALL),
+        ("a", "b"),
+        read_methods(adapters["method"], adapters["settings"]),
+        train_layer_norms=adapters["train_layer_norms"],
+    )
+    paths = [*model.banks, *model.trainable_by_path()]
+    has, has_not = ABLATIONS[name]
+    assert any(has in path for path in paths)
+    assert not any(has_not in path for path in paths)
+
+
+def test_every_ablation_is_looked_at():
+    assert {path.stem for path in (STUDY / "ablations").glob("*.yaml")} == set(ABLATIONS)
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)
 def test_it_trains(config, unvalidated, tmp_path, capsys):
-    head = [line for line in config.read_text(encoding="utf-8").splitlines() if line[:1] == "#"]
-    assert any(f"--config {config.relative_to(ROOT)}" in line for line in head)
-    assert any("Expected: " in line for line in head)
+    check_head(config)
     arguments = [
         f"--config={config}",
         f"--dataset={unvalidated}",

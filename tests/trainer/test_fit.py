@@ -84,7 +84,7 @@ def wait_for_checkpoint(run, process, step):
 def whole_run(small_dataset, tmp_path_factory):
     """A run that was never interrupted."""
     run = tmp_path_factory.mktemp("whole") / "run"
-    return run, finish(small_dataset, run)
+    return run, finish(small_dataset, run, "--training.norms", "true")
 
 
 def test_a_run_leaves_what_the_contract_says(whole_run, small_dataset):
@@ -104,6 +104,10 @@ def test_a_run_leaves_what_the_contract_says(whole_run, small_dataset):
         ("train", 30),
         ("validation", 30),
     ]
+    for group in ("bank", "norms", "shared"):  # an adapter's own norms are shared
+        assert all(
+            lines[0][f"{what}_norm/{group}"] > 0 for what in ("gradient", "parameter", "update")
+        )
     validation = lines[-1]
     assert {"loss", "mean", "synthetic_choice/accuracy", "synthetic_similarity/pearson"} <= set(
         validation

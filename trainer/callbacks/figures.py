@@ -60,6 +60,7 @@ class FiguresCallback(StepCallback):
                 **figures,
                 **{f"{name}/skipped_steps": number for name, number in skipped.items()},
                 **self._balance(),
+                **self._norms(),
                 "steps_per_second": rate,
                 "real_tokens_per_second": tokens_rate,
                 "real_share": share,
@@ -79,6 +80,11 @@ class FiguresCallback(StepCallback):
             plural = "s" if number > 1 else ""
             self.report(f"skipped {number} step{plural} of {name}: loss or gradient not finite")
         self.since, self.previous = now, step
+
+    def _norms(self) -> dict[str, float]:
+        """Read the last step's norms of gradients and updates, and those of the parameters."""
+        norms = self.model.optimizer.norms
+        return norms.read(self.model.task_model.trainable_variables) if norms else {}
 
     def _balance(self) -> dict[str, float]:
         """Read what the balancing method has learned of each task."""

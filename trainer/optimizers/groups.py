@@ -30,6 +30,20 @@ def group_of(model: TaskModel, variable: tf.Variable, norms: frozenset[int]) -> 
     return "norms" if id(variable) in norms else "shared"
 
 
+def group_by_variable(model: TaskModel) -> Callable[[tf.Variable], str]:
+    """Tell the group of each of a model's variables.
+
+    Args:
+        model: Of the run.
+
+    Returns:
+        A function of a variable.
+    """
+    layers = [layer for layer in all_layers(model) if is_t5_layer_norm(layer)]
+    norms = frozenset(id(variable) for layer in layers for variable in layer.weights)
+    return lambda variable: group_of(model, variable, norms)
+
+
 def rate_by_variable(
     model: TaskModel, rates: Mapping[str, float]
 ) -> Callable[[tf.Variable], float]:
@@ -42,6 +56,5 @@ def rate_by_variable(
     Returns:
         A function of a variable.
     """
-    layers = [layer for layer in all_layers(model) if is_t5_layer_norm(layer)]
-    norms = frozenset(id(variable) for layer in layers for variable in layer.weights)
-    return lambda variable: rates.get(group_of(model, variable, norms), 1.0)
+    group = group_by_variable(model)
+    return lambda variable: rates.get(group(variable), 1.0)

@@ -15,7 +15,6 @@ from typing import NamedTuple, TypeAlias
 
 import tensorflow as tf
 import tf_keras
-from tensorflow.compiler.tf2xla.python import xla
 
 from adapters_tf.backbone.keras_internals import (
     KeepsGradients,
@@ -25,6 +24,8 @@ from adapters_tf.backbone.keras_internals import (
 from adapters_tf.runtime.target import is_for_tpu
 from trainer.gradients.norms import global_norm
 from trainer.gradients.task_rows import TaskRows
+from trainer.optimizers.group_norms import GroupNorms
+from trainer.optimizers.rows import choose, slice_row, write_row
 
 Tensors = dict[str, tf.Tensor]
 AVERAGE = "average"  # the slot
@@ -61,6 +62,10 @@ class TaskwiseOptimizer(KeepsGradients, tf_keras.optimizers.Optimizer):
             the steps of its task; 0 for none.
         is_compiled: Whether steps are compiled with XLA; without it the result is the same, but a
             compiled step would copy every bank.
+        group_of: Names the group of a variable whose norms are measured; None for no norms.
+
+    Attributes:
+        norms: What is measured of a step, once it is built.
     """
 
     def __init__(
@@ -73,6 +78,7 @@ class TaskwiseOptimizer(KeepsGradients, tf_keras.optimizers.Optimizer):
         rate_of: Callable[[tf.Variable], float] | None = None,
         ema_decay: float = 0.0,
         is_compiled: bool = False,
+        group_of: Callable[[tf.Variable], str] | None = None,
     ):
         super().__init__(name=type(self).__name__, weight_decay=None, jit_compile=False)
         set_learning_rate(self, learning_rate)
@@ -81,6 +87,8 @@ class TaskwiseOptimizer(KeepsGradients, tf_keras.optimizers.Optimizer):
         self.weight_decay_rate, self.clip_norm = weight_decay, clip_norm
         self.ema_decay = ema_decay
         self.rate_of = rate_of or (lambda variable: 1.0)
+        self.group_of = group_of
+        self.norms: GroupNorms | None = None
 
     def build(self, var_list: Sequence[tf.Variable]) -> None:
         """Create the slots and step counts of the given variables."""
@@ -90,6 +98,8 @@ class TaskwiseOptimizer(KeepsGradients, tf_keras.optimizers.Optimizer):
         self._slots: list[dict[str, tf.Variable]] = []
         # Looked up here: a step is given a replica's copy of a variable.
         self._rates = [self.rate_of(variable) for variable in var_list]
+        if self.group_of:
+            self.norms = GroupNorms([self.group_of(variable) for variable in var_list])
         for variable in var_list:
             is_bank = self.is_bank(variable)
             shape = tuple(variable.shape)
@@ -191,7 +201,11 @@ class TaskwiseOptimizer(KeepsGradients, tf_keras.optimizers.Optimizer):
         norm = global_norm(values)
         is_finite = tf.math.is_finite(norm) & tf.math.is_finite(loss)
         checked = [CheckedGradient(value, is_finite) for value in self.clip(values, norm)]
+        if self.norms:
+            self.norms.begin((slot_number(self, variable) for variable in variables), values)
         self.apply_gradients(zip(checked, variables, strict=True), skip_gradients_aggregation=True)
+        if self.norms:
+            self.norms.end()
         return is_finite
 
     def clip(self, gradients: Sequence[Gradient], norm: tf.Tensor) -> Sequence[Gradient]:
@@ -220,31 +234,47 @@ class TaskwiseOptimizer(KeepsGradients, tf_keras.optimizers.Optimizer):
         slots = self._slots[number]
         rate = tf.cast(self.learning_rate, tf.float32) * self._rates[number]
         if isinstance(gradient, TaskRows):
-            self._update_task_rows(gradient, is_finite, variable, slots, rate)
+            change = self._update_task_rows(gradient, is_finite, variable, slots, rate)
         elif isinstance(gradient, tf.IndexedSlices) and gradient.indices.shape[0] != 1:
-            self._update_present_rows(gradient, is_finite, variable, slots, rate)
+            change = self._update_present_rows(gradient, is_finite, variable, slots, rate)
         elif isinstance(gradient, tf.IndexedSlices):
-            row = gradient.indices[0]
-            # Every bank has as many steps of a task as any other. The last one's are written after
-            # all have been read, so a compiler may read them once.
-            read_from = {**slots, "steps": self._last_bank["steps"]} if is_for_tpu() else slots
-            value, *rest = self._read_rows([variable, *read_from.values()], row)
-            read = dict(zip(read_from, rest, strict=True))
-            new_value, new_slots = self._step(gradient.values[0], value, read, rate)
-            _write_row(variable, row, _choose(is_finite, new_value, value))
-            for name, slot in slots.items():
-                _write_row(slot, row, _choose(is_finite, new_slots[name], read[name]))
+            change = self._update_row(gradient, is_finite, variable, slots, rate)
         else:
             value = tf.convert_to_tensor(variable)
             read = {name: tf.convert_to_tensor(slot) for name, slot in slots.items()}
-            new_value, new_slots = self._step(gradient, value, read, rate)
-            variable.assign(_choose(is_finite, new_value, value))
+            stepped, new_slots = self._step(gradient, value, read, rate)
+            new_value = choose(is_finite, stepped, value)
+            variable.assign(new_value)
             for name, slot in slots.items():
-                slot.assign(_choose(is_finite, new_slots[name], read[name]))
+                slot.assign(choose(is_finite, new_slots[name], read[name]))
+            change = new_value - value
+        if self.norms:
+            self.norms.note(number, change)
+
+    def _update_row(
+        self,
+        gradient: tf.IndexedSlices,
+        is_finite: tf.Tensor,
+        bank: tf.Variable,
+        slots: dict[str, tf.Variable],
+        rate: tf.Tensor,
+    ) -> tf.Tensor:
+        row = gradient.indices[0]
+        # Every bank has as many steps of a task as any other. The last one's are written after
+        # all have been read, so a compiler may read them once.
+        read_from = {**slots, "steps": self._last_bank["steps"]} if is_for_tpu() else slots
+        value, *rest = self._read_rows([bank, *read_from.values()], row)
+        read = dict(zip(read_from, rest, strict=True))
+        stepped, new_slots = self._step(gradient.values[0], value, read, rate)
+        new_value = choose(is_finite, stepped, value)
+        write_row(bank, row, new_value)
+        for name, slot in slots.items():
+            write_row(slot, row, choose(is_finite, new_slots[name], read[name]))
+        return new_value - value
 
     def _read_rows(self, variables: list[tf.Variable], row: tf.Tensor) -> list[tf.Tensor]:
         if is_for_tpu():
-            return [_slice_row(variable, row) for variable in variables]
+            return [slice_row(variable, row) for variable in variables]
         # XLA for other devices would fuse the reading of a row into everything that uses it, find
         # that one bank is written while another's update still reads it, and copy the whole bank
         # to be safe. It fuses nothing across a conditional.
@@ -264,20 +294,24 @@ class TaskwiseOptimizer(KeepsGradients, tf_keras.optimizers.Optimizer):
         bank: tf.Variable,
         slots: dict[str, tf.Variable],
         rate: tf.Tensor,
-    ) -> None:
+    ) -> tf.Tensor:
         # All are read before any is written: a row that is there twice takes one step.
         old = [
             dict(zip(("value", *slots), self._read_rows([bank, *slots.values()], row), strict=True))
             for row in tf.unstack(gradient.rows)
         ]
-        for read, row, change in zip(
+        changes = []
+        for read, row, one in zip(
             old, tf.unstack(gradient.rows), tf.unstack(gradient.values), strict=True
         ):
             value = read.pop("value")
-            new_value, new_slots = self._step(change, value, read, rate)
-            _write_row(bank, row, _choose(is_finite, new_value, value))
+            stepped, new_slots = self._step(one, value, read, rate)
+            new_value = choose(is_finite, stepped, value)
+            write_row(bank, row, new_value)
             for name, slot in slots.items():
-                _write_row(slot, row, _choose(is_finite, new_slots[name], read[name]))
+                write_row(slot, row, choose(is_finite, new_slots[name], read[name]))
+            changes.append(new_value - value)
+        return gradient._replace(values=tf.stack(changes)).distinct()
 
     def _update_present_rows(
         self,
@@ -286,7 +320,7 @@ class TaskwiseOptimizer(KeepsGradients, tf_keras.optimizers.Optimizer):
         bank: tf.Variable,
         slots: dict[str, tf.Variable],
         rate: tf.Tensor,
-    ) -> None:
+    ) -> tf.Tensor:
         value = tf.convert_to_tensor(bank)
         read = {name: tf.convert_to_tensor(slot) for name, slot in slots.items()}
         new_value, new_slots = tf.vectorized_map(
@@ -294,13 +328,15 @@ class TaskwiseOptimizer(KeepsGradients, tf_keras.optimizers.Optimizer):
         )
         is_written_K = (gradient.indices >= 0) & is_finite
 
-        def write(variable: tf.Variable, old: tf.Tensor, new: tf.Tensor) -> None:
+        def write(variable: tf.Variable, old: tf.Tensor, new: tf.Tensor) -> tf.Tensor:
             shape = [-1] + [1] * (new.shape.rank - 1)
-            variable.assign(tf.where(tf.reshape(is_written_K, shape), new, old))
+            written = tf.where(tf.reshape(is_written_K, shape), new, old)
+            variable.assign(written)
+            return written - old
 
-        write(bank, value, new_value)
         for name, slot in slots.items():
             write(slot, read[name], new_slots[name])
+        return write(bank, value, new_value)
 
     def _step(
         self, gradient: tf.Tensor, value: tf.Tensor, slots: Tensors, rate: tf.Tensor
@@ -342,27 +378,3 @@ class TaskwiseOptimizer(KeepsGradients, tf_keras.optimizers.Optimizer):
         finally:
             for variable, value in zip(variables, held, strict=True):
                 variable.assign(value)
-
-
-def _choose(is_first: tf.Tensor, first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
-    """Choose by a scalar; `tf.where` would copy one of them, element by element."""
-    return tf.raw_ops.Select(condition=is_first, x=first, y=second)
-
-
-def _slice_row(variable: tf.Variable, row: tf.Tensor) -> tf.Tensor:
-    """Read a row; what `tf.gather` makes for a TPU also asks whether there is such a row."""
-    shape = variable.shape[1:]
-    return tf.reshape(tf.slice(variable, _begin(variable, row), [1, *shape]), shape)
-
-
-def _write_row(variable: tf.Variable, row: tf.Tensor, value: tf.Tensor) -> None:
-    """Write a row in place; what a scatter makes for a TPU asks whether there is such a row."""
-    if is_for_tpu():
-        begin = _begin(variable, row)
-        variable.assign(xla.dynamic_update_slice(variable, value[None], begin))
-    else:
-        variable.scatter_update(tf.IndexedSlices(value[None], row[None]))
-
-
-def _begin(variable: tf.Variable, row: tf.Tensor) -> tf.Tensor:
-    return tf.stack([row, *[0] * (variable.shape.rank - 1)])

@@ -60,6 +60,7 @@ MAY_CHANGE = (
     "training.gradient_checkpointing",
     "training.loss_chunk",
     "training.max_skipped_steps",
+    "training.norms",
     "training.profile",
     "training.wandb",
     # Arithmetic in bfloat16 sees frozen matrices as it keeps them.

@@ -42,7 +42,7 @@ OTHER_WAYS = {
 }
 NAMES = (*METHODS, *VARIANTS, *OTHER_WAYS)
 # Those whose first output is the backbone's: their change starts at zero.
-START_AS_THE_BACKBONE = ("lora", "dora", "ia3", "layer_norm")
+START_AS_THE_BACKBONE = ("lora", "dora", "ia3", "layer_norm", "conditional_layer_norm")
 # What takes long to compile is tried with these: variants share the code of their method.
 COMPILED = (*METHODS, "learned_scaling", "pfeiffer_of_the_stream", "prefix_shifted")
 

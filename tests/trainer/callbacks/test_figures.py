@@ -47,6 +47,7 @@ def callback_of(losses, span, names=("rte", "cola"), skipped=(0, 0)):
             task_losses=losses,
             task_model=task_model,
             balancing=None,
+            optimizer=types.SimpleNamespace(norms=None),
             skipped_steps=types.SimpleNamespace(read=lambda: np.array(skipped)),
             positions=types.SimpleNamespace(read=lambda: (6000.0, 8000.0)),
         )

@@ -8,6 +8,7 @@ from adapters_tf import BottleneckConfig, TaskModel, load_backbone, make_dropout
 from adapters_tf.backbone.keras_internals import all_layers
 from adapters_tf.runtime import dropout
 from eval import Beams
+from trainer.optimizers.groups import group_by_variable
 from trainer.optimizers.registry import OPTIMIZERS
 from trainer.preflight.exporting import export_stablehlo
 from trainer.preflight.stablehlo import read_stablehlo
@@ -45,7 +46,13 @@ def export():
             backbone = load_backbone("t5-tiny", vocabulary_size=100, overrides=SMALL)
             config = BottleneckConfig(reduction_factor=8) if what == "adapters" else None
             model = TaskModel(backbone, TASKS, config, train_layer_norms=True)
-            optimizer = OPTIMIZERS["adamw"](1e-4, model.is_bank, clip_norm=1.0, is_compiled=True)
+            optimizer = OPTIMIZERS["adamw"](
+                1e-4,
+                model.is_bank,
+                clip_norm=1.0,
+                is_compiled=True,
+                group_of=group_by_variable(model),
+            )
             optimizer.build(model.trainable_variables)
             models[what] = model, optimizer
         model, optimizer = models[what]

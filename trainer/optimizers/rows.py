@@ -1,0 +1,32 @@
+"""Read and write one row of a task bank in place, without branches where a TPU is to do it."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+from tensorflow.compiler.tf2xla.python import xla
+
+from adapters_tf.runtime.target import is_for_tpu
+
+
+def choose(is_first: tf.Tensor, first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
+    """Choose by a bool scalar; `tf.where` would copy one of them, element by element."""
+    return tf.raw_ops.Select(condition=is_first, x=first, y=second)
+
+
+def slice_row(variable: tf.Variable, row: tf.Tensor) -> tf.Tensor:
+    """Read a row; what `tf.gather` makes for a TPU also asks whether there is such a row."""
+    shape = variable.shape[1:]
+    return tf.reshape(tf.slice(variable, _begin(variable, row), [1, *shape]), shape)
+
+
+def write_row(variable: tf.Variable, row: tf.Tensor, value: tf.Tensor) -> None:
+    """Write a row in place; what a scatter makes for a TPU asks whether there is such a row."""
+    if is_for_tpu():
+        begin = _begin(variable, row)
+        variable.assign(xla.dynamic_update_slice(variable, value[None], begin))
+    else:
+        variable.scatter_update(tf.IndexedSlices(value[None], row[None]))
+
+
+def _begin(variable: tf.Variable, row: tf.Tensor) -> tf.Tensor:
+    return tf.stack([row, *[0] * (variable.shape.rank - 1)])
