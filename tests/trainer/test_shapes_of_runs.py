@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import re
 import shutil
 
 import numpy as np
@@ -33,7 +34,9 @@ def own(small_dataset, tmp_path_factory):
     run = tmp_path_factory.mktemp("shapes") / "own"
     with contextlib.redirect_stdout(io.StringIO()) as said:
         assert main(arguments(small_dataset, run, *PER_TASK)) == 0
-    assert "in 2 shapes" in said.getvalue()
+    said = said.getvalue()
+    assert "in 2 shapes" in said and said.count(" of batches, ") == 2
+    assert re.search(r"\n32 and 8 tokens: \d+% of batches, \d+% real \(synthetic_", said)
     return run
 
 
