@@ -16,10 +16,10 @@ define install
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tpu-setup shell demo test test-quick test-tpu-wheel test-jax-step test-kills tpu-compiler format lint types imports check benchmarks bench-tpu benchmark-peers parity parity-newer stage lock clean
+.PHONY: help setup tpu-setup shell demo test test-quick test-tpu-wheel test-jax-step test-kills tpu-compiler format lint types imports check benchmarks bench-tpu benchmark-peers benchmark-train-peers parity parity-newer stage lock clean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 24
 
 setup: $(VENV)/installed ## create .venv with the pinned environment
 
@@ -36,7 +36,7 @@ $(VENV)/installed: requirements.txt requirements-dev.txt constraints.txt
 	@touch $@
 endif
 
-tpu-setup: $(VENV)/tpu ## on a TPU VM: create .venv anew, with tensorflow-tpu and its libtpu
+tpu-setup: $(VENV)/tpu ## on a TPU VM: create .venv anew, with tensorflow-tpu
 	$(BIN)/python -m trainer.doctor
 
 $(VENV)/tpu: requirements-tpu.txt
@@ -47,14 +47,14 @@ $(VENV)/tpu: requirements-tpu.txt
 	$(call install,$(VENV),--no-deps -r requirements-tpu.txt)
 	@touch $(VENV)/tpu $(VENV)/installed
 
-shell: setup ## open a shell in which `python` is the environment's
+shell: setup ## open a shell whose `python` is the environment's
 	@VIRTUAL_ENV="$(CURDIR)/$(VENV)" PATH="$(CURDIR)/$(BIN):$$PATH" $${SHELL:-/bin/sh}
 
-demo: setup ## the whole story on embedded tasks: no download, no account (about 8 minutes)
+demo: setup ## the whole story on embedded tasks, about 8 minutes
 	$(BIN)/python -m trainer.demo --run $(RUN) --method $(METHOD)
 
 # In three parts, one after the other: TensorFlow keeps every program it compiled, gigabytes of them.
-test: setup ## run the test-suite, or one room of it: make test PART=adapters_tf/methods/lora
+test: setup ## run the tests, or a room of them: PART=trainer/losses
 ifdef PART
 	@$(BIN)/python -m tests.part $(PART)
 else
@@ -63,7 +63,7 @@ else
 	$(PYTEST) tests/trainer
 endif
 
-test-quick: setup ## run the tests that build no model, in about half a minute
+test-quick: setup ## run the tests that build no model: half a minute
 	$(PYTEST) -m "not slow" tests
 
 format: setup ## rewrite the code in the house format
@@ -83,14 +83,14 @@ imports: setup ## check who may import whom
 check: lint types imports test ## all that CI runs
 
 # The environment is made beside .venv; some 2 GB to download.
-test-tpu-wheel: setup ## install the TPU wheel and train some steps with it, on the CPU
+test-tpu-wheel: setup ## train some steps with the TPU wheel, on the CPU
 	@$(MAKE) --no-print-directory tpu-setup VENV=.venv-tpu
 	TPU_WHEEL_PYTHON=.venv-tpu/bin/python $(BIN)/python -m pytest tests/trainer/test_tpu_wheel.py
 
-test-kills: setup ## kill one run twenty times at random moments, and compare its weights with a whole one's
+test-kills: setup ## kill a run twenty times, compare it with a whole one
 	KILLS=20 $(BIN)/python -m pytest -s tests/trainer/test_random_kills.py
 
-test-jax-step: setup .venv-jax/installed ## run the exported training step through JAX's runtime, against fit
+test-jax-step: setup .venv-jax/installed ## run the exported step through JAX's runtime
 	JAX_PYTHON=.venv-jax/bin/python $(BIN)/python -m pytest -s tests/trainer/test_step_on_jax.py
 
 .venv-jax/installed:
@@ -98,23 +98,23 @@ test-jax-step: setup .venv-jax/installed ## run the exported training step throu
 	$(call install,.venv-jax,jax==0.6.1 jaxlib==0.6.1 numpy==2.2.6)
 	@touch $@
 
-tpu-compiler: .venv-tpu-compiler/installed ## install the TPU compiler that the preflight asks (900 MB)
+tpu-compiler: .venv-tpu-compiler/installed ## install the TPU compiler of the preflight (900 MB)
 
 .venv-tpu-compiler/installed: requirements-tpu-compiler.txt
 	@$(PYTHON) -m venv .venv-tpu-compiler
 	$(call install,.venv-tpu-compiler,-r $<)
 	@touch $@
 
-benchmarks: setup ## measure prep, training and evaluation against references in the same run
+benchmarks: setup ## time prep, training and evaluation beside references
 	$(BIN)/python -m benchmarks.prep_speed
 	$(BIN)/python -m benchmarks.input_speed
 	$(BIN)/python -m benchmarks.train_speed
 	$(BIN)/python -m benchmarks.eval_speed
 
-bench-tpu: setup tpu-compiler ## what a TPU's compiler makes of the training steps (about an hour on two cores)
+bench-tpu: setup tpu-compiler ## let a TPU's compiler judge the steps (about an hour)
 	$(BIN)/python -m benchmarks.tpu_steps
 
-benchmark-peers: setup .venv-huggingface/installed .venv-seqio/installed ## prepare data side by side with the peers, each in an environment of its own
+benchmark-peers: setup .venv-huggingface/installed .venv-seqio/installed ## prepare data side by side with the peers
 	$(BIN)/python -m benchmarks.prep_peers --python huggingface=.venv-huggingface/bin/python --python seqio=.venv-seqio/bin/python
 
 .venv-huggingface/installed:
@@ -127,7 +127,10 @@ benchmark-peers: setup .venv-huggingface/installed .venv-seqio/installed ## prep
 	$(call install,.venv-seqio,seqio 'sentencepiece<0.2.2')
 	@touch $@
 
-parity: setup .venv-parity/installed ## compare with PEFT, AdapterHub and PyTorch's T5, in an environment of their own
+benchmark-train-peers: setup .venv-parity/installed ## train side by side with the peers
+	$(BIN)/python -m benchmarks.train_peers --python .venv-parity/bin/python
+
+parity: setup .venv-parity/installed ## compare with PEFT, AdapterHub and PyTorch's T5
 	TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m benchmarks.parity --python .venv-parity/bin/python
 	TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m benchmarks.parity.beams \
 		--python .venv-parity/bin/python
@@ -146,7 +149,7 @@ parity-newer: setup .venv-parity/installed .venv-newer/installed ## the same, an
 	$(call install,.venv-parity,-r $<)
 	@touch $@
 
-stage: setup ## copy DIR to TO=gs://bucket/prefix with gsutil (prep stage does it without)
+stage: setup ## copy DIR to TO=gs://bucket/prefix with gsutil
 	@test -n "$(DIR)" && test -n "$(TO)" || { echo "error: make stage DIR=folder TO=gs://bucket/prefix"; exit 2; }
 	echo '{}' | gsutil -q cp - $(TO)/dataset.json
 	gsutil -m -q rsync -c -r -x '(.*/)?[.].*|dataset[.]json$$' $(DIR) $(TO)

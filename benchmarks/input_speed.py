@@ -77,7 +77,7 @@ def write_dataset(folder: Path, examples: int) -> None:
             shards.append(ShardEntry(file, count, len(content), checksum, *sums))
         split = SplitEntry(examples, tuple(shards), 0, 0, *LENGTHS, (), 0, {})
         tasks[task] = TaskEntry(
-            task, "generation", (), (), (), LENGTHS[1], examples, {"train": split}
+            task, "generation", (), (), ("accuracy",), LENGTHS[1], examples, {"train": split}
         )
     manifest = Manifest(1, VocabularyEntry("", "", VOCABULARY, 100), *LENGTHS, None, _SHARD, tasks)
     write_manifest(folder, manifest)

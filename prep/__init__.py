@@ -4,17 +4,15 @@ from prep.build.dataset import build_dataset
 from prep.build.options import BuildOptions
 from prep.build.vocabulary_training import train_vocabulary
 from prep.dataset.batches import make_batch, make_inputs, make_packed_batch
-from prep.dataset.manifest import (
-    Manifest,
+from prep.dataset.entries import (
     PackingEntry,
     ShardEntry,
     SourceEntry,
     SplitEntry,
     TaskEntry,
     VocabularyEntry,
-    load_manifest,
-    write_manifest,
 )
+from prep.dataset.manifest import Manifest, load_manifest, write_manifest
 from prep.dataset.reading import TokenTable, read_split, read_vocabulary
 from prep.errors import DataError, UsageError, nearest, run_command
 from prep.quiet import quiet_libraries

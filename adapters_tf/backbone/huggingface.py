@@ -49,7 +49,7 @@ class TensorSlot:
 
     def read(self) -> np.ndarray:
         """Read the variable's value as PyTorch lays it out (a contiguous array)."""
-        value = self.variable.numpy()
+        value = self.variable.numpy().astype(np.float32, copy=False)
         return np.ascontiguousarray(value.T if self.is_transposed else value)
 
     def write(self, tensor: np.ndarray) -> None:

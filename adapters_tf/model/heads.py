@@ -16,7 +16,7 @@ from typing import Any
 import tensorflow as tf
 import tf_keras
 
-from adapters_tf.banks.routing import task_dense, task_vector
+from adapters_tf.banks.routing import task_dense, task_matmul, task_vector
 from adapters_tf.banks.task_bank import TaskBank, constant, normal
 from adapters_tf.errors import ConfigurationError, suggest
 
@@ -154,7 +154,11 @@ class TaskHeads(TaskBank):
         return tf.reduce_sum(states_BSD * weights_BS[..., None], 1)
 
     def call(
-        self, states_BSD: tf.Tensor, is_token_BS: tf.Tensor, training: bool = False
+        self,
+        states_BSD: tf.Tensor,
+        is_token_BS: tf.Tensor,
+        training: bool = False,
+        of_choices: bool = False,
     ) -> tf.Tensor:
         """Answer by the routed task's head.
 
@@ -162,6 +166,9 @@ class TaskHeads(TaskBank):
             states_BSD: [B, S, D] encoder states.
             is_token_BS: bool [B, S].
             training: Whether dropout is on.
+            of_choices: Whether the texts are choices. The last layer's bias, the same for all of
+                an example's, is left out then: its gradient would be rounding errors alone, which
+                optimizers scale up.
 
         Returns:
             float32 [B, O].
@@ -173,6 +180,8 @@ class TaskHeads(TaskBank):
             dropped = dropout(hidden_B1D, training=training)
             hidden_B1D = tf.tanh(task_dense(dropped, kernel, bias))
         dropped = self.dropouts[-1](hidden_B1D, training=training)
+        if of_choices:
+            return task_matmul(dropped, self.output_kernel)[:, 0]
         return task_dense(dropped, self.output_kernel, self.output_bias)[:, 0]
 
     def mask_answers(self, scores_BO: tf.Tensor, task_B: tf.Tensor) -> tf.Tensor:

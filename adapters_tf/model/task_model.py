@@ -145,7 +145,8 @@ class TaskModel(tf_keras.Model):
         with self.route(texts):
             states = encode(self.backbone, texts, training)
             # With prompts, theirs come first.
-            scores_BO = self.heads(states[:, -tokens.shape[1] :], tokens != 0, training)
+            states = states[:, -tokens.shape[1] :]
+            scores_BO = self.heads(states, tokens != 0, training, of_choices=choices > 0)
         if choices:
             return tf.reshape(scores_BO[:, 0], [-1, choices])
         return self.heads.mask_answers(scores_BO, task_B)

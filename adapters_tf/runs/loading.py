@@ -15,6 +15,7 @@ from adapters_tf.backbone.loading import load_backbone
 from adapters_tf.backbone.presets import PRESETS
 from adapters_tf.errors import ConfigurationError, WeightsError, say_note, suggest
 from adapters_tf.methods import read_methods
+from adapters_tf.model.frozen_storage import store_frozen
 from adapters_tf.model.heads import HeadShape, read_heads
 from adapters_tf.model.task_model import TaskModel
 from adapters_tf.runs.checkpoints import list_checkpoints, newest_whole, own_best_steps
@@ -133,14 +134,16 @@ def build_model(
             are read rather than the originals; None, or a folder without any, for the originals.
 
     Returns:
-        The model; build it inside the strategy's scope.
+        The model; build it inside the strategy's scope. What is frozen is kept as
+        `model.frozen_dtype` says where the precision in force is that of such a run.
 
     Raises:
-        ConfigurationError: Unknown method or setting, or nothing to train.
+        ConfigurationError: Unknown method or setting, nothing to train, or nothing that is frozen
+            where that is to be kept in bfloat16.
         WeightsError: Trained adapters that are missing or do not fit.
     """
     adapters = use_kept_sources(settings.adapters, directory)
-    return TaskModel(
+    model = TaskModel(
         build_stack(settings, directory),
         settings.tasks,
         read_methods(adapters.method, adapters.settings),
@@ -151,6 +154,9 @@ def build_model(
         heads=read_heads(settings.heads.kinds, settings.heads.answers),
         head_shape=HeadShape(settings.heads.pooling, settings.heads.layers, settings.heads.dropout),
     )
+    if settings.model.frozen_dtype == "bfloat16":
+        store_frozen(model, model.backbone)
+    return model
 
 
 def trainable_checkpoint(model: TaskModel, **others: Any) -> tf.train.Checkpoint:

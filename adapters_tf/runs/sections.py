@@ -36,12 +36,16 @@ class ModelConfig:
         freeze: What does not train, beside what an adapter method freezes: encoder, decoder (with
             the adapters in them), embeddings, lm_head, layer_norms, position_biases,
             task_embeddings.
+        frozen_dtype: What the backbone's matrices that do not train are kept in: `float32`, or
+            `bfloat16`, half the memory, where `training.precision` is mixed_bfloat16; the same
+            bits come out.
     """
 
     backbone: str = "t5-small"
     overrides: dict[str, Any] = field(default_factory=dict)
     dropout: str = "shared_along_length"
     freeze: list[str] = field(default_factory=list)
+    frozen_dtype: str = "float32"
 
 
 @dataclass(frozen=True)

@@ -28,12 +28,11 @@ from prep.build.whole_folder import (
     written_whole,
 )
 from prep.build.writing import TaskWriter, copy_tasks, describe_failure
+from prep.dataset.entries import PackingEntry, TaskEntry
 from prep.dataset.manifest import (
     MANIFEST_FILE,
     VOCABULARY_FILE,
     Manifest,
-    PackingEntry,
-    TaskEntry,
     load_manifest,
     parse_manifest,
     write_manifest,

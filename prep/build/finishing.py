@@ -4,12 +4,14 @@ import dataclasses
 import json
 import textwrap
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from prep.dataset.manifest import REJECTED_FILE, PackingEntry, ShardEntry, SplitEntry, TaskEntry
+from prep.dataset.entries import PackingEntry, ShardEntry, SplitEntry, TaskEntry
+from prep.dataset.length_counts import write_length_counts
+from prep.dataset.manifest import REJECTED_FILE
 from prep.errors import DataError
 from prep.records.packed import PACKED_SPLITS
 from prep.shards.jobs import ShardResult
@@ -177,7 +179,13 @@ def _finish_split(
         unknown_target_tokens=sum(result.unknown_target_tokens for result in results),
         lossy_inputs=sum(result.lossy_inputs for result in results),
         lossy_targets=sum(result.lossy_targets for result in results),
+        input_lengths=write_length_counts(_added_up(one.input_lengths for one in results)),
+        target_lengths=write_length_counts(_added_up(one.target_lengths for one in results)),
     )
+
+
+def _added_up(counts: Iterable[Counter[int]]) -> Counter[int]:
+    return sum(counts, Counter())
 
 
 def _count_duplicates(

@@ -5,14 +5,8 @@ import importlib.metadata
 from collections.abc import Mapping, Sequence
 
 from prep.build.options import BuildOptions
-from prep.dataset.manifest import (
-    SCHEMA_VERSION,
-    VOCABULARY_FILE,
-    Manifest,
-    PackingEntry,
-    TaskEntry,
-    VocabularyEntry,
-)
+from prep.dataset.entries import PackingEntry, TaskEntry, VocabularyEntry
+from prep.dataset.manifest import SCHEMA_VERSION, VOCABULARY_FILE, Manifest
 from prep.splits.plan import TaskPlan
 from prep.tasks.digest import definition_digest
 from prep.tasks.task import Task

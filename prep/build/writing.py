@@ -15,7 +15,8 @@ from tqdm import tqdm
 
 from prep.build.finishing import finish_task
 from prep.build.journal import Journal
-from prep.dataset.manifest import REJECTED_FILE, Manifest, TaskEntry
+from prep.dataset.entries import TaskEntry
+from prep.dataset.manifest import REJECTED_FILE, Manifest
 from prep.errors import DataError, UsageError, describe_os_error
 from prep.runners.choice import JobRunner
 from prep.shards.jobs import EncodingSettings, ShardJob, ShardResult

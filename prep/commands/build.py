@@ -12,7 +12,8 @@ from prep.build.options import BuildOptions
 from prep.commands.lines import wrap_line
 from prep.commands.options import add_task_options, find_tasks, parse_folder, spell_options
 from prep.commands.split_options import parse_selection
-from prep.dataset.manifest import Manifest, SplitEntry
+from prep.dataset.entries import SplitEntry
+from prep.dataset.manifest import Manifest
 from prep.errors import DataError, UsageError
 from prep.inspection.text import (
     describe_left_out,

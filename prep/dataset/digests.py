@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
-from prep.dataset.manifest import TaskEntry
+from prep.dataset.entries import TaskEntry
 
 # Of a split, what says which examples it holds, whatever program counted them.
 _SHARD = ("records", "bytes", "crc32c")

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import google_crc32c
 import numpy as np
 
-from prep.dataset.manifest import Manifest, ShardEntry, SplitEntry
+from prep.dataset.entries import ShardEntry, SplitEntry
+from prep.dataset.manifest import Manifest
 from prep.errors import DataError
 from prep.records.framing import split_records
 from prep.records.parsing import NO_GROUP, parse_records

@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from prep.dataset.manifest import Manifest, SplitEntry
+from prep.dataset.entries import SplitEntry
+from prep.dataset.length_counts import read_length_counts
+from prep.dataset.manifest import Manifest
 from prep.dataset.reading import TokenTable, read_shard, token_dtype
 from prep.dataset.shard_cache import ShardCache
 from prep.storage import StoragePath, place_of
@@ -109,6 +111,23 @@ class ShardedSplit:
     def longest(self) -> tuple[int, int]:
         """Tokens of the longest input and of the longest target."""
         return self._entry.longest_input, self._entry.longest_target
+
+    def count_longer(self, input_length: int, target_length: int) -> tuple[int, int] | None:
+        """Count the examples that are longer than a batch has room for, as the manifest knows it.
+
+        Args:
+            input_length: In tokens.
+            target_length: In tokens.
+
+        Returns:
+            How many inputs, of choices how many of their texts, and how many targets; None where an
+            earlier version counted no lengths.
+        """
+        inputs = read_length_counts(self._entry.input_lengths)
+        targets = read_length_counts(self._entry.target_lengths)
+        if inputs is None or targets is None:
+            return None
+        return inputs.count_longer(input_length), targets.count_longer(target_length)
 
     def expect(self, now: Collection[int], soon: Collection[int]) -> None:
         """Read shards ahead.

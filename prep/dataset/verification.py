@@ -4,7 +4,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from prep.dataset.manifest import Manifest, PackingEntry, SplitEntry, TaskEntry, load_manifest
+from prep.dataset.entries import PackingEntry, SplitEntry, TaskEntry
+from prep.dataset.length_counts import write_length_counts
+from prep.dataset.manifest import Manifest, load_manifest
 from prep.dataset.reading import TokenTable, read_split, read_vocabulary
 from prep.errors import DataError
 from prep.storage import Place, StoragePath, place_of
@@ -75,6 +77,7 @@ def _table_problems(
             yield f"{name} are up to {lengths.max()} tokens long, the maximum is {max_length}"
     if task.choices:
         yield from _choice_problems(table, manifest, task.choices)
+    yield from _length_problems(table, entry, task.choices)
     if table.labels.size and not -1 <= table.labels.min() <= table.labels.max() < max(
         len(task.label_words), 1
     ):
@@ -95,6 +98,20 @@ def _choice_problems(table: TokenTable, manifest: Manifest, choices: int) -> Ite
             f"texts of choices are up to {longest} tokens long, the maximum is"
             f" {manifest.max_input_length}"
         )
+
+
+def _length_problems(table: TokenTable, entry: SplitEntry, choices: int) -> Iterator[str]:
+    """Compare lengths with those that the manifest counts, where it does."""
+    for name, said, count in (
+        ("inputs", entry.input_lengths, lambda: table.text_lengths(choices)),
+        ("targets", entry.target_lengths, lambda: np.diff(table.target_offsets)),
+    ):
+        try:
+            found = dict(zip(*np.unique(count(), return_counts=True), strict=True))
+        except DataError:
+            return  # told already
+        if said and write_length_counts(found) != said:
+            yield f"{name} have other lengths than the manifest says"
 
 
 def _row_number_problems(table: TokenTable, entry: SplitEntry) -> Iterator[str]:

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from prep.dataset.manifest import REJECTED_FILE, Manifest, SplitEntry, TaskEntry, load_manifest
+from prep.dataset.entries import SplitEntry, TaskEntry
+from prep.dataset.manifest import REJECTED_FILE, Manifest, load_manifest
 from prep.dataset.mixing import batch_probabilities, expected_epochs, task_probabilities
 from prep.dataset.reading import TokenTable, read_split, read_vocabulary
 from prep.errors import UsageError

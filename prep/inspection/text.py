@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from prep.dataset.manifest import Manifest, PackingEntry, SplitEntry, TaskEntry
+from prep.dataset.entries import PackingEntry, SplitEntry, TaskEntry
+from prep.dataset.manifest import Manifest
 from prep.inspection.survey import Mixture, SplitSurvey, Survey, TaskShare, percentile_length
 
 _PERCENTILES = (50, 90, 99)

@@ -83,6 +83,8 @@ class ShardResult:
         truncated_targets: Those whose targets were cut.
         longest_input: Tokens, EOS included.
         longest_target: Tokens, EOS included.
+        input_lengths: Examples by tokens of their inputs; of choices, texts of all of them.
+        target_lengths: Examples by tokens of their targets.
         unknown_input_tokens: Those that are `<unk>`.
         unknown_target_tokens: Those that are `<unk>`.
         lossy_inputs: Examples whose inputs do not decode back to what they were.
@@ -108,6 +110,8 @@ class ShardResult:
     truncated_targets: int
     longest_input: int
     longest_target: int
+    input_lengths: Counter[int]
+    target_lengths: Counter[int]
     unknown_input_tokens: int
     unknown_target_tokens: int
     lossy_inputs: int
@@ -145,13 +149,16 @@ def result_from_json(values: Mapping[str, Any]) -> ShardResult:
         What came of the shard.
     """
     packed = np.frombuffer(base64.b64decode(values["fingerprints"]), "<u8")
-    labels = {int(label): count for label, count in values["labels"].items()}
+    by_number = {
+        name: Counter({int(number): count for number, count in values[name].items()})
+        for name in ("labels", "input_lengths", "target_lengths")
+    }
     return ShardResult(
         **(
             dict(values)
             | {
                 "fingerprints": packed.astype(np.uint64),
-                "labels": Counter(labels),
+                **by_number,
                 "rejected": Counter(values["rejected"]),
                 "dropped": Counter(values["dropped"]),
             }

@@ -127,12 +127,8 @@ class ShardWriter:
         )
         write_file(job.path, content)
         cut_targets = {position for position, answer in enumerate(encoded.answers) if answer.is_cut}
-        input_lengths = list(map(len, encoded.inputs))
-        longest_inputs = input_lengths
-        if job.task.choices:  # each is an input of the encoder
-            eos = self._vocabulary.eos_id
-            longest_inputs = [max(map(len, split_choices(ids, eos))) + 1 for ids in encoded.inputs]
-        target_lengths = [len(answer.ids) for answer in encoded.answers]
+        input_lengths = Counter(map(len, self._texts(job.task, encoded)))
+        target_lengths = Counter(len(answer.ids) for answer in encoded.answers)
         unknown_inputs = [ids.count(Vocabulary.unk_id) for ids in encoded.inputs]
         unknown_targets = [answer.ids.count(Vocabulary.unk_id) for answer in encoded.answers]
         return ShardResult(
@@ -146,12 +142,14 @@ class ShardWriter:
             fullest_targets=fullest_targets,
             bytes=len(content),
             crc32c=f"{google_crc32c.value(content):08x}",
-            input_tokens=sum(input_lengths),
-            target_tokens=sum(target_lengths),
+            input_tokens=sum(map(len, encoded.inputs)),
+            target_tokens=sum(len(answer.ids) for answer in encoded.answers),
             truncated=len(encoded.cut | cut_targets),
             truncated_targets=len(cut_targets),
-            longest_input=max(longest_inputs, default=0),
+            longest_input=max(input_lengths, default=0),
             longest_target=max(target_lengths, default=0),
+            input_lengths=input_lengths,
+            target_lengths=target_lengths,
             unknown_input_tokens=sum(unknown_inputs),
             unknown_target_tokens=sum(unknown_targets),
             # Pieces are the text cut up; what is lost has no piece, or comes after an EOS.
@@ -164,6 +162,13 @@ class ShardWriter:
             rejected=Counter(row["reason"] for row in worded.rejected),
             fingerprints=fingerprint_texts(map(_INPUTS_OF, encoded.examples)),
         )
+
+    def _texts(self, task: Task, encoded: _Encoded) -> list[list[int]]:
+        """List what the encoder reads by itself: inputs, or each choice of them, with its EOS."""
+        if not task.choices:
+            return encoded.inputs
+        eos = self._vocabulary.eos_id
+        return [[*part, eos] for ids in encoded.inputs for part in split_choices(ids, eos)]
 
     def _serialize(self, encoded: _Encoded, is_packed: bool, has_groups: bool) -> Records:
         if is_packed:

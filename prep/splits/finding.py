@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from prep.dataset.manifest import SourceEntry
+from prep.dataset.entries import SourceEntry
 from prep.errors import DataError, UsageError, nearest
 from prep.sources.blocks import Block, columns_of, read_blocks, rows_as_blocks
 from prep.sources.bucket_files import fetch_sources

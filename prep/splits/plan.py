@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from prep.dataset.manifest import SourceEntry
+from prep.dataset.entries import SourceEntry
 from prep.sources.blocks import Block
 from prep.tasks.task import Task
 

@@ -1,5 +1,6 @@
 """A small T5 and a small dataset folder of embedded tasks."""
 
+import json
 import shutil
 import sys
 
@@ -87,6 +88,21 @@ def small_dataset(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def without_validation():
+    """Copies a dataset folder, without the splits to validate on; returns the copy."""
+
+    def copy(dataset, folder):
+        shutil.copytree(dataset, folder)
+        manifest = json.loads((folder / "dataset.json").read_text())
+        for task in manifest["tasks"].values():
+            del task["splits"]["validation"]
+        (folder / "dataset.json").write_text(json.dumps(manifest))
+        return folder
+
+    return copy
+
+
+@pytest.fixture(scope="session")
 def go_back():
     """Makes a finished run one that was killed at a checkpoint: what came later is gone."""
 
@@ -98,7 +114,7 @@ def go_back():
                     part.unlink()
         state = f'model_checkpoint_path: "ckpt-{step}"\nall_model_checkpoint_paths: "ckpt-{step}"\n'
         (checkpoints / "checkpoint").write_text(state)
-        shutil.rmtree(run / "best")
-        (run / "best.json").unlink()
+        shutil.rmtree(run / "best", ignore_errors=True)
+        (run / "best.json").unlink(missing_ok=True)
 
     return go

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tests.trainer.checkpoint_values import weights_of
+from tests.trainer.position_counts import check_positions
 from tests.trainer.test_fit import SMALL, arguments, spawn
 from trainer.__main__ import main
 
@@ -50,6 +51,8 @@ def test_other_replicas_and_executions_take_the_same_steps(plain, small_dataset,
     assert process.returncode == 0 and "2 replicas" in said and "going on from step 4" in said, said
     found, right = losses(run), losses(whole)
     assert found.keys() == right.keys() == {2, 4, 6, 8}
+    check_positions(whole)
+    check_positions(run)
     for step, loss in right.items():
         assert abs(found[step] - loss) < 1e-5, step
     for name, value in weights_of(whole).items():

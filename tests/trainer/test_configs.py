@@ -1,7 +1,6 @@
 """Every config does what its head says, for two steps of a small model on rows of its format."""
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
@@ -41,15 +40,9 @@ CONFIGS = sorted(
 
 
 @pytest.fixture(scope="module")
-def unvalidated(small_dataset, tmp_path_factory):
+def unvalidated(small_dataset, without_validation, tmp_path_factory):
     """The small dataset without a split to validate on: of a step each run has a program anyway."""
-    folder = tmp_path_factory.mktemp("unvalidated") / "dataset"
-    shutil.copytree(small_dataset, folder)
-    manifest = json.loads((folder / "dataset.json").read_text())
-    for task in manifest["tasks"].values():
-        del task["splits"]["validation"]
-    (folder / "dataset.json").write_text(json.dumps(manifest))
-    return folder
+    return without_validation(small_dataset, tmp_path_factory.mktemp("unvalidated") / "dataset")
 
 
 def check_head(config):

@@ -12,6 +12,7 @@ from prep.build.dataset import build_dataset
 from prep.build.options import BuildOptions
 from prep.commands.split_options import parse_selection
 from tests.trainer.checkpoint_values import weights_of
+from tests.trainer.position_counts import check_positions
 from tests.trainer.test_fit import arguments
 from trainer.__main__ import main
 from trainer.settings.memory import memory_needs
@@ -59,6 +60,7 @@ def test_a_killed_run_ends_in_the_same_bits(sharded, blocked_run, tmp_path, go_b
     assert "going on from step 15" in said
     assert "an epoch in " in said and " windows of " in said
     assert read_config(run).data.memory_limit == limit
+    check_positions(blocked_run)
     whole = weights_of(blocked_run)
     for name, value in weights_of(run).items():
         np.testing.assert_array_equal(value, whole[name], err_msg=name)

@@ -27,6 +27,7 @@ from prep.build.options import BuildOptions
 from prep.build.vocabulary_training import task_texts, train_vocabulary, words_to_keep
 from prep.tasks.tasks_file import load_tasks
 from tests.trainer.checkpoint_values import weights_of
+from tests.trainer.position_counts import check_positions
 from tests.trainer.test_fit import SMALL, spawn
 from trainer.__main__ import main
 from trainer.batches.schedule import task_schedule
@@ -129,6 +130,12 @@ def things(tmp_path_factory):
     return folder / "data"
 
 
+@pytest.fixture(scope="module")
+def unvalidated(things, without_validation, tmp_path_factory):
+    """The same without a split to validate on: of a step each run has a program anyway."""
+    return without_validation(things, tmp_path_factory.mktemp("unvalidated") / "data")
+
+
 def train(dataset, run, *extra):
     with contextlib.redirect_stdout(io.StringIO()) as said:
         assert run_command(main, [f"--dataset={dataset}", f"--run={run}", *FEW, *extra]) == 0
@@ -157,6 +164,7 @@ def headed(things, tmp_path_factory):
 def test_the_run_says_what_it_does(mixed, headed):
     run, said = mixed
     assert "in 3 shapes" in said and "3 texts of" in said
+    check_positions(run)
     assert "\nheads " in said and "4 adapters" in said
     settings = yaml.safe_load((run / "config.yaml").read_text())["heads"]
     assert settings["kinds"] == {
@@ -184,37 +192,38 @@ def test_in_two_parts_it_is_the_same_run(mixed, things, tmp_path, go_back):
         np.testing.assert_array_equal(value, same[name], err_msg=name)
 
 
-def test_replicas_share_batches_of_every_shape(mixed, things, tmp_path):
+def test_replicas_share_batches_of_every_shape(unvalidated, tmp_path):
     """In a process of its own; dropout differs by replica, so there is none."""
     runs = tmp_path / "one", tmp_path / "two"
-    extra = (*HEADED, "--training.steps=4", "--heads.dropout=0", "--training.validation_examples=2")
+    extra = ("--tasks=place,size", "--heads.tasks=all", "--training.steps=4", "--heads.dropout=0")
     extra += (f"--model.overrides={json.dumps({**SMALL, 'dropout_rate': 0.0})}",)
-    train(things, runs[0], *extra)
+    train(unvalidated, runs[0], *extra)
     devices = ("--distribution.kind=cpu", "--distribution.logical_devices=2")
-    process = spawn(things, runs[1], *FEW, *extra, *devices, "--data.input_length=0")
+    process = spawn(unvalidated, runs[1], *FEW, *extra, *devices, "--data.input_length=0")
     said, _ = process.communicate(timeout=300)
     assert process.returncode == 0, said
-    assert "2 replicas" in said and "in 3 shapes" in said
+    assert "2 replicas" in said and "in 2 shapes" in said
     right = weights_of(runs[0])
     for name, value in weights_of(runs[1]).items():
         np.testing.assert_allclose(value, right[name], rtol=1e-4, atol=3e-5, err_msg=name)
 
 
-def test_a_step_may_take_every_task_whatever_its_shape(things, tmp_path, go_back):
-    """One program of three shapes; the sum of a head's loss of each kind and of words."""
+def test_a_step_may_take_every_task_whatever_its_shape(unvalidated, tmp_path, go_back):
+    """One program of three shapes; the sum of the losses of heads and of words."""
     run, parts = tmp_path / "run", tmp_path / "parts"
-    extra = (*HEADED, "--training.tasks_per_step=4", "--balancing.method=sum")
-    extra += ("--data.lengths=per_task", "--training.steps=4", "--training.checkpoint_every=2")
-    extra += ("--training.log_every=1", "--training.validate_every=2")
-    said = train(things, run, *extra)
-    assert "4 a step" in said and "4 of 16 batches" in said
+    extra = ("--tasks=size,place,owner", "--heads.tasks=size,place")
+    extra += ("--training.tasks_per_step=3", "--balancing.method=sum", "--data.lengths=per_task")
+    extra += ("--training.steps=4", "--training.checkpoint_every=2", "--training.log_every=1")
+    said = train(unvalidated, run, *extra)
+    assert "3 a step" in said and "4 of 12 batches" in said
+    check_positions(run)
     assert all(
-        {f"{task}/loss" for task in ("colour", "size", "place", "owner")} <= set(line)
+        {f"{task}/loss" for task in ("size", "place", "owner")} <= set(line)
         for line in figures_of(run, "train")
     )
     shutil.copytree(run, parts)
     go_back(parts, 2)
-    train(things, parts, *extra)
+    train(unvalidated, parts, *extra)
     same = weights_of(run)
     for name, value in weights_of(parts).items():
         np.testing.assert_array_equal(value, same[name], err_msg=name)

@@ -27,6 +27,7 @@ from prep import (
 )
 from prep.tasks import get_task
 from tests.trainer.checkpoint_values import weights_of
+from tests.trainer.position_counts import check_positions
 from trainer.__main__ import main
 from trainer.callbacks.validator import validation_shapes
 from trainer.parts import make_batches
@@ -248,6 +249,7 @@ def test_killed_and_resumed_on_packed_rows_ends_in_the_same_bits(packed_dataset,
         output = capsys.readouterr().out
         assert "packed rows" in output
     assert "going on from step" in output
+    check_positions(whole)
     first, second = weights_of(whole), weights_of(resumed)
     assert first.keys() == second.keys()
     for name, value in first.items():

@@ -3,12 +3,14 @@
 import contextlib
 import io
 import json
+import re
 import shutil
 
 import numpy as np
 import pytest
 
 from prep import load_manifest
+from tests.trainer.position_counts import check_positions
 from tests.trainer.test_fit import SMALL, arguments, weights_of
 from trainer.__main__ import main
 from trainer.settings.resolving import longest_lengths
@@ -32,7 +34,9 @@ def own(small_dataset, tmp_path_factory):
     run = tmp_path_factory.mktemp("shapes") / "own"
     with contextlib.redirect_stdout(io.StringIO()) as said:
         assert main(arguments(small_dataset, run, *PER_TASK)) == 0
-    assert "in 2 shapes" in said.getvalue()
+    said = said.getvalue()
+    assert "in 2 shapes" in said and said.count(" of batches, ") == 2
+    assert re.search(r"\n32 and 8 tokens: \d+% of batches, \d+% real \(synthetic_", said)
     return run
 
 
@@ -43,13 +47,17 @@ def test_nothing_but_padding_differs(own, small_dataset, tmp_path):
     assert len(needs) == 2
     one = tmp_path / "one"
     assert main(arguments(small_dataset, one, *ONE)) == 0
+    check_positions(own)
+    check_positions(one)
     right = weights_of(one)
     for name, value in weights_of(own).items():
         np.testing.assert_allclose(value, right[name], rtol=1e-4, atol=2e-5, err_msg=name)
     for found, expected in zip(figures_of(own), figures_of(one), strict=True):
         assert found.keys() == expected.keys()
         for name, value in expected.items():
-            if isinstance(value, float) and "second" not in name:
+            if name == "real_share":
+                assert found[name] > 1.05 * value
+            elif isinstance(value, float) and "second" not in name:
                 assert found[name] == pytest.approx(value, rel=1e-4, abs=1e-5), name
 
 

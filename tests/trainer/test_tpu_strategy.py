@@ -159,6 +159,17 @@ def test_losses_are_added_up_by_the_replicas_and_read_on_the_host(strategy, made
     np.testing.assert_array_equal(losses.read()[0], [0, 0, 0])
 
 
+def test_positions_are_counted_without_waiting_for_a_replica(strategy, made):
+    *_, fit_model = made
+    batch = {"encoder_input_tokens": tf.constant([[5, 1, 0]])}
+
+    def count():
+        strategy.run(lambda: fit_model.positions.update(batch))
+
+    traced = tf.function(count, autograph=False).get_concrete_function()
+    assert count_operations(traced)["CrossReplicaSum"] == 0
+
+
 def test_a_validation_step_is_traced(strategy, made, uneven_batch):
     model, *_ = made
     validator = Validator(model, {}, {}, strategy, batch_size=8, shapes={"a": (9, 6)})

@@ -1,4 +1,4 @@
-"""Training losses per task and the speed, printed and logged."""
+"""Training losses per task, the speed and the padding, printed and logged."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from trainer.run.metrics_log import MetricsLog
 
 
 class FiguresCallback(StepCallback):
-    """Prints and logs training losses and skipped steps per task, and the speed.
+    """Prints and logs training losses and skipped steps per task, the speed and the padding.
 
     Args:
         span: Which steps, and how often.
@@ -38,6 +38,7 @@ class FiguresCallback(StepCallback):
         """Read what came since the last time."""
         losses_K, tokens_K = self.model.task_losses.read()
         skipped_K = self.model.skipped_steps.read()
+        real, positions = self.model.positions.read()
         now = time.monotonic()
         seconds, steps = now - self.since, step - self.previous
         names = self.model.task_model.task_names
@@ -50,7 +51,7 @@ class FiguresCallback(StepCallback):
         total = float(np.sum(losses_K) / max(np.sum(tokens_K), 1.0))
         if skipped and not np.any(tokens_K):
             total = math.nan  # no step was taken
-        rate, tokens_rate = steps / seconds, float(np.sum(tokens_K)) / seconds
+        rate, tokens_rate, share = steps / seconds, real / seconds, real / max(positions, 1.0)
         self.log.write(
             "train",
             step,
@@ -61,17 +62,19 @@ class FiguresCallback(StepCallback):
                 **self._balance(),
                 **self._norms(),
                 "steps_per_second": rate,
-                "target_tokens_per_second": tokens_rate,
+                "real_tokens_per_second": tokens_rate,
+                "real_share": share,
             },
         )
         parts = " ".join(f"{name.removesuffix('/loss')} {figures[name]:.3f}" for name in figures)
         left = (self.span.last - step) * (now - self.started) / (step - self.span.first)
         if self.bar is not None:
-            self.bar.show(total, tokens_rate)
+            self.bar.show(total, tokens_rate, share)
         else:
             self.report(
                 f"step {step}/{self.span.last}  loss {total:.3f}  ({parts})  "
-                f"{rate:.1f} steps/s  {format_seconds(left)} left"
+                f"{rate:.1f} steps/s  {tokens_rate:,.0f} tokens/s ({share:.0%} real)  "
+                f"{format_seconds(left)} left"
             )
         for name, number in skipped.items():
             plural = "s" if number > 1 else ""

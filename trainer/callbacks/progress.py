@@ -96,14 +96,15 @@ class ProgressCallback(StepCallback):
         self.bar.set_postfix_str(f"{self.figures}{task}", refresh=False)
         self.bar.update(step - self.bar.n)
 
-    def show(self, loss: float, tokens_per_second: float) -> None:
+    def show(self, loss: float, tokens_per_second: float, share: float) -> None:
         """Take over figures, which are read from the device every so many steps.
 
         Args:
             loss: In nats per target token, over all tasks.
-            tokens_per_second: Of targets.
+            tokens_per_second: Of inputs and targets, without padding.
+            share: Of the positions, of those that hold a token.
         """
-        self.figures = f"loss {loss:.3f}, {tokens_per_second:,.0f} target tokens/s, "
+        self.figures = f"loss {loss:.3f}, {tokens_per_second:,.0f} tokens/s ({share:.0%} real), "
 
     def on_train_end(self, logs: Any = None) -> None:
         """Take it away."""

@@ -12,6 +12,7 @@ import tf_keras
 from adapters_tf.backbone.presets import PRESETS
 from adapters_tf.runs.settings import ResolvedRun
 from prep import DataError, Manifest, UsageError, load_manifest
+from trainer.batches.padding import count_row_tokens
 from trainer.preflight.compiler import MARGIN, compile_step, refuse_hopeless
 from trainer.preflight.options import Options, share_batch
 from trainer.preflight.printing import (
@@ -217,20 +218,22 @@ def count_tokens(step: Step, settings: ResolvedRun, manifest: Manifest) -> tuple
         manifest: Of its dataset.
 
     Returns:
-        Examples, and tokens without padding, as the training splits have them. Of a task whose
-        examples are cut, the tokens are as many as the step's lengths allow at most.
+        Examples, and tokens without padding, as the training splits have them. Where examples are
+        cut, and an earlier version built the dataset, the tokens are the most there can be.
     """
     splits = [manifest.task(task).split(settings.data.train_split) for task in settings.tasks]
     records = [sum(shard.records for shard in split.shards) for split in splits]
     sizes = [split.examples for split in splits]
     shares = batch_shares(settings, sizes, records)
     rows = records if step.is_packed else sizes
+    is_headed = not step.target_length
+    shape = (step.input_length, step.target_length, *([step.choices] if is_headed else []))
     total = examples = tokens = 0.0
     for task, share, split, count in zip(settings.tasks, shares, splits, rows, strict=True):
         if step.tasks and task not in step.tasks:
             continue
         total += share
         examples += share * split.examples / count
-        tokens += share * min(split.input_tokens / count, step.input_length * max(1, step.choices))
-        tokens += share * min(split.target_tokens / count, step.target_length)
+        alone = split if step.is_packed else dataclasses.replace(split, packing=None)
+        tokens += share * count_row_tokens(alone, shape).tokens
     return float(examples / total), float(tokens / total)

@@ -12,6 +12,7 @@ from adapters_tf import TaskModel
 from adapters_tf.methods import split_methods
 from adapters_tf.runs.settings import ResolvedRun
 from prep import Manifest, TokenTable
+from prep.dataset.entries import SplitEntry
 from prep.dataset.sharded_split import ShardedSplit
 from trainer.batches.mixture_batches import (
     Lengths,
@@ -21,6 +22,7 @@ from trainer.batches.mixture_batches import (
     texts_of,
 )
 from trainer.batches.orders import BlockOrder, WholeOrder
+from trainer.batches.padding import count_row_tokens, real_share
 from trainer.run.weights import describe_weights
 from trainer.settings.config import RunConfig
 from trainer.settings.durations import describe_durations
@@ -59,7 +61,7 @@ def announce(
         report_left_out(settings, manifest, report)
     for line in describe_durations(config, settings, is_new):
         report(line)
-    report(describe(settings, model, batches, strategy, first))
+    report(describe(settings, manifest, model, batches, strategy, first))
     for line in describe_weights(model, fit_model.optimizer):
         report(line)
 
@@ -119,6 +121,7 @@ def report_unused(
 
 def describe(
     settings: ResolvedRun,
+    manifest: Manifest,
     model: TaskModel,
     batches: MixtureBatches,
     strategy: tf.distribute.Strategy,
@@ -128,18 +131,22 @@ def describe(
 
     Args:
         settings: Of the run.
+        manifest: Of its dataset.
         model: As it will be trained.
         batches: Of the whole run.
         strategy: What the run is spread over.
         first: Steps done before.
 
     Returns:
-        The shapes of a batch and what they cost, a line per task, and what trains.
+        The shapes of batches and what they cost, a line per task, and what trains.
     """
     draws = settings.training.steps * batches.per_step * batches.draws
     counts = np.bincount(batches.schedule, minlength=len(batches.names))
     what = "batches" if batches.draws == 1 else "rows"
-    lines = [describe_shapes(model.backbone.config, batches)]
+    split = settings.data.train_split
+    splits = [manifest.task(name).split(split) for name in batches.names]
+    lines = [describe_shapes(model.backbone.config, batches, splits)]
+    lines += _describe_each_shape(batches, splits, counts)
     lines += [
         f"{name}: {_describe_size(table)}, {count} of {draws} {what}, "
         f"{count * batches.draw_rows / table.rows:.2f} epochs"
@@ -163,12 +170,13 @@ def describe(
     return "\n".join(lines)
 
 
-def describe_shapes(config: Any, batches: MixtureBatches) -> str:
+def describe_shapes(config: Any, batches: MixtureBatches, splits: Sequence[SplitEntry]) -> str:
     """Say how large a batch is, how much of it is padding, and what that takes.
 
     Args:
         config: Of the T5.
         batches: Of the whole run.
+        splits: What the manifest says of each task's.
 
     Returns:
         A line.
@@ -179,13 +187,15 @@ def describe_shapes(config: Any, batches: MixtureBatches) -> str:
     longest_input, longest_target = (max(lengths) for lengths in zip(*pairs, strict=True))
     step_bytes = max(_step_bytes(config, batches.batch_size, shape) for shape in shapes)
     size = f"{step_bytes / 1e9:.1f} GB" if step_bytes >= 1e8 else f"{step_bytes / 1e6:.1f} MB"
-    padding = _padding(tables, shapes)
+    counts = np.bincount(batches.schedule, minlength=len(shapes)).tolist()
+    padding, is_exact = _padding(splits, shapes, counts)
+    at_least = "" if is_exact else "at least "
     holds = f"a step holds at least {size} of activations"
     longest = f"the longest example has {longest_input} and {longest_target}"
     if not longest_target:  # heads answer all tasks
         longest = f"the longest text has {longest_input}"
     if (count := len(set(shapes))) > 1:
-        at_once = _padding(tables, [_widened(shape, limits) for shape in shapes])
+        at_once, _ = _padding(splits, [_widened(shape, limits) for shape in shapes], counts)
         instead = (
             f"it would be {at_once:.0%} with {limits[0]} input and {limits[1]} target tokens for "
             "all; "
@@ -194,7 +204,8 @@ def describe_shapes(config: Any, batches: MixtureBatches) -> str:
         )
         several = f", {batches.per_step} a step" if batches.per_step > 1 else ""
         return (
-            f"batches of {batches.batch_size} in {count} shapes{several}, {padding:.0%} padding "
+            f"batches of {batches.batch_size} in {count} shapes{several}, "
+            f"{at_least}{padding:.0%} padding "
             f"({instead}"
             f"{longest}); {holds}"
         )
@@ -204,7 +215,7 @@ def describe_shapes(config: Any, batches: MixtureBatches) -> str:
         tokens = f"{shapes[0][2]} texts of " * bool(shapes[0][2]) + f"{limits[0]} input tokens"
     return (
         f"batches of {batches.batch_size} × {tokens}, {several}"
-        f"{padding:.0%} padding ({longest}); {holds}"
+        f"{at_least}{padding:.0%} padding ({longest}); {holds}"
     )
 
 
@@ -214,19 +225,32 @@ def _describe_lengths(shape: Lengths) -> str:
     return f"{shape[2]} texts of {shape[0]} tokens" if shape[2] else f"{shape[0]} tokens"
 
 
-def _padding(tables: Sequence[Table], shapes: Sequence[Lengths]) -> float:
-    """Compute the share of positions that hold no token, each row of a table counted once."""
-    pairs = list(zip(tables, shapes, strict=True))
-    tokens = sum(
-        table.input_tokens if is_for_head(shape) else table.tokens for table, shape in pairs
-    )
-    positions = sum(table.rows * _positions(shape) for table, shape in pairs)
-    return 1 - min(tokens / max(positions, 1), 1.0)
+def _describe_each_shape(
+    batches: MixtureBatches, splits: Sequence[SplitEntry], counts: np.ndarray
+) -> list[str]:
+    """Say of each shape, where there are several, whose it is and how much of it is real."""
+    shapes = list(dict.fromkeys(batches.shapes))
+    lines = []
+    for shape in shapes if len(shapes) > 1 else ():
+        of = [number for number, one in enumerate(batches.shapes) if one == shape]
+        drawn = [int(counts[number]) for number in of]
+        line = f"{_describe_lengths(shape)}: {sum(drawn) / len(batches.schedule):.0%} of batches"
+        if sum(drawn):
+            padding, is_exact = _padding(
+                [splits[number] for number in of], [shape] * len(of), drawn
+            )
+            line += f", {'' if is_exact else 'at most '}{1 - padding:.0%} real"
+        lines.append(f"{line} ({', '.join(batches.names[number] for number in of)})")
+    return lines
 
 
-def _positions(shape: Lengths) -> int:
-    """Count the positions of a row, of all choices together."""
-    return shape[0] * texts_of(shape) + shape[1]
+def _padding(
+    splits: Sequence[SplitEntry], shapes: Sequence[Lengths], counts: Sequence[int]
+) -> tuple[float, bool]:
+    """Compute the share of a run's positions that hold no token, and tell whether it is known."""
+    rows = [count_row_tokens(*pair) for pair in zip(splits, shapes, strict=True)]
+    drawn = [(row, count) for row, count in zip(rows, counts, strict=True) if count]
+    return 1 - real_share(drawn), all(row.is_exact for row, _ in drawn)
 
 
 def _widened(shape: Lengths, limits: tuple[int, int]) -> Lengths:
@@ -256,17 +280,19 @@ def _describe_cuts(table: Table, shape: Lengths) -> str:
     """Say how many examples are longer than a batch has room for; packed rows never are."""
     if table.is_packed:
         return ""
-    if isinstance(table, ShardedSplit):  # the manifest counts no lengths
+    longer = table.count_longer(*shape[:2])
+    if longer is None:  # the manifest of an earlier version counts no lengths
         places = zip(("inputs", "targets"), _longest(table, shape), shape[:2], strict=True)
         return "".join(
             f", {name} of more than {most} tokens are cut (the longest has {longest})"
             for name, longest, most in places
             if longest > most
         )
+    inputs, targets = longer
     if is_for_head(shape):
-        inputs, targets = int((table.text_lengths(shape[2]) > shape[0]).sum()), 0
-    else:
-        inputs, targets = table.count_longer(*shape[:2])
+        targets = 0
+        if isinstance(table, TokenTable):
+            inputs = int((table.text_lengths(shape[2]) > shape[0]).sum())
     said = f", {inputs} inputs cut to {shape[0]} tokens" if inputs else ""
     if targets:
         said += f", {targets} targets cut to {shape[1]} tokens"

@@ -10,6 +10,7 @@ from typing import Any
 
 from adapters_tf import read_methods
 from adapters_tf.files.local_paths import local_path
+from adapters_tf.methods import split_methods
 from adapters_tf.runs.settings import ResolvedRun
 from adapters_tf.runs.sources import check_sources
 from adapters_tf.task_adapters.starting import choose_starts
@@ -62,6 +63,8 @@ MAY_CHANGE = (
     "training.norms",
     "training.profile",
     "training.wandb",
+    # Arithmetic in bfloat16 sees frozen matrices as it keeps them.
+    "model.frozen_dtype",
     # These reach them by the rounding of sums alone, and replicas by dropout's masks too.
     "training.jit_compile",
     "training.steps_per_execution",
@@ -181,6 +184,7 @@ def check_run(settings: ResolvedRun, manifest: Manifest) -> None:
     check_heads(settings)
     check_loss_scale(settings)
     check_methods(settings, manifest)
+    check_frozen_dtype(settings)
     check_metrics(manifest.task(task) for task in settings.tasks)
     check_validation(settings, manifest)
 
@@ -227,6 +231,32 @@ def check_methods(settings: ResolvedRun, manifest: Manifest) -> None:
     for method in methods:
         if problem := method.packed_rows_problem():
             raise UsageError(problem)
+
+
+def check_frozen_dtype(settings: ResolvedRun) -> None:
+    """Refuse to keep frozen matrices in bfloat16 where that changes results, or there are none.
+
+    Args:
+        settings: Of the run.
+
+    Raises:
+        UsageError: Naming the other setting.
+    """
+    model = settings.model
+    if model.frozen_dtype == "float32":
+        return
+    precision = settings.training.precision
+    if precision != "mixed_bfloat16":
+        raise UsageError(
+            f"model.frozen_dtype {model.frozen_dtype} would round the weights that "
+            f"training.precision {precision} computes with; use mixed_bfloat16"
+        )
+    has_decoder = set(settings.tasks) != set(settings.heads.kinds)
+    if has_decoder and not split_methods(settings.adapters.method) and not model.freeze:
+        raise UsageError(
+            f"model.frozen_dtype {model.frozen_dtype}: adapters.method none trains the whole "
+            "backbone; choose an adapter method, or name parts with model.freeze"
+        )
 
 
 def check_validation(settings: ResolvedRun, manifest: Manifest) -> None:

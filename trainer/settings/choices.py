@@ -8,6 +8,7 @@ from trainer.settings.config import RunConfig
 # The words that the modules take which these settings are for; a test holds them together.
 CHOICES = {
     "model.dropout": ("shared_along_length", "per_unit"),
+    "model.frozen_dtype": ("float32", "bfloat16"),
     "data.lengths": ("one", "per_task"),
     "data.mixture": ("proportional", "equal", "weights", "unimax", "round"),
     "data.routing": ("batch", "example"),

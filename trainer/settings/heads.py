@@ -9,7 +9,7 @@ from adapters_tf.commands.arguments import split_names
 from adapters_tf.runs.sections import HeadsConfig
 from adapters_tf.runs.settings import ResolvedHeads
 from prep import Manifest, TaskEntry, UsageError, nearest
-from prep.dataset.manifest import SplitEntry
+from prep.dataset.entries import SplitEntry
 
 ALL = "all"
 BALANCED = "balanced"

@@ -17,6 +17,7 @@ from trainer.settings.resolving import longest_lengths
 
 LENGTHS = ("one", "per_task")
 Pair = tuple[int, int]  # input and target tokens
+_LEAST_SAVED = 1e-9  # positions of a row: less is rounding, and moves would not end
 
 
 def task_shapes(settings: ResolvedRun, manifest: Manifest) -> dict[str, Lengths]:
@@ -54,8 +55,10 @@ def _text_shapes(settings: ResolvedRun, manifest: Manifest) -> dict[str, Pair]:
 def choose_shapes(needs: Mapping[str, Pair], shares: Sequence[float], most: int) -> dict[str, Pair]:
     """Give tasks few shapes with little padding.
 
-    Shapes are joined two at a time, those first that cost the fewest positions: the least for each
-    step, which need not be the least there is.
+    How many of its positions hold a token is the same for a task in whatever shape, so the fewest
+    padded positions are the fewest positions. Shapes are joined two at a time, those first that
+    cost the fewest, and then needs are moved from shape to shape as long as that saves some: no
+    single move is better, which need not be the least there is.
 
     Args:
         needs: What each task's longest examples need.
@@ -65,27 +68,47 @@ def choose_shapes(needs: Mapping[str, Pair], shares: Sequence[float], most: int)
     Returns:
         The shape of each task, at least what it needs.
     """
-    groups: dict[Pair, float] = {}
+    weights: dict[Pair, float] = {}
     for need, share in zip(needs.values(), shares, strict=True):
-        groups[need] = groups.get(need, 0.0) + share
-    given = {need: need for need in groups}
+        weights[need] = weights.get(need, 0.0) + share
+    groups = [[need] for need in sorted(weights)]
     while len(groups) > most:
-        pairs = itertools.combinations(sorted(groups), 2)
-        first, second = min(pairs, key=lambda pair: _padding(groups, pair))
-        joined = _join(first, second)
-        weight = groups.pop(first) + groups.pop(second)
-        groups[joined] = groups.get(joined, 0.0) + weight
-        given = {
-            need: joined if shape in (first, second) else shape for need, shape in given.items()
-        }
+        pairs = itertools.combinations(groups, 2)
+        first, second = min(pairs, key=lambda pair: _added(weights, *pair))
+        groups = [one for one in groups if one is not first and one is not second]
+        groups.append(first + second)
+    while _move_one(groups, weights):
+        pass
+    given = {need: _shape_of(group) for group in groups for need in group}
     return {task: given[need] for task, need in needs.items()}
 
 
-def _join(first: Pair, second: Pair) -> Pair:
-    return max(first[0], second[0]), max(first[1], second[1])
+def _move_one(groups: list[list[Pair]], weights: Mapping[Pair, float]) -> bool:
+    """Move the need between groups that saves the most positions; False where none saves any."""
+    best: tuple[float, Pair, list[Pair], list[Pair]] | None = None
+    for source, target in itertools.permutations(groups, 2):
+        for need in source if len(source) > 1 else ():
+            rest = [one for one in source if one != need]
+            saved = _cost(weights, source) + _cost(weights, target)
+            saved -= _cost(weights, rest) + _cost(weights, [*target, need])
+            if saved > _LEAST_SAVED and (best is None or saved > best[0]):
+                best = saved, need, source, target
+    if best is not None:
+        _, need, source, target = best
+        source.remove(need)
+        target.append(need)
+    return best is not None
 
 
-def _padding(groups: Mapping[Pair, float], pair: tuple[Pair, Pair]) -> float:
-    """Count the positions that joining two shapes adds to an average batch's rows."""
-    size = sum(_join(*pair))
-    return sum(groups[one] * (size - sum(one)) for one in pair)
+def _shape_of(group: Sequence[Pair]) -> Pair:
+    return max(need[0] for need in group), max(need[1] for need in group)
+
+
+def _cost(weights: Mapping[Pair, float], group: Sequence[Pair]) -> float:
+    """Count the positions of an average row of a group's batches, times how often they come up."""
+    return sum(weights[need] for need in group) * sum(_shape_of(group))
+
+
+def _added(weights: Mapping[Pair, float], first: Sequence[Pair], second: Sequence[Pair]) -> float:
+    """Count the positions that joining two groups adds."""
+    return _cost(weights, [*first, *second]) - _cost(weights, first) - _cost(weights, second)

@@ -16,6 +16,7 @@ from adapters_tf import TaskModel
 from trainer.balancing.method import Balancing
 from trainer.losses.tokens import PLAIN, TokenLoss
 from trainer.steps.balanced_step import balanced_step
+from trainer.steps.positions import Positions
 from trainer.steps.skipped_steps import SkippedSteps
 from trainer.steps.step import Batch, train_step
 
@@ -84,6 +85,7 @@ class FitModel(tf_keras.Model):
         self.task_model, self.token_loss = task_model, loss
         self.tasks_per_step, self.balancing = tasks_per_step, balancing
         self.task_losses = TaskLosses(len(task_model.task_names))
+        self.positions = Positions()
         self.skipped_steps = SkippedSteps(len(task_model.task_names), max_skipped_steps)
         self._feed: Callable[[], Iterator[tuple[Shape, Any]]] | None = None
 
@@ -134,6 +136,7 @@ class FitModel(tf_keras.Model):
                 model, optimizer, batch, self.balancing, self.tasks_per_step, loss
             )
         self.skipped_steps.update(loss_K, tokens_K, is_taken)
+        self.positions.update(batch)
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         # One loss that is not finite would make a task's mean, of many steps, say nothing.
         self.task_losses.update_state(

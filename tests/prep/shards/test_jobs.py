@@ -26,6 +26,8 @@ RESULT = ShardResult(
     truncated_targets=0,
     longest_input=20,
     longest_target=2,
+    input_lengths=Counter({10: 8, 20: 1}),
+    target_lengths=Counter({2: 9}),
     unknown_input_tokens=3,
     unknown_target_tokens=2,
     lossy_inputs=1,
@@ -43,6 +45,7 @@ def test_nothing_is_lost_on_the_way():
     for field in dataclasses.fields(ShardResult):
         if field.name != "fingerprints":
             assert getattr(back, field.name) == getattr(RESULT, field.name), field.name
+    assert isinstance(back.input_lengths, Counter)
     assert isinstance(back.labels, Counter) and isinstance(back.rejected, Counter)
 
 

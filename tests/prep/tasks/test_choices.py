@@ -9,6 +9,7 @@ import pytest
 from prep import UsageError, load_manifest, make_inputs, read_split, read_vocabulary
 from prep.build.dataset import build_dataset
 from prep.build.options import BuildOptions
+from prep.dataset.length_counts import read_length_counts
 from prep.dataset.verification import find_problems
 from prep.errors import DataError
 from prep.inspection.survey import survey_dataset
@@ -72,6 +73,9 @@ def test_a_choice_is_a_text_of_its_own(built):
     table = read_split(built.out, manifest, "capitals", "train")
     assert table.text_lengths(2).max() == split.longest_input == 24
     assert split.truncated == 1, "the nine Moscows"
+    lengths, counts = np.unique(table.text_lengths(2), return_counts=True)
+    found = read_length_counts(split.input_lengths)
+    assert (found.lengths.tolist(), found.counts.tolist()) == (lengths.tolist(), counts.tolist())
     batch = make_inputs(table, np.array([1, -1, 0]), input_length=24, task=4, choices=2)
     tokens = batch["encoder_input_tokens"]
     assert tokens.shape == (3, 2, 24) and tokens.dtype == np.int32

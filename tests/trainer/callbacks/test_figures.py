@@ -1,4 +1,4 @@
-"""Training losses per task and the speed."""
+"""Training losses per task, the speed and the padding."""
 
 import types
 
@@ -49,6 +49,7 @@ def callback_of(losses, span, names=("rte", "cola"), skipped=(0, 0)):
             balancing=None,
             optimizer=types.SimpleNamespace(norms=None),
             skipped_steps=types.SimpleNamespace(read=lambda: np.array(skipped)),
+            positions=types.SimpleNamespace(read=lambda: (6000.0, 8000.0)),
         )
     )
     return callback, log, said
@@ -64,9 +65,12 @@ def test_losses_are_means_over_tokens_and_tasks_that_came_up(clock):
         "loss": 0.5,
         "rte/loss": 0.5,
         "steps_per_second": 2.5,
-        "target_tokens_per_second": 3.0,
+        "real_tokens_per_second": 1500.0,
+        "real_share": 0.75,
     }
-    assert said == ["step 10/40  loss 0.500  (rte 0.500)  2.5 steps/s  0:12 left"]
+    assert said == [
+        "step 10/40  loss 0.500  (rte 0.500)  2.5 steps/s  1,500 tokens/s (75% real)  0:12 left"
+    ]
 
 
 def test_the_mean_over_tasks_is_by_tokens(clock):
@@ -95,8 +99,8 @@ def test_in_a_terminal_the_bar_shows_them_in_place_of_a_line(clock):
     callback.bar = types.SimpleNamespace(show=lambda *figures: shown.append(figures))
     clock.now += 2.0
     callback.act(10)
-    assert shown == [(0.5, 6.0)] and not said
-    assert log.lines[0][2]["target_tokens_per_second"] == 6.0
+    assert shown == [(0.5, 3000.0, 0.75)] and not said
+    assert log.lines[0][2]["real_tokens_per_second"] == 3000.0
 
 
 def test_padding_alone_has_no_loss(clock):

@@ -34,7 +34,7 @@ def test_it_shows_where_the_run_is_and_is_no_wider_than_the_terminal(columns):
     bar.on_train_begin()
     bar.bar.mininterval = bar.bar.miniters = 0
     bar.on_train_batch_end(4)
-    bar.show(0.5, 12345.6)
+    bar.show(0.5, 12345.6, 0.731)
     bar.on_train_batch_end(9)
     say("validation " * 20, terminal)
     bar.on_train_end()
@@ -43,7 +43,7 @@ def test_it_shows_where_the_run_is_and_is_no_wider_than_the_terminal(columns):
     assert max(map(len, drawn)) <= columns
     assert drawn[0].startswith("10/30") and any(one.startswith("20/30") for one in drawn)
     if columns == 100:
-        assert "left, loss 0.500, 12,346 target tokens/s, task_20" in terminal.getvalue()
+        assert "left, loss 0.500, 12,346 tokens/s (73% real), task_20" in terminal.getvalue()
     assert sum(one.split().count("validation") for one in drawn) == 20
 
 

@@ -2,13 +2,15 @@
 
 import dataclasses
 import types
+from collections import Counter
 
 import numpy as np
 import tensorflow as tf
 
 from adapters_tf.runs.sections import AdapterConfig, DataConfig, TrainingConfig
 from adapters_tf.runs.settings import ResolvedModel, ResolvedRun
-from prep import ShardEntry, SplitEntry, TokenTable
+from prep import PackingEntry, ShardEntry, SplitEntry, TokenTable
+from prep.dataset.length_counts import write_length_counts
 from prep.dataset.sharded_split import ShardedSplit
 from trainer.batches.mixture_batches import MixtureBatches
 from trainer.run.summary import describe, report_left_out, report_unused
@@ -64,9 +66,28 @@ def batches_of(tables, schedule, draws=1):
     )
 
 
-def lines(batches, first=0):
+def entry_of(table):
+    """What the manifest says of a table."""
+    inputs, targets = (np.diff(one) for one in (table.input_offsets, table.target_offsets))
+    shards = (ShardEntry("gone", table.rows, 0, "", int(inputs.sum()), int(targets.sum())),)
+    lengths = (write_length_counts(Counter(one.tolist())) for one in (inputs, targets))
+    packing = PackingEntry(4, 4, 0, table.rows) if table.is_packed else None
+    longest = (int(one.max()) for one in (inputs, targets))
+    empty = SplitEntry(len(table), shards, 0, 0, *longest, (), 0, {}, packing=packing)
+    return dataclasses.replace(empty, input_lengths=next(lengths), target_lengths=next(lengths))
+
+
+def lines(batches, first=0, splits=None):
+    tables = dict(zip(batches.names, batches.tables, strict=True))
+    told = splits or {}
+    splits = {name: told.get(name) or entry_of(table) for name, table in tables.items()}
+    tasks = {
+        name: types.SimpleNamespace(split=lambda _, entry=entry: entry)
+        for name, entry in splits.items()
+    }
+    manifest = types.SimpleNamespace(task=tasks.get)
     strategy = tf.distribute.get_strategy()
-    return describe(SETTINGS, Model(), batches, strategy, first).splitlines()
+    return describe(SETTINGS, manifest, Model(), batches, strategy, first).splitlines()
 
 
 def test_tasks_with_their_share_of_the_batches():
@@ -81,12 +102,14 @@ def test_tasks_with_their_share_of_the_batches():
 
 
 def test_tasks_with_shapes_of_their_own():
-    """Of 44 examples of two tokens each, in 12 × 2 and 32 × 8 positions."""
+    """Of four batches, whose rows have two tokens each, three have 2 positions a row, one has 8."""
     batches = batches_of({"a": table_of(12), "b": table_of(32)}, [0, 0, 0, 1])
     batches.shapes = [(1, 1), (4, 4)]
-    assert lines(batches)[:3] == [
-        "batches of 8 in 2 shapes, 69% padding (it would be 75% with 4 input and 4 target tokens "
+    assert lines(batches)[:5] == [
+        "batches of 8 in 2 shapes, 43% padding (it would be 75% with 4 input and 4 target tokens "
         "for all; the longest example has 1 and 1); a step holds at least 0.1 MB of activations",
+        "1 and 1 tokens: 75% of batches, 100% real (a)",
+        "4 and 4 tokens: 25% of batches, 25% real (b)",
         "a: 12 examples, 3 of 4 batches, 2.00 epochs, 1 and 1 tokens",
         "b: 32 examples, 1 of 4 batches, 0.25 epochs, 4 and 4 tokens",
     ]
@@ -123,16 +146,25 @@ def test_of_a_split_in_shards_the_manifest_tells_and_nothing_is_read():
     vocabulary = types.SimpleNamespace(size=1000)
     manifest = types.SimpleNamespace(vocabulary=vocabulary, task=lambda name: task)
     sharded = ShardedSplit("nowhere", manifest, "b", "train", limit=1320)
-    # 160 tokens in 128 positions of a and 256 of b. Windows of 660 bytes, shards of
-    # 272 to 352.
-    said = lines(batches_of({"a": table_of(16), "b": sharded}, [0, 0, 0, 1]))
+    # Rows of 8 positions: three have 2 tokens each, and that of b 3 + 1, if none were cut.
+    # Windows of 660 bytes, shards of 272 to 352.
+    batches = batches_of({"a": table_of(16), "b": sharded}, [0, 0, 0, 1])
+    said = lines(batches, splits={"b": split})
     assert said[0].startswith(
-        "batches of 8 × 4 input and 4 target tokens, 58% padding (the longest example has 6 and 1)"
+        "batches of 8 × 4 input and 4 target tokens, at least 69% padding (the longest example has "
+        "6 and 1)"
     )
     assert said[2] == (
         "b: 32 examples, 1 of 4 batches, 0.25 epochs, inputs of more than 4 tokens are cut (the "
         "longest has 6), an epoch in 2 windows of 2 shards at most"
     )
+    # With lengths, cut inputs have 1, 3, 4 and 2 tokens: 2.5 of them, and 1, in 8 positions.
+    counted = dataclasses.replace(split, input_lengths="1:8 2:8 3:8 6:8", target_lengths="1:32")
+    task.split = lambda name: counted
+    sharded = ShardedSplit("nowhere", manifest, "b", "train", limit=1320)
+    batches = batches_of({"a": table_of(16), "b": sharded}, [0, 0, 0, 1])
+    said = lines(batches, splits={"b": counted})
+    assert ", 70% padding (" in said[0] and ", 8 inputs cut to 4 tokens, an epoch in " in said[2]
     assert sharded.shards.readings == 0
 
 

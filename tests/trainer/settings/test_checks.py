@@ -13,6 +13,7 @@ from trainer.settings.checks import check_config, check_run, check_start
 from trainer.settings.config import (
     AdapterConfig,
     DataConfig,
+    ModelConfig,
     OptimizerConfig,
     RunConfig,
     TrainingConfig,
@@ -91,6 +92,23 @@ def test_settings_and_dataset(config, small_dataset):
     adapters = AdapterConfig("lorra")
     with pytest.raises(ConfigurationError, match="'lorra' is unknown; did you mean 'lora'"):
         check_run(dataclasses.replace(settings, adapters=adapters), manifest)
+
+
+def test_frozen_matrices_are_kept_in_bfloat16_only_where_that_changes_nothing(
+    config, without_shards
+):
+    config = dataclasses.replace(config, dataset=str(without_shards))
+    model, mixed = ModelConfig(frozen_dtype="bfloat16"), TrainingConfig(precision="mixed_bfloat16")
+    with pytest.raises(UsageError, match=r"would round .* float32 computes with; use mixed_bf"):
+        train(dataclasses.replace(config, model=model))
+    whole = AdapterConfig(method="none")
+    with pytest.raises(UsageError, match=r"none trains the whole backbone; choose .*model.freeze"):
+        train(dataclasses.replace(config, model=model, training=mixed, adapters=whole))
+    # These go on to the data, which is not there.
+    parts = dataclasses.replace(model, freeze=["embeddings"])
+    for adapters, chosen in ((AdapterConfig(), model), (whole, parts)):
+        with pytest.raises(ValueError, match=r"shard .* is missing"):
+            train(dataclasses.replace(config, model=chosen, training=mixed, adapters=adapters))
 
 
 def test_another_configuration_is_refused_before_data_is_read(config, without_shards):

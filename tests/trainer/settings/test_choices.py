@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from adapters_tf.model.frozen_storage import FROZEN_DTYPES
 from adapters_tf.model.heads import POOLINGS
 from adapters_tf.model.task_model import ROUTINGS
 from adapters_tf.runtime.dropout import DROPOUTS
@@ -22,6 +23,7 @@ from trainer.settings.shapes import LENGTHS
 def test_they_are_those_of_the_modules():
     assert {
         "model.dropout": DROPOUTS,
+        "model.frozen_dtype": FROZEN_DTYPES,
         "data.lengths": LENGTHS,
         "data.mixture": tuple(MIXTURES),
         "data.routing": ROUTINGS,
@@ -40,6 +42,7 @@ def test_they_are_those_of_the_modules():
         ("--training.precision=bfloat16", "did you mean 'mixed_bfloat16'?"),
         ("--optimizer.schedule=cosin", "did you mean 'cosine'?"),
         ("--optimizer.decay=cosin", "optimizer.schedule 'cosin' is unknown"),
+        ("--model.frozen_dtype=bf16", "did you mean 'bfloat16'?"),
         ("--data.mixture=wieghts", "did you mean 'weights'?"),
         ("--distribution.kind=tpus", "did you mean 'tpu'?"),
     ],

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from prep import SplitEntry, UsageError
-from prep.dataset.manifest import ShardEntry
+from prep.dataset.entries import ShardEntry
 from trainer.settings.config import DataConfig
 from trainer.settings.memory import (
     check_limit,
