@@ -64,7 +64,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--data-dir", type=Path, default=root / "shared" / "data")
     parser.add_argument("--tasks", help="of `lengths`, names separated by commas")
     parser.add_argument("--preset", default="t5-small", choices=PRESETS)
-    parser.add_argument("--rows", type=int, default=32, help="of `lengths`, where not packed")
+    parser.add_argument("--rows", type=int, default=8, help="of `lengths`, where not packed")
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--steps", type=int, default=6, help="of a turn")
     return parser.parse_args()

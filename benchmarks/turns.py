@@ -91,9 +91,8 @@ class Contestant:
 
     def end(self) -> None:
         """Let it end."""
-        assert self.process.stdin is not None
-        self.process.stdin.close()
-        self.process.wait(timeout=60)
+        with contextlib.suppress(BrokenPipeError):
+            self.process.communicate(timeout=60)
 
     def seconds(self) -> list[float]:
         """Per step, turn by turn."""
@@ -112,19 +111,20 @@ class Contestant:
         for line in self.process.stdout:
             if line.startswith(start):
                 return line
+        self.end()
         last = self.log.read_text(errors="replace")[-2000:]
-        raise SystemExit(f"error: {self.name} ended with {self.process.wait()}:\n{last}")
+        raise SystemExit(f"error: {self.name} ended with {self.process.returncode}:\n{last}")
 
 
 def compare(contestants: Sequence[Contestant], turns: int, steps: int) -> None:
     """Start all, let them take turns, and end them."""
-    for one in contestants:
-        one.start()
-    for _ in range(turns):
+    with contextlib.ExitStack() as started:
         for one in contestants:
-            one.turn(steps)
-    for one in contestants:
-        one.end()
+            one.start()
+            started.callback(one.end)
+        for _ in range(turns):
+            for one in contestants:
+                one.turn(steps)
 
 
 def median_ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
