@@ -33,6 +33,7 @@ from prep import (
     read_vocabulary,
     run_command,
 )
+from prep.tokens.vocabulary import EOS_MARK
 
 if TYPE_CHECKING:  # loading TensorFlow takes seconds: only for a command line that is right
     from eval.session import Session
@@ -89,6 +90,7 @@ def _answer(options: Namespace, beams: Beams | None, run: str) -> int:
         raise UsageError("--text is empty; give it the words to answer to")
     dataset = options.dataset or settings.dataset
     if options.task in manifest.tasks:
+        check_choices(options.text, manifest.tasks[options.task])
         warn_of_other_starts(options.text, dataset, manifest, options.task)
     else:  # added to the run's bank, say
         say_note(f"{dataset} does not know {options.task}: its answers are decoded as free text")
@@ -112,6 +114,24 @@ def _answer(options: Namespace, beams: Beams | None, run: str) -> int:
         for rank, answer in enumerate(ranked, 1):
             print(f"{rank}\t{answer.score:.4f}\t{answer.text}")
     return 0
+
+
+def check_choices(texts: Sequence[str], entry: TaskEntry) -> None:
+    """Make sure that inputs of a task with choices are those of all of them.
+
+    Args:
+        texts: The inputs.
+        entry: Of the task.
+
+    Raises:
+        UsageError: One of them has more choices or fewer.
+    """
+    for text in texts if entry.choices else ():
+        if (found := text.count(EOS_MARK) + 1) != entry.choices:
+            raise UsageError(
+                f"{entry.name} has {entry.choices} choices, to be given as so many texts with "
+                f"{EOS_MARK} between them; {found} in {text[:40]!r}"
+            )
 
 
 def warn_of_other_starts(texts: Sequence[str], dataset: str, manifest: Manifest, task: str) -> None:
@@ -179,11 +199,14 @@ def answer_texts(session: Session, task: str, texts: Sequence[str]) -> list[list
         The answers to each text, the best first: one, or as many as the session's beams give.
 
     Raises:
-        UsageError: A text is empty, or the run has no such task.
+        UsageError: A text is empty or not of as many choices as the task has, or the run has no
+            such task.
     """
+    entry = session.manifest.tasks.get(task)
+    if entry is not None:
+        check_choices(texts, entry)
     table = table_of_texts(texts, session.vocabulary)
     limit = session.evaluator.input_length
-    entry = session.manifest.tasks.get(task)
     lengths = table.text_lengths(entry.choices if entry else 0).reshape(len(texts), -1)
     for length, text in zip(lengths.max(-1).tolist(), texts, strict=True):
         if length > limit:

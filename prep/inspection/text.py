@@ -39,7 +39,7 @@ def describe_dataset(survey: Survey) -> Iterator[str]:
         yield from describe_task(task.entry)
         for split in task.splits:
             yield f"  {describe_split_size(split)}"
-            yield from (f"    {line}" for line in _describe_lengths(split))
+            yield from (f"    {line}" for line in _describe_lengths(split, task.entry.choices))
             yield from (f"    {line}" for line in describe_losses(split.entry))
             yield from (f"    {line}" for line in _describe_labels(task.entry, split.entry))
             yield from _describe_examples(split)
@@ -238,10 +238,11 @@ def describe_mixture_rule(mixture: Mixture) -> str:
     return f"temperature {mixture.temperature:g}, {cap}{training}"
 
 
-def _describe_lengths(split: SplitSurvey) -> Iterator[str]:
-    for name, counts in (("input", split.input_lengths), ("target", split.target_lengths)):
+def _describe_lengths(split: SplitSurvey, choices: int) -> Iterator[str]:
+    inputs = f"input lengths, of each of {choices} choices" if choices else "input lengths"
+    for name, counts in ((inputs, split.input_lengths), ("target lengths", split.target_lengths)):
         drawn = f"{_sparkline(counts):<{_SPARK_BINS}}"
-        yield f"{name} lengths: {describe_lengths(counts)}"
+        yield f"{name}: {describe_lengths(counts)}"
         yield f"  {drawn}".rstrip()
 
 

@@ -21,7 +21,13 @@ from adapters_tf.__main__ import main as adapters
 from eval.__main__ import main as evaluate
 from eval.predict import answer_texts
 from eval.session import open_session
-from prep import DataError, load_manifest, make_inputs, read_split, run_command
+from prep import (
+    UsageError,
+    load_manifest,
+    make_inputs,
+    read_split,
+    run_command,
+)
 from prep.build.dataset import build_dataset
 from prep.build.options import BuildOptions
 from prep.build.vocabulary_training import task_texts, train_vocabulary, words_to_keep
@@ -293,7 +299,7 @@ def test_evaluation_answers_as_validation_did(mixed, things):
                 assert float(answer.text) == pytest.approx(float(one["prediction"]), abs=1e-4)
             else:
                 assert answer.text == one["prediction"]
-    with pytest.raises(DataError, match="not the texts of 3 choices"):
+    with pytest.raises(UsageError, match=r"place has 3 choices, .* 1 in '"):
         answer_texts(session, "place", ["ann here"])
 
 
