@@ -177,6 +177,12 @@ class Evaluator:
                 f"task {entry.name!r}: the head was trained to give {head.answers} answers of kind "
                 f"{head.kind}, and the dataset's task is another; evaluate on one built alike"
             )
+        for number, (ours, theirs) in enumerate(zip(head.words, entry.label_words, strict=False)):
+            if ours != theirs:
+                raise UsageError(
+                    f"task {entry.name!r}: class {number} of the head is {ours!r}, and of the "
+                    f"dataset's {theirs!r}; evaluate on one with the same labels in the same order"
+                )
         if self._head_predictor is None:
             with self.strategy.scope():
                 model = HeadModel(self.model)

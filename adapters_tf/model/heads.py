@@ -9,7 +9,7 @@ Shape letters: B batch, C choices, S source length, D model width, O outputs, K 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,10 +33,12 @@ class HeadOf:
     Attributes:
         kind: One of `KINDS`.
         answers: Classes, or choices; 1 of a regression.
+        words: Of the classes, in their order; none where they are not known.
     """
 
     kind: str
     answers: int = 1
+    words: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -219,12 +221,15 @@ def used_part(head: HeadOf, name: str) -> tuple[Any, ...]:
     return (..., slice(head.outputs)) if name.startswith("output_") else (...,)
 
 
-def read_heads(kinds: Mapping[str, str], answers: Mapping[str, int]) -> dict[str, HeadOf]:
+def read_heads(
+    kinds: Mapping[str, str], answers: Mapping[str, int], words: Mapping[str, Sequence[str]]
+) -> dict[str, HeadOf]:
     """Read what settings say of heads.
 
     Args:
         kinds: By task.
         answers: Classes or choices, by task.
+        words: Of the classes, by task.
 
     Returns:
         What each answers.
@@ -232,4 +237,7 @@ def read_heads(kinds: Mapping[str, str], answers: Mapping[str, int]) -> dict[str
     Raises:
         ConfigurationError: One of them cannot be.
     """
-    return {task: HeadOf(kind, answers.get(task, 0)) for task, kind in kinds.items()}
+    return {
+        task: HeadOf(kind, answers.get(task, 0), tuple(words.get(task, ())))
+        for task, kind in kinds.items()
+    }

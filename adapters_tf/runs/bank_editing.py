@@ -121,7 +121,7 @@ def _edit_heads(
     heads: ResolvedHeads, tasks: Mapping[str, str | None], folders: Mapping[str, str]
 ) -> ResolvedHeads:
     """Tell what heads answer where tasks were added, renamed or dropped."""
-    found = read_heads(heads.kinds, heads.answers)
+    found = read_heads(heads.kinds, heads.answers, heads.words)
     kept = {new: found[old] for new, old in tasks.items() if old in found}
     shape = HeadShape(heads.pooling, heads.layers)
     for new, old in tasks.items():
@@ -138,6 +138,7 @@ def _edit_heads(
         tasks=[task for task in tasks if task in kept],
         kinds={task: kept[task].kind for task in tasks if task in kept},
         answers={task: kept[task].answers for task in tasks if task in kept},
+        words={task: list(kept[task].words) for task in tasks if task in kept and kept[task].words},
         class_weights={},
     )
 

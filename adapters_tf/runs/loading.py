@@ -151,7 +151,7 @@ def build_model(
         freeze=settings.model.freeze,
         seed=settings.seed,
         routing=routing,
-        heads=read_heads(settings.heads.kinds, settings.heads.answers),
+        heads=read_heads(settings.heads.kinds, settings.heads.answers, settings.heads.words),
         head_shape=HeadShape(settings.heads.pooling, settings.heads.layers, settings.heads.dropout),
     )
     if settings.model.frozen_dtype == "bfloat16":

@@ -90,10 +90,13 @@ class ResolvedHeads(HeadsConfig):
     Attributes:
         kinds: By task: classification, regression or multiple_choice.
         answers: Classes or choices, by task; 1 of a regression.
+        words: Label words of those that give classes, by task, in the order of the classes; what
+            an earlier version wrote has none.
     """
 
     kinds: dict[str, str] = field(default_factory=dict)
     answers: dict[str, int] = field(default_factory=dict)
+    words: dict[str, list[str]] = field(default_factory=dict)
 
     def choices(self, task: str) -> int:
         """Count the texts that a task's head scores one by one; 0 where it answers one text."""

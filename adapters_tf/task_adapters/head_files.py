@@ -159,17 +159,20 @@ def read_head(folder: str | Path) -> tuple[HeadOf, HeadShape]:
     found = _read_description(Path(folder))
     try:
         shape = HeadShape(found["pooling"], found["layers"])
-        return HeadOf(found["kind"], found["answers"]), shape
+        words = tuple(found.get("words", ()))
+        return HeadOf(found["kind"], found["answers"], words), shape
     except (KeyError, TypeError, ConfigurationError) as error:
         file = Path(folder) / HEAD_CONFIG_FILE
         raise WeightsError(f"{file} describes no head: {error}") from None
 
 
 def _differences(model: TaskModel, task: str, folder: str | Path) -> list[str]:
-    theirs = _read_description(Path(folder))
+    theirs, described = _read_description(Path(folder)), _describe(model, task)
+    if not (theirs.get("words") and described["words"]):  # what an earlier version wrote
+        del described["words"]
     return [
         f"{name} {theirs.get(name)!r}, not {ours!r}"
-        for name, ours in _describe(model, task).items()
+        for name, ours in described.items()
         if theirs.get(name) != ours
     ]
 
@@ -178,7 +181,9 @@ def _describe(model: TaskModel, task: str) -> dict[str, Any]:
     heads = _heads_of(model)
     shape = asdict(heads.shape)
     del shape["dropout"]  # of training alone
-    return {**asdict(heads.tasks[task]), **shape, "model_width": model.backbone.config.d_model}
+    head = heads.tasks[task]
+    words = list(head.words)  # as JSON gives them back
+    return {**asdict(head), "words": words, **shape, "model_width": model.backbone.config.d_model}
 
 
 def _read_description(folder: Path) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import shutil
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -36,6 +37,7 @@ from tests.trainer.checkpoint_values import weights_of
 from tests.trainer.position_counts import check_positions
 from tests.trainer.test_fit import SMALL, spawn
 from trainer.__main__ import main
+from trainer.batches.head_rows import HeadRows
 from trainer.batches.schedule import task_schedule
 
 pytestmark = pytest.mark.slow
@@ -303,6 +305,33 @@ def test_evaluation_answers_as_validation_did(mixed, things):
         answer_texts(session, "place", ["ann here"])
 
 
+def test_classes_in_another_order_are_other_classes(headed, things, tmp_path, capsys):
+    run, other = headed[0], tmp_path / "other"
+    shutil.copytree(things, other)
+    manifest = json.loads((other / "dataset.json").read_text())
+    manifest["tasks"]["colour"]["label_words"].reverse()
+    (other / "dataset.json").write_text(json.dumps(manifest))
+    asked = [f"--run={run}", f"--dataset={other}", "--tasks=colour"]
+    assert run_command(evaluate, asked) == 2
+    assert "class 0 of the head is" in capsys.readouterr().err
+    colour = run / "adapters" / "colour"
+    start = f"--adapters.start_from={{colour: {colour}}}"
+    said = train(other, tmp_path / "later", *ALL, start, "--training.steps=1")
+    assert f"colour starts from {colour}, its head anew" in said
+    # What an earlier version wrote does not say which class is which.
+    older = tmp_path / "older"
+    shutil.copytree(run, older)
+    for file in (older / "adapters").glob("*/head_config.json"):
+        config = json.loads(file.read_text())
+        del config["words"]
+        file.write_text(json.dumps(config))
+    config = yaml.safe_load((older / "config.yaml").read_text())
+    del config["heads"]["words"]
+    (older / "config.yaml").write_text(yaml.safe_dump(config))
+    assert "done: step" in train(things, older, *ALL)
+    load_task(load_run(run).model, "colour", older / "adapters" / "colour")
+
+
 def test_a_bank_is_edited_with_its_heads(mixed, things, tmp_path, capsys):
     out = tmp_path / "edited"
     command = ["bank", f"--run={mixed[0]}", "--rename=size=weight", "--drop=owner", f"--out={out}"]
@@ -349,3 +378,24 @@ def test_what_cannot_be_is_refused_before_anything_is_written(
     assert run_command(main, [f"--dataset={things}", f"--run={run}", *FEW, *extra]) == 2
     assert said in capsys.readouterr().err
     assert not run.exists()
+
+
+@pytest.mark.parametrize("split", ["train", "validation"])
+def test_numbers_that_were_cut_are_refused(things, tmp_path, capsys, split):
+    cut, run = tmp_path / "cut", tmp_path / "run"
+    shutil.copytree(things, cut)
+    manifest = json.loads((cut / "dataset.json").read_text())
+    manifest["tasks"]["size"]["splits"][split]["truncated_targets"] = 3
+    (cut / "dataset.json").write_text(json.dumps(manifest))
+    assert run_command(main, [f"--dataset={cut}", f"--run={run}", *FEW, *ALL]) == 2
+    assert f"numbers of 'size', {split}, were cut to 8 tokens" in capsys.readouterr().err
+    assert not run.exists()
+
+
+@pytest.mark.parametrize("number", ["1e300", "-1e20"])
+def test_numbers_whose_square_is_none_are_refused(number):
+    rows = HeadRows("size", True, 0, mock.Mock(decode=lambda ids: number))
+    table = mock.MagicMock(target_ids=lambda row: np.array([3], np.int32))
+    table.__len__.return_value = 1
+    with pytest.raises(DataError, match=f"the square of the target '{number}'"):
+        rows.labels(table)

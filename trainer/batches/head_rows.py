@@ -10,6 +10,8 @@ import numpy as np
 from adapters_tf.runs.settings import ResolvedHeads
 from prep import DataError, TokenTable, Vocabulary, make_inputs
 
+_LARGEST = 1e18  # its square is far from the largest float32
+
 
 @dataclass
 class HeadRows:
@@ -54,12 +56,18 @@ class HeadRows:
         if key not in self._numbers:  # there are few different ones
             text = self.vocabulary.decode(ids)
             try:
-                self._numbers[key] = float(text)
+                number = float(text)
             except ValueError:
                 raise DataError(
                     f"task {self.task!r}: the target {text!r} is no number for its head; the "
                     "vocabulary may lack digits"
                 ) from None
+            if not abs(number) <= _LARGEST:
+                raise DataError(
+                    f"task {self.task!r}: the square of the target {text!r} is no number in "
+                    "float32; a head learns numbers of about 1 to 10 best"
+                )
+            self._numbers[key] = number
         return self._numbers[key]
 
     def make_batch(

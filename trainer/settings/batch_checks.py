@@ -122,15 +122,30 @@ def check_balancing(settings: ResolvedRun) -> None:
         raise UsageError(f"training.steps × training.tasks_per_step must be at most {MOST_STEPS:,}")
 
 
-def check_heads(settings: ResolvedRun) -> None:
+def _check_numbers(settings: ResolvedRun, manifest: Manifest) -> None:
+    """Refuse numbers for a head to learn, or to be scored by, that lost digits."""
+    for task, kind in settings.heads.kinds.items():
+        for name in (settings.data.train_split, settings.data.validation_split):
+            split = manifest.task(task).splits.get(name)
+            if kind == "regression" and split is not None and split.truncated_targets:
+                raise UsageError(
+                    f"heads.tasks: {split.truncated_targets:,} of {split.examples:,} numbers of "
+                    f"{task!r}, {name}, were cut to {manifest.max_target_length} tokens and are "
+                    "others now; build the dataset with a greater --max-target-length"
+                )
+
+
+def check_heads(settings: ResolvedRun, manifest: Manifest) -> None:
     """Refuse heads where batches are not of one task with one text or one set of choices a row.
 
     Args:
         settings: Of the run.
+        manifest: Of the dataset.
 
     Raises:
-        UsageError: Naming the other setting.
+        UsageError: Naming the other setting, or numbers that are not what was written.
     """
+    _check_numbers(settings, manifest)
     heads = settings.heads
     shapes = {(task in heads.kinds, heads.choices(task)) for task in settings.tasks}
     if not heads.kinds:

@@ -181,7 +181,7 @@ def check_run(settings: ResolvedRun, manifest: Manifest) -> None:
     check_schedule(settings)
     check_limit(settings.data.memory_limit, settings.tasks, manifest, settings.data.train_split)
     check_balancing(settings)
-    check_heads(settings)
+    check_heads(settings, manifest)
     check_loss_scale(settings)
     check_methods(settings, manifest)
     check_frozen_dtype(settings)
@@ -332,7 +332,7 @@ def check_same_run(old: ResolvedRun, new: ResolvedRun, folder: str) -> None:
     Raises:
         UsageError: Naming every setting that differs, and what may.
     """
-    before, after = (_flatten(replace(run, fingerprints={}).as_dict()) for run in (old, new))
+    before, after = (_flatten(_compared(run).as_dict()) for run in (old, new))
     may_change = {*MAY_CHANGE, *old.fingerprints, *may_extend(old, new)}
     differing = [
         f"{key} was {_shown(before.get(key))}, now {_shown(after.get(key))}" + _why(key, old, new)
@@ -354,6 +354,11 @@ def check_same_run(old: ResolvedRun, new: ResolvedRun, folder: str) -> None:
         more = [f"and {len(differing) - len(shown)} more"] if len(differing) > len(shown) else []
         error.lines = (f"{problem}:", *map(_wrapped, (*shown, *more, way_out)))
         raise error
+
+
+def _compared(run: ResolvedRun) -> ResolvedRun:
+    """Leave out what is compared as fingerprints, which words of labels are in too."""
+    return replace(run, fingerprints={}, heads=replace(run.heads, words={}))
 
 
 def _shown(value: Any) -> str:

@@ -61,6 +61,11 @@ def resolve_heads(
             "tasks": named,
             "kinds": {task: kind for task, (kind, _) in found.items()},
             "answers": {task: answers for task, (_, answers) in found.items()},
+            "words": {
+                task: list(entries[task].label_words)
+                for task, (kind, _) in found.items()
+                if kind == "classification"
+            },
         }
     )
     splits = {task: entries[task].split(train_split) for task in named}

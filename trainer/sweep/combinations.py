@@ -16,6 +16,7 @@ from prep import UsageError
 SEED = "seed"
 _MOST = 1000  # runs
 _OWN_OPTIONS = ("--sweep", "--jobs", "--run")  # of the sweep, not of its runs
+_OWN_FLAG = "--dry-run"
 
 
 @dataclass(frozen=True)
@@ -114,6 +115,8 @@ def words_of_runs(words: Sequence[str]) -> list[str]:
             is_value = False
         elif word in _OWN_OPTIONS:
             is_value = True
-        elif not word.startswith(tuple(f"{option}=" for option in _OWN_OPTIONS)):
+        elif word != _OWN_FLAG and not word.startswith(
+            tuple(f"{option}=" for option in _OWN_OPTIONS)
+        ):
             kept.append(word)
     return kept

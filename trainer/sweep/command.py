@@ -5,12 +5,17 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from adapters_tf.files.local_paths import local_path
+from adapters_tf.runs.config import CONFIG_FILE, read_config
+from adapters_tf.runs.settings import ResolvedRun
 from prep import UsageError
 from prep.errors import INTERRUPTED
 from trainer.parts import Report, resolve_run
+from trainer.run.folder import check_run_folder
 from trainer.run.lock import owned_folder
 from trainer.settings.arguments import SuggestingParser, read_options
 from trainer.settings.config import RunConfig
@@ -47,13 +52,14 @@ def run_sweep(
     members, kept = read_sweep(options["sweep"]), words_of_runs(words)
     folder = local_path(config.run, "--run")
     sweep = Sweep(folder, members, kept)
-    checked: set[str] = set()
+    groups: dict[str, ResolvedRun] = {}
     for member in members:
         run = f"--run={folder / member.name}"
         of_run, _ = read_options(parser, [*kept, run, *member.options()])
-        if member.group() not in checked:  # what another seed changes is only drawn otherwise
-            checked.add(member.group())
-            resolve_run(of_run)
+        if member.group() not in groups:  # what another seed changes is only drawn otherwise
+            groups[member.group()], _ = resolve_run(of_run)
+        place = str((folder / member.name).resolve())
+        _check_member(sweep, member, replace(groups[member.group()], run=place, seed=of_run.seed))
     if options["dry_run"]:
         for member in members:
             state = sweep.states.get(member.name) or "to be trained"
@@ -70,6 +76,19 @@ def run_sweep(
         report(f"{len(failed)} of {len(members)} runs failed: {', '.join(failed)}")
         return 1
     return 0
+
+
+def _check_member(sweep: Sweep, member: Member, settings: ResolvedRun) -> None:
+    """Refuse a run that was trained otherwise; one that is gone, or is to be longer, is not done.
+
+    What `sweep.json` says of it is of the command line alone: a config file, or the dataset, may
+    have changed since.
+    """
+    check_run_folder(settings)
+    trained = Path(settings.run)
+    is_there = (trained / CONFIG_FILE).exists()
+    if not is_there or read_config(trained).training.steps != settings.training.steps:
+        sweep.states.pop(member.name, None)
 
 
 def _tell(sweep: Sweep, members: Sequence[Member], report: Report) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from prep import run_command
-from tests.trainer.test_fit import arguments
+from tests.trainer.test_fit import SMALL, arguments
 from trainer.__main__ import main
 from trainer.sweep.combinations import read_sweep
 from trainer.sweep.running import Sweep
@@ -77,6 +78,40 @@ def test_a_sweep_trains_goes_on_and_tells(small_dataset, tmp_path, capfd):
     other = arguments(small_dataset, tmp_path / "sweep", sweep, "--data.cap=3")
     assert run_command(main, other) == 2
     assert "holds a sweep of other settings" in capfd.readouterr().err
+    shutil.rmtree(tmp_path / "sweep" / "seed=1")
+    assert run_command(main, [*command, "--dry-run"]) == 0
+    assert "seed=1: to be trained" in capfd.readouterr().out
+
+
+def test_runs_that_were_trained_otherwise_are_not_passed_off_as_done(
+    small_dataset, tmp_path, capfd
+):
+    file = tmp_path / "config.yaml"
+    file.write_text(
+        "training: {steps: 2, validate_every: 0}\n"
+        "optimizer: {schedule: constant, learning_rate: 0.01}\n"
+        f"model: {{backbone: t5-tiny, overrides: {json.dumps(SMALL)}}}\n"
+    )
+
+    def command(sweep, *more):
+        where = f"--config={file}", f"--dataset={small_dataset}", f"--run={tmp_path / 'sweep'}"
+        return run_command(main, [*where, f"--sweep={sweep}", *more])
+
+    assert command("{optimizer.weight_decay: [0.5]}") == 0
+    config, kept = file.read_text(), (tmp_path / "sweep" / "sweep.json").read_text()
+    capfd.readouterr()
+    # Another setting in the file, and another one of the same short name: `weight_decay=0.5`.
+    file.write_text(config.replace("0.01", "0.5"))
+    assert command("{optimizer.weight_decay: [0.5]}") == 2
+    assert "optimizer.learning_rate was 0.01, now 0.5" in " ".join(capfd.readouterr().err.split())
+    file.write_text(config)
+    assert command("{balancing.weight_decay: [0.5]}") == 2
+    assert "weight_decay=0.5 is of another configuration" in capfd.readouterr().err
+    assert (tmp_path / "sweep" / "sweep.json").read_text() == kept
+    # More steps are no other run, but it is not done.
+    file.write_text(config.replace("steps: 2", "steps: 3"))
+    assert command("{optimizer.weight_decay: [0.5]}", "--dry-run") == 0
+    assert "weight_decay=0.5: to be trained" in capfd.readouterr().out
 
 
 @pytest.mark.parametrize(
