@@ -93,7 +93,8 @@ def _describe_validation(settings: ResolvedRun, manifest: Manifest, by_task: boo
     count = training.steps // every + bool(training.steps % every)
     plural = "s" * (count != 1)
     tasks = f"{len(sizes)} task{'s' * (len(sizes) != 1)}"
-    lines = [f"{count} validation{plural}, of {examples:,} examples of {tasks} each"]
+    each = "each " * (count != 1)
+    lines = [f"{count} validation{plural}, {each}of {examples:,} examples, those of {tasks}"]
     whose = "each task keeps its own best step" if by_task else "one best step for all tasks"
     patience = training.patience
     ends = f"; the run ends after {patience} without a better one" if patience else ""

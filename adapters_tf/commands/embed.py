@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from adapters_tf.backbone.loading import load_backbone
 from adapters_tf.commands.arguments import split_names
-from adapters_tf.errors import ConfigurationError, WeightsError
+from adapters_tf.errors import ConfigurationError, WeightsError, suggest
 from adapters_tf.files.dataset_folder import DatasetFolder, open_dataset
 from adapters_tf.files.embeddings_file import save_embeddings
 from adapters_tf.runs.config import read_config
@@ -31,31 +31,68 @@ NEAREST = 3
 
 
 def embed_command(options: argparse.Namespace) -> None:
-    """Embed the tasks of a dataset, print and draw how alike they are.
+    """Embed the tasks of some datasets, print and draw how alike they are.
 
     Args:
         options: Of the command line.
 
     Raises:
-        ConfigurationError: No examples asked for, or a file that is no .npz.
-        WeightsError: No dataset or run there, or no such task in it.
+        ConfigurationError: No examples asked for, a file that is no .npz, no such task, or one that
+            two of the datasets have.
+        WeightsError: No dataset or run there, or datasets of different vocabularies.
     """
     out = Path(options.out)
     if out.suffix != ".npz":
         raise ConfigurationError(f"--out {options.out!r}: expected a file that ends in .npz")
     if options.examples < 1:
         raise ConfigurationError(f"--examples must be 1 or more, got {options.examples}")
-    dataset = open_dataset(options.dataset)
-    names = split_names(options.tasks) or list(dataset.tasks)
-    embedder = TaskEmbedder(open_backbone(options, dataset), options.pooling)
-    vectors_KD = np.stack(list(embed_tasks(embedder, dataset, names, options)))
+    holders = find_tasks(options.dataset, split_names(options.tasks))
+    names = list(holders)
+    embedder = TaskEmbedder(open_backbone(options, holders[names[0]]), options.pooling)
+    vectors_KD = np.stack(list(embed_tasks(embedder, holders, options)))
     cosines_KK = cosine_matrix(vectors_KD)
     out.parent.mkdir(parents=True, exist_ok=True)
-    save_embeddings(out, names, vectors_KD, pooling=options.pooling, dataset=options.dataset)
+    save_embeddings(
+        out, names, vectors_KD, pooling=options.pooling, dataset=",".join(options.dataset)
+    )
     print("\n".join(describe(names, cosines_KK)))
     draw(names, cosines_KK).savefig(out.with_suffix(".png"), dpi=120)
     print(f"wrote {out} ({len(names)} tasks, {vectors_KD.shape[1]} units each)")
     print(f"wrote {out.with_suffix('.png')}")
+
+
+def find_tasks(addresses: Sequence[str], wanted: Sequence[str]) -> dict[str, DatasetFolder]:
+    """Find the dataset that holds each task.
+
+    Args:
+        addresses: Of dataset folders of one vocabulary.
+        wanted: Names of tasks; nothing for all that there are.
+
+    Returns:
+        By task, in the order wanted.
+
+    Raises:
+        ConfigurationError: No such task, or one that two of the datasets have.
+        WeightsError: No dataset there, or datasets of different vocabularies.
+    """
+    datasets = [open_dataset(address) for address in addresses]
+    holders: dict[str, DatasetFolder] = {}
+    for dataset in datasets:
+        if dataset.manifest["vocabulary"]["sha256"] != datasets[0].manifest["vocabulary"]["sha256"]:
+            raise WeightsError(
+                f"{dataset.address} was built with another vocabulary than {addresses[0]}"
+            )
+        for task in dataset.tasks:
+            if (other := holders.setdefault(task, dataset)) is not dataset:
+                raise ConfigurationError(
+                    f"task {task!r} is in {other.address} and in {dataset.address}"
+                )
+    for task in wanted:
+        if task not in holders:
+            raise ConfigurationError(
+                f"{', '.join(addresses)}: no task {task!r}; {suggest(task, list(holders))}"
+            )
+    return {task: holders[task] for task in wanted} if wanted else holders
 
 
 def open_backbone(options: argparse.Namespace, dataset: DatasetFolder) -> tf_keras.Model:
@@ -85,24 +122,21 @@ def open_backbone(options: argparse.Namespace, dataset: DatasetFolder) -> tf_ker
 
 
 def embed_tasks(
-    embedder: TaskEmbedder,
-    dataset: DatasetFolder,
-    names: Sequence[str],
-    options: argparse.Namespace,
+    embedder: TaskEmbedder, holders: Mapping[str, DatasetFolder], options: argparse.Namespace
 ) -> Iterator[np.ndarray]:
     """Embed one task after the other, with a line of progress each.
 
     Args:
         embedder: With its backbone.
-        dataset: Whose training examples are read.
-        names: K tasks of it.
+        holders: By each of K tasks, the dataset whose training examples are read.
         options: With `examples` and `keep_prefix`.
 
     Yields:
         float32 [D] per task.
     """
-    vocabulary = sentencepiece.SentencePieceProcessor(model_proto=dataset.read_vocabulary())
-    for name in names:
+    any_holder = next(iter(holders.values()))
+    vocabulary = sentencepiece.SentencePieceProcessor(model_proto=any_holder.read_vocabulary())
+    for name, dataset in holders.items():
         inputs = dataset.read_inputs(name, options.examples)
         prefix = [] if options.keep_prefix else common_start(inputs).tolist()
         bodies = [tokens[len(prefix) :] for tokens in inputs]

@@ -114,9 +114,13 @@ def _add_embed(commands: Any) -> None:
     )
     source.add_argument("--backbone", help="or a T5: a hub name or a folder")
     parser.add_argument(
-        "--dataset", type=typed_dataset, required=True, help="dataset folder, local or gs://"
+        "--dataset",
+        type=typed_dataset,
+        action="append",
+        required=True,
+        help="dataset folder, local or gs://; repeatable",
     )
-    parser.add_argument("--tasks", default="", help="a,b,c; by default all of the dataset's")
+    parser.add_argument("--tasks", default="", help="a,b,c; by default all of the datasets'")
     parser.add_argument("--examples", type=int, default=100, help="per task; by default 100")
     parser.add_argument("--pooling", default="mean", choices=POOLINGS, help="over tokens")
     parser.add_argument(

@@ -73,6 +73,7 @@ def find_embeddings(
     for task in wanted:
         if task not in names:
             raise ConfigurationError(
-                f"{file} has no embedding of task {task!r}; {suggest(task, names)}"
+                f"{file} has no embedding of task {task!r}; {suggest(task, names)}, or name every "
+                "dataset to `python -m adapters_tf embed`"
             )
     return vectors_KE[[names.index(task) for task in wanted]].astype(np.float32)

@@ -29,13 +29,16 @@ def report_folder(
 
     Returns:
         `eval` of the run; below it a folder for an average, and one for a dataset that is not the
-        run's, which has the dataset's name and the beginning of its digest.
+        run's, which has the dataset's name and the beginning of its digest. Of a run that grew by
+        tasks of another dataset, each has only some of the tasks, and the earlier ones a folder.
     """
     folder = run / "eval"
     if average:
         folder /= "-".join(("average", *average))
     dataset, manifest, split = scored
-    if is_of_run(settings, dataset, split, entries):
+    is_own_place = _absolute(dataset) == _absolute(settings.dataset)
+    is_whole = is_own_place or manifest.tasks.keys() >= set(settings.tasks)
+    if is_whole and is_of_run(settings, dataset, split, entries):
         return folder
     name = PurePosixPath(dataset.rstrip("/")).name or Path(dataset).absolute().name
     return folder / f"{name}-{dataset_digest(manifest)[:_DIGITS]}"

@@ -35,7 +35,7 @@ def test_a_plan_writes_nothing_and_says_what_would_be(small_dataset, tmp_path, c
     assert "adamw, constant: learning rates 0.5, 0.5, 0.5, 0.5, 0.5 at 0, 25, 50, 75" in said[-5]
     assert said[-4:] == [
         "2 tasks a step, balanced by sum",
-        "3 validations, of 24 examples of 3 tasks each",
+        "3 validations, each of 24 examples, those of 3 tasks",
         "best by mean: one best step for all tasks",
         f"nothing was written: {run} would be new",
     ]

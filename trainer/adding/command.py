@@ -72,12 +72,21 @@ def add_task(asked: AddedTask, report: Callable[[str], None] = print) -> bool:
             _check_origin(file, began)
         what = f"the mean of {', '.join(chosen)}" if len(chosen) > 1 else "".join(chosen)
         report(f"{asked.task} starts from {what or 'scratch'}; all else stays as it is")
-        outcome = train_owned(config, settings, manifest, report, Hooks(prepare))
+        outcome = train_owned(
+            config,
+            settings,
+            manifest,
+            lambda line: report(line.replace(str(training), str(out))),  # where it will lie
+            Hooks(prepare),
+        )
         if not outcome.is_done:
             return False
         write_grown_run(asked.origin, run, settings, read_trained_run(training), out)
         shutil.rmtree(training)
     report(f"done: {out} has {len(asked.origin.tasks) + 1} tasks, {asked.task} the last of them")
+    report(f"  next: python -m eval --run {out}")
+    if settings.dataset != asked.origin.dataset:
+        report(f"  the others: python -m eval --run {out} --dataset {asked.origin.dataset}")
     return True
 
 

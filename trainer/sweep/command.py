@@ -64,6 +64,7 @@ def run_sweep(
         for member in members:
             state = sweep.states.get(member.name) or "to be trained"
             report(f"{folder / member.name}: {state}")
+        report("what one of them does: the same without --sweep")
         return 0
     with owned_folder(folder), _stopping_on_signals():
         try:

@@ -11,13 +11,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from prep import DataError, UsageError
+from prep import DataError
 from prep.errors import INTERRUPTED
 from prep.storage.durable_files import write_atomically
 from trainer.sweep.combinations import Member
 
 SWEEP_FILE = "sweep.json"
-DONE = "done"
+DONE, _STOPPED = "done", "interrupted"
 Report = Callable[[str], None]
 
 
@@ -30,7 +30,6 @@ class Sweep:
         words: What all runs are given on the command line.
 
     Raises:
-        UsageError: The folder is of another sweep.
         DataError: Its `sweep.json` is damaged.
     """
 
@@ -45,14 +44,9 @@ class Sweep:
             return
         try:
             found = json.loads(file.read_text(encoding="utf-8"))
-            given, runs = list(found["words"]), dict(found["runs"])
+            runs = dict(found["runs"])
         except (ValueError, KeyError, TypeError) as error:
             raise DataError(f"{file} is damaged; remove it: runs tell what is done") from error
-        if given != self.words:
-            raise UsageError(
-                f"{folder} holds a sweep of other settings ({' '.join(given)}); choose another "
-                "--run"
-            )
         self.states = {name: str(one.get("state", "")) for name, one in runs.items()}
 
     def command(self, member: Member) -> list[str]:
@@ -85,7 +79,9 @@ class Sweep:
                 return
             report(f"run {numbers[member.name]} of {len(self.members)}: {member.name}")
             code = self._run(member, is_alone=jobs == 1)
-            state = {0: DONE, INTERRUPTED: "interrupted"}.get(code, f"failed, exit code {code}")
+            state = {0: DONE, INTERRUPTED: _STOPPED}.get(code, f"failed, exit code {code}")
+            if self._is_ended and code < 0:  # by the signal that was to stop it
+                state = _STOPPED
             self._is_ended |= code == INTERRUPTED
             with self._lock:
                 self.states[member.name] = state

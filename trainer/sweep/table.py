@@ -81,7 +81,7 @@ def format_table(summary: Mapping[str, Mapping[str, Mapping[str, float]]]) -> li
     """
     tasks = {task for group in summary.values() for task in group}
     width = max(map(len, tasks), default=4)
-    lines = []
+    lines = ["each task's first metric at the best step, mean ± standard deviation over seeds:"]
     for name, group in summary.items():
         lines.append(name)
         if not group:

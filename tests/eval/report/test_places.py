@@ -60,6 +60,13 @@ def test_a_dataset_that_was_moved_is_the_run_s_where_a_fingerprint_says_so():
     assert folder("/elsewhere/data", settings=OLD) == f"r/eval/data-{own}"
 
 
+def test_of_a_run_that_grew_each_dataset_has_its_place():
+    first = dataclasses.replace(MANIFEST, tasks={"a": MANIFEST.tasks["a"]})
+    grown = dataclasses.replace(MANIFEST, tasks={"b": MANIFEST.tasks["b"]})
+    assert folder("/data/own", grown) == "r/eval"
+    assert folder("/data/first", first) == f"r/eval/first-{dataset_digest(first)[:8]}"
+
+
 def test_another_dataset_has_a_folder_of_its_own():
     other, third = make_manifest("ff"), make_manifest("fe")
     digest = dataset_digest(other)[:8]
