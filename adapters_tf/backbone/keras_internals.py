@@ -76,6 +76,9 @@ def freeze_weights(layer: tf_keras.layers.Layer, ids: Collection[int]) -> None:
     Args:
         layer: A built layer or model.
         ids: The weights' `id`s.
+
+    Raises:
+        RuntimeError: Keras found one of them again: a layer keeps it in a list or a dictionary.
     """
     for part in all_layers(layer):
         frozen = [weight for weight in part._trainable_weights if id(weight) in ids]
@@ -83,6 +86,8 @@ def freeze_weights(layer: tf_keras.layers.Layer, ids: Collection[int]) -> None:
             weight for weight in part._trainable_weights if id(weight) not in ids
         ]
         part._non_trainable_weights.extend(frozen)
+    if kept := [weight.name for weight in layer.trainable_weights if id(weight) in ids]:
+        raise RuntimeError(f"{', '.join(kept)} would train though frozen")
 
 
 def set_dropout_generator(layer: tf_keras.layers.Dropout, generator: Any) -> None:

@@ -76,7 +76,7 @@ class TaskBank(tf_keras.layers.Layer):
         super().__init__(**kwargs)
         self.task_names, self.path, self.seed = task_names, path, seed
         self._bank_names: list[str] = []
-        self._shared: dict[str, tf.Variable] = {}
+        self._shared_names: list[str] = []
 
     def add_bank(self, name: str, shape: tuple[int, ...], draw: Draw) -> tf.Variable:
         """Create a variable with one row per task.
@@ -114,8 +114,11 @@ class TaskBank(tf_keras.layers.Layer):
             random = np.random.default_rng(seeds)
             return tf.constant(draw(random, tuple(shape)), dtype or tf.float32)
 
-        self._shared[name] = self.add_weight(name, shape, initializer=initialize)
-        return self._shared[name]
+        shared = self.add_weight(name, shape, initializer=initialize)
+        self._shared_names.append(name)
+        # In a dictionary Keras would find it again, and train it once it is frozen.
+        setattr(self, f"shared_{name}", shared)
+        return shared
 
     @property
     def banks(self) -> dict[str, tf.Variable]:
@@ -125,4 +128,4 @@ class TaskBank(tf_keras.layers.Layer):
     @property
     def shared(self) -> dict[str, tf.Variable]:
         """The variables that all tasks share, by name; most methods have none."""
-        return dict(self._shared)
+        return {name: getattr(self, f"shared_{name}") for name in self._shared_names}

@@ -110,7 +110,8 @@ class TaskHeads(TaskBank):
         shape: HeadShape,
         seed: int,
     ):
-        super().__init__(task_names, PATH, seed, name="heads")
+        # In float32 whatever the precision: they see one vector an example.
+        super().__init__(task_names, PATH, seed, name="heads", dtype="float32")
         for task in tasks:
             if task not in task_names:
                 raise ConfigurationError(
@@ -127,7 +128,9 @@ class TaskHeads(TaskBank):
         self.add_bank("output_kernel", (width, self.outputs), normal(deviation))
         self.add_bank("output_bias", (self.outputs,), constant(0.0))
         rate = shape.dropout
-        self.dropouts = [tf_keras.layers.Dropout(rate) for _ in range(shape.layers + 1)]
+        self.dropouts = [
+            tf_keras.layers.Dropout(rate, dtype="float32") for _ in range(shape.layers + 1)
+        ]
         heads = [tasks.get(name) for name in task_names]
         self.answers_K = [head.answers if head else 0 for head in heads]
         self.is_number_K = [bool(head and head.kind == "regression") for head in heads]

@@ -9,6 +9,7 @@ from adapters_tf import (
     LoraConfig,
     TaskModel,
     freeze_backbone,
+    read_methods,
 )
 
 pytestmark = pytest.mark.slow
@@ -92,6 +93,14 @@ def test_embeddings_of_tasks_are_frozen_by_name(make_backbone):
     trained = paths(TaskModel(make_backbone(), ("a", "b"), config))
     model = TaskModel(make_backbone(), ("a", "b"), config, freeze=["task_embeddings"])
     assert trained - paths(model) == {"task_embeddings.hypernetwork.embedding"}
+
+
+@pytest.mark.parametrize("method", ["hypernetwork", "conditional_layer_norm"])
+@pytest.mark.parametrize("part", ["encoder", "decoder"])
+def test_what_all_tasks_share_is_frozen_with_its_stack(make_backbone, method, part):
+    model = TaskModel(make_backbone(), ("a", "b"), read_methods(method, {}), freeze=[part])
+    for _ in range(2):  # Keras looks for weights whenever it is asked
+        assert not any(path.startswith(f"{part}.") for path in paths(model))
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from eval.__main__ import main as evaluate
 from prep import run_command
 from tests.trainer.test_fit import SMALL
 from trainer.__main__ import main
+from trainer.adding.grown_run import write_grown_run
 from trainer.adding.trained_run import read_trained_run
 
 pytestmark = pytest.mark.slow
@@ -141,11 +142,20 @@ def test_a_grown_run_grows_again_and_is_not_trained_further(
         ["--adapters.method=prompt"],
         ["--adapters.method=compacter", "--adapters.settings={compacter: {reduction_factor: 8}}"],
         ["--adapters.method=hyperformer++"],
+        ["--adapters.method=conditional_layer_norm"],
     ],
     ids=lambda method: method[0].partition("=")[2],
 )
-def test_with_any_method_the_rest_stays(small_dataset, tmp_path, method):
-    """T5's layer norms train in the run; for the new task they are the run's."""
+def test_with_any_method_the_rest_stays(small_dataset, tmp_path, monkeypatch, method):
+    """T5's layer norms train in the run; for the new task they are the run's, as generators are."""
+    trained = []
+    monkeypatch.setattr(
+        "trainer.adding.command.write_grown_run",
+        lambda origin, run, row, new, out: (
+            trained.append(new),
+            write_grown_run(origin, run, row, new, out),
+        ),
+    )
     run, out = (
         train(small_dataset, tmp_path / "run", "--training.steps=2", *method),
         tmp_path / "out",
@@ -157,6 +167,7 @@ def test_with_any_method_the_rest_stays(small_dataset, tmp_path, method):
     rows = [path for path in before if before[path].shape != after[path].shape]
     moved = [path for path in rows if not np.allclose(after[path][-1], before[path].mean(0))]
     assert rows and moved
+    assert sorted(trained[0].best.weights) == sorted(rows)  # nothing else trained
     if method[0].endswith("hyperformer++"):
         assert rows == ["task_embeddings.embeddings.vectors"] or len(rows) == 1
 
