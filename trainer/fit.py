@@ -80,12 +80,14 @@ class Hooks:
         push: Called between steps, to send away what was written.
         known_as: What others call the run folder.
         is_live: Whether lines go to a terminal, which gets a moving bar too.
+        say: Called with lines that every worker says, not the chief alone.
     """
 
     prepare: Prepare | None = None
     push: Callable[[], object] | None = None
     known_as: str = ""
     is_live: bool = False
+    say: Report = print
 
 
 NO_HOOKS = Hooks()
@@ -144,14 +146,13 @@ def train_here(config: RunConfig, report: Report, hooks: Hooks = NO_HOOKS) -> Ou
             return train_owned(config, settings, manifest, report, hooks)
     place = owned_folder if worker.is_chief else own_copy
     with place(Path(settings.run)) as own:
-        report(f"worker {worker.number} of {worker.count}: waiting for the others")
         try:
             outcome = train_owned(
                 config,
                 settings if worker.is_chief else replace(settings, run=str(own)),
                 manifest,
                 report if worker.is_chief else lambda line: None,
-                hooks if worker.is_chief else replace(hooks, is_live=False),
+                replace(hooks, is_live=hooks.is_live and worker.is_chief, say=report),
             )
             return replace(outcome, folder=Path(settings.run))
         except tf.errors.OpError as error:
@@ -185,7 +186,7 @@ def train_owned(
     is_new = not has_begun(settings)
     if is_new:
         check_trained_adapters(settings)
-    strategy = open_devices(settings)
+    strategy = open_devices(settings, hooks.say)
     batches = make_batches(settings, manifest)
     fit_model = open_model(settings, strategy, report, hooks.prepare)
     model, optimizer = fit_model.task_model, fit_model.optimizer

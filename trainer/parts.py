@@ -34,6 +34,7 @@ from trainer.optimizers.learning_rate import WarmupSchedule
 from trainer.optimizers.registry import OPTIMIZERS
 from trainer.optimizers.taskwise import TaskwiseOptimizer
 from trainer.run.folder import has_begun, keep_lengths, keep_warmup
+from trainer.run.workers import awaiting_others
 from trainer.settings.checks import check_config, check_run, check_start
 from trainer.settings.config import RunConfig
 from trainer.settings.extending import schedule_ends
@@ -72,11 +73,12 @@ def resolve_run(config: RunConfig) -> tuple[ResolvedRun, Manifest]:
     return settings, manifest
 
 
-def open_devices(settings: ResolvedRun) -> tf.distribute.Strategy:
+def open_devices(settings: ResolvedRun, say: Report = print) -> tf.distribute.Strategy:
     """Choose what the run is spread over, and set what TensorFlow keeps globally.
 
     Args:
         settings: Of the run.
+        say: Called with a line while other workers are waited for.
 
     Returns:
         The strategy; precision, seeds and determinism are set.
@@ -87,11 +89,11 @@ def open_devices(settings: ResolvedRun) -> tf.distribute.Strategy:
         ConfigurationError: No such device or precision.
     """
     training, distribution = settings.training, settings.distribution
-    strategy = (
-        make_workers_strategy()
-        if read_worker()
-        else make_strategy(distribution.kind, distribution.logical_devices)
-    )
+    if worker := read_worker():
+        with awaiting_others(worker, say):
+            strategy = make_workers_strategy()
+    else:
+        strategy = make_strategy(distribution.kind, distribution.logical_devices)
     check_hosts(strategy)
     check_batch_size(settings.data.batch_size, strategy)
     if training.jit_compile:

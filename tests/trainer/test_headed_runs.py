@@ -22,7 +22,6 @@ from eval.__main__ import main as evaluate
 from eval.predict import answer_texts
 from eval.session import open_session
 from prep import (
-    DataError,
     UsageError,
     load_manifest,
     make_inputs,

@@ -8,7 +8,11 @@ as a copy of what the run folder had and is gone at the end: nothing of theirs i
 from __future__ import annotations
 
 import contextlib
+import os
+import select
+import signal
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -18,11 +22,14 @@ from adapters_tf.runs.checkpoints import BEST_FILE
 from adapters_tf.runs.config import CHECKPOINTS, CONFIG_FILE
 from adapters_tf.runs.sources import FROZEN_FOLDER
 from prep import DataError
+from prep.errors import INTERRUPTED
 from trainer.run.folder import copy_parts
 from trainer.run.metrics_log import METRICS_FILE
 from trainer.settings.workers import Worker
 
 _ABORTED = "ollective ops is aborted"  # of TensorFlow's lines, the one that says why
+_REMINDED_EVERY = 60  # seconds
+_OVER = b"\0"  # no signal has this number
 # What a run is gone on with from.
 _READ = (CONFIG_FILE, BEST_FILE, METRICS_FILE, FROZEN_FOLDER, *CHECKPOINTS.values())
 
@@ -41,6 +48,43 @@ def own_copy(folder: Path) -> Iterator[Path]:
         copy = Path(place) / folder.name
         copy_parts(folder, copy, _READ)
         yield copy
+
+
+@contextlib.contextmanager
+def awaiting_others(worker: Worker, say: Callable[[str], None]) -> Iterator[None]:
+    """Say that workers are waited for, every minute again, and let a signal end the program.
+
+    TensorFlow waits in code that gives Python no chance to handle a signal, for an hour.
+
+    Args:
+        worker: This one.
+        say: Called with every line.
+    """
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    before = signal.set_wakeup_fd(write)
+    name = f"worker {worker.number} of {worker.count}"
+
+    def watch() -> None:
+        waited = 0
+        while not select.select([read], [], [], _REMINDED_EVERY)[0]:
+            waited += _REMINDED_EVERY
+            say(f"{name}: waiting for the others for {waited // 60} min; Ctrl-C ends it")
+        if os.read(read, 1) != _OVER:
+            say(f"{name}: stopped, and none of the others was there; nothing was begun")
+            os._exit(INTERRUPTED)
+
+    say(f"{name}: waiting for the others")
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(before)
+        os.write(write, _OVER)
+        watcher.join()
+        os.close(read)
+        os.close(write)
 
 
 def ask_all(strategy: tf.distribute.Strategy, value: float) -> list[float]:
