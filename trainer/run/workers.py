@@ -8,11 +8,8 @@ as a copy of what the run folder had and is gone at the end: nothing of theirs i
 from __future__ import annotations
 
 import contextlib
-import os
-import select
 import signal
 import tempfile
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -22,14 +19,11 @@ from adapters_tf.runs.checkpoints import BEST_FILE
 from adapters_tf.runs.config import CHECKPOINTS, CONFIG_FILE
 from adapters_tf.runs.sources import FROZEN_FOLDER
 from prep import DataError
-from prep.errors import INTERRUPTED
 from trainer.run.folder import copy_parts
 from trainer.run.metrics_log import METRICS_FILE
 from trainer.settings.workers import Worker
 
 _ABORTED = "ollective ops is aborted"  # of TensorFlow's lines, the one that says why
-_REMINDED_EVERY = 60  # seconds
-_OVER = b"\0"  # no signal has this number
 # What a run is gone on with from.
 _READ = (CONFIG_FILE, BEST_FILE, METRICS_FILE, FROZEN_FOLDER, *CHECKPOINTS.values())
 
@@ -52,39 +46,22 @@ def own_copy(folder: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def awaiting_others(worker: Worker, say: Callable[[str], None]) -> Iterator[None]:
-    """Say that workers are waited for, every minute again, and let a signal end the program.
+    """Say that workers are waited for, and let Ctrl-C end the program meanwhile.
 
-    TensorFlow waits in code that gives Python no chance to handle a signal, for an hour.
+    TensorFlow waits in code that lets no Python run, neither a handler nor another thread, and
+    takes SIGTERM for itself.
 
     Args:
         worker: This one.
-        say: Called with every line.
+        say: Called with a line.
     """
-    read, write = os.pipe()
-    os.set_blocking(write, False)
-    before = signal.set_wakeup_fd(write)
     name = f"worker {worker.number} of {worker.count}"
-
-    def watch() -> None:
-        waited = 0
-        while not select.select([read], [], [], _REMINDED_EVERY)[0]:
-            waited += _REMINDED_EVERY
-            say(f"{name}: waiting for the others for {waited // 60} min; Ctrl-C ends it")
-        if os.read(read, 1) != _OVER:
-            say(f"{name}: stopped, and none of the others was there; nothing was begun")
-            os._exit(INTERRUPTED)
-
-    say(f"{name}: waiting for the others")
-    watcher = threading.Thread(target=watch, daemon=True)
-    watcher.start()
+    say(f"{name}: waiting for the others; nothing is begun yet, and Ctrl-C ends it")
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         yield
     finally:
-        signal.set_wakeup_fd(before)
-        os.write(write, _OVER)
-        watcher.join()
-        os.close(read)
-        os.close(write)
+        signal.signal(signal.SIGINT, before)
 
 
 def ask_all(strategy: tf.distribute.Strategy, value: float) -> list[float]:

@@ -11,7 +11,7 @@ from typing import Any
 from adapters_tf import read_methods
 from adapters_tf.files.local_paths import local_path
 from adapters_tf.methods import split_methods
-from adapters_tf.runs.settings import ResolvedRun
+from adapters_tf.runs.settings import ResolvedHeads, ResolvedRun
 from adapters_tf.runs.sources import check_sources
 from adapters_tf.task_adapters.starting import choose_starts
 from eval.metrics.registry import check_metrics
@@ -357,8 +357,9 @@ def check_same_run(old: ResolvedRun, new: ResolvedRun, folder: str) -> None:
 
 
 def _compared(run: ResolvedRun) -> ResolvedRun:
-    """Leave out what is compared as fingerprints, which words of labels are in too."""
-    return replace(run, fingerprints={}, heads=replace(run.heads, words={}))
+    """Leave out what fingerprints compare, labels too, and how a run without heads says so."""
+    heads = replace(run.heads, words={}) if run.heads.kinds else ResolvedHeads()
+    return replace(run, fingerprints={}, heads=heads)
 
 
 def _shown(value: Any) -> str:

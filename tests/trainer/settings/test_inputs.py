@@ -11,10 +11,12 @@ from safetensors.numpy import save_file
 from adapters_tf import WeightsError
 from adapters_tf.backbone.fingerprint import backbone_digest
 from adapters_tf.runs.loading import build_backbone
-from adapters_tf.runs.sections import AdapterConfig
-from adapters_tf.runs.settings import ResolvedModel, ResolvedRun
+from adapters_tf.runs.sections import AdapterConfig, HeadsConfig
+from adapters_tf.runs.settings import ResolvedModel, ResolvedRun, parse_settings
 from prep import UsageError, load_manifest
+from trainer.parts import resolve_run
 from trainer.settings.checks import check_same_run
+from trainer.settings.config import RunConfig
 from trainer.settings.inputs import with_fingerprints
 
 
@@ -181,3 +183,14 @@ def test_a_backbone_that_changed_is_not_scored(printed, tmp_path):
     write_t5(tmp_path / "t5", seed=1)
     with pytest.raises(WeightsError, match=r"t5 holds another T5 now than this run was trained on"):
         build_backbone(printed)
+
+
+def test_a_run_from_before_heads_goes_on(small_dataset, tmp_path):
+    config = RunConfig(dataset=str(small_dataset), run=str(tmp_path / "run"))
+    now, _ = resolve_run(config)
+    tree = now.as_dict()
+    del tree["heads"]
+    check_same_run(parse_settings(tree, "config.yaml"), now, "run")
+    headed, _ = resolve_run(dataclasses.replace(config, heads=HeadsConfig(tasks="all")))
+    with pytest.raises(UsageError, match=r"heads\.tasks"):
+        check_same_run(now, headed, "run")
