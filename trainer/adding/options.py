@@ -165,7 +165,9 @@ def _check(origin: ResolvedRun, config: RunConfig, others: dict[str, Any]) -> No
     if origin.heads.tasks:
         raise UsageError(
             "add-task: the run has heads, whose width depends on all its tasks; train the new task "
-            "by itself, and put the two together with `python -m adapters_tf bank`"
+            "by itself, and put the two together with `python -m adapters_tf bank`, which can if "
+            "nothing shared was trained: adapters.train_layer_norms false and a method such as "
+            "lora, in both"
         )
     for name, value in of_the_run.items():
         if getattr(config, name) != value:

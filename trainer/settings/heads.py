@@ -51,7 +51,8 @@ def resolve_heads(
         if entry.choices and task not in names:
             raise UsageError(
                 f"task {task!r} has a text for each choice, which only a head can score; name it "
-                "in heads.tasks, or build the dataset without --format encoder"
+                "in heads.tasks, or build it without `choices`: no --format encoder, and none in "
+                "its file"
             )
     named = [task for task in tasks if task in names]
     found = {task: _what_it_answers(entries[task]) for task in named}
