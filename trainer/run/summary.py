@@ -79,6 +79,8 @@ def report_left_out(
     others = [task for task in manifest.tasks if task not in settings.tasks]
     if others:
         report(f"without a split {settings.data.train_split!r}: {', '.join(others)}")
+    for task, reason in manifest.failed.items():
+        report(f"not in the dataset: {task}, which could not be built: {reason}")
 
 
 def report_unused(

@@ -175,11 +175,15 @@ def test_where_it_goes_on_from_is_said():
 
 def test_tasks_that_are_left_out_are_named():
     said = []
-    manifest = types.SimpleNamespace(tasks={"a": 0, "x": 0, "b": 0, "y": 0})
+    manifest = types.SimpleNamespace(tasks={"a": 0, "x": 0, "b": 0, "y": 0}, failed={})
     report_left_out(SETTINGS, manifest, said.append)
     assert said == ["without a split 'dev': x, y"]
-    report_left_out(SETTINGS, types.SimpleNamespace(tasks={"b": 0, "a": 0}), said.append)
+    manifest = types.SimpleNamespace(tasks={"b": 0, "a": 0}, failed={})
+    report_left_out(SETTINGS, manifest, said.append)
     assert len(said) == 1
+    manifest.failed["c"] = "no rows"
+    report_left_out(SETTINGS, manifest, said.append)
+    assert said[1:] == ["not in the dataset: c, which could not be built: no rows"]
 
 
 def manifest_of(**splits):
