@@ -17,6 +17,8 @@ COMMANDS = {
     "prep build --tasks rtee --vocabulary x --out y": 2,
     "trainer --help": 0,
     "trainer --trainng.steps 3": 2,
+    "trainer add-task --help": 0,
+    "trainer.preflight --help": 0,
     "trainer.demo --help": 0,
     "trainer.doctor --help": 0,
     "trainer.doctor --kind tpus": 2,

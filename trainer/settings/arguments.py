@@ -87,6 +87,8 @@ def make_parser(
     """
     # A later option would change what a shortened one means.
     parser = SuggestingParser(prog=prog, description=description, allow_abbrev=False)
+    # All settings in one line of usage would be sixty lines before what the command does.
+    parser.usage = f"{prog} [--config FILE] [--SETTING VALUE …]"
     parser.add_argument("--config", action="config", help="YAML or JSON file of settings")
     parser.add_class_arguments(RunConfig)
     for action in parser._actions:
