@@ -37,9 +37,9 @@ def embed_command(options: argparse.Namespace) -> None:
         options: Of the command line.
 
     Raises:
-        ConfigurationError: No examples asked for, a file that is no .npz, no such task, or one that
-            two of the datasets have.
-        WeightsError: No dataset or run there, or datasets of different vocabularies.
+        ConfigurationError: No examples asked for, a file that is no .npz, or a task that two of the
+            datasets have.
+        WeightsError: No dataset or run there, no such task, or datasets of different vocabularies.
     """
     out = Path(options.out)
     if out.suffix != ".npz":
@@ -72,8 +72,8 @@ def find_tasks(addresses: Sequence[str], wanted: Sequence[str]) -> dict[str, Dat
         By task, in the order wanted.
 
     Raises:
-        ConfigurationError: No such task, or one that two of the datasets have.
-        WeightsError: No dataset there, or datasets of different vocabularies.
+        ConfigurationError: A task that two of the datasets have.
+        WeightsError: No dataset or task there, or datasets of different vocabularies.
     """
     datasets = [open_dataset(address) for address in addresses]
     holders: dict[str, DatasetFolder] = {}
@@ -89,7 +89,7 @@ def find_tasks(addresses: Sequence[str], wanted: Sequence[str]) -> dict[str, Dat
                 )
     for task in wanted:
         if task not in holders:
-            raise ConfigurationError(
+            raise WeightsError(
                 f"{', '.join(addresses)}: no task {task!r}; {suggest(task, list(holders))}"
             )
     return {task: holders[task] for task in wanted} if wanted else holders

@@ -34,6 +34,7 @@ def test_what_says_how_a_method_trains():
         "bottleneck": ["dropout"],
         "lora": ["dropout"],
         "hypernetwork": ["task_embeddings"],
+        "conditional_layer_norm": ["task_embeddings"],
         "prompt": ["initialization"],
         "fusion": ["dropout", "of", "regularization", "tasks"],
     }

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import shutil
 
 import matplotlib.image
 import numpy as np
@@ -198,6 +199,25 @@ def test_the_prefix_stays_if_asked(folder, saved_backbone, tmp_path, capsys):
         vectors.append(np.load(out)["vectors"])
     assert "nearest to low  none" in capsys.readouterr().out
     assert np.abs(vectors[0] - vectors[1]).max() > 1e-4
+
+
+def test_tasks_of_several_datasets_go_into_one_file(folder, saved_backbone, tmp_path, capsys):
+    other, out = tmp_path / "other", tmp_path / "tasks.npz"
+    shutil.copytree(folder[0], other)
+    more = ("--dataset", str(other))
+    assert embed(folder[0], saved_backbone, out, *more) == 2
+    assert f"task 'low' is in {folder[0]} and in {other}" in capsys.readouterr().err
+    manifest = json.loads((other / "dataset.json").read_text())
+    manifest["tasks"] = {"new": manifest["tasks"]["low"]}
+    (other / "dataset.json").write_text(json.dumps(manifest))
+    assert embed(folder[0], saved_backbone, out, *more, "--tasks=low,new") == 0
+    file = np.load(out)
+    assert file["names"].tolist() == ["low", "new"]
+    np.testing.assert_array_equal(*file["vectors"])
+    manifest["vocabulary"]["sha256"] = "0" * 64
+    (other / "dataset.json").write_text(json.dumps(manifest))
+    assert embed(folder[0], saved_backbone, out, *more) == 1
+    assert "another vocabulary" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
