@@ -45,26 +45,32 @@ def main() -> None:
     options = parse_arguments()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        vocabulary = options.data_dir / "t5_vocab" / "spiece.model"
-        is_real = vocabulary.is_file()
-        names = (options.tasks or (REAL_TASKS if is_real else EMBEDDED_TASKS)).split(",")
-        tasks = tuple(map(get_task, names))
-        if not is_real:
-            vocabulary = folder / "spiece.model"
-            train_vocabulary(task_texts(tasks, None), vocabulary, 300, words_to_keep(tasks))
-        build = BuildOptions(
-            tasks=tasks,
-            vocabulary=vocabulary,
-            out=folder / "packed",
-            data_dir=options.data_dir if is_real else None,
-            max_input_length=options.max_input_length,
-            shard_records=SHARD_RECORDS,
-            pack=True,
-        )
+        build = plan_build(options.tasks, options.data_dir, options.max_input_length, folder)
         manifest = build_dataset(build, report=lambda line: None)
         describe_rows(manifest)
         time_preparing(build, manifest, options.rounds)
         time_training(build.out, manifest, options)
+
+
+def plan_build(names: str, data_dir: Path, max_input_length: int, folder: Path) -> BuildOptions:
+    """What packs tasks below a folder: those that are named, or the real ones if they are there."""
+    vocabulary = data_dir / "t5_vocab" / "spiece.model"
+    is_real = vocabulary.is_file()
+    names = names or (REAL_TASKS if is_real else EMBEDDED_TASKS)
+    tasks = tuple(map(get_task, names.split(",")))
+    if not is_real:
+        print("no real files here: the embedded tasks, and a vocabulary of their own")
+        vocabulary = folder / "spiece.model"
+        train_vocabulary(task_texts(tasks, None), vocabulary, 300, words_to_keep(tasks))
+    return BuildOptions(
+        tasks=tasks,
+        vocabulary=vocabulary,
+        out=folder / "packed",
+        data_dir=data_dir if is_real else None,
+        max_input_length=max_input_length,
+        shard_records=SHARD_RECORDS,
+        pack=True,
+    )
 
 
 def parse_arguments() -> argparse.Namespace:

@@ -20,17 +20,19 @@ import json
 import statistics
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from adapters_tf.backbone.presets import PRESETS
 from benchmarks.input_speed import LENGTHS, write_dataset
-from benchmarks.packing import EMBEDDED_TASKS, REAL_TASKS
+from benchmarks.packing import plan_build
 from benchmarks.step_products import step_products
+from benchmarks.train_contestants import resolve
 from benchmarks.turns import Contestant, compare, median_ratio
-from prep import BuildOptions, build_dataset, get_task, load_manifest
-from prep.build.vocabulary_training import task_texts, train_vocabulary, words_to_keep
+from prep import build_dataset, load_manifest
+from trainer.parts import make_batches
 
 FACTOR = 32
 VOCABULARY = 32_128
@@ -94,11 +96,11 @@ def compare_shapes(options: argparse.Namespace, folder: Path) -> None:
         contestants += [hub, make.torch("products alone, PyTorch", "products", products)]
     compare(contestants, options.turns, options.steps)
     print(f"\n{options.preset}, {_ROWS} rows of {LENGTHS[0]}/{LENGTHS[1]}, float32")
-    print(f"{'':28} {'s/step':>8} {'to ours':>8} {'to products':>12}")
+    print(f"{'':34} {'s/step':>8} {'to ours':>8} {'to products':>12}")
     for one in contestants:
         times = one.seconds()
         to_ours, to_floor = (median_ratio(times, other.seconds()) for other in (ours, floor))
-        print(f"{one.name:28} {statistics.median(times):8.3f} {to_ours:8.2f} {to_floor:12.2f}")
+        print(f"{one.name:34} {statistics.median(times):8.3f} {to_ours:8.2f} {to_floor:12.2f}")
 
 
 def compare_lengths(options: argparse.Namespace, folder: Path) -> None:
@@ -125,12 +127,12 @@ def compare_lengths(options: argparse.Namespace, folder: Path) -> None:
         ]
     compare(contestants, options.turns, options.steps)
     print(f"\n{options.preset}, {options.rows} rows where not packed, else {packed_rows}; float32")
-    print(f"{'':28} {'real tokens/s':>14} {'real share':>11} {'ours, packed, to it':>20}")
+    print(f"{'':34} {'real tokens/s':>14} {'real share':>11} {'ours, packed, to it':>20}")
     for one in contestants:
         speeds = one.real_per_second()
         ratio = median_ratio(contestants[0].real_per_second(), speeds)
         speed = statistics.median(speeds)
-        print(f"{one.name:28} {speed:14,.0f} {one.real_share():11.1%} {ratio:20.2f}")
+        print(f"{one.name:34} {speed:14,.0f} {one.real_share():11.1%} {ratio:20.2f}")
 
 
 def _longest(dataset: Path) -> int:
@@ -170,27 +172,12 @@ class Contestants:
 
 def build_datasets(options: argparse.Namespace, folder: Path) -> tuple[Path, Path]:
     """Build the tasks, one example a record, and packed."""
-    vocabulary = options.data_dir / "t5_vocab" / "spiece.model"
-    is_real = vocabulary.is_file()
-    names = (options.tasks or (REAL_TASKS if is_real else EMBEDDED_TASKS)).split(",")
-    tasks = tuple(map(get_task, names))
     folder.mkdir()
-    if not is_real:
-        print("no real files here: the embedded tasks, and a vocabulary of their own")
-        vocabulary = folder / "spiece.model"
-        train_vocabulary(task_texts(tasks, None), vocabulary, 300, words_to_keep(tasks))
-    folders = folder / "single", folder / "packed"
-    for out, is_packed in zip(folders, (False, True), strict=True):
-        build = BuildOptions(
-            tasks=tasks,
-            vocabulary=vocabulary,
-            out=out,
-            data_dir=options.data_dir if is_real else None,
-            max_input_length=PACKED,
-            pack=is_packed,
-        )
+    packed = plan_build(options.tasks, options.data_dir, PACKED, folder)
+    single = replace(packed, out=folder / "single", pack=False)
+    for build in (single, packed):
         build_dataset(build, report=lambda line: None)
-    return folders
+    return single.out, packed.out
 
 
 def write_batches(path: Path, dataset: Path, settings: list[str], preset: str) -> int:
@@ -199,10 +186,6 @@ def write_batches(path: Path, dataset: Path, settings: list[str], preset: str) -
     Returns:
         The median of the target positions of a batch that hold tokens.
     """
-    # TensorFlow is loaded here, and not for `--help`.
-    from benchmarks.train_contestants import resolve
-    from trainer.parts import make_batches
-
     batches = make_batches(*resolve(dataset, [*settings, f"model.backbone={preset}"]))
     made = [batches.batch(number) for number in range(_BATCHES)]
     names = {"inputs": "encoder_input_tokens", "targets": "decoder_target_tokens"}

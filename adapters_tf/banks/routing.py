@@ -11,7 +11,7 @@ Shape letters: B batch, S sequence length, I inputs, O outputs, K tasks.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -125,6 +125,27 @@ def align_vector(row: tf.Tensor) -> tf.Tensor:
         [O]; routed by example, [B, 1, O].
     """
     return row[:, None, :] if is_routed_by_example() else row
+
+
+def hold_rows(rows: Sequence[tf.Tensor], task: tf.Tensor) -> list[tf.Tensor]:
+    """Keep XLA for CPUs and GPUs from reading rows of banks anew wherever they are used.
+
+    It would fuse the reading into everything that uses a row, find that the bank is written while
+    another's update still reads it, and copy the whole bank to be safe. It fuses nothing across a
+    conditional.
+
+    Args:
+        rows: Of one task.
+        task: Its number, an integer scalar.
+
+    Returns:
+        The same values.
+    """
+    return tf.cond(
+        task >= 0,
+        lambda: [tf.identity(row) for row in rows],
+        lambda: [tf.zeros_like(row) for row in rows],
+    )
 
 
 def task_matmul(inputs_BSI: tf.Tensor, bank: tf.Variable) -> tf.Tensor:

@@ -33,6 +33,7 @@ from adapters_tf.banks.task_bank import TaskBank, constant
 from adapters_tf.errors import ConfigurationError
 from adapters_tf.methods.generators import SharedNetwork, TaskEmbeddings, without_embeddings_file
 from adapters_tf.methods.method import AdapterMethod, training_only
+from adapters_tf.methods.normalization import scale_to_unit
 
 NAME = "conditional_layer_norm"
 # Beside a hypernetwork's embeddings, if there are any: `model.freeze` knows both by the first part.
@@ -136,9 +137,7 @@ class ConditionalNorm(SharedNetwork):
         """
         embedding = self.tasks.embed()
         gamma = tf.cast(base.weight, tf.float32) + self.dense("gamma", embedding)
-        values = tf.cast(inputs, tf.float32)
-        square = tf.reduce_mean(tf.square(values), axis=-1, keepdims=True)
-        normal = values * tf.math.rsqrt(square + base.variance_epsilon)
+        normal = scale_to_unit(tf.cast(inputs, tf.float32), base.variance_epsilon)
         outputs = align_vector(gamma) * normal
         if self.shift:
             outputs += align_vector(self.dense("beta", embedding))

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from adapters_tf.banks.routing import is_routed_by_example, routed_task, select_row
+from adapters_tf.banks.routing import hold_rows, is_routed_by_example, routed_task, select_row
 from adapters_tf.banks.task_bank import Draw, TaskBank, constant, normal
 from adapters_tf.errors import ConfigurationError, suggest
 from adapters_tf.files.embeddings_file import find_embeddings, read_embeddings
@@ -247,14 +247,13 @@ class WeightGenerator(SharedNetwork):
 def _hold(row: tf.Tensor) -> tf.Tensor:
     """Keep XLA from reading a task's row anew wherever it is used.
 
-    A generator's gradient is the outer product of its own output's and the row. XLA for CPUs and
-    GPUs would read the row within the generator's update, find the bank written before that, and
-    copy the whole bank. It fuses nothing across a conditional; a TPU's compiler needs none.
+    A generator's gradient is the outer product of its own output's and the row, which would be read
+    within the generator's update, after the bank is written. A TPU's compiler needs no help.
     """
     task = routed_task()
     if task is None or tf.executing_eagerly() or is_for_tpu() or is_routed_by_example():
         return row
-    return tf.cond(task >= 0, lambda: tf.identity(row), lambda: tf.zeros_like(row))
+    return hold_rows([row], task)[0]
 
 
 def without_embeddings_file(settings: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -20,6 +20,7 @@ from adapters_tf.banks.injection import AdaptedLayer, inject
 from adapters_tf.banks.routing import task_vector
 from adapters_tf.banks.task_bank import TaskBank, constant
 from adapters_tf.methods.method import AdapterMethod
+from adapters_tf.methods.normalization import scale_to_unit
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,5 @@ class LayerNormBank(TaskBank):
         Returns:
             [B, S, D].
         """
-        square = tf.reduce_mean(tf.square(inputs), axis=-1, keepdims=True)
-        normal = inputs * tf.math.rsqrt(square + base.variance_epsilon)
+        normal = scale_to_unit(inputs, base.variance_epsilon)
         return task_vector(self.weight, inputs.dtype) * normal

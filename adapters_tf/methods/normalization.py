@@ -29,6 +29,20 @@ def normalize(inputs: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, epsilon: flo
     return standardize(inputs, epsilon) * gamma + beta
 
 
+def scale_to_unit(inputs: tf.Tensor, epsilon: float) -> tf.Tensor:
+    """Give the last axis a root mean square of 1, as T5's norm does before its scale.
+
+    Args:
+        inputs: [..., D].
+        epsilon: Added to the mean square.
+
+    Returns:
+        [..., D], in the inputs' dtype.
+    """
+    square = tf.reduce_mean(tf.square(inputs), axis=-1, keepdims=True)
+    return inputs * tf.math.rsqrt(square + epsilon)
+
+
 def standardize(inputs: tf.Tensor, epsilon: float) -> tf.Tensor:
     """Give the last axis mean 0 and variance 1.
 

@@ -36,8 +36,7 @@ def report_folder(
     if average:
         folder /= "-".join(("average", *average))
     dataset, manifest, split = scored
-    is_own_place = _absolute(dataset) == _absolute(settings.dataset)
-    is_whole = is_own_place or manifest.tasks.keys() >= set(settings.tasks)
+    is_whole = _is_in_place(settings, dataset) or manifest.tasks.keys() >= set(settings.tasks)
     if is_whole and is_of_run(settings, dataset, split, entries):
         return folder
     name = PurePosixPath(dataset.rstrip("/")).name or Path(dataset).absolute().name
@@ -59,7 +58,7 @@ def is_of_run(
         Whether every task holds what it held; where no fingerprint tells, as of a split that
         training never read, whether the folder is the same.
     """
-    is_same_place = _absolute(dataset) == _absolute(settings.dataset)
+    is_same_place = _is_in_place(settings, dataset)
     read = (settings.data.train_split, settings.data.validation_split)
     for entry in entries:
         known = settings.fingerprints.get(f"dataset.{entry.name}")
@@ -83,6 +82,11 @@ def dataset_digest(manifest: Manifest) -> str:
     for name, entry in sorted(manifest.tasks.items()):
         digest.update(f"{name} {task_digest(entry, sorted(entry.splits))}\n".encode())
     return digest.hexdigest()
+
+
+def _is_in_place(settings: ResolvedRun, dataset: str) -> bool:
+    """Tell whether a dataset lies where the run's did."""
+    return _absolute(dataset) == _absolute(settings.dataset)
 
 
 def _absolute(dataset: str) -> str:

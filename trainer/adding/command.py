@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -83,11 +83,18 @@ def add_task(asked: AddedTask, report: Callable[[str], None] = print) -> bool:
             return False
         write_grown_run(asked.origin, run, settings, read_trained_run(training), out)
         shutil.rmtree(training)
-    report(f"done: {out} has {len(asked.origin.tasks) + 1} tasks, {asked.task} the last of them")
-    report(f"  next: python -m eval --run {out}")
-    if settings.dataset != asked.origin.dataset:
-        report(f"  the others: python -m eval --run {out} --dataset {asked.origin.dataset}")
+    for line in _describe_end(asked, settings.dataset):
+        report(line)
     return True
+
+
+def _describe_end(asked: AddedTask, dataset: str) -> Iterator[str]:
+    """Say what there is now, and the commands that score it: the new task's dataset is its own."""
+    count, score = len(asked.origin.tasks) + 1, f"python -m eval --run {asked.out}"
+    yield f"done: {asked.out} has {count} tasks, {asked.task} the last of them"
+    yield f"  next: {score}"
+    if dataset != asked.origin.dataset:
+        yield f"  the others: {score} --dataset {asked.origin.dataset}"
 
 
 def _check_origin(file: Path, began: Mapping[str, str]) -> None:

@@ -21,6 +21,7 @@ from adapters_tf.backbone.keras_internals import (
     set_learning_rate,
     slot_number,
 )
+from adapters_tf.banks.routing import hold_rows
 from adapters_tf.runtime.target import is_for_tpu
 from trainer.gradients.norms import global_norm
 from trainer.gradients.task_rows import TaskRows
@@ -265,27 +266,14 @@ class TaskwiseOptimizer(KeepsGradients, tf_keras.optimizers.Optimizer):
         read_from = {**slots, "steps": self._last_bank["steps"]} if is_for_tpu() else slots
         value, *rest = self._read_rows([bank, *read_from.values()], row)
         read = dict(zip(read_from, rest, strict=True))
-        stepped, new_slots = self._step(gradient.values[0], value, read, rate)
-        new_value = choose(is_finite, stepped, value)
-        write_row(bank, row, new_value)
-        for name, slot in slots.items():
-            write_row(slot, row, choose(is_finite, new_slots[name], read[name]))
-        return new_value - value
+        new = self._step(gradient.values[0], value, read, rate)
+        return _write_rows(row, is_finite, (bank, value), new, slots, read)
 
     def _read_rows(self, variables: list[tf.Variable], row: tf.Tensor) -> list[tf.Tensor]:
         if is_for_tpu():
             return [slice_row(variable, row) for variable in variables]
-        # XLA for other devices would fuse the reading of a row into everything that uses it, find
-        # that one bank is written while another's update still reads it, and copy the whole bank
-        # to be safe. It fuses nothing across a conditional.
         rows = [tf.gather(variable, row) for variable in variables]
-        if not self.is_compiled:
-            return rows
-        return tf.cond(
-            row >= 0,
-            lambda: [tf.identity(value) for value in rows],
-            lambda: [tf.zeros_like(value) for value in rows],
-        )
+        return hold_rows(rows, row) if self.is_compiled else rows
 
     def _update_task_rows(
         self,
@@ -305,12 +293,8 @@ class TaskwiseOptimizer(KeepsGradients, tf_keras.optimizers.Optimizer):
             old, tf.unstack(gradient.rows), tf.unstack(gradient.values), strict=True
         ):
             value = read.pop("value")
-            stepped, new_slots = self._step(one, value, read, rate)
-            new_value = choose(is_finite, stepped, value)
-            write_row(bank, row, new_value)
-            for name, slot in slots.items():
-                write_row(slot, row, choose(is_finite, new_slots[name], read[name]))
-            changes.append(new_value - value)
+            new = self._step(one, value, read, rate)
+            changes.append(_write_rows(row, is_finite, (bank, value), new, slots, read))
         return gradient._replace(values=tf.stack(changes)).distinct()
 
     def _update_present_rows(
@@ -378,3 +362,21 @@ class TaskwiseOptimizer(KeepsGradients, tf_keras.optimizers.Optimizer):
         finally:
             for variable, value in zip(variables, held, strict=True):
                 variable.assign(value)
+
+
+def _write_rows(
+    row: tf.Tensor,
+    is_finite: tf.Tensor,
+    held: tuple[tf.Variable, tf.Tensor],
+    new: tuple[tf.Tensor, Tensors],
+    slots: dict[str, tf.Variable],
+    read: Tensors,
+) -> tf.Tensor:
+    """Write a row of a bank, `held` with its old value, and of its slots; return what was added."""
+    bank, value = held
+    stepped, new_slots = new
+    new_value = choose(is_finite, stepped, value)
+    write_row(bank, row, new_value)
+    for name, slot in slots.items():
+        write_row(slot, row, choose(is_finite, new_slots[name], read[name]))
+    return new_value - value

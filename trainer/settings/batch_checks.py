@@ -122,7 +122,7 @@ def check_balancing(settings: ResolvedRun) -> None:
         raise UsageError(f"training.steps × training.tasks_per_step must be at most {MOST_STEPS:,}")
 
 
-def _check_numbers(settings: ResolvedRun, manifest: Manifest) -> None:
+def _check_regressions(settings: ResolvedRun, manifest: Manifest) -> None:
     """Refuse numbers for a head to learn, or to be scored by, that lost digits."""
     for task, kind in settings.heads.kinds.items():
         for name in (settings.data.train_split, settings.data.validation_split):
@@ -145,7 +145,7 @@ def check_heads(settings: ResolvedRun, manifest: Manifest) -> None:
     Raises:
         UsageError: Naming the other setting, or numbers that are not what was written.
     """
-    _check_numbers(settings, manifest)
+    _check_regressions(settings, manifest)
     heads = settings.heads
     shapes = {(task in heads.kinds, heads.choices(task)) for task in settings.tasks}
     if not heads.kinds:

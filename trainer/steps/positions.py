@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 
 import tensorflow as tf
 
+from prep.dataset.batches import PAD_ID
 from trainer.steps.step import Batch
 
 _TOKENS = ("encoder_input_tokens", "decoder_target_tokens")
-_PAD_ID = 0
 
 
 def count_positions(batch: Batch | Sequence[Batch]) -> tuple[tf.Tensor, tf.Tensor]:
@@ -27,7 +27,7 @@ def count_positions(batch: Batch | Sequence[Batch]) -> tuple[tf.Tensor, tf.Tenso
     """
     batches = [batch] if isinstance(batch, Mapping) else batch
     tokens = [one[name] for one in batches for name in _TOKENS if name in one]
-    real = [tf.reduce_sum(tf.cast(one != _PAD_ID, tf.float32)) for one in tokens]
+    real = [tf.reduce_sum(tf.cast(one != PAD_ID, tf.float32)) for one in tokens]
     return tf.add_n(real), tf.add_n([tf.cast(tf.size(one), tf.float32) for one in tokens])
 
 

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from transformers.models.t5.modeling_tf_t5 import TFT5LayerNorm
 
 from adapters_tf import (
     ConditionalLayerNormConfig,
@@ -27,19 +26,6 @@ NORM = "decoder.block.1.layer.2.layer_norm"
 
 
 @pytest.fixture
-def base():
-    layer = TFT5LayerNorm(D, epsilon=EPSILON)
-    layer.build([None, None, D])
-    layer.weight.assign(np.random.default_rng(0).normal(size=D))
-    return layer
-
-
-@pytest.fixture
-def inputs():
-    return tf.constant(np.random.default_rng(1).normal(size=(4, 3, D)), tf.float32)
-
-
-@pytest.fixture
 def make_norm():
     """A norm and its tasks' embeddings; shaken if it shall not be at its start."""
 
@@ -56,29 +42,29 @@ def make_norm():
     return make
 
 
-def expected(norm, base, inputs, tasks):
+def expected(norm, t5_norm, states, tasks):
     """The outputs, by numpy: [B, S, D] for the tasks of B examples."""
     w = {name: variable.numpy() for name, variable in norm.shared.items()}
-    normal = inputs / np.sqrt(np.mean(inputs**2, -1, keepdims=True) + EPSILON)
+    normal = states / np.sqrt(np.mean(states**2, -1, keepdims=True) + EPSILON)
     rows = []
     for example, task in zip(normal, tasks, strict=True):
         e = norm.tasks.embedding.numpy()[task]
-        gamma = base.weight.numpy() + e @ w["gamma_kernel"] + w["gamma_bias"]
+        gamma = t5_norm.weight.numpy() + e @ w["gamma_kernel"] + w["gamma_bias"]
         beta = e @ w["beta_kernel"] + w["beta_bias"] if norm.shift else 0.0
         rows.append(gamma * example + beta)
     return np.stack(rows)
 
 
 @pytest.mark.parametrize("shift", [True, False])
-def test_it_starts_as_the_backbones_norm_to_the_bit(make_norm, base, inputs, shift):
+def test_it_starts_as_the_backbones_norm_to_the_bit(make_norm, t5_norm, states, shift):
     norm = make_norm(shift, shake=False)
     for task in range(3):
         with route(tf.fill([4], task)):
-            np.testing.assert_array_equal(norm(inputs, base), base(inputs))
+            np.testing.assert_array_equal(norm(states, t5_norm), t5_norm(states))
 
 
 @pytest.mark.parametrize("shift", [True, False])
-def test_scales_and_shifts_are_made_of_the_tasks_embedding(make_norm, base, inputs, shift):
+def test_scales_and_shifts_are_made_of_the_tasks_embedding(make_norm, t5_norm, states, shift):
     norm = make_norm(shift)
     assert set(norm.shared) == {
         f"{part}_{what}"
@@ -87,26 +73,26 @@ def test_scales_and_shifts_are_made_of_the_tasks_embedding(make_norm, base, inpu
     }
     for tasks, by_example in ((np.full(4, 1), False), (MIXED, True)):
         with route(tf.constant(tasks, tf.int32), by_example):
-            outputs = norm(inputs, base)
+            outputs = norm(states, t5_norm)
         np.testing.assert_allclose(
-            outputs, expected(norm, base, inputs.numpy(), tasks), rtol=1e-5, atol=1e-5
+            outputs, expected(norm, t5_norm, states.numpy(), tasks), rtol=1e-5, atol=1e-5
         )
 
 
 @pytest.mark.parametrize("by_example", [False, True])
-def test_gradients_are_those_of_the_formula(make_norm, base, inputs, by_example):
+def test_gradients_are_those_of_the_formula(make_norm, t5_norm, states, by_example):
     norm = make_norm()
     tasks = MIXED if by_example else np.full(4, 2, np.int32)
-    upstream = np.random.default_rng(3).normal(size=inputs.shape).astype(np.float32)
+    upstream = np.random.default_rng(3).normal(size=states.shape).astype(np.float32)
     with tf.GradientTape() as tape, route(tf.constant(tasks), by_example):
-        tape.watch(inputs)
-        total = tf.reduce_sum(norm(inputs, base) * upstream)
-    sources = {"inputs": inputs, "embedding": norm.tasks.embedding, **norm.shared}
+        tape.watch(states)
+        total = tf.reduce_sum(norm(states, t5_norm) * upstream)
+    sources = {"states": states, "embedding": norm.tasks.embedding, **norm.shared}
     got = {
         name: tf.convert_to_tensor(one).numpy()
         for name, one in tape.gradient(total, sources).items()
     }
-    x, w = inputs.numpy(), {name: variable.numpy() for name, variable in norm.shared.items()}
+    x, w = states.numpy(), {name: variable.numpy() for name, variable in norm.shared.items()}
     inverse = 1 / np.sqrt(np.mean(x**2, -1, keepdims=True) + EPSILON)
     normal = x * inverse
     e = norm.tasks.embedding.numpy()[tasks]  # [B, E]
@@ -119,26 +105,26 @@ def test_gradients_are_those_of_the_formula(make_norm, base, inputs, by_example)
     }
     by_e = by_gamma @ w["gamma_kernel"].T + by_beta @ w["beta_kernel"].T
     want["embedding"] = np.stack([by_e[tasks == task].sum(0) for task in range(3)])
-    gamma = base.weight.numpy() + e @ w["gamma_kernel"] + w["gamma_bias"]
+    gamma = t5_norm.weight.numpy() + e @ w["gamma_kernel"] + w["gamma_bias"]
     by_normal = upstream * gamma[:, None]
     mean = np.mean(by_normal * normal, -1, keepdims=True)
-    want["inputs"] = inverse * (by_normal - normal * mean)
+    want["states"] = inverse * (by_normal - normal * mean)
     for name, values in want.items():
         np.testing.assert_allclose(got[name], values, rtol=1e-4, atol=1e-4, err_msg=name)
 
 
-def test_in_bfloat16_it_computes_in_float32(make_norm, base, inputs):
+def test_in_bfloat16_it_computes_in_float32(make_norm, t5_norm, states):
     set_precision("mixed_bfloat16")
     try:
         norm = make_norm()
         assert {variable.dtype for variable in norm.shared.values()} == {tf.float32}
-        narrow = tf.cast(inputs, tf.bfloat16)
+        narrow = tf.cast(states, tf.bfloat16)
         with route(tf.fill([4], 1)):
-            outputs = norm(narrow, base)
+            outputs = norm(narrow, t5_norm)
     finally:
         set_precision("float32")
     assert outputs.dtype == tf.bfloat16
-    exact = expected(norm, base, tf.cast(narrow, tf.float32).numpy(), [1] * 4)
+    exact = expected(norm, t5_norm, tf.cast(narrow, tf.float32).numpy(), [1] * 4)
     # One rounding, at the end.
     np.testing.assert_array_equal(outputs, tf.cast(tf.constant(exact, tf.float32), tf.bfloat16))
 

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from transformers.models.t5.modeling_tf_t5 import TFT5LayerNorm
 
 from adapters_tf import ConfigurationError, LayerNormConfig, inject_method, route
 from adapters_tf.methods.layer_norm import LayerNormBank
@@ -14,41 +13,28 @@ MIXED = np.array([2, 0, 1, 2], np.int32)
 
 
 @pytest.fixture
-def norm():
-    layer = TFT5LayerNorm(D, epsilon=1e-6)
-    layer.build([None, None, D])
-    layer.weight.assign(np.random.default_rng(0).normal(size=D))
-    return layer
-
-
-@pytest.fixture
-def inputs():
-    return tf.constant(np.random.default_rng(1).normal(size=(4, 3, D)), tf.float32)
-
-
-@pytest.fixture
-def bank(norm):
-    bank = LayerNormBank(TASKS, "encoder.final_layer_norm", 0, norm.weight.numpy(), name="norm")
+def bank(t5_norm):
+    bank = LayerNormBank(TASKS, "encoder.final_layer_norm", 0, t5_norm.weight.numpy(), name="norm")
     bank.build(tf.TensorShape([None, None, D]))
     return bank
 
 
-def test_every_task_starts_from_the_backbones_scales(bank, norm, inputs):
-    np.testing.assert_array_equal(bank.weight, np.tile(norm.weight, (3, 1)))
+def test_every_task_starts_from_the_backbones_scales(bank, t5_norm, states):
+    np.testing.assert_array_equal(bank.weight, np.tile(t5_norm.weight, (3, 1)))
     for task in range(3):
         with route(tf.fill([4], task)):
-            np.testing.assert_allclose(bank(inputs, norm), norm(inputs), atol=1e-6)
+            np.testing.assert_allclose(bank(states, t5_norm), t5_norm(states), atol=1e-6)
 
 
-def test_each_task_has_scales_of_its_own(bank, norm, inputs):
+def test_each_task_has_scales_of_its_own(bank, t5_norm, states):
     scales = np.random.default_rng(2).normal(size=(3, D)).astype(np.float32)
     bank.weight.assign(scales)
-    square = np.mean(inputs.numpy() ** 2, axis=-1, keepdims=True)
-    normal = inputs.numpy() / np.sqrt(square + 1e-6)
+    square = np.mean(states.numpy() ** 2, axis=-1, keepdims=True)
+    normal = states.numpy() / np.sqrt(square + 1e-6)
     with route(tf.fill([4], 2)):
-        np.testing.assert_allclose(bank(inputs, norm), normal * scales[2], atol=1e-5)
+        np.testing.assert_allclose(bank(states, t5_norm), normal * scales[2], atol=1e-5)
     with route(tf.constant(MIXED), by_example=True):
-        mixed = bank(inputs, norm).numpy()
+        mixed = bank(states, t5_norm).numpy()
     np.testing.assert_allclose(mixed, normal * scales[MIXED][:, None], atol=1e-5)
 
 
