@@ -6,7 +6,8 @@
 `adapterhub`: Hugging Face's T5 with AdapterHub's adapters, one for each task, as its users train
 them: a batch of one task, its adapter active, all else frozen, AdamW, gradients clipped. Rows are
 padded to the longest of their batch (`longest`), or to the longest of all (`max_length`), as the
-collator of Hugging Face does. `products`: matrix products and nothing else.
+collator of Hugging Face does; `--cut` makes longer texts shorter first, as a tokenizer's `max_length`
+does. `products`: matrix products and nothing else.
 """
 
 import argparse
@@ -29,6 +30,7 @@ def main() -> None:
     parser.add_argument("--preset", default="t5-small")
     parser.add_argument("--reduction", type=int, default=32)
     parser.add_argument("--pad", choices=("longest", "max_length"), default="longest")
+    parser.add_argument("--cut", type=int, help="the most tokens of an input or a target")
     options = parser.parse_args()
     torch.manual_seed(0)
     if options.what == "products":
@@ -40,7 +42,7 @@ def main() -> None:
 def train(options: argparse.Namespace) -> None:
     """Take turns at training steps."""
     with np.load(options.file) as data:
-        batches = Batches(data, options.pad)
+        batches = Batches(data, options.pad, options.cut)
     model = make_model(json.loads(options.file.with_suffix(".model.json").read_text()), options)
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(trained, 1e-4)
@@ -85,10 +87,12 @@ class Batches:
     Args:
         data: `inputs` and `targets`, [N, B, L] padded with zeros, and `tasks`, [N].
         pad: `longest` of a batch, or `max_length`, that of all.
+        cut: The most tokens of a row; None for all.
     """
 
-    def __init__(self, data, pad: str):
-        self.inputs, self.targets, self.tasks = data["inputs"], data["targets"], data["tasks"]
+    def __init__(self, data, pad: str, cut: int | None):
+        self.inputs, self.targets = (data[name][:, :, :cut] for name in ("inputs", "targets"))
+        self.tasks = data["tasks"]
         self.pad, self.count = pad, len(self.tasks)
 
     def make(self, number: int) -> tuple[int, torch.Tensor, torch.Tensor, tuple[int, int]]:

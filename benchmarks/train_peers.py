@@ -37,6 +37,7 @@ from trainer.parts import make_batches
 FACTOR = 32
 VOCABULARY = 32_128
 PACKED = 512  # input positions of a packed row
+CUT = 128  # tokens that AdapterHub's script for GLUE cuts inputs to, and pads them to, by default
 SETTINGS = (
     *("adapters.method=bottleneck", "adapters.train_layer_norms=false"),
     f"adapters.settings={{bottleneck: {{reduction_factor: {FACTOR}, post_norm: false}}}}",
@@ -124,6 +125,10 @@ def compare_lengths(options: argparse.Namespace, folder: Path) -> None:
         contestants += [
             make.torch(name.format("batch's longest"), "adapterhub", batches, "--pad=longest"),
             make.torch(name.format("longest of all"), "adapterhub", batches, "--pad=max_length"),
+            make.torch(
+                f"AdapterHub, to {CUT}, the rest cut",
+                *("adapterhub", batches, "--pad=max_length", f"--cut={CUT}"),
+            ),
         ]
     compare(contestants, options.turns, options.steps)
     print(f"\n{options.preset}, {options.rows} rows where not packed, else {packed_rows}; float32")
