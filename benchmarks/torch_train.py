@@ -6,8 +6,8 @@
 `adapterhub`: Hugging Face's T5 with AdapterHub's adapters, one for each task, as its users train
 them: a batch of one task, its adapter active, all else frozen, AdamW, gradients clipped. Rows are
 padded to the longest of their batch (`longest`), or to the longest of all (`max_length`), as the
-collator of Hugging Face does; `--cut` makes longer texts shorter first, as a tokenizer's `max_length`
-does. `products`: matrix products and nothing else.
+collator of Hugging Face does; `--cut` makes longer texts shorter first, as a tokenizer's
+`max_length` does. `products`: matrix products and nothing else.
 """
 
 import argparse

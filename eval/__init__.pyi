@@ -1,8 +1,9 @@
 # What `from eval import …` offers; `__init__.py` reads this list.
+from .decoding.answerer import Answerer
 from .decoding.argmax import ArgmaxModel
 from .decoding.beam import BeamAnswers, BeamModel
 from .decoding.greedy import GreedyModel, decode_greedily
-from .decoding.options import Beams
+from .decoding.options import Beams, Decoding
 from .evaluator import Evaluator, Prediction, TaskResult
 from .metrics.answers import Answers, pair_answers
 from .metrics.registry import METRICS, score
@@ -13,11 +14,13 @@ from .session import Session, open_session
 
 __all__ = [
     "METRICS",
+    "Answerer",
     "Answers",
     "ArgmaxModel",
     "BeamAnswers",
     "BeamModel",
     "Beams",
+    "Decoding",
     "Evaluator",
     "GreedyModel",
     "Prediction",

@@ -9,7 +9,12 @@ from adapters_tf.files.bucket_runs import is_in_bucket, local_copy
 from adapters_tf.files.local_paths import typed_dataset
 from adapters_tf.runs.config import read_config
 from eval.choice import choose_tasks
-from eval.decoding.options import Beams, add_beam_options, read_beam_options
+from eval.decoding.options import (
+    Decoding,
+    add_beam_options,
+    add_decoding_options,
+    read_decoding_options,
+)
 from prep import UsageError, load_manifest, run_command
 
 
@@ -35,6 +40,7 @@ def make_parser() -> OneLineParser:
         "--average", default="", help="adapters a,b: the mean of their outputs answers every task"
     )
     parser.add_argument("--weights", help="one number per adapter of --average: 2,1")
+    add_decoding_options(parser)
     add_beam_options(parser)
     parser.add_argument("--logical-devices", type=int, default=1, help="replicas on one CPU")
     parser.add_argument(
@@ -58,9 +64,9 @@ def main(argv: list[str] | None = None) -> int:
     names = split_names(options.tasks)
     average, weights = split_names(options.average), read_weights(options.weights)
     check_average(average, weights, options.checkpoint)
-    beams = read_beam_options(options)
+    decoding = read_decoding_options(options)
     with local_copy(options.run) as folder:
-        _score(options, names, average, weights, beams, folder)
+        _score(options, names, average, weights, decoding, folder)
         if is_in_bucket(options.run):
             from eval.report.files import send_figures
 
@@ -73,7 +79,7 @@ def _score(
     names: list[str],
     average: list[str],
     weights: list[float] | None,
-    beams: Beams | None,
+    decoding: Decoding,
     folder: Path,
 ) -> None:
     """Score a run whose folder is on this machine, if only as a copy."""
@@ -95,7 +101,7 @@ def _score(
         jit_compile=options.jit_compile,
         average=average,
         weights=weights,
-        beams=beams,
+        decoding=decoding,
         settings=settings,
         manifest=manifest,
     )

@@ -1,44 +1,42 @@
-"""`python -m eval.predict`: one answer per line to texts given on the command line.
+"""`python -m eval.predict`: answer texts given on the command line, in a file, or one by one.
 
-With `--n-best`, an answer is a line of its rank, its score and its text, with tabs between them.
+Without `--text` and `--file`, texts are asked for in a terminal, and read from standard input
+elsewhere. Answers are a line each; with `--n-best`, a line is an answer's rank, its score and its
+text, and with `--probabilities` a text's line goes on with them, tabs between.
 """
 
 from __future__ import annotations
 
-import itertools
-import math
 import sys
 from argparse import Namespace
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-import numpy as np
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from adapters_tf.commands.arguments import OneLineParser
 from adapters_tf.errors import say_note
 from adapters_tf.files.bucket_runs import local_copy
 from adapters_tf.files.local_paths import typed_dataset
 from adapters_tf.runs.config import read_config
-from eval.decoding.options import Beams, add_beam_options, read_beam_options
-from prep import (
-    Manifest,
-    TaskEntry,
-    TokenTable,
-    UsageError,
-    Vocabulary,
-    load_manifest,
-    nearest,
-    read_split,
-    read_vocabulary,
-    run_command,
+from eval.decoding.options import (
+    Decoding,
+    add_beam_options,
+    add_decoding_options,
+    describe_decoding,
+    read_decoding_options,
 )
-from prep.tokens.vocabulary import EOS_MARK
+from eval.predicting.asking import Answer, TextAnswerer, check_choices, find_start
+from eval.predicting.rows import STANDARD_INPUT, RowFile
+from eval.predicting.writing import ADDED, AnswerFile, describe_row
+from prep import UsageError, load_manifest, nearest, run_command
 
 if TYPE_CHECKING:  # loading TensorFlow takes seconds: only for a command line that is right
-    from eval.session import Session
+    from collections.abc import Iterator
 
-START_EXAMPLES = 100  # of which it is seen how a task's inputs begin
+    from eval.predicting.rows import AskedRow
+
+BATCHES_AT_ONCE = 8  # of a file: that are read, answered and written down before the next ones
+_WARNINGS = 3  # of inputs that begin otherwise than the task's
 
 
 def make_parser() -> OneLineParser:
@@ -50,16 +48,32 @@ def make_parser() -> OneLineParser:
     parser.add_argument("--task", required=True, help="whose adapters answer")
     parser.add_argument(
         "--text",
-        required=True,
         action="append",
         help="worded as the task's inputs, with </s> between the texts of choices; repeatable",
     )
     parser.add_argument(
+        "--file", help=".csv, .tsv, .jsonl, .txt, .parquet or .xlsx; - for standard input"
+    )
+    parser.add_argument("--column", help="of --file that holds the texts")
+    parser.add_argument(
+        "--template", help="what texts are made of: 'rte sentence1: {premise} sentence2: {claim}'"
+    )
+    parser.add_argument(
+        "--out", type=Path, help="where answers to --file go: .jsonl, .csv, .tsv or .txt"
+    )
+    parser.add_argument("--batch-size", type=int, help="over all replicas; by default the run's")
+    parser.add_argument(
         "--dataset", type=typed_dataset, help="dataset folder; by default the run's"
     )
     parser.add_argument("--checkpoint", default="best", choices=("best", "last", "none"))
+    parser.add_argument(
+        "--probabilities", action="store_true", help="show those of all label words"
+    )
+    add_decoding_options(parser)
     add_beam_options(parser)
-    parser.add_argument("--n-best", type=int, help="answers to a text, at most as many as --beams")
+    parser.add_argument(
+        "--n-best", type=int, help="answers to a text: of label words, or as many as --beams"
+    )
     return parser
 
 
@@ -73,192 +87,241 @@ def main(argv: list[str] | None = None) -> int:
         The exit code.
     """
     options = make_parser().parse_args(argv)
-    beams = read_beam_options(options)
+    decoding = read_decoding_options(options)
+    rows = check_source(options)
     with local_copy(options.run) as folder:
-        return _answer(options, beams, str(folder))
+        return _answer(options, decoding, rows, str(folder))
 
 
-def _answer(options: Namespace, beams: Beams | None, run: str) -> int:
+def check_source(options: Namespace) -> RowFile | None:
+    """Find out where texts come from, before anything is loaded.
+
+    Args:
+        options: The command line.
+
+    Returns:
+        A file, or standard input; None where texts are given, or are to be asked for.
+
+    Raises:
+        UsageError: Options contradict each other, or the file is not there.
+    """
+    if options.text is not None:
+        for name in ("file", "column", "template", "out"):
+            if getattr(options, name):
+                raise UsageError(f"--{name} goes with a file, and --text gives the texts")
+        if not all(text.strip() for text in options.text):
+            raise UsageError("--text is empty; give it the words to answer to")
+        return None
+    name = options.file or ("" if sys.stdin.isatty() else STANDARD_INPUT)
+    if not name:
+        if options.out or options.column or options.template:
+            raise UsageError("--out, --column and --template go with --file")
+        return None
+    rows = RowFile(name, options.column, options.template)
+    if options.out and (taken := [name for name in rows.columns if name in ADDED]):
+        raise UsageError(f"{name} has a column {taken[0]!r} already, which --out is to have")
+    if options.out and options.out.is_dir():
+        raise UsageError(f"--out {options.out} is a folder; name a file")
+    return rows
+
+
+def _answer(options: Namespace, decoding: Decoding, rows: RowFile | None, run: str) -> int:
     """Answer by a run whose folder is on this machine, if only as a copy."""
     settings = read_config(run)
     if options.task not in settings.tasks:
         raise UsageError(
             f"the run has no task {options.task!r}; {nearest(options.task, settings.tasks)}"
         )
-    manifest = load_manifest(options.dataset or settings.dataset)
-    if not all(text.strip() for text in options.text):
-        raise UsageError("--text is empty; give it the words to answer to")
     dataset = options.dataset or settings.dataset
-    if options.task in manifest.tasks:
-        check_choices(options.text, manifest.tasks[options.task])
-        warn_of_other_starts(options.text, dataset, manifest, options.task)
+    manifest = load_manifest(dataset)
+    entry, start = manifest.tasks.get(options.task), ""
+    if entry is not None:
+        check_choices(options.text or (), entry)
+        start = find_start(dataset, manifest, options.task)
     else:  # added to the run's bank, say
         say_note(f"{dataset} does not know {options.task}: its answers are decoded as free text")
+    check_labels_options(options, decoding, bool(entry and entry.label_words))
     from eval.session import open_session
 
+    most = len(options.text) if options.text else (settings.data.batch_size if rows else 1)
     session = open_session(
         run,
         dataset=options.dataset,
         checkpoint=options.checkpoint,
-        batch_size=min(len(options.text), settings.data.batch_size),
-        beams=beams,
+        batch_size=options.batch_size or min(most, settings.data.batch_size),
+        decoding=decoding,
         settings=settings,
         manifest=manifest,
     )
-    answers = answer_texts(session, options.task, options.text)
-    if options.n_best is None:
-        for best, *_ in answers:
-            print(best.text)
-        return 0
-    for ranked in answers:
-        for rank, answer in enumerate(ranked, 1):
-            print(f"{rank}\t{answer.score:.4f}\t{answer.text}")
+    vocabulary = session.vocabulary
+    starts = StartWarnings(options.task, start, vocabulary.normalize)
+    answerer = TextAnswerer(session, options.task, options.n_best or 1)
+    if rows is not None:
+        question = {
+            "run": options.run,
+            "step": session.run.step,
+            "checkpoint": options.checkpoint,
+            "task": options.task,
+            "dataset": manifest.vocabulary.sha256,
+            "n_best": options.n_best,
+            "decoding": describe_decoding(decoding),
+            **rows.describe(),
+        }
+        at_once = answerer.batch_size * (BATCHES_AT_ONCE if options.out else 1)
+        return answer_rows(options, rows, answerer, starts, question, at_once)
+    for texts in [options.text] if options.text else _typed_texts(options.task, start):
+        starts.check(texts)
+        for answer in answerer(texts):
+            show(answer, options)
     return 0
 
 
-def check_choices(texts: Sequence[str], entry: TaskEntry) -> None:
-    """Make sure that inputs of a task with choices are those of all of them.
+def check_labels_options(options: Namespace, decoding: Decoding, has_labels: bool) -> None:
+    """Refuse options that the task's answers cannot meet.
 
     Args:
-        texts: The inputs.
-        entry: Of the task.
+        options: The command line.
+        decoding: What it says of decoding.
+        has_labels: Whether the task has label words.
 
     Raises:
-        UsageError: One of them has more choices or fewer.
+        UsageError: Label words are asked about where there are none, or several answers where
+            there is one.
     """
-    for text in texts if entry.choices else ():
-        if (found := text.count(EOS_MARK) + 1) != entry.choices:
-            raise UsageError(
-                f"{entry.name} has {entry.choices} choices, to be given as so many texts with "
-                f"{EOS_MARK} between them; {found} in {text[:40]!r}"
-            )
+    is_choice = has_labels and decoding.restricted
+    if options.probabilities and not is_choice:
+        raise UsageError(f"--probabilities are of label words, and {options.task} answers freely")
+    if options.n_best is not None and not is_choice and decoding.beams is None:
+        raise UsageError("--n-best goes with --beams where answers are free: say how many")
 
 
-def warn_of_other_starts(texts: Sequence[str], dataset: str, manifest: Manifest, task: str) -> None:
-    """Say which texts do not begin as the task's inputs do: its name or words are missing.
+class StartWarnings:
+    """Says which texts do not begin as the task's inputs do: its name or words are missing.
 
     Args:
-        texts: The inputs.
-        dataset: The dataset folder, of which some examples are read.
-        manifest: Its manifest.
-        task: The task.
-    """
-    splits = manifest.task(task).splits
-    split = "train" if "train" in splits else next(iter(splits))
-    vocabulary = read_vocabulary(dataset, manifest)
-    start = usual_start(read_split(dataset, manifest, task, split), vocabulary)
-    for text in texts:
-        if not vocabulary.normalize(text).startswith(start):
-            print(
-                f"warning: inputs of {task} begin with {start!r}, and this does not: {text[:40]!r}",
-                file=sys.stderr,
-            )
-
-
-def usual_start(table: TokenTable, vocabulary: Vocabulary) -> str:
-    """Find the words that all inputs of a task begin with.
-
-    Args:
-        table: Examples of the task.
-        vocabulary: Of their dataset.
-
-    Returns:
-        What up to a hundred examples have in common; empty if that is nothing, or if there is one
-        example only.
-    """
-    inputs = [table.input_ids(row).tolist() for row in range(min(len(table), START_EXAMPLES))]
-    if len(inputs) < 2:
-        return ""
-    same = itertools.takewhile(lambda tokens: len(set(tokens)) == 1, zip(*inputs, strict=False))
-    return vocabulary.decode(tokens[0] for tokens in same)
-
-
-@dataclass(frozen=True)
-class RankedAnswer:
-    """One of the answers to a text.
-
-    Attributes:
-        text: The answer.
-        score: Of beam search, its log-probability over length ** length_penalty; NaN of others.
-    """
-
-    text: str
-    score: float
-
-
-def answer_texts(session: Session, task: str, texts: Sequence[str]) -> list[list[RankedAnswer]]:
-    """Answer texts with a task's adapters.
-
-    Args:
-        session: The open run.
         task: Its name.
-        texts: Worded as the task's inputs are in its dataset; of a task with choices, those of all
-            choices with `</s>` between them.
-
-    Returns:
-        The answers to each text, the best first: one, or as many as the session's beams give.
-
-    Raises:
-        UsageError: A text is empty or not of as many choices as the task has, or the run has no
-            such task.
+        start: How they begin; empty if nothing is known.
+        normalize: Of the vocabulary.
     """
-    entry = session.manifest.tasks.get(task)
-    if entry is not None:
-        check_choices(texts, entry)
-    table = table_of_texts(texts, session.vocabulary)
-    limit = session.evaluator.input_length
-    lengths = table.text_lengths(entry.choices if entry else 0).reshape(len(texts), -1)
-    for length, text in zip(lengths.max(-1).tolist(), texts, strict=True):
-        if length > limit:
-            print(f"warning: cut from {length} to {limit} tokens: {text[:60]!r}…", file=sys.stderr)
-    if session.run.model.has_head(task):
-        if entry is None:
-            raise UsageError(
-                f"{session.dataset} does not know {task}, so nothing says what its head's answers "
-                "mean; give --dataset one that does"
-            )
-        given = session.evaluator.answer_by_head(entry, table)
-        return [[RankedAnswer(text, math.nan)] for text in given]
-    if entry is None:
-        length = session.run.settings.data.target_length
-        entry = TaskEntry(task, "generation", (), (), (), length, 1, {})
-    found = session.evaluator.predict_answers(entry, table)
-    if isinstance(found, np.ndarray):
-        return [[RankedAnswer(session.vocabulary.decode(ids), math.nan)] for ids in found]
-    return [
-        [
-            RankedAnswer(session.vocabulary.decode(ids), float(score))
-            for ids, score in zip(tokens, scores, strict=True)
-        ]
-        for tokens, scores in zip(found.tokens, found.scores, strict=True)
-    ]
+
+    def __init__(self, task: str, start: str, normalize: Callable[[str], str]):
+        self.task, self.start, self.normalize = task, start, normalize
+        self.found = 0
+
+    def check(self, texts: Sequence[str]) -> None:
+        """Warn of the first few, and count the others."""
+        for text in texts:
+            if self.normalize(text).startswith(self.start):
+                continue
+            self.found += 1
+            if self.found <= _WARNINGS:
+                what = f"inputs of {self.task} begin with {self.start!r}, and this does not"
+                print(f"warning: {what}: {text[:40]!r}", file=sys.stderr)
+
+    def conclude(self) -> None:
+        """Say how many there were, if more than were shown."""
+        if self.found > _WARNINGS:
+            print(f"warning: {self.found:,} texts begin otherwise", file=sys.stderr)
 
 
-def table_of_texts(texts: Sequence[str], vocabulary: Vocabulary) -> TokenTable:
-    """Make a table of examples that have inputs and no targets.
+def answer_rows(
+    options: Namespace,
+    rows: RowFile,
+    answerer: TextAnswerer,
+    starts: StartWarnings,
+    question: dict[str, Any],
+    at_once: int,
+) -> int:
+    """Answer the rows of a file, in their order.
 
     Args:
-        texts: The inputs.
-        vocabulary: Turns them into token ids.
+        options: The command line.
+        rows: The file.
+        answerer: What answers.
+        starts: Told of the texts.
+        question: What the answers are to, for whoever goes on after a kill.
+        at_once: Rows to read at a time.
 
     Returns:
-        A table in the order of the texts.
-
-    Raises:
-        UsageError: A text is empty.
+        1 if rows could not be read, else 0.
     """
-    if not all(text.strip() for text in texts):
-        raise UsageError("a text is empty; give it the words to answer to")
-    ids = [[*vocabulary.encode(text), vocabulary.eos_id] for text in texts]
-    count = len(texts)
-    return TokenTable(
-        inputs=np.concatenate(ids).astype(np.uint32),
-        input_offsets=np.cumsum([0, *map(len, ids)]),
-        targets=np.zeros(0, np.uint32),
-        target_offsets=np.zeros(count + 1, np.int64),
-        labels=np.full(count, -1, np.int32),
-        examples=np.arange(count),
-    )
+    from tqdm import tqdm
+
+    out = AnswerFile(options.out, question, [*rows.columns, *ADDED]) if options.out else None
+    skip = out.rows if out else 0
+    if skip:
+        say_note(f"{skip:,} rows are answered already; going on after them")
+    faults, is_whole = 0, False
+    try:
+        with tqdm(unit=" rows", disable=None if out else True, initial=skip) as bar:
+            for part in _after(rows.read(at_once), skip):
+                texts = [row.text for row in part if not row.fault]
+                starts.check(texts)
+                answers = iter(answerer(texts) if texts else ())
+                pairs = [(row, None if row.fault else next(answers)) for row in part]
+                faults += sum(bool(row.fault) for row in part)
+                if out:
+                    out.write([describe_row(*pair, options.n_best or 1) for pair in pairs])
+                else:
+                    for row, answer in pairs:
+                        show_row(row, answer, options)
+                bar.update(len(part))
+        is_whole = True
+    finally:
+        if out:
+            out.close(is_whole=is_whole)
+    starts.conclude()
+    if out:
+        print(f"wrote {options.out}: {out.rows:,} rows")
+    if faults:
+        print(f"error: {faults:,} rows could not be read", file=sys.stderr)
+    return int(bool(faults))
+
+
+def _after(parts: Iterator[list[AskedRow]], skip: int) -> Iterator[list[AskedRow]]:
+    for part in parts:
+        if rest := part[skip:]:
+            yield rest
+        skip = max(0, skip - len(part))
+
+
+def show_row(row: AskedRow, answer: Answer | None, options: Namespace) -> None:
+    """Print the answer to a row; an empty line where it has a fault."""
+    if answer is None:
+        print(flush=True)
+        print(f"warning: {row.fault}: {row.fields}"[:200], file=sys.stderr)
+    else:
+        show(answer, options)
+
+
+def show(answer: Answer, options: Namespace) -> None:
+    """Print an answer.
+
+    Args:
+        answer: To one text.
+        options: The command line.
+    """
+    if options.n_best is not None:
+        for rank, one in enumerate(answer.ranked, 1):
+            print(f"{rank}\t{one.score:.4f}\t{one.text}", flush=True)
+        return
+    shares = [f"{word}={share:.4f}" for word, share in answer.probabilities.items()]
+    print("\t".join([answer.text, *(shares if options.probabilities else ())]), flush=True)
+
+
+def _typed_texts(task: str, start: str) -> Iterator[list[str]]:
+    """Ask for texts in a terminal, until an empty line or the end of input."""
+    print(f"{task}: a text, worded as its inputs are{f': {start}…' if start else ''}")
+    print("an empty line ends")
+    while True:
+        try:
+            text = input("> ")
+        except EOFError:
+            print()
+            return
+        if not text.strip():
+            return
+        yield [text]
 
 
 if __name__ == "__main__":

@@ -41,6 +41,7 @@ def score_run(
     """
     scored = [score_task(session, entry, split) for entry in entries]
     print(format_table(scored))
+    answerer = session.evaluator.answerer
     provenance = {
         "run": str(run),
         "checkpoint": checkpoint,
@@ -49,10 +50,10 @@ def score_run(
         **({"steps": dict(session.run.own_steps)} if session.run.own_steps else {}),
         "dataset": session.dataset,
         "vocabulary_sha256": session.vocabulary.sha256,
-        "input_length": session.evaluator.input_length,
-        "batch_size": session.evaluator.batch_size,
-        "replicas": session.evaluator.strategy.num_replicas_in_sync,
-        "decoding": describe_decoding(session.evaluator.beams),
+        "input_length": answerer.input_length,
+        "batch_size": answerer.batch_size,
+        "replicas": answerer.strategy.num_replicas_in_sync,
+        "decoding": describe_decoding(answerer.decoding),
     }
     dataset, settings = session.dataset, session.run.settings
     scored_on = (dataset, session.manifest, split)
@@ -81,7 +82,7 @@ def score_task(session: Session, entry: TaskEntry, split: str) -> ScoredTask:
         The result, beside the trivial baseline's.
     """
     table = read_split(session.dataset, session.manifest, entry.name, split)
-    length = session.evaluator.input_length
+    length = session.evaluator.answerer.input_length
     lengths = table.text_lengths(entry.choices)
     cut = int((lengths > length).sum())
     if cut:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from adapters_tf import LoadedRun, load_average, load_run, make_strategy, set_precision
 from adapters_tf.runs.config import read_config
 from adapters_tf.runs.settings import ResolvedRun
-from eval.decoding.options import Beams
+from eval.decoding.options import Decoding
 from eval.evaluator import Evaluator
 from prep import (
     DataError,
@@ -46,7 +46,7 @@ def open_session(
     jit_compile: bool | None = None,
     average: Sequence[str] = (),
     weights: Sequence[float] | None = None,
-    beams: Beams | None = None,
+    decoding: Decoding | None = None,
     settings: ResolvedRun | None = None,
     manifest: Manifest | None = None,
 ) -> Session:
@@ -62,7 +62,7 @@ def open_session(
         average: Adapters of the run, of whose outputs the mean answers every task in place of its
             own; none for each task's own.
         weights: One per name in `average`; equal ones by default.
-        beams: How to search for answers; None for greedy ones.
+        decoding: How answers are found.
         settings: What the run's config.yaml holds, if that was read already.
         manifest: Of the dataset, if that was read already.
 
@@ -90,7 +90,7 @@ def open_session(
         input_length=settings.data.input_length,
         strategy=strategy,
         jit_compile=jit_compile,
-        beams=beams,
+        decoding=decoding,
     )
     return Session(loaded, directory, manifest, vocabulary, evaluator)
 

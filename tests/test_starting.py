@@ -26,7 +26,7 @@ COMMANDS = {
     "eval --run x --bogus": 2,
     "eval --run /no/such/run": 1,
     "eval.predict --help": 0,
-    "eval.predict --run x --task y": 2,
+    "eval.predict --run x --task y --file no.csv": 2,
     "adapters_tf --help": 0,
     "adapters_tf export --help": 0,
     "adapters_tf export --format pfet": 2,

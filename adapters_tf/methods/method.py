@@ -64,6 +64,10 @@ class AdapterMethod(ABC):
         """Say why the method cannot read rows that hold several examples; empty if it can."""
         return ""
 
+    def several_targets_problem(self) -> str:
+        """Say why the decoder cannot read several targets of one input; empty if it can."""
+        return ""
+
     @classmethod
     def without_files(cls, settings: Mapping[str, Any]) -> Mapping[str, Any]:
         """Describe the same adapters without the files their start was read from.

@@ -105,6 +105,11 @@ class PrefixConfig(AdapterMethod):
         has_positions = self.positions != "none" and set(self.placement) != {"cross"}
         return PACKED_ROWS if has_positions else ""
 
+    def several_targets_problem(self) -> str:
+        """Say why prefixes that have positions cannot precede them; see `AdapterMethod`."""
+        has_positions = self.positions != "none" and "decoder" in self.placement
+        return PACKED_ROWS if has_positions else ""
+
 
 class PrefixNetwork(TaskBank):
     """The first layers of the networks of all tasks, for one kind of attention.

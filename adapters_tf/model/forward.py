@@ -65,14 +65,17 @@ def decode(
         [B, T, D] decoder states.
     """
     self_mask_BTT = None
-    cross_mask = tf.cast(states_mask(backbone, batch["encoder_input_tokens"] != 0), tf.int32)
-    if is_packed(batch):
+    if has_several_targets(batch):
         segments_BT = batch["decoder_segment_ids"]
         # Given a mask of three dimensions, TFT5 leaves out its own, which hides the future.
         position_T = tf.range(tf.shape(segments_BT)[1])
         is_past_TT = tf.cast(position_T[:, None] >= position_T, tf.int32)
         self_mask_BTT = same_segment(segments_BT, segments_BT) * is_past_TT
-        cross_mask = same_segment(segments_BT, batch["encoder_segment_ids"])
+    if is_packed(batch):
+        cross_mask = same_segment(batch["decoder_segment_ids"], batch["encoder_segment_ids"])
+    else:
+        is_input_BS = batch["encoder_input_tokens"] != 0
+        cross_mask = tf.cast(states_mask(backbone, is_input_BS), tf.int32)
     return backbone.decoder(
         batch["decoder_input_tokens"],
         attention_mask=self_mask_BTT,
@@ -86,6 +89,11 @@ def decode(
 def is_packed(batch: Batch) -> bool:
     """Tell whether the rows of a batch hold several examples each."""
     return "encoder_segment_ids" in batch
+
+
+def has_several_targets(batch: Batch) -> bool:
+    """Tell whether the rows of a batch hold several targets each, of one input or of several."""
+    return "decoder_segment_ids" in batch
 
 
 def same_segment(queries_BT: tf.Tensor, keys_BS: tf.Tensor) -> tf.Tensor:
@@ -128,11 +136,17 @@ def word_table(backbone: tf_keras.Model, hidden_BTD: tf.Tensor) -> tuple[tf.Tens
     Returns:
         States [B, T, D], and the table.
     """
-    is_tied = bool(backbone.config.tie_word_embeddings)
-    table = backbone.shared.embeddings if is_tied else backbone.lm_head.kernel
-    if is_tied:
-        hidden_BTD *= backbone.config.d_model**-0.5
-    return hidden_BTD, WordTable(tf.cast(table, hidden_BTD.dtype), is_tied)
+    states_BTD, table, is_tied = _scale_states(backbone, hidden_BTD)
+    return states_BTD, WordTable(tf.cast(table, states_BTD.dtype), is_tied)
+
+
+def _scale_states(
+    backbone: tf_keras.Model, hidden_BTD: tf.Tensor
+) -> tuple[tf.Tensor, tf.Variable, bool]:
+    """Make what the table is multiplied with; the table as stored, and whether it is tied."""
+    if not backbone.config.tie_word_embeddings:
+        return hidden_BTD, backbone.lm_head.kernel, False
+    return hidden_BTD * backbone.config.d_model**-0.5, backbone.shared.embeddings, True
 
 
 def project_logits(backbone: tf_keras.Model, hidden_BTD: tf.Tensor) -> tf.Tensor:
@@ -148,3 +162,25 @@ def project_logits(backbone: tf_keras.Model, hidden_BTD: tf.Tensor) -> tf.Tensor
     states_BTD, table = word_table(backbone, hidden_BTD)
     scores_BTV = score_words(states_BTD, table.values, has_row_per_word=table.has_row_per_word)
     return tf.cast(scores_BTV, tf.float32)
+
+
+def project_words(
+    backbone: tf_keras.Model, hidden_BTD: tf.Tensor, words_BK: tf.Tensor
+) -> tf.Tensor:
+    """Turn decoder states into the scores of some words, which are all that is computed.
+
+    Args:
+        backbone: The TFT5.
+        hidden_BTD: [B, T, D] decoder states.
+        words_BK: int32 [B, K], token ids of each row's words.
+
+    Returns:
+        float32 [B, T, K] logits, as `project_logits` has them.
+    """
+    states_BTD, table, has_row_per_word = _scale_states(backbone, hidden_BTD)
+    if has_row_per_word:
+        rows_BKD = tf.gather(table, words_BK)
+    else:
+        rows_BKD = tf.transpose(tf.gather(table, words_BK, axis=1), [1, 2, 0])
+    rows_BKD = tf.cast(rows_BKD, states_BTD.dtype)
+    return tf.cast(tf.einsum("btd,bkd->btk", states_BTD, rows_BKD), tf.float32)

@@ -18,7 +18,14 @@ from adapters_tf.banks.routing import route
 from adapters_tf.banks.task_bank import TaskBank
 from adapters_tf.errors import ConfigurationError, suggest
 from adapters_tf.methods import AdapterMethod, method_name
-from adapters_tf.model.forward import Batch, decode, encode, is_packed, project_logits
+from adapters_tf.model.forward import (
+    Batch,
+    decode,
+    encode,
+    has_several_targets,
+    is_packed,
+    project_logits,
+)
 from adapters_tf.model.heads import PATH as HEADS
 from adapters_tf.model.heads import HeadOf, HeadShape, TaskHeads
 from adapters_tf.model.lean_layers import use_lean_layers
@@ -95,7 +102,8 @@ class TaskModel(tf_keras.Model):
                 `task` int32 [B], all equal; where rows are packed also `encoder_segment_ids`
                 int32 [B, S] and `decoder_segment_ids` int32 [B, T], the number of each
                 position's example in its row, from 1, and 0 where padded. The decoder's inputs
-                then begin with the start token at every example.
+                then begin with the start token at every example. `decoder_segment_ids` alone
+                means several targets of one input.
             training: Whether dropout is on.
             scores: Whether the vocabulary is scored; otherwise the decoder's states are returned,
                 for whoever projects them in parts.
@@ -104,11 +112,11 @@ class TaskModel(tf_keras.Model):
             float32 [B, T, V] logits, or [B, T, D] states.
 
         Raises:
-            ConfigurationError: Rows are packed and an adapter method cannot read them; or, in
-                eager mode, a batch mixes tasks where routing is by batch.
+            ConfigurationError: Rows hold several examples, or several targets, and an adapter
+                method cannot read them; or, in eager mode, a batch mixes tasks where routing is by
+                batch.
         """
-        if is_packed(batch):
-            self._refuse_packed_rows()
+        self._refuse_what_no_method_reads(batch)
         with self.route(batch):
             states_BSD = encode(self.backbone, batch, training)
             hidden_BTD = decode(self.backbone, batch, states_BSD, training)
@@ -167,10 +175,17 @@ class TaskModel(tf_keras.Model):
         has_rows = bool(self.banks) or self.heads is not None
         return route(batch["task"], self.is_routed_by_example or not has_rows)
 
-    def _refuse_packed_rows(self) -> None:
+    def _refuse_what_no_method_reads(self, batch: Batch) -> None:
         for method in self.methods:
-            if problem := method.packed_rows_problem():
+            problem = method.packed_rows_problem() if is_packed(batch) else ""
+            if not problem and has_several_targets(batch):
+                problem = method.several_targets_problem()
+            if problem:
                 raise ConfigurationError(problem)
+
+    def reads_several_targets(self) -> bool:
+        """Tell whether several targets of one input may share a row."""
+        return not any(method.several_targets_problem() for method in self.methods)
 
     def is_bank(self, variable: tf.Variable) -> bool:
         """Tell whether a variable has one row per task."""

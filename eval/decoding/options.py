@@ -48,6 +48,36 @@ class Beams:
             )
 
 
+@dataclass(frozen=True)
+class Decoding:
+    """How answers are found.
+
+    Attributes:
+        beams: How answers are searched for that are decoded; None for greedy ones.
+        restricted: Whether tasks with label words are answered with one of these.
+        per_token: Whether label words of several tokens are compared by their log-likelihood per
+            token, rather than in all, which favours short ones.
+    """
+
+    beams: Beams | None = None
+    restricted: bool = True
+    per_token: bool = False
+
+
+def add_decoding_options(parser: ArgumentParser) -> None:
+    """Add the options of decoding to a command line."""
+    parser.add_argument(
+        "--free-answers",
+        action="store_true",
+        help="decode tasks with label words too, rather than choose among the words",
+    )
+    parser.add_argument(
+        "--per-token",
+        action="store_true",
+        help="compare label words of several tokens by their mean score per token",
+    )
+
+
 def add_beam_options(parser: ArgumentParser) -> None:
     """Add the options of beam search to a command line."""
     parser.add_argument(
@@ -63,18 +93,24 @@ def add_beam_options(parser: ArgumentParser) -> None:
     )
 
 
-def read_beam_options(given: Namespace) -> Beams | None:
-    """Read the options of beam search.
+def read_decoding_options(given: Namespace) -> Decoding:
+    """Read the options of decoding.
 
     Args:
         given: The command line, with `n_best` or without.
 
     Returns:
-        The settings; None where answers are to be greedy.
+        The settings.
 
     Raises:
-        UsageError: A setting is out of its range, or of beams where there are none.
+        UsageError: A setting is out of its range, or goes with another that is not given.
     """
+    if given.per_token and given.free_answers:
+        raise UsageError("--per-token compares label words, which --free-answers does not")
+    return Decoding(_read_beams(given), not given.free_answers, given.per_token)
+
+
+def _read_beams(given: Namespace) -> Beams | None:
     settings: dict[str, Any] = {
         "length_penalty": given.length_penalty,
         "early_stopping": EARLY_STOPPING.get(given.early_stopping),
@@ -82,6 +118,7 @@ def read_beam_options(given: Namespace) -> Beams | None:
     }
     chosen = {name: value for name, value in settings.items() if value is not None}
     if given.beams is None:
+        chosen.pop("n_best", None)  # of label words, maybe
         if chosen:
             option = next(iter(chosen)).replace("_", "-")
             raise UsageError(f"--{option} goes with --beams: say how many")
@@ -89,6 +126,9 @@ def read_beam_options(given: Namespace) -> Beams | None:
     return Beams(given.beams, **chosen)
 
 
-def describe_decoding(beams: Beams | None) -> dict[str, Any]:
-    """Say how answers of several tokens are decoded, for a file of results."""
-    return {"strategy": "greedy"} if beams is None else {"strategy": "beams", **asdict(beams)}
+def describe_decoding(decoding: Decoding) -> dict[str, Any]:
+    """Say how answers are found, for a file of results."""
+    beams = decoding.beams
+    search = {"strategy": "greedy"} if beams is None else {"strategy": "beams", **asdict(beams)}
+    labels = "free" if not decoding.restricted else "restricted"
+    return {**search, "labels": labels, **({"per_token": True} if decoding.per_token else {})}

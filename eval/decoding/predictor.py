@@ -7,6 +7,7 @@ Shape letters: B global batch, T decoded length.
 """
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -24,13 +25,14 @@ from prep import TokenTable, make_inputs
 
 # Called with the number of examples done after each batch.
 Progress = Callable[[int], None]
+_NOTHING: Mapping[str, np.ndarray] = MappingProxyType({})
 
 
 class TokenPredictor:
     """Runs a Keras model of answers, as one compiled program per batch shape.
 
     Args:
-        model: An `ArgmaxModel`, a `GreedyModel`, a `BeamModel` or a `HeadModel`.
+        model: Out of `eval.decoding`.
         strategy: What the model's variables live under.
         batch_size: Examples per global batch.
         input_length: S, the static length of inputs in tokens.
@@ -73,6 +75,7 @@ class TokenPredictor:
         task: int,
         report: Progress = lambda done: None,
         choices: int = 0,
+        also: Mapping[str, np.ndarray] = _NOTHING,
     ) -> Any:
         """Answer every example of a table.
 
@@ -81,6 +84,7 @@ class TokenPredictor:
             task: The bank row of their task.
             report: Told how many examples are done, after each batch.
             choices: Texts in the inputs of each example; 0 where they are one text.
+            also: What else the model takes, the same of every example.
 
         Returns:
             What the model returns, as arrays whose first axis is the table's rows: int32
@@ -89,7 +93,7 @@ class TokenPredictor:
         answers: list[Any] = []
         waiting = None
         for rows in padded_rows(len(table), self.batch_size):
-            dispatched = (rows, self._dispatch(table, rows, task, choices))
+            dispatched = (rows, self._dispatch(table, rows, task, choices, also))
             # Fetching the batch before this one lets the host prepare while the device works.
             if waiting is not None:
                 answers.append(self._fetch(*waiting))
@@ -102,9 +106,15 @@ class TokenPredictor:
         return tf.nest.map_structure(lambda *parts: np.concatenate(parts), *answers)
 
     def _dispatch(
-        self, table: TokenTable, rows: np.ndarray, task: int, choices: int
+        self,
+        table: TokenTable,
+        rows: np.ndarray,
+        task: int,
+        choices: int,
+        also: Mapping[str, np.ndarray],
     ) -> tuple[Any, ...]:
         batch = make_inputs(table, rows, input_length=self.input_length, task=task, choices=choices)
+        batch |= {key: np.tile(values, (len(rows), 1)) for key, values in also.items()}
         shares = share_out(self.strategy, batch)
         return self._local_results(self._run(shares))
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from adapters_tf.files.bucket_runs import is_in_bucket
 from adapters_tf.runs.provenance import list_versions
-from eval.evaluator import answer_length
+from eval.decoding.answerer import answer_length
 from eval.metrics.registry import mean_of_main_metrics
 from eval.report.table import ScoredTask
 from prep import Vocabulary
@@ -73,8 +73,8 @@ def _figures(task: ScoredTask, split: str) -> dict[str, Any]:
     return {
         "kind": task.entry.kind,
         "examples": task.result.examples,
-        **({"by_head": True} if task.result.by_head else {}),
-        "decoding_length": 0 if task.result.by_head else answer_length(task.entry),
+        "answered_by": task.result.way,
+        "decoding_length": answer_length(task.entry) if task.result.way == "decoded" else 0,
         "metrics": task.result.metrics,
         **({"words": dict(task.result.words)} if task.result.words else {}),
         "trivial_baseline": task.baseline,
@@ -97,5 +97,8 @@ def _prediction_lines(task: ScoredTask, vocabulary: Vocabulary) -> list[str]:
         }
         if prediction.references:
             record["references"] = prediction.references
+        if prediction.probabilities:
+            words = zip(task.entry.label_words, prediction.probabilities, strict=True)
+            record["probabilities"] = {word: float(f"{share:.6g}") for word, share in words}
         lines.append(json.dumps(record, ensure_ascii=False) + "\n")
     return lines

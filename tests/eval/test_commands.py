@@ -8,7 +8,8 @@ import pytest
 
 from eval import __main__ as evaluate
 from eval import predict
-from prep import Manifest, TaskEntry, Vocabulary, run_command
+from eval.predicting.asking import table_of_texts, usual_start
+from prep import Vocabulary, run_command
 
 pytestmark = pytest.mark.slow
 
@@ -101,9 +102,9 @@ def test_answers_are_searched_for_with_beams_and_the_file_says_so(
     scored, run_folder, tmp_path, capsys
 ):
     greedy = json.loads((scored / "validation.json").read_text())
-    assert greedy["decoding"] == {"strategy": "greedy"}
+    assert greedy["decoding"] == {"strategy": "greedy", "labels": "restricted"}
     lengths = {name: task["decoding_length"] for name, task in greedy["tasks"].items()}
-    assert lengths == {"colour": 1, "pick": 4, "grade": 4, "copy": 6}
+    assert lengths == {"colour": 0, "pick": 0, "grade": 4, "copy": 6}
     mine = tmp_path / "run"
     shutil.copytree(run_folder, mine)
     options = ["--beams", "3", "--length-penalty", "0.6", "--tasks", "copy"]
@@ -115,6 +116,7 @@ def test_answers_are_searched_for_with_beams_and_the_file_says_so(
         "length_penalty": 0.6,
         "n_best": 1,
         "early_stopping": False,
+        "labels": "restricted",
     }
     lines = (mine / "eval" / "validation.predictions.jsonl").read_text().splitlines()
     record = json.loads(lines[0])
@@ -159,7 +161,9 @@ def test_mistakes_in_use_exit_with_two(run_folder, capsys, arguments, message):
             ["--task", "copy", "--text", "red", "--beams", "2", "--n-best", "3"],
             "--n-best is 3; expected 1 to 2, the number of beams",
         ),
-        (["--task", "copy"], "the following arguments are required: --text"),
+        (["--task", "copy", "--file", "nothing.csv"], "there is no file nothing.csv"),
+        (["--task", "copy", "--text", "red", "--out", "a.csv"], "--out goes with a file"),
+        (["--task", "copy", "--text", "red", "--probabilities"], "copy answers freely"),
     ],
 )
 def test_mistakes_in_predicting_exit_with_two(run_folder, capsys, arguments, message):
@@ -227,16 +231,10 @@ def test_the_commands_start_as_modules():
         (["red", "blue"], ["maybe"], 0),
     ],
 )
-def test_a_text_without_the_tasks_start_is_told(
-    inputs, texts, warned, monkeypatch, vocabulary_file, capsys
-):
+def test_a_text_without_the_tasks_start_is_told(inputs, texts, warned, vocabulary_file, capsys):
     vocabulary = Vocabulary(vocabulary_file, 0)
-    table = predict.table_of_texts(inputs, vocabulary)
-    monkeypatch.setattr(predict, "read_split", lambda *where: table)
-    monkeypatch.setattr(predict, "read_vocabulary", lambda *where: vocabulary)
-    entry = TaskEntry("t", "generation", (), (), (), 4, 1, {"train": None})
-    manifest = Manifest(1, None, 9, 9, None, 9, {"t": entry})
-    predict.warn_of_other_starts(texts, "dataset", manifest, "t")
+    start = usual_start(table_of_texts(inputs, vocabulary), vocabulary)
+    predict.StartWarnings("t", start, vocabulary.normalize).check(texts)
     said = capsys.readouterr().err.splitlines()
     assert len(said) == warned
     assert all("inputs of t begin with 'red blue', and this does not" in line for line in said)
@@ -261,3 +259,41 @@ def test_a_task_that_the_dataset_does_not_know_is_answered_as_free_text(
     assert "not scored, for the dataset has no split 'validation' of them: copy" in (
         capsys.readouterr().err
     )
+
+
+def test_a_file_is_answered_in_its_order(scored, run_folder, tmp_path, capsys):
+    """Rows by the dozen, more than a batch, one of them empty, to a table and to lines."""
+    records = [
+        record
+        for record in map(
+            json.loads, (scored / "validation.predictions.jsonl").read_text().splitlines()
+        )
+        if record["task"] == "pick"
+    ]
+    texts = [record["input"] for record in records]
+    (tmp_path / "in.jsonl").write_text(
+        "".join(json.dumps({"n": n, "text": text}) + "\n" for n, text in enumerate([*texts, ""]))
+    )
+    words = ["--run", run_folder, "--task", "pick", "--file", tmp_path / "in.jsonl"]
+    assert run(predict, *words, "--out", tmp_path / "out.jsonl") == 1
+    said = capsys.readouterr()
+    assert "wrote" in said.out and "error: 1 rows could not be read" in said.err
+    found = list(map(json.loads, (tmp_path / "out.jsonl").read_text().splitlines()))
+    assert [one["n"] for one in found] == list(range(14))
+    assert [one["prediction"] for one in found[:-1]] == [one["prediction"] for one in records]
+    assert found[0]["probabilities"] == pytest.approx(records[0]["probabilities"], abs=1e-4)
+    assert found[-1]["prediction"] is None and found[-1]["fault"] == "text is empty"
+    assert run(predict, *words, "--n-best", "2") == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split("\t")[0] for line in lines[:4]] == ["1", "2", "1", "2"]
+    assert lines[0].split("\t")[2] == records[0]["prediction"] and lines[-1] == ""
+
+
+def test_texts_are_asked_for_in_a_terminal(run_folder, monkeypatch, capsys):
+    typed = iter(["red blue", "blue", ""])
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("builtins.input", lambda prompt: next(typed))
+    assert run(predict, "--run", run_folder, "--task", "colour", "--probabilities") == 0
+    lines = capsys.readouterr().out.splitlines()
+    answers = [line.split("\t") for line in lines[-2:]]
+    assert all(answer in ("yes", "no") and len(shares) == 2 for answer, *shares in answers)

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from eval import Beams, Evaluator, trivial_answer, trivial_baseline
+from eval import Answerer, Beams, Decoding, Evaluator, trivial_answer, trivial_baseline
+from eval.decoding.answerer import answer_length
 from eval.decoding.replicas import padded_rows
-from eval.evaluator import answer_length
 from eval.session import open_session
 from prep import UsageError, Vocabulary, load_manifest, read_split
 
@@ -35,8 +35,8 @@ def test_every_example_is_answered_in_the_order_of_the_table(opened, evaluator, 
     for task in ("colour", "copy"):
         entry = manifest.task(task)
         table = read_split(folder, manifest, task, "validation")
-        tokens = evaluator.predict_tokens(entry, table)
-        np.testing.assert_array_equal(tokens, whole.predict_tokens(entry, table))
+        tokens = evaluator.answerer.predict_tokens(entry, table)
+        np.testing.assert_array_equal(tokens, whole.answerer.predict_tokens(entry, table))
         assert tokens.shape == (13, answer_length(entry))
         assert len({row.tobytes() for row in tokens}) > 1
 
@@ -61,12 +61,13 @@ def test_a_model_that_is_always_right_scores_one(opened, evaluator, monkeypatch)
         right = np.zeros((len(table), 8), np.int32)
         for row in range(len(table)):
             right[row, : len(table.target_ids(row))] = table.target_ids(row)
-        monkeypatch.setattr(evaluator, "predict_tokens", lambda *args, right=right: right)
+        monkeypatch.setattr(evaluator.answerer, "decoding", Decoding(restricted=False))
+        monkeypatch.setattr(evaluator.answerer, "predict_tokens", lambda *args, right=right: right)
         result = evaluator.evaluate(task, table)
         assert result.metrics == pytest.approx(dict.fromkeys(entry.metrics, 1.0))
         assert result.unreadable == 0
         wrong = np.full((len(table), 1), vocabulary.unk_id, np.int32)
-        monkeypatch.setattr(evaluator, "predict_tokens", lambda *args, wrong=wrong: wrong)
+        monkeypatch.setattr(evaluator.answerer, "predict_tokens", lambda *args, wrong=wrong: wrong)
         result = evaluator.evaluate(task, table)
         assert set(result.metrics.values()) == {0.0}
         assert result.unreadable == (0 if task == "copy" else 13)
@@ -79,7 +80,7 @@ def test_any_of_several_right_answers_will_do(opened, evaluator, monkeypatch):
     given = vocabulary.decode(table.target_ids(0))
     tokens = np.zeros((len(table), 8), np.int32)
     tokens[:, : len(table.target_ids(0))] = table.target_ids(0)
-    monkeypatch.setattr(evaluator, "predict_tokens", lambda *args: tokens)
+    monkeypatch.setattr(evaluator.answerer, "predict_tokens", lambda *args: tokens)
     references = (("nothing like it", given),) + (("x",),) * (len(table) - 1)
     result = evaluator.evaluate("copy", replace(table, references=references))
     assert result.metrics[entry.metrics[0]] == pytest.approx(1 / 13)
@@ -88,7 +89,7 @@ def test_any_of_several_right_answers_will_do(opened, evaluator, monkeypatch):
     assert all(not prediction.references for prediction in result.predictions if prediction.row)
 
 
-def test_single_token_labels_take_one_step_and_others_are_decoded(opened):
+def test_decoding_single_token_labels_takes_one_step(opened):
     _, manifest, _ = opened
     lengths = {name: answer_length(entry) for name, entry in manifest.tasks.items()}
     assert lengths == {"colour": 1, "pick": 4, "grade": 4, "copy": 6}
@@ -96,8 +97,11 @@ def test_single_token_labels_take_one_step_and_others_are_decoded(opened):
 
 def test_one_program_serves_all_tasks_of_a_length(opened, evaluator):
     _, manifest, _ = opened
-    pick, grade = (evaluator._predictor(manifest.task(name)) for name in ("pick", "grade"))
-    assert pick is grade
+    answerer = Answerer(evaluator.answerer.model, manifest, opened[2], batch_size=4, input_length=6)
+    folder = opened[0]
+    for task in ("pick", "grade"):
+        answerer.predict_tokens(manifest.task(task), read_split(folder, manifest, task, "train"))
+    assert len(answerer._predictors) == 1
 
 
 def test_an_unknown_task_names_the_nearest(opened, evaluator):
@@ -133,23 +137,25 @@ def test_the_trivial_baseline(opened):
 
 ON_FOUR_DEVICES = """
 import json, sys
-from eval import Beams, Evaluator
+from eval import Answerer, Beams, Decoding
 from eval.session import open_session
 from prep import read_split
 session = open_session(sys.argv[1], batch_size=8, logical_devices=4)
-assert session.evaluator.strategy.num_replicas_in_sync == 4
-answers = {}
-for task in ("colour", "copy"):
+answerer = session.evaluator.answerer
+assert answerer.strategy.num_replicas_in_sync == 4
+answers, scores = {}, {}
+for task in ("colour", "pick", "copy"):
     table = read_split(session.dataset, session.manifest, task, "validation")
-    tokens = session.evaluator.predict_tokens(session.manifest.task(task), table)
-    answers[task] = tokens.tolist()
-searching = Evaluator(
+    given = answerer.answer(session.manifest.task(task), table)
+    answers[task] = given.texts
+    scores[task] = None if given.scores is None else given.scores.tolist()
+searching = Answerer(
     session.run.model, session.manifest, session.vocabulary, batch_size=8,
-    input_length=session.evaluator.input_length, strategy=session.evaluator.strategy,
-    beams=Beams(2, n_best=2),
+    input_length=answerer.input_length, strategy=answerer.strategy,
+    decoding=Decoding(Beams(2, n_best=2)),
 )
 found = searching.predict_answers(session.manifest.task("copy"), table)
-print(json.dumps([answers, found.tokens.tolist()]))
+print(json.dumps([answers, scores, found.tokens.tolist()]))
 """
 
 
@@ -163,17 +169,20 @@ def test_four_replicas_answer_as_one_does(run_folder):
         timeout=200,
     )
     assert result.returncode == 0, result.stderr
-    answers, searched = json.loads(result.stdout.splitlines()[-1])
-    session = open_session(str(run_folder), batch_size=8, beams=Beams(2, n_best=2))
+    answers, scores, searched = json.loads(result.stdout.splitlines()[-1])
+    decoding = Decoding(Beams(2, n_best=2))
+    session = open_session(str(run_folder), batch_size=8, decoding=decoding)
     table = read_split(session.dataset, session.manifest, "copy", "validation")
-    found = session.evaluator.predict_answers(session.manifest.task("copy"), table)
+    found = session.evaluator.answerer.predict_answers(session.manifest.task("copy"), table)
     np.testing.assert_array_equal(searched, found.tokens)
     session = open_session(str(run_folder), batch_size=8)
-    for task, tokens in answers.items():
+    for task, texts in answers.items():
         table = read_split(session.dataset, session.manifest, task, "validation")
-        alone = session.evaluator.predict_tokens(session.manifest.task(task), table)
-        np.testing.assert_array_equal(tokens, alone)
-    assert len({tuple(ids) for ids in answers["copy"]}) > 3
+        alone = session.evaluator.answerer.answer(session.manifest.task(task), table)
+        assert texts == alone.texts
+        if alone.scores is not None:
+            np.testing.assert_allclose(scores[task], alone.scores, rtol=1e-5, atol=1e-5)
+    assert len(set(answers["copy"])) > 3
 
 
 def test_compiling_with_xla_changes_no_answer(opened, evaluator, adapted_model):
@@ -183,8 +192,9 @@ def test_compiling_with_xla_changes_no_answer(opened, evaluator, adapted_model):
     )
     for task in ("colour", "copy"):
         table = read_split(folder, manifest, task, "validation")
-        tokens = compiled.predict_tokens(manifest.task(task), table)
-        np.testing.assert_array_equal(tokens, evaluator.predict_tokens(manifest.task(task), table))
+        entry = manifest.task(task)
+        found = compiled.answerer.answer(entry, table)
+        assert found.texts == evaluator.answerer.answer(entry, table).texts
 
 
 def test_a_batch_the_replicas_do_not_divide_is_refused(opened, adapted_model):

@@ -80,10 +80,10 @@ def test_a_session_is_what_the_run_says(run_folder, dataset):
     assert (session.dataset, session.run.step) == (str(dataset), 42)
     assert session.manifest == load_manifest(dataset)
     assert session.vocabulary.sha256 == session.run.settings.vocabulary_sha256
-    evaluator = session.evaluator
+    evaluator = session.evaluator.answerer
     assert evaluator.model is session.run.model
     assert (evaluator.batch_size, evaluator.input_length) == (4, 6)
-    assert open_session(str(run_folder), batch_size=2).evaluator.batch_size == 2
+    assert open_session(str(run_folder), batch_size=2).evaluator.answerer.batch_size == 2
 
 
 @pytest.mark.slow

@@ -19,7 +19,7 @@ from adapters_tf import (
 )
 from adapters_tf.__main__ import main as adapters
 from eval.__main__ import main as evaluate
-from eval.predict import answer_texts
+from eval.predicting.asking import TextAnswerer
 from eval.session import open_session
 from prep import (
     UsageError,
@@ -290,7 +290,7 @@ def test_evaluation_answers_as_validation_did(mixed, things):
     run = mixed[0]
     assert evaluate([f"--run={run}", "--checkpoint=last"]) == 0
     document = json.loads((run / "eval" / "validation.json").read_text())["tasks"]
-    assert document["colour"]["by_head"] and "by_head" not in document["owner"]
+    assert document["colour"]["answered_by"] == "head" != document["owner"]["answered_by"]
     lines = (run / "eval" / "validation.predictions.jsonl").read_text().splitlines()
     found = {}
     for line in map(json.loads, lines):
@@ -300,14 +300,15 @@ def test_evaluation_answers_as_validation_did(mixed, things):
     # In batches of another size, the last of them not full, from texts.
     session = open_session(str(run), checkpoint="last", batch_size=4)
     for task in ("colour", "size", "place"):
-        answers = answer_texts(session, task, [one["input"] for one in found[task]])
-        for (answer,), one in zip(answers, found[task], strict=True):
+        answers = TextAnswerer(session, task)([one["input"] for one in found[task]])
+        for answer, one in zip(answers, found[task], strict=True):
             if task == "size":
                 assert float(answer.text) == pytest.approx(float(one["prediction"]), abs=1e-4)
             else:
                 assert answer.text == one["prediction"]
+                assert answer.probabilities == pytest.approx(one["probabilities"], abs=1e-4)
     with pytest.raises(UsageError, match=r"place has 3 choices, .* 1 in '"):
-        answer_texts(session, "place", ["ann here"])
+        TextAnswerer(session, "place")(["ann here"])
 
 
 def test_classes_in_another_order_are_other_classes(headed, things, tmp_path, capsys):

@@ -12,9 +12,9 @@ import tensorflow as tf
 from adapters_tf import PrefixConfig, PromptConfig, TaskModel
 from adapters_tf.model.heads import PATH as HEADS
 from adapters_tf.runs.settings import ResolvedRun
+from eval.decoding.answerer import ARGMAX_LENGTH, answer_length, make_decoder
 from eval.decoding.heads import HeadModel
 from eval.decoding.options import Beams
-from eval.evaluator import ARGMAX_LENGTH, answer_length, make_decoder
 from prep import Manifest, UsageError
 from prep.dataset.batches import BATCH_KEYS, PACKED_KEYS, BatchKey
 from trainer.batches.mixture_batches import (

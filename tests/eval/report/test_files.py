@@ -65,6 +65,7 @@ def test_figures_say_where_they_come_from(tmp_path):
     assert document["tasks"]["a"] == {
         "kind": "generation",
         "examples": 2,
+        "answered_by": "decoded",
         "metrics": {"bleu": 0.5, "rouge_l": 0.25},
         "trivial_baseline": {"bleu": 0.0},
         "unreadable_predictions": 0,

@@ -1,0 +1,214 @@
+"""Texts to answer, out of files of any size, of standard input, or of columns put together."""
+
+from __future__ import annotations
+
+import string
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from prep import DataError, UsageError, nearest
+from prep.sources.blocks import columns_of, parse_block, read_blocks
+from prep.sources.declarations import FileSpec
+from prep.sources.row import BlankLineError, RowError
+
+STANDARD_INPUT = "-"
+USUAL_COLUMNS = ("input", "inputs", "text", "line")
+FORMATS = {
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".jsonl": "jsonl",
+    ".txt": "lines",
+    ".parquet": "parquet",
+    ".xlsx": "excel",
+}
+
+
+@dataclass(frozen=True)
+class AskedRow:
+    """A row of a file.
+
+    Attributes:
+        fields: As the file has them.
+        text: What is to be answered; empty where the row cannot be read.
+        fault: Why it cannot.
+    """
+
+    fields: Mapping[str, Any]
+    text: str
+    fault: str = ""
+
+
+@dataclass(frozen=True)
+class Wording:
+    """How the text to answer is made of a row.
+
+    Attributes:
+        column: The field that holds it; empty where fields are put together.
+        template: A text with fields' names in braces.
+    """
+
+    column: str = ""
+    template: str = ""
+
+    def __call__(self, fields: Mapping[str, Any]) -> str:
+        """Make the text of a row.
+
+        Raises:
+            RowError: A field is missing, or no text.
+        """
+        try:
+            text = fields[self.column] if self.column else self.template.format_map(fields)
+        except (KeyError, IndexError, AttributeError) as error:
+            raise RowError("field is missing", str(error)) from error
+        if not isinstance(text, str):
+            raise RowError("field is no text", repr(text)[:40])
+        if not text.strip():
+            raise RowError("text is empty")
+        return text
+
+
+def choose_wording(columns: Sequence[str], column: str | None, template: str | None) -> Wording:
+    """Choose where a file's texts are.
+
+    Args:
+        columns: Of the file.
+        column: The one asked for.
+        template: What was asked for instead.
+
+    Returns:
+        How texts are made; without either, of the one column there is, or of one of a usual name.
+
+    Raises:
+        UsageError: There is no such column, or nothing says which it is.
+    """
+    if column and template:
+        raise UsageError("--column and --template both say what the text is: give one")
+    if template:
+        try:
+            named = [name for _, name, _, _ in string.Formatter().parse(template) if name]
+        except ValueError as error:
+            raise UsageError(f"--template {template!r}: {error}") from error
+        if not named:
+            raise UsageError("--template has no {column} in it")
+        for name in named:
+            if name not in columns:
+                raise UsageError(
+                    f"--template: there is no column {name!r}; {nearest(name, columns)}"
+                )
+        return Wording(template=template)
+    if column:
+        if column not in columns:
+            raise UsageError(
+                f"--column: there is none named {column!r}; {nearest(column, columns)}"
+            )
+        return Wording(column)
+    usual = [name for name in USUAL_COLUMNS if name in columns]
+    if len(columns) != 1 and not usual:
+        raise UsageError(
+            f"which column is the text? --column NAME out of {', '.join(columns)}, or --template"
+        )
+    return Wording(usual[0] if usual else columns[0])
+
+
+def find_spec(path: Path) -> FileSpec:
+    """Tell a file's format by its name.
+
+    Args:
+        path: Of the file, which may be compressed by gzip or zstd.
+
+    Returns:
+        How it is laid out.
+
+    Raises:
+        UsageError: The name does not tell.
+    """
+    suffixes = [suffix.lower() for suffix in path.suffixes if suffix not in (".gz", ".zst")]
+    suffix = suffixes[-1] if suffixes else ""
+    if suffix not in FORMATS:
+        raise UsageError(f"{path.name}: expected a name that ends in {', '.join(FORMATS)}")
+    return FileSpec(path.name, FORMATS[suffix])  # type: ignore[arg-type]
+
+
+class RowFile:
+    """A file of texts to answer.
+
+    Args:
+        name: Of the file; "-" is standard input, a text on each line.
+        column: The field that holds the texts, if it was named.
+        template: How they are put together, if that was given.
+
+    Attributes:
+        columns: Of the file.
+
+    Raises:
+        UsageError: There is no such file or column.
+        DataError: The file cannot be read.
+    """
+
+    def __init__(self, name: str, column: str | None, template: str | None):
+        self.name = name
+        if name == STANDARD_INPUT:
+            if column or template:
+                raise UsageError("standard input has a text on each line, and no columns")
+            self.columns: tuple[str, ...] = ("input",)
+            return
+        self.path = Path(name)
+        if not self.path.is_file():
+            raise UsageError(f"there is no file {name}")
+        self.spec = find_spec(self.path)
+        self.columns = columns_of(self.path, self.spec)
+        self.wording = choose_wording(self.columns, column, template)
+
+    def read(self, at_once: int) -> Iterator[list[AskedRow]]:
+        """Stream the rows.
+
+        Args:
+            at_once: Rows to read at a time.
+
+        Yields:
+            Rows, in order, so many at a time; blank lines are rows with a fault.
+
+        Raises:
+            DataError: The file cannot be read.
+        """
+        if self.name == STANDARD_INPUT:
+            yield from _standard_input(at_once)
+            return
+        for block in read_blocks(self.path, self.spec, at_once):
+            yield [_ask(row, self.wording) for row in parse_block(block)]
+
+    def describe(self) -> dict[str, Any]:
+        """Say which file it is and what is asked, to tell whether it is the same again."""
+        if self.name == STANDARD_INPUT:
+            return {"file": STANDARD_INPUT}
+        status = self.path.stat()
+        identity = {"bytes": status.st_size, "changed": status.st_mtime_ns}
+        return {"file": str(self.path.resolve()), **identity, "wording": asdict(self.wording)}
+
+
+def _ask(row: Mapping[str, Any] | RowError, wording: Wording) -> AskedRow:
+    if isinstance(row, RowError):
+        return AskedRow({}, "", str(row))
+    try:
+        return AskedRow(row, wording(row))
+    except RowError as error:
+        return AskedRow(row, "", str(error))
+
+
+def _standard_input(at_once: int) -> Iterator[list[AskedRow]]:
+    rows: list[AskedRow] = []
+    try:
+        for line in sys.stdin:
+            text = line.rstrip("\r\n")
+            fault = "" if text.strip() else str(BlankLineError())
+            rows.append(AskedRow({"input": text}, text if not fault else "", fault))
+            if len(rows) == at_once:
+                yield rows
+                rows = []
+    except UnicodeDecodeError as error:
+        raise DataError(f"standard input is no {error.encoding}: {error.reason}") from error
+    if rows:
+        yield rows

@@ -1,0 +1,135 @@
+"""Answers to the rows of a file, written in their order; what was killed goes on where it was.
+
+Rows go to `OUT.partial`; `OUT.progress` says how many of them, and how many bytes they are, and for
+which question they were the answers. When all are there, the file gets its name.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from eval.predicting.asking import Answer
+from eval.predicting.rows import AskedRow
+from prep import DataError, UsageError
+from prep.storage.durable_files import write_atomically
+
+WRITTEN_FORMATS = (".jsonl", ".csv", ".tsv", ".txt")
+ADDED = ("prediction", "probabilities", "answers", "fault")  # to a row's own fields
+_DIGITS = "{:.6g}"
+
+
+def describe_row(row: AskedRow, answer: Answer | None, n_best: int) -> dict[str, Any]:
+    """Put a row and its answer together.
+
+    Args:
+        row: The row.
+        answer: Its answer; None where it has a fault.
+        n_best: How many answers were asked for.
+
+    Returns:
+        The row's own fields, then `prediction`, `probabilities` where it was a choice among label
+        words, `answers` where several were asked for, and `fault` where there is one.
+    """
+    record = dict(row.fields)
+    if answer is None:
+        return record | {"prediction": None, "fault": row.fault}
+    record["prediction"] = answer.text
+    if answer.probabilities:
+        shares = answer.probabilities.items()
+        record["probabilities"] = {word: float(_DIGITS.format(share)) for word, share in shares}
+    if n_best > 1:
+        record["answers"] = [
+            {"text": one.text, "score": float(_DIGITS.format(one.score))} for one in answer.ranked
+        ]
+    return record
+
+
+class AnswerFile:
+    """Answers on their way to a file.
+
+    Args:
+        path: Where they are to be, when all are there; its ending says in which format.
+        question: What they are answers to: the run, its step, the task, the file of texts.
+        columns: Of a table: the rows' own fields, and what `describe_row` adds.
+
+    Attributes:
+        rows: How many a run before has left: leave out as many.
+
+    Raises:
+        UsageError: The ending is none that can be written.
+        DataError: The file or its remains cannot be read.
+    """
+
+    def __init__(self, path: Path, question: Mapping[str, Any], columns: Sequence[str]):
+        self.path, self.question, self.columns = path, dict(question), list(columns)
+        self.format = path.suffix.lower()
+        if self.format not in WRITTEN_FORMATS:
+            known = ", ".join(WRITTEN_FORMATS)
+            raise UsageError(f"--out {path.name}: expected a name that ends in {known}")
+        self.partial = path.with_name(f"{path.name}.partial")
+        self.progress = path.with_name(f"{path.name}.progress")
+        self.rows, size = self._find_remains()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = self.partial.open("r+b" if self.rows else "wb")
+        self._file.truncate(size)
+        self._file.seek(size)
+
+    def write(self, records: Sequence[Mapping[str, Any]]) -> None:
+        """Write the next rows, so that they outlive whatever comes."""
+        self._file.write(self._format(records).encode())
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self.rows += len(records)
+        state = {"question": self.question, "rows": self.rows, "bytes": self._file.tell()}
+        write_atomically(self.progress, json.dumps(state).encode())
+
+    def close(self, *, is_whole: bool) -> None:
+        """End writing; give the file its name if all rows are there."""
+        self._file.close()
+        if is_whole:
+            self.partial.replace(self.path)
+            self.progress.unlink(missing_ok=True)
+
+    def _find_remains(self) -> tuple[int, int]:
+        try:
+            state = json.loads(self.progress.read_bytes())
+            rows, size = int(state["rows"]), int(state["bytes"])
+            is_ours = state["question"] == self.question and self.partial.is_file()
+            if is_ours and self.partial.stat().st_size >= size:
+                return rows, size
+        except FileNotFoundError:
+            pass
+        except (ValueError, KeyError, TypeError) as error:
+            raise DataError(f"{self.progress} cannot be read: {error}; remove it") from error
+        return 0, 0
+
+    def _format(self, records: Sequence[Mapping[str, Any]]) -> str:
+        if self.format == ".jsonl":
+            return "".join(f"{json.dumps(one, ensure_ascii=False)}\n" for one in records)
+        if self.format == ".txt":
+            return "".join(f"{' '.join((one['prediction'] or '').split())}\n" for one in records)
+        text = io.StringIO()
+        delimiter = "," if self.format == ".csv" else "\t"
+        writer = csv.writer(text, delimiter=delimiter, lineterminator="\n")
+        if not self.rows:
+            writer.writerow(self.columns)
+        for number, one in enumerate(records, self.rows + 1):
+            if unknown := [name for name in one if name not in self.columns]:
+                raise DataError(
+                    f"row {number} has a field {unknown[0]!r} that no row before has, so there is "
+                    "no column for it; write --out to a name that ends in .jsonl"
+                )
+            writer.writerow([_as_cell(one.get(name)) for name in self.columns])
+        return text.getvalue()
+
+
+def _as_cell(value: Any) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,79 @@
+import gzip
+import io
+
+import pytest
+
+from eval.predicting.rows import RowFile, choose_wording
+from prep import UsageError
+
+
+def read(path, column=None, template=None, at_once=2):
+    parts = list(RowFile(str(path), column, template).read(at_once))
+    return [row for part in parts for row in part], [len(part) for part in parts]
+
+
+def test_rows_come_in_order_and_in_parts(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text('id,text\n1,"one, ""two"""\n2,three\n3,четыре\n')
+    rows, parts = read(path)
+    assert [row.text for row in rows] == ['one, "two"', "three", "четыре"]
+    assert rows[2].fields == {"id": "3", "text": "четыре"} and parts == [2, 1]
+
+
+def test_texts_are_put_together_from_columns(tmp_path):
+    path = tmp_path / "a.jsonl.gz"
+    path.write_bytes(gzip.compress(b'{"a": "x", "b": 2}\n{"a": "y"}\n{"a": "z", "b": "w"}\n'))
+    rows, _ = read(path, template="t a: {a} b: {b}")
+    assert [row.text for row in rows] == ["t a: x b: 2", "", "t a: z b: w"]
+    assert rows[1].fault == "field is missing: 'b'" and rows[1].fields == {"a": "y"}
+
+
+def test_what_is_no_text_is_a_fault_and_keeps_its_place(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"input": "x"}\n{"input": 3}\nnot json\n{"input": " "}\n{"input": "y"}\n')
+    rows, _ = read(path)
+    assert [row.text for row in rows] == ["x", "", "", "", "y"]
+    faults = [row.fault.split(":")[0] for row in rows]
+    assert faults[1] == "field is no text" and faults[2] and faults[3] == "text is empty"
+
+
+def test_lines_of_a_text_file(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("one\ntwo\n")
+    rows, _ = read(path)
+    assert [row.text for row in rows] == ["one", "two"]
+
+
+def test_standard_input_has_a_text_on_each_line(monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO("one\n\nthree"))
+    rows, parts = read("-")
+    assert [row.text for row in rows] == ["one", "", "three"] and parts == [2, 1]
+    assert [bool(row.fault) for row in rows] == [False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("columns", "column", "template", "message"),
+    [
+        (("premise", "claim"), None, None, "which column is the text.*premise, claim"),
+        (("premise", "claim"), "clam", None, "none named 'clam'; did you mean 'claim'"),
+        (("premise",), None, "x {premis}", "no column 'premis'; did you mean 'premise'"),
+        (("premise",), None, "x {premise", "template"),
+        (("premise",), None, "premise", "no {column} in it"),
+        (("premise",), "premise", "{premise}", "give one"),
+    ],
+)
+def test_what_the_text_is_must_be_clear(columns, column, template, message):
+    with pytest.raises(UsageError, match=message):
+        choose_wording(columns, column, template)
+
+
+def test_the_one_column_or_the_usual_one_is_taken():
+    assert choose_wording(("question",), None, None).column == "question"
+    assert choose_wording(("id", "inputs"), None, None).column == "inputs"
+
+
+def test_an_unknown_ending_is_refused(tmp_path):
+    path = tmp_path / "a.docx"
+    path.write_text("x")
+    with pytest.raises(UsageError, match=r"a name that ends in \.csv"):
+        RowFile(str(path), None, None)

@@ -1,0 +1,81 @@
+import csv
+import json
+import math
+
+import pytest
+
+from eval.predicting.asking import Answer, RankedAnswer
+from eval.predicting.rows import AskedRow
+from eval.predicting.writing import ADDED, AnswerFile, describe_row
+from prep import DataError, UsageError
+
+QUESTION = {"run": "r", "step": 3}
+ANSWER = Answer([RankedAnswer("yes", -0.1), RankedAnswer("no", -2.3)], {"yes": 0.9, "no": 0.1})
+
+
+def test_a_row_keeps_its_fields_and_gets_its_answer():
+    row = AskedRow({"id": "7", "text": "x"}, "x")
+    assert describe_row(row, ANSWER, 1) == {
+        "id": "7",
+        "text": "x",
+        "prediction": "yes",
+        "probabilities": {"yes": 0.9, "no": 0.1},
+    }
+    ranked = describe_row(row, ANSWER, 2)["answers"]
+    assert ranked == [{"text": "yes", "score": -0.1}, {"text": "no", "score": -2.3}]
+    greedy = Answer([RankedAnswer("so", math.nan)], {})
+    assert describe_row(row, greedy, 1) == {"id": "7", "text": "x", "prediction": "so"}
+    faulty = AskedRow({"id": "8"}, "", "field is missing")
+    assert describe_row(faulty, None, 1) == {
+        "id": "8",
+        "prediction": None,
+        "fault": "field is missing",
+    }
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.csv"])
+def test_what_was_killed_goes_on_where_it_was(tmp_path, name):
+    path = tmp_path / "new" / name
+    rows = [{"text": f'"{n}"\n, ж', "prediction": "yes"} for n in range(5)]
+    columns = ["text", *ADDED]
+    whole = AnswerFile(tmp_path / f"whole{path.suffix}", QUESTION, columns)
+    whole.write(rows)
+    whole.close(is_whole=True)
+    first = AnswerFile(path, QUESTION, columns)
+    first.write(rows[:2])
+    first._file.write(b"half a row that")  # and then the power failed
+    first.close(is_whole=False)
+    assert not path.exists()
+    second = AnswerFile(path, QUESTION, columns)
+    assert second.rows == 2
+    second.write(rows[2:])
+    second.close(is_whole=True)
+    assert path.read_bytes() == (tmp_path / f"whole{path.suffix}").read_bytes()
+    assert [one.name for one in path.parent.iterdir()] == [name]
+
+
+def test_answers_to_another_question_are_begun_anew(tmp_path):
+    first = AnswerFile(tmp_path / "a.jsonl", QUESTION, ADDED)
+    first.write([{"prediction": "old"}])
+    first.close(is_whole=False)
+    second = AnswerFile(tmp_path / "a.jsonl", {**QUESTION, "step": 4}, ADDED)
+    assert second.rows == 0
+    second.write([{"prediction": "new"}])
+    second.close(is_whole=True)
+    assert json.loads((tmp_path / "a.jsonl").read_text()) == {"prediction": "new"}
+
+
+def test_tables_have_a_column_for_everything(tmp_path):
+    file = AnswerFile(tmp_path / "a.csv", QUESTION, ["text", *ADDED])
+    file.write([{"text": "a,b", "prediction": "yes", "probabilities": {"yes": 1.0}}])
+    with pytest.raises(DataError, match=r"row 2 has a field 'more'.*\.jsonl"):
+        file.write([{"text": "c", "more": "d", "prediction": "no"}])
+    file.close(is_whole=True)
+    with (tmp_path / "a.csv").open(newline="") as opened:
+        [row] = csv.DictReader(opened)
+    assert row["text"] == "a,b" and json.loads(row["probabilities"]) == {"yes": 1.0}
+
+
+def test_only_formats_that_can_be_written(tmp_path):
+    with pytest.raises(UsageError, match=r"ends in \.jsonl, \.csv"):
+        AnswerFile(tmp_path / "a.parquet", QUESTION, ADDED)
