@@ -28,6 +28,8 @@ from adapters_tf.runtime.step_cache import (
 )
 from adapters_tf.runtime.target import is_for_tpu
 
+_FEW = 4  # queries by so many are no more than a head's width, which would cost as much as keys
+
 
 class LeanDense(tf_keras.layers.Dense):
     """A Dense that is a product and nothing else."""
@@ -102,6 +104,13 @@ class LeanAttention(TFT5Attention):
         if isinstance(past_key_value, StepCache):
             return self._decode(hidden_states, position_bias, past_key_value)
         needs_weights = layer_head_mask is not None or output_attentions
+        is_cross = key_value_states is not None and past_key_value is None
+        if (
+            is_cross
+            and not (training or use_cache or needs_weights)
+            and self._asks_little(hidden_states)
+        ):
+            return self._attend_to_sources(hidden_states, key_value_states, position_bias, mask)
         # Without a bias that is given, TFT5 looks into the past for how long it is.
         has_cache = use_cache or (past_key_value is not None and position_bias is None)
         if not is_for_tpu() or needs_weights or has_cache:
@@ -135,6 +144,44 @@ class LeanAttention(TFT5Attention):
         else:
             context_BQNH = attend_without_scores(*heads, position_bias)
         return self.o(tf.reshape(context_BQNH, tf.shape(query))), None, position_bias
+
+    def _asks_little(self, hidden_BQD: tf.Tensor) -> bool:
+        """Tell whether queries are so few that keys and values of the sources cost more."""
+        Q, (_, width) = hidden_BQD.shape[1], head_shape(self)
+        are_plain = all(type(layer) is LeanDense for layer in (self.k, self.v))
+        return are_plain and Q is not None and width >= _FEW * Q
+
+    def _attend_to_sources(
+        self,
+        hidden_BQD: tf.Tensor,
+        sources_BSD: tf.Tensor,
+        bias: tf.Tensor | None,
+        mask: tf.Tensor | None,
+    ) -> tuple[tf.Tensor, None, tf.Tensor]:
+        """Attend without keys and values; what `call` returns.
+
+        A score q · (x K) is (q Kᵀ) · x, and a mean of values, Σ a (x V), is (Σ a x) V: each head
+        has queries and means of the sources' own width, and there are few of them.
+        """
+        if bias is None:
+            bias = self._own_bias(
+                axis_sizes(hidden_BQD)[1], axis_sizes(sources_BSD)[1], mask, sources_BSD.dtype
+            )
+        N, H = head_shape(self)
+        dtype, D = hidden_BQD.dtype, sources_BSD.shape[-1]
+        B, Q, _ = axis_sizes(hidden_BQD)
+        key_DNH, value_DNH = (
+            tf.reshape(tf.cast(layer.kernel, dtype), [D, N, H]) for layer in (self.k, self.v)
+        )
+        query_BQNH = tf.reshape(self.q(hidden_BQD), tf.stack([B, Q, N, H]))
+        asked = tf.einsum("bqnh,dnh->bnqd", query_BQNH, key_DNH)
+        asked = tf.reshape(asked, tf.stack([B, N * Q, D]))
+        scores = tf.matmul(asked, sources_BSD, transpose_b=True)
+        scores = tf.cast(tf.reshape(scores, tf.stack([B, N, Q, -1])) + bias, tf.float32)
+        weights = tf.reshape(tf.cast(tf.nn.softmax(scores), dtype), tf.stack([B, N * Q, -1]))
+        means_BNQD = tf.reshape(tf.matmul(weights, sources_BSD), tf.stack([B, N, Q, D]))
+        context_BQNH = tf.einsum("bnqd,dnh->bqnh", means_BNQD, value_DNH)
+        return self.o(tf.reshape(context_BQNH, tf.stack([B, Q, N * H]))), None, bias
 
     def _keys_and_values(
         self, sources: tf.Tensor, past: KeyValue | None, is_cross: bool

@@ -11,6 +11,8 @@ import tensorflow as tf
 
 from adapters_tf.runtime.target import is_for_tpu
 
+_FEW_ROWS = 64  # of states, up to which a table is not worth being transposed on a CPU
+
 
 def project(inputs: tf.Tensor, kernel_IO: tf.Tensor) -> tf.Tensor:
     """Multiply the last axis by a matrix.
@@ -45,6 +47,10 @@ def score_words(states_BTD: tf.Tensor, table: tf.Tensor, *, has_row_per_word: bo
         words = "vd" if has_row_per_word else "dv"
         return tf.einsum(f"btd,{words}->btv", states_BTD, table)
     states, shape = _merge_rows(states_BTD)
+    rows = states.shape[0]
+    if has_row_per_word and rows is not None and rows <= _FEW_ROWS:
+        # A product of batches reads the table as it lies; one of matrices transposes it before.
+        return _split_rows(tf.matmul(states[None], table[None], transpose_b=True)[0], shape)
     return _split_rows(tf.matmul(states, table, transpose_b=has_row_per_word), shape)
 
 

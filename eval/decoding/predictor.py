@@ -1,12 +1,13 @@
 """All rows of a split through a model of answers, on any number of replicas, in their order.
 
 Every global batch has the same static shape; the last one is filled with padding rows whose
-output is dropped here, so no example is.
+output is dropped here, so no example is. Only a single device whose programs are not compiled for
+their shapes, a CPU, gets batches of rows of like length, each as long as its longest.
 
 Shape letters: B global batch, T decoded length.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -25,6 +26,7 @@ from prep import TokenTable, make_inputs
 
 # Called with the number of examples done after each batch.
 Progress = Callable[[int], None]
+INPUTS = "encoder_input_tokens"
 _NOTHING: Mapping[str, np.ndarray] = MappingProxyType({})
 
 
@@ -68,6 +70,10 @@ class TokenPredictor:
             return strategy.run(answer, args=(batch,))
 
         self._run = answer_all
+        # A program for any length is one of a single device that is not compiled for its shapes.
+        is_tpu = isinstance(strategy, tf.distribute.TPUStrategy)
+        self._takes_any_length = not (jit_compile or is_tpu) and strategy.num_replicas_in_sync == 1
+        self._programs: dict[Hashable, Callable[..., Any]] = {}
 
     def predict(
         self,
@@ -90,33 +96,43 @@ class TokenPredictor:
             What the model returns, as arrays whose first axis is the table's rows: int32
             [len(table), T] token ids, or `BeamAnswers`; of no rows, int32 [0, 0].
         """
+        if not len(table):
+            return np.zeros((0, 0), np.int32)
+        longest = table.text_lengths(choices).reshape(len(table), -1).max(1)
+        lengths = np.minimum(longest, self.input_length)
+        # The longest first: whether memory is enough is known at once.
+        key = -lengths if self._takes_any_length else np.zeros(len(table))
+        order = np.argsort(key, kind="stable")
         answers: list[Any] = []
-        waiting = None
-        for rows in padded_rows(len(table), self.batch_size):
-            dispatched = (rows, self._dispatch(table, rows, task, choices, also))
+        waiting: tuple[Any, ...] = ()
+        for places in padded_rows(len(table), self.batch_size):
+            rows = np.where(places >= 0, order[places], -1)
+            S = int(lengths[rows[0]]) if self._takes_any_length else self.input_length
+            batch = make_inputs(table, rows, input_length=S, task=task, choices=choices)
+            batch |= {key: np.tile(values, (len(rows), 1)) for key, values in also.items()}
+            dispatched = (rows, self._dispatch(batch))
             # Fetching the batch before this one lets the host prepare while the device works.
-            if waiting is not None:
+            if waiting:
                 answers.append(self._fetch(*waiting))
                 report(self.batch_size * len(answers))
             waiting = dispatched
-        if waiting is None:
-            return np.zeros((0, 0), np.int32)
         answers.append(self._fetch(*waiting))
         report(len(table))
-        return tf.nest.map_structure(lambda *parts: np.concatenate(parts), *answers)
+        back = np.argsort(order, kind="stable")
+        return tf.nest.map_structure(lambda *parts: np.concatenate(parts)[back], *answers)
 
-    def _dispatch(
-        self,
-        table: TokenTable,
-        rows: np.ndarray,
-        task: int,
-        choices: int,
-        also: Mapping[str, np.ndarray],
-    ) -> tuple[Any, ...]:
-        batch = make_inputs(table, rows, input_length=self.input_length, task=task, choices=choices)
-        batch |= {key: np.tile(values, (len(rows), 1)) for key, values in also.items()}
+    def _dispatch(self, batch: Mapping[str, np.ndarray]) -> tuple[Any, ...]:
         shares = share_out(self.strategy, batch)
-        return self._local_results(self._run(shares))
+        if not self._takes_any_length:
+            return self._local_results(self._run(shares))
+        key = tuple((name, values.shape[:-1]) for name, values in shares.items())
+        key = *key, *(also.shape for name, also in shares.items() if name != INPUTS)
+        if key not in self._programs:
+            specs = {name: tf.TensorSpec(one.shape, one.dtype) for name, one in shares.items()}
+            shape = [*shares[INPUTS].shape[:-1], None]
+            specs[INPUTS] = tf.TensorSpec(shape, shares[INPUTS].dtype)
+            self._programs[key] = self._run.get_concrete_function(specs)
+        return self._local_results(self._programs[key](shares))
 
     def _fetch(self, rows: np.ndarray, results: tuple[Any, ...]) -> Any:
         return tf.nest.map_structure(

@@ -14,8 +14,9 @@ from adapters_tf.runtime.dropout import make_dropout_stateless
 from adapters_tf.runtime.target import compiling_for_tpu
 
 pytestmark = pytest.mark.slow
-SMALL = {"d_model": 32, "d_kv": 8, "d_ff": 64, "num_heads": 4, "num_layers": 2}
+SMALL = {"d_model": 32, "d_kv": 20, "d_ff": 64, "num_heads": 4, "num_layers": 2}
 SMALL |= {"num_decoder_layers": 2}
+# Of 5 queries and heads of 20, answers take no keys and values of the encoder; training does.
 GATED = {"feed_forward_proj": "gated-gelu", "tie_word_embeddings": False}
 
 
