@@ -6,6 +6,7 @@
 import logging
 import os
 
+from adapters_tf.lean_import import import_without_keras_3
 from adapters_tf.tpu_wheel import prepare_tpu_wheel
 
 _KNOWN = ("triggered tf.function retracing", "is slow compared to the batch time")
@@ -21,6 +22,7 @@ def quiet_libraries() -> None:
     TensorFlow is told what it needs (`tpu_wheel.py`).
     """
     prepare_tpu_wheel()
+    import_without_keras_3()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
