@@ -110,7 +110,9 @@ def _make_parser() -> SuggestingParser:
         help=f"for --from {NEAREST}: what `python -m adapters_tf embed` wrote of the run's tasks "
         "and the new one",
     )
-    parser.add_argument("--steps", type=int, default=0, help="of training; as --training.steps")
+    parser.add_argument(
+        "--steps", type=int | str, default=0, help="of training, or '3 epochs'; as --training.steps"
+    )
     return parser
 
 
