@@ -5,7 +5,7 @@ from argparse import BooleanOptionalAction, Namespace
 from pathlib import Path
 
 from adapters_tf.commands.arguments import OneLineParser, read_weights, split_names
-from adapters_tf.files.bucket_runs import is_in_bucket, local_copy
+from adapters_tf.files.bucket_runs import is_read, local_copy
 from adapters_tf.files.local_paths import typed_dataset
 from adapters_tf.runs.config import read_config
 from eval.choice import choose_tasks
@@ -65,13 +65,17 @@ def main(argv: list[str] | None = None) -> int:
     average, weights = split_names(options.average), read_weights(options.weights)
     check_average(average, weights, options.checkpoint)
     decoding = read_decoding_options(options)
-    with local_copy(options.run) as folder:
-        _score(options, names, average, weights, decoding, folder)
-        if is_in_bucket(options.run):
-            from eval.report.files import send_figures
+    with local_copy(options.run, _is_wanted) as folder:
+        written = _score(options, names, average, weights, decoding, folder)
+        from eval.report.files import send_figures
 
-            send_figures(options.run, folder)
+        send_figures(options.run, folder, written)
     return 0
+
+
+def _is_wanted(name: str) -> bool:
+    """Tell whether a file of a run folder in a bucket is read: earlier figures are too."""
+    return is_read(name) or name.startswith("eval/")
 
 
 def _score(
@@ -81,8 +85,8 @@ def _score(
     weights: list[float] | None,
     decoding: Decoding,
     folder: Path,
-) -> None:
-    """Score a run whose folder is on this machine, if only as a copy."""
+) -> list[Path]:
+    """Score a run whose folder is on this machine, if only as a copy; list what was written."""
     settings = read_config(folder)
     # Mistakes in names are found before the model is built.
     manifest = load_manifest(options.dataset or settings.dataset)
@@ -105,7 +109,7 @@ def _score(
         settings=settings,
         manifest=manifest,
     )
-    score_run(
+    return score_run(
         session,
         options.run,
         entries,

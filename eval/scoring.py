@@ -9,6 +9,7 @@ from adapters_tf.errors import say_note
 from eval.decoding.options import describe_decoding
 from eval.evaluator import TaskResult
 from eval.report.baselines import trivial_baseline
+from eval.report.earlier import keep_others
 from eval.report.files import write_report
 from eval.report.places import is_of_run, report_folder
 from eval.report.table import ScoredTask, format_table
@@ -27,8 +28,8 @@ def score_run(
     checkpoint: str = "best",
     average: Sequence[str] = (),
     weights: Sequence[float] | None = None,
-) -> None:
-    """Score tasks, print the table and write the report.
+) -> list[Path]:
+    """Score tasks, print the table and write the report, beside what is there of other tasks.
 
     Args:
         session: The open run.
@@ -38,6 +39,9 @@ def score_run(
         checkpoint: Which one the session was opened with.
         average: Adapters whose mean answers.
         weights: Theirs.
+
+    Returns:
+        The files of the report.
     """
     scored = [score_task(session, entry, split) for entry in entries]
     print(format_table(scored))
@@ -47,6 +51,7 @@ def score_run(
         "checkpoint": checkpoint,
         **({"average": average, "weights": weights} if average else {}),
         "step": session.run.step,
+        "checkpoint_digest": session.run.checkpoint_digest,
         **({"steps": dict(session.run.own_steps)} if session.run.own_steps else {}),
         "dataset": session.dataset,
         "vocabulary_sha256": session.vocabulary.sha256,
@@ -66,8 +71,18 @@ def score_run(
     if not is_of_run(settings, dataset, split, entries):
         what = f"{dataset} is not the dataset the run was trained on"
         say_note(f"{what}; its figures go to {_shown(folder)}")
-    for file in write_report(folder, split, scored, session.vocabulary, provenance):
+    kept, lost = keep_others(folder, split, provenance, session.manifest, entries)
+    for line in lost:
+        say_note(line)
+    if kept:
+        names = ", ".join(task.name for task in kept)
+        print(f"beside them stays what was found of {names} with the same checkpoint")
+    files = write_report(
+        folder, split, scored, session.vocabulary, provenance, kept, settings.tasks
+    )
+    for file in files:
         print(f"wrote {_shown(file)}")
+    return files
 
 
 def score_task(session: Session, entry: TaskEntry, split: str) -> ScoredTask:

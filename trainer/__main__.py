@@ -71,7 +71,7 @@ def add_task(argv: list[str]) -> int:
         argv: Arguments after `add-task`.
 
     Returns:
-        0 when it is done, 3 when a signal stopped it before.
+        0 when it is done or was told, 3 when a signal stopped it before.
     """
     from trainer.adding.options import read_added_task
 

@@ -10,7 +10,7 @@ from adapters_tf.runs.checkpoints import newest_whole
 from adapters_tf.runs.config import CHECKPOINTS
 from adapters_tf.runs.settings import ResolvedRun
 from prep import Manifest
-from trainer.parts import Report, make_batches, make_model, open_devices, resolve_run
+from trainer.parts import Prepare, Report, make_batches, make_model, open_devices, resolve_run
 from trainer.run.best_rows import has_best_rows
 from trainer.run.checkpoints import refuse_to_begin_again
 from trainer.run.folder import check_run_folder, has_begun
@@ -44,6 +44,25 @@ def plan(config: RunConfig, report: Report = print) -> None:
 
 def _plan_here(config: RunConfig, report: Report) -> None:
     settings, manifest = resolve_run(config)
+    plan_resolved(config, settings, manifest, report)
+
+
+def plan_resolved(
+    config: RunConfig,
+    settings: ResolvedRun,
+    manifest: Manifest,
+    report: Report,
+    prepare: Prepare | None = None,
+) -> None:
+    """Say what a run would do whose settings are known.
+
+    Args:
+        config: As the user wrote it.
+        settings: Of the run, whose folder is on this machine.
+        manifest: Of its dataset.
+        report: Called with every line.
+        prepare: Called with the model as it is drawn.
+    """
     check_run_folder(settings)
     is_new = not has_begun(settings)
     if is_new:
@@ -51,7 +70,7 @@ def _plan_here(config: RunConfig, report: Report) -> None:
     strategy = open_devices(settings)
     batches = make_batches(settings, manifest)
     model, optimizer, fit_model = make_model(
-        settings, strategy, None if is_new else Path(settings.run)
+        settings, strategy, None if is_new else Path(settings.run), prepare
     )
     found = newest_whole(Path(settings.run) / CHECKPOINTS["last"], report)
     if found is None:

@@ -57,12 +57,17 @@ def is_of_run(name: str) -> bool:
     return parts[0] in PARTS and not is_partial
 
 
-def _is_read(name: str) -> bool:
+def is_read(name: str) -> bool:
+    """Tell whether a file is the trainer's, whole, and one that something is computed from.
+
+    Args:
+        name: Below the run folder.
+    """
     return is_of_run(name) and name.split("/")[0] not in _NOT_READ
 
 
 @contextlib.contextmanager
-def local_copy(where: str, wanted: Callable[[str], bool] = _is_read) -> Iterator[Path]:
+def local_copy(where: str, wanted: Callable[[str], bool] = is_read) -> Iterator[Path]:
     """Give a run folder as a folder of this machine.
 
     Args:

@@ -83,6 +83,8 @@ class HypernetworkConfig(AdapterMethod):
         placement: The sublayers that get an adapter, out of self_attention, cross_attention and
             feed_forward.
         stacks: The stacks that get adapters, out of encoder and decoder.
+        leave_out: Numbers of the blocks that get none, in either stack. Embeddings that other
+            blocks are told apart by stay as many, so that other blocks start as without it.
     """
 
     generators: str = "per_stack"
@@ -100,6 +102,7 @@ class HypernetworkConfig(AdapterMethod):
     project_tasks: bool = False
     placement: tuple[str, ...] = ("self_attention", "feed_forward")
     stacks: tuple[str, ...] = STACKS
+    leave_out: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         check_choices("hypernetwork", "generators", (self.generators,), SHARINGS)
@@ -167,7 +170,7 @@ class HypernetworkConfig(AdapterMethod):
         self, backbone: tf_keras.Model, task_names: tuple[str, ...], seed: int
     ) -> dict[str, TaskBank]:
         """Make generators, and at every chosen sublayer who asks them; see `AdapterMethod`."""
-        sites = list(sublayer_sites(backbone, self.placement, self.stacks))
+        sites = self._sites(backbone)
         if not sites:
             return {}
         networks = _Networks(self, backbone, task_names, seed)
@@ -179,6 +182,22 @@ class HypernetworkConfig(AdapterMethod):
 
         adapters = inject(sites, make, AdaptedSublayer, lambda site: backbone.config.d_model)
         return {**networks.banks, **adapters}
+
+    def _sites(self, backbone: tf_keras.Model) -> list[Site]:
+        sites = list(sublayer_sites(backbone, self.placement, self.stacks))
+        blocks = sorted({site.block for site in sites})
+        for number in self.leave_out:
+            if number not in blocks:
+                raise ConfigurationError(
+                    f"hypernetwork leave_out {number}: the blocks that could have an adapter are "
+                    f"{', '.join(map(str, blocks)) or 'none'}"
+                )
+        kept = [site for site in sites if site.block not in self.leave_out]
+        if self.leave_out and not kept:
+            raise ConfigurationError(
+                f"hypernetwork leave_out {list(self.leave_out)} leaves no block an adapter"
+            )
+        return kept
 
 
 class _SiteNetworks(NamedTuple):

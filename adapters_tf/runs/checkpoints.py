@@ -6,6 +6,7 @@ absent, cut or wrong. What counts is whether all tensors of a checkpoint can be 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -33,6 +34,10 @@ class FoundCheckpoint:
 
     path: str
     step: int
+
+    def digest(self) -> str:
+        """Compute the SHA-256 of its index, which has a checksum of each tensor."""
+        return hashlib.sha256(Path(f"{self.path}.index").read_bytes()).hexdigest()
 
 
 def list_checkpoints(folder: Path) -> list[tuple[int, str]]:

@@ -36,6 +36,7 @@ class LoadedRun:
         step: The training steps behind the weights; 0 for none.
         directory: The run folder.
         own_steps: Those behind a task's own weights, where they are of an earlier step.
+        checkpoint_digest: Of the checkpoint, as `FoundCheckpoint.digest`; empty for none.
     """
 
     model: TaskModel
@@ -43,6 +44,7 @@ class LoadedRun:
     step: int
     directory: Path
     own_steps: Mapping[str, int] = field(default_factory=dict)
+    checkpoint_digest: str = ""
 
     def step_of(self, task: str) -> int:
         """Tell the training steps behind a task's weights."""
@@ -206,12 +208,12 @@ def load_run(
     strategy = strategy or tf.distribute.get_strategy()
     with strategy.scope():
         if checkpoint == "none":
-            model, step = build_model(settings, directory=directory), 0
+            model, step, digest = build_model(settings, directory=directory), 0, ""
             start_tasks(model, settings.adapters.start_from, settings.adapters.nearest_by)
         else:
             model = build_model(settings.without_files(), directory=directory)
-            step = _restore(model, directory, checkpoint)
-    return LoadedRun(model, settings, step, directory, _own_steps(directory, checkpoint))
+            step, digest = _restore(model, directory, checkpoint)
+    return LoadedRun(model, settings, step, directory, _own_steps(directory, checkpoint), digest)
 
 
 def restore_run(run: LoadedRun, checkpoint: str = "best") -> LoadedRun:
@@ -228,8 +230,9 @@ def restore_run(run: LoadedRun, checkpoint: str = "best") -> LoadedRun:
         WeightsError: No such checkpoint.
         ConfigurationError: Unknown checkpoint name.
     """
-    step = _restore(run.model, run.directory, checkpoint)
-    return replace(run, step=step, own_steps=_own_steps(run.directory, checkpoint))
+    step, digest = _restore(run.model, run.directory, checkpoint)
+    own_steps = _own_steps(run.directory, checkpoint)
+    return replace(run, step=step, own_steps=own_steps, checkpoint_digest=digest)
 
 
 def _own_steps(directory: Path, checkpoint: str) -> dict[str, int]:
@@ -272,18 +275,20 @@ def load_average(
         backbone = build_stack(settings, directory)
         average_adapters(backbone, str(directory), tasks, weights)
         model = TaskModel(backbone, settings.tasks)
-    return LoadedRun(model, settings, _latest_step(directory), directory)
+    step, digest = _latest(directory)
+    return LoadedRun(model, settings, step, directory, checkpoint_digest=digest)
 
 
-def _latest_step(directory: Path) -> int:
+def _latest(directory: Path) -> tuple[int, str]:
     for folder in CHECKPOINTS.values():
         found = newest_whole(directory / folder)
         if found is not None:
-            return found.step
-    return 0
+            return found.step, found.digest()
+    return 0, ""
 
 
-def _restore(model: TaskModel, directory: Path, checkpoint: str) -> int:
+def _restore(model: TaskModel, directory: Path, checkpoint: str) -> tuple[int, str]:
+    """Read a checkpoint; tell its step and its digest."""
     if checkpoint not in CHECKPOINTS:
         valid = (*CHECKPOINTS, "none")
         raise ConfigurationError(
@@ -308,4 +313,4 @@ def _restore(model: TaskModel, directory: Path, checkpoint: str) -> int:
     except (AssertionError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise WeightsError(f"checkpoint {found.path} does not fit the model: {reason}") from error
-    return int(step.numpy())
+    return int(step.numpy()), found.digest()

@@ -136,9 +136,10 @@ class OptimizerConfig:
         schedule: What follows the warm-up: constant, linear, cosine, cosine_with_restarts,
             polynomial or inverse_square_root.
         schedule_steps: The steps that linear, cosine, cosine_with_restarts and polynomial are laid
-            out for; 0 for those of the run. After them the rate stays at `end_rate`. Of a list,
-            such as `[1000, 3000]`, each but the last begins the schedule anew, with its warm-up.
-            A run that is extended must name them.
+            out for, also `80%` of the run, or `2 epochs`; 0 for those of the run. After them the
+            rate stays at `end_rate`. Of a list, such as `[1000, 3000]` or `[50%, 100%]`, each but
+            the last begins the schedule anew, with its warm-up. A run that is extended must name
+            them.
         end_rate: What linear, cosine, cosine_with_restarts and polynomial fall to.
         power: Of polynomial; 1 is linear.
         cycles: Of cosine_with_restarts, how many times it falls.
@@ -155,7 +156,7 @@ class OptimizerConfig:
     learning_rate: float = 3e-4
     warmup_steps: int | str = 0
     schedule: str = "linear"
-    schedule_steps: int | list[int] = 0
+    schedule_steps: list[int] | list[int | str] | int | str = 0
     end_rate: float = 0.0
     power: float = 1.0
     cycles: int = 1
@@ -170,16 +171,17 @@ class TrainingConfig:
     """The loop.
 
     Attributes:
-        steps: Optimizer steps in all. More may be asked for later; where the schedule falls,
-            `optimizer.schedule_steps` must then say how it goes on.
+        steps: Optimizer steps in all; or `3 epochs`, as `epochs: 3` has it. More may be asked for
+            later; where the schedule falls, `optimizer.schedule_steps` must then say how it goes
+            on.
         epochs: If above 0, the run's steps are counted: until the task of `epochs_of` has been seen
             so often; `steps` is then not looked at.
         epochs_of: A task, or `shortest` or `longest`, the task with the fewest or the most rows.
         tasks_per_step: Batches in a step, each as the mixture draws it: their gradients are
             combined as `balancing` says. What a step takes of memory is that of one batch.
-        log_every: Steps between lines of training losses. This and the two others of their kind may
-            be given as a share of the run, such as `10%`, or in epochs of the task of `epochs_of`,
-            such as `0.5 epochs`; a run's config.yaml holds steps.
+        log_every: Steps between lines of training losses. This and whatever else is counted in
+            steps may be given as a share of the run, such as `10%`, or in epochs of the task of
+            `epochs_of`, such as `0.5 epochs`; a run's config.yaml holds steps.
         validate_every: Steps between validations; 0 for one at the end only.
         validation_examples: The most examples per task in a validation; 0 for all.
         checkpoint_every: Steps between checkpoints.
@@ -190,7 +192,8 @@ class TrainingConfig:
             metric), or one task's, such as `rte/accuracy`. With the first two, and where nothing
             that tasks share trains, every task keeps the row of its own best step.
         patience: Validations in a row without a new best checkpoint, or where tasks have their own
-            without a new best row of any, after which the run ends; 0 for none.
+            without a new best row of any, after which the run ends; 0 for none. Of `20%` or `2
+            epochs`, as many validations as they have, rounded up.
         precision: float32 or mixed_bfloat16.
         jit_compile: Compile the step with XLA (a TPU always does).
         steps_per_execution: Steps between returns to Python.
@@ -202,16 +205,17 @@ class TrainingConfig:
         loss_chunk: Target positions whose scores over the vocabulary are held at once; 0 for all.
             It saves memory with long targets.
         max_skipped_steps: A step whose loss or gradient is not finite is skipped and counted; so
-            many in a row, of whatever tasks, stop the run, at the next multiple of `log_every`.
+            many in a row, of whatever tasks, stop the run, at the next multiple of `log_every`;
+            also `1%` of the run.
         norms: Write the norms of gradients, parameters and updates, by the groups of
             `optimizer.rates`, of each step that has a line.
         profile: Steps whose profile is written for TensorBoard, the first and the last, such as
-            `100-110`.
+            `100-110`, or `10%-11%` of the run.
         wandb: A project of Weights & Biases that figures are sent to, beside the run folder; needs
             the extra `wandb`.
     """
 
-    steps: int = 1000
+    steps: int | str = 1000
     epochs: float = 0.0
     epochs_of: str = "longest"
     tasks_per_step: int = 1
@@ -222,7 +226,7 @@ class TrainingConfig:
     keep_checkpoints: int = 2
     wait_for_space: float = 0.0
     best_metric: str = "mean"
-    patience: int = 0
+    patience: int | str = 0
     precision: str = "float32"
     jit_compile: bool = False
     steps_per_execution: int = 1
@@ -231,7 +235,7 @@ class TrainingConfig:
     z_loss: float = 0.0
     gradient_checkpointing: bool = False
     loss_chunk: int = 0
-    max_skipped_steps: int = 10
+    max_skipped_steps: int | str = 10
     norms: bool = False
     profile: str = ""
     wandb: str = ""

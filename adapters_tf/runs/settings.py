@@ -59,13 +59,16 @@ class ResolvedModel(ModelConfig):
 
 @dataclass(frozen=True)
 class ResolvedOptimizer(OptimizerConfig):
-    """The optimizer, its warm-up in steps.
+    """The optimizer, its warm-up and its schedule's ends in steps.
 
     Attributes:
         warmup_steps: Of linear rise.
+        schedule_steps: What a falling schedule is laid out for; of a list, each but the last begins
+            it anew; 0 for the steps of the run.
     """
 
     warmup_steps: int = 0
+    schedule_steps: list[int] | int = 0
 
 
 @dataclass(frozen=True)
@@ -73,14 +76,20 @@ class ResolvedTraining(TrainingConfig):
     """The loop, with all times in steps.
 
     Attributes:
+        steps: Optimizer steps in all.
         log_every: Steps between lines of training losses.
         validate_every: Steps between validations; 0 for one at the end only.
         checkpoint_every: Steps between checkpoints.
+        patience: Validations in a row without a new best one; 0 for none.
+        max_skipped_steps: So many in a row stop the run.
     """
 
+    steps: int = 1000
     log_every: int = 50
     validate_every: int = 500
     checkpoint_every: int = 500
+    patience: int = 0
+    max_skipped_steps: int = 10
 
 
 @dataclass(frozen=True)

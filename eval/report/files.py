@@ -1,7 +1,7 @@
 """What an evaluation leaves behind: a table on the screen, figures and predictions in the run."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +9,10 @@ from adapters_tf.files.bucket_runs import is_in_bucket
 from adapters_tf.runs.provenance import list_versions
 from eval.decoding.answerer import answer_length
 from eval.metrics.registry import mean_of_main_metrics
+from eval.report.earlier import ReportedTask, digest_lines
 from eval.report.table import ScoredTask
 from prep import Vocabulary
+from prep.dataset.digests import task_digest
 from prep.storage.durable_files import write_atomically
 
 
@@ -20,6 +22,8 @@ def write_report(
     scored: list[ScoredTask],
     vocabulary: Vocabulary,
     provenance: Mapping[str, Any],
+    kept: Sequence[ReportedTask] = (),
+    order: Sequence[str] = (),
 ) -> list[Path]:
     """Write `<split>.predictions.jsonl` and then `<split>.json`, each whole or not at all.
 
@@ -29,32 +33,38 @@ def write_report(
         scored: The tasks, in order.
         vocabulary: Turns inputs back into text.
         provenance: Where the figures come from: run, step, checkpoint, dataset and the like.
+        kept: Other tasks, as an earlier evaluation left them.
+        order: Names of tasks, in the order they stand in; by default as they come.
 
     Returns:
         The files.
     """
     folder.mkdir(parents=True, exist_ok=True)
     predictions, figures = folder / f"{split}.predictions.jsonl", folder / f"{split}.json"
-    lines = [line for task in scored for line in _prediction_lines(task, vocabulary)]
+    tasks = [*(_reported(task, split, vocabulary) for task in scored), *kept]
+    if order:
+        tasks.sort(key=lambda task: order.index(task.name))
+    lines = [line for task in tasks for line in task.lines]
     write_atomically(predictions, "".join(lines).encode())
     document = {
         "split": split,
         **provenance,
         "versions": list_versions(),
-        "mean": mean_of_main_metrics(task.result.metrics for task in scored),
-        "tasks": {task.entry.name: _figures(task, split) for task in scored},
+        "mean": mean_of_main_metrics(task.figures["metrics"] for task in tasks),
+        "tasks": {task.name: task.figures for task in tasks},
     }
     text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     write_atomically(figures, text.encode())
     return [figures, predictions]
 
 
-def send_figures(run: str, folder: Path) -> None:
-    """Send what evaluations have left in the copy of a run folder to the bucket it is of.
+def send_figures(run: str, folder: Path, files: Sequence[Path]) -> None:
+    """Send what an evaluation has written in the copy of a run folder to the bucket it is of.
 
     Args:
         run: The run folder as a person named it; of one on this machine nothing is sent.
         folder: On this machine.
+        files: What was written in it.
 
     Raises:
         DataError: The bucket refuses or does not answer.
@@ -63,10 +73,18 @@ def send_figures(run: str, folder: Path) -> None:
         return
     from prep.storage.bucket import BucketFolder  # loads Google's client
 
-    files = sorted((folder / "eval").rglob("*.json*"), key=lambda file: file.suffix != ".jsonl")
     with BucketFolder(run) as bucket:
-        for file in files:  # figures after the predictions they are of
+        # Figures after the predictions they are of.
+        for file in sorted(files, key=lambda file: file.suffix != ".jsonl"):
             bucket.write(file.relative_to(folder).as_posix(), file.read_bytes())
+
+
+def _reported(task: ScoredTask, split: str, vocabulary: Vocabulary) -> ReportedTask:
+    lines = _prediction_lines(task, vocabulary)
+    figures = _figures(task, split)
+    return ReportedTask(
+        task.entry.name, {**figures, "predictions_digest": digest_lines(lines)}, lines
+    )
 
 
 def _figures(task: ScoredTask, split: str) -> dict[str, Any]:
@@ -81,6 +99,7 @@ def _figures(task: ScoredTask, split: str) -> dict[str, Any]:
         "unreadable_predictions": task.result.unreadable,
         # Their predictions are compared with what was left of the target.
         "truncated_targets": task.entry.split(split).truncated_targets,
+        "examples_digest": task_digest(task.entry, [split]),
     }
 
 

@@ -55,6 +55,25 @@ def test_predictions_are_written_in_the_source_order(scored):
     assert figures["tasks"]["colour"]["metrics"]["accuracy"] == pytest.approx(right / 13)
 
 
+def test_tasks_scored_one_by_one_are_those_scored_together(scored, run_folder, tmp_path, capsys):
+    mine = tmp_path / "run"
+    shutil.copytree(run_folder, mine, ignore=shutil.ignore_patterns("eval"))
+    for names in ("copy,pick", "grade", "colour"):
+        assert run(evaluate, "--run", mine, "--tasks", names) == 0
+    assert "stays what was found of pick, grade, copy with the same" in capsys.readouterr().out
+    one, other = (
+        json.loads((at / "validation.json").read_text()) for at in (scored, mine / "eval")
+    )
+    assert {**one, "run": ""} == {**other, "run": ""} and list(one["tasks"]) == list(other["tasks"])
+    name = "validation.predictions.jsonl"
+    assert (scored / name).read_bytes() == (mine / "eval" / name).read_bytes()
+    assert run(evaluate, "--run", mine, "--tasks", "copy", "--checkpoint", "none") == 0
+    said = capsys.readouterr().err
+    assert "figures of colour, pick, grade in validation.json are not kept: they are of" in said
+    assert "another checkpoint (best, step 42; now none, step 0)" in said
+    assert list(json.loads((mine / "eval" / "validation.json").read_text())["tasks"]) == ["copy"]
+
+
 def test_running_again_writes_the_same_bytes(scored, run_folder):
     before = {path.name: path.read_bytes() for path in scored.iterdir()}
     assert run(evaluate, "--run", run_folder) == 0

@@ -22,6 +22,7 @@ ABLATIONS = {
     "feed-forward": (".DenseReluDense", ".SelfAttention"),
     "encoder": ("encoder.block.0.layer.0.SelfAttention", "decoder.block.0.layer.0.SelfAttention"),
     "decoder": ("decoder.block.0.layer.0.SelfAttention", "encoder.block.0.layer.0.SelfAttention"),
+    "upper-blocks": (".block.3.layer.0.SelfAttention", ".block.2.layer.0.SelfAttention"),
     "linear": ("SelfAttention.generator.hypernetwork.down_kernel_bias", "down_kernel_hidden"),
     "two-layer": ("SelfAttention.generator.hypernetwork.down_kernel_hidden_kernel", "encoder.gen"),
     "bilinear": ("SelfAttention.generator.hypernetwork.down_kernel_kernel", "down_kernel_bias"),
@@ -65,8 +66,10 @@ def test_an_ablation_is_the_study_but_for_what_it_says(name):
     assert {**ours, "adapters": None} == {**study, "adapters": None}
     check_config_file(str(config))
     adapters = ours["adapters"]
+    blocks = {"num_layers": 4, "num_decoder_layers": 4}
+    sizes = {**SMALL, **blocks} if "leave_out" in config.read_text(encoding="utf-8") else SMALL
     model = TaskModel(
-        load_backbone("t5-tiny", vocabulary_size=100, overrides=SMALL),
+        load_backbone("t5-tiny", vocabulary_size=100, overrides=sizes),
         ("a", "b"),
         read_methods(adapters["method"], adapters["settings"]),
         train_layer_norms=adapters["train_layer_norms"],

@@ -18,6 +18,7 @@ from adapters_tf import (
     load_task,
 )
 from adapters_tf.__main__ import main as adapters
+from adapters_tf.task_adapters.head_files import head_tensors
 from eval.__main__ import main as evaluate
 from eval.predicting.asking import TextAnswerer
 from eval.session import open_session
@@ -284,6 +285,35 @@ def test_a_head_is_saved_beside_its_adapter_and_comes_back(headed, things, tmp_p
     said = train(things, later, *ALL, start, "--training.steps=1")
     assert f"colour starts from {run}/adapters/colour\n" in said
     assert f"size starts from {run}/adapters/colour, its head anew" in said
+
+
+@pytest.mark.parametrize("headed_ones", ["owner,size", "size"])
+def test_a_run_with_heads_grows_by_a_task_with_more_classes(headed_ones, things, tmp_path, capsys):
+    """Beside heads only, and beside a task in words, of whose decoder the new one has no part."""
+    run, out = tmp_path / "run", tmp_path / "out"
+    few = ("--training.steps=2", "--training.validate_every=0")
+    train(things, run, "--tasks=owner,size", f"--heads.tasks={headed_ones}", *few)
+    asked = [f"--run={run}", f"--dataset={things}", f"--out={out}", "--task=colour", "--steps=2"]
+    more = ["--heads.tasks=colour", "--from=owner"]
+    assert run_command(main, ["add-task", *asked, *more]) == 0, capsys.readouterr()
+    before, after = load_run(run).model, load_run(out)
+    assert after.settings.heads.answers["colour"] == 3 and after.model.heads.outputs == 3
+    for task in headed_ones.split(","):
+        right, found = head_tensors(before, task), head_tensors(after.model, task)
+        assert all(right[name].tobytes() == found[name].tobytes() for name in right)
+    for task in ("owner", "size"):
+        files = sorted((run / "adapters" / task).iterdir())
+        assert files and all(
+            file.read_bytes() == (out / "adapters" / task / file.name).read_bytes()
+            for file in files
+        )
+    exported = load_file(str(out / "adapters" / "colour" / "head.safetensors"))
+    np.testing.assert_array_equal(
+        exported["output_kernel"], head_tensors(after.model, "colour")["output_kernel"]
+    )
+    assert exported["output_kernel"].shape == (32, 3)
+    assert (out / "checkpoints").exists() == (headed_ones == "owner,size")
+    assert evaluate([f"--run={out}"]) == 0
 
 
 def test_evaluation_answers_as_validation_did(mixed, things):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,10 +14,11 @@ from prep import DataError, UsageError
 from prep.storage.durable_files import write_atomically
 from trainer.adding.grown_run import write_grown_run
 from trainer.adding.options import AddedTask
-from trainer.adding.row import begin_row, choose_start
+from trainer.adding.row import Merging, begin_row, choose_start
 from trainer.adding.trained_run import read_trained_run
 from trainer.fit import Hooks, train_owned
 from trainer.parts import resolve_run
+from trainer.plan import plan_resolved
 from trainer.run.folder import has_begun
 from trainer.run.lock import owned_folder
 from trainer.settings.workers import refuse_workers
@@ -36,7 +37,7 @@ def add_task(asked: AddedTask, report: Callable[[str], None] = print) -> bool:
         report: Called with every line of progress.
 
     Returns:
-        Whether it is done; where a signal stopped it, the same command goes on.
+        Whether it is done, or was told; where a signal stopped it, the same command goes on.
 
     Raises:
         UsageError: What cannot be; nothing was written.
@@ -61,24 +62,29 @@ def add_task(asked: AddedTask, report: Callable[[str], None] = print) -> bool:
     run = read_trained_run(Path(asked.run))
 
     file = training / ORIGIN_FILE
-    began = {"run": asked.run, "checkpoints": run.digest, "from": asked.start}
+    merging = Merging(chosen, asked.how, asked.density)
+    how = "mean" if asked.how == "mean" else f"{asked.how}, density {asked.density:g}"
+    began = {"run": asked.run, "checkpoints": run.digest, "from": asked.start, "how": how}
 
     def prepare(model: TaskModel) -> None:
-        begin_row(model, run, asked.origin.tasks, chosen)
-        write_atomically(file, (json.dumps(began, indent=2) + "\n").encode())
+        begin_row(model, run, asked.origin, merging)
+        if not asked.is_dry:
+            write_atomically(file, (json.dumps(began, indent=2) + "\n").encode())
 
+    def say(line: str) -> None:
+        report(line.replace(str(training), str(out)))  # where it will lie
+
+    if asked.is_dry:
+        if has_begun(settings):
+            _check_origin(file, began)
+        say(_describe_start(asked, chosen))
+        plan_resolved(config, settings, manifest, say, prepare)
+        return True
     with owned_folder(training):
         if has_begun(settings):
             _check_origin(file, began)
-        what = f"the mean of {', '.join(chosen)}" if len(chosen) > 1 else "".join(chosen)
-        report(f"{asked.task} starts from {what or 'scratch'}; all else stays as it is")
-        outcome = train_owned(
-            config,
-            settings,
-            manifest,
-            lambda line: report(line.replace(str(training), str(out))),  # where it will lie
-            Hooks(prepare),
-        )
+        say(_describe_start(asked, chosen))
+        outcome = train_owned(config, settings, manifest, say, Hooks(prepare))
         if not outcome.is_done:
             return False
         write_grown_run(asked.origin, run, settings, read_trained_run(training), out)
@@ -86,6 +92,12 @@ def add_task(asked: AddedTask, report: Callable[[str], None] = print) -> bool:
     for line in _describe_end(asked, settings.dataset):
         report(line)
     return True
+
+
+def _describe_start(asked: AddedTask, chosen: Sequence[str]) -> str:
+    merged = f"the {asked.how.replace('_', '-')} of {', '.join(chosen)}"
+    what = merged if len(chosen) > 1 else "".join(chosen)
+    return f"{asked.task} starts from {what or 'scratch'}; all else stays as it is"
 
 
 def _describe_end(asked: AddedTask, dataset: str) -> Iterator[str]:
@@ -103,6 +115,7 @@ def _check_origin(file: Path, began: Mapping[str, str]) -> None:
         before = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         before = {}
+    before = {"how": "mean", **before}  # of earlier versions
     for name, value in began.items():
         if before.get(name) != value:
             what = "another state of the run" if name == "checkpoints" else repr(before.get(name))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from adapters_tf.runs.checkpoints import BEST_FILE
 from adapters_tf.runs.config import CHECKPOINTS, CONFIG_FILE, config_text
 from adapters_tf.runs.loading import trainable_checkpoint
 from adapters_tf.runs.provenance import find_commit, list_versions
-from adapters_tf.runs.settings import ResolvedRun
+from adapters_tf.runs.settings import ResolvedHeads, ResolvedRun
 from adapters_tf.runs.sources import hand_on_sources
 from prep import DataError
 from trainer.adding.trained_run import Saved, TrainedRun
@@ -55,13 +55,16 @@ def write_grown_run(
         dataset=row.dataset,
         run=str(out),
         tasks=(*origin.tasks, task),
+        heads=_with_head(origin.heads, row.heads),
         bank_of=str(run.directory),
         fingerprints={**origin.fingerprints, **_of_task(row.fingerprints, task)},
     )
     model = build_model(settings, directory=run.directory)
     optimizer = make_optimizer(settings, model, is_compiled=False)
     with replaced_folder(out) as partial:
-        if run.last is not None and trained.last is not None:
+        # Where heads answer some tasks only, the new one lacks variables that slots are counted by.
+        is_alike = run.best.weights.keys() == trained.best.weights.keys() | _shared_paths(model)
+        if run.last is not None and trained.last is not None and is_alike:
             _assign(model, run.last, trained.last)
             _assign_slots(model, optimizer, run.last, trained.last)
             _save(model, partial / CHECKPOINTS["last"], run.last.step, optimizer)
@@ -88,6 +91,28 @@ def write_grown_run(
         (partial / CONFIG_FILE).write_text(config_text(settings, provenance), encoding="utf-8")
 
 
+def _shared_paths(model: TaskModel) -> set[str]:
+    """List what trains and has no row per task."""
+    return {
+        path for path, variable in model.trainable_by_path().items() if not model.is_bank(variable)
+    }
+
+
+def _with_head(old: ResolvedHeads, new: ResolvedHeads) -> ResolvedHeads:
+    """Add a task's head, if it has one; all are built alike."""
+    if not new.kinds:
+        return old
+    weights = [one.class_weights for one in (old, new) if isinstance(one.class_weights, dict)]
+    return replace(
+        old,
+        tasks=[*old.kinds, *new.kinds],
+        kinds={**old.kinds, **new.kinds},
+        answers={**old.answers, **new.answers},
+        words={**old.words, **new.words},
+        class_weights={task: one for given in weights for task, one in given.items()},
+    )
+
+
 def _of_task(fingerprints: Mapping[str, str], task: str) -> dict[str, str]:
     return {name: one for name, one in fingerprints.items() if name == f"dataset.{task}"}
 
@@ -96,8 +121,19 @@ def _assign(model: TaskModel, old: Saved, new: Saved) -> None:
     for path, variable in model.trainable_by_path().items():
         value = old.weights[path]
         if model.is_bank(variable):
-            value = np.concatenate([value, new.weights[path]])
+            # A head's variables, or a decoder's, that the task has not are as they were drawn.
+            row = new.weights.get(path, variable.numpy()[-1:])
+            value = _joined(value, row, variable.shape)
         variable.assign(value)
+
+
+def _joined(rows: np.ndarray, row: np.ndarray, shape: Sequence[int]) -> np.ndarray:
+    """Put a row below others; what heads of fewer classes lack of the width is 0 and not used."""
+    padded = []
+    for one in (rows, row):
+        lacking = [full - have for full, have in zip(shape[1:], one.shape[1:], strict=True)]
+        padded.append(np.pad(one, [(0, 0), *((0, max(count, 0)) for count in lacking)]))
+    return np.concatenate(padded)
 
 
 def _assign_slots(model: TaskModel, optimizer: TaskwiseOptimizer, old: Saved, new: Saved) -> None:
@@ -110,7 +146,7 @@ def _assign_slots(model: TaskModel, optimizer: TaskwiseOptimizer, old: Saved, ne
         value = old.variables[number]
         if is_bank:
             first = min(new.variables.keys() - {0}) if first is None else first + 1
-            value = np.concatenate([value, new.variables[first]])
+            value = _joined(value, new.variables[first], slot.shape)
         if value.shape != tuple(slot.shape):
             raise DataError(
                 f"slot {number} of the run's optimizer is {list(value.shape)}, expected "

@@ -13,6 +13,7 @@ from adapters_tf.files.local_paths import local_path
 from adapters_tf.runs.config import read_config
 from adapters_tf.runs.sections import BalancingConfig, DataConfig, HeadsConfig, ModelConfig
 from adapters_tf.runs.settings import ResolvedRun
+from adapters_tf.task_adapters.merging import MERGERS
 from prep.errors import UsageError, nearest
 from trainer.settings.arguments import SuggestingParser, make_parser, read_options
 from trainer.settings.config import RunConfig
@@ -29,10 +30,13 @@ class AddedTask:
         run: Its folder, absolute.
         task: The new one.
         start: What its row starts from: `scratch`, `nearest`, a task of the run, or several with
-            commas between them, whose mean it is.
+            commas between them, which are merged.
         nearest_by: A file of task embeddings, for `nearest`.
         out: The run folder to write, absolute.
         config: How the row trains; its tasks are the new one, and its run is not known yet.
+        how: Several are merged, one of `MERGERS`.
+        density: Of what training changed, the share that TIES and DARE keep.
+        is_dry: Whether it is told only what would be done.
     """
 
     origin: ResolvedRun
@@ -42,6 +46,9 @@ class AddedTask:
     nearest_by: str
     out: str
     config: RunConfig
+    how: str = "mean"
+    density: float = 0.2
+    is_dry: bool = False
 
 
 def read_added_task(argv: Sequence[str]) -> AddedTask:
@@ -74,6 +81,7 @@ def read_added_task(argv: Sequence[str]) -> AddedTask:
     if not steps and not config.training.epochs:
         raise UsageError("add-task: --steps is missing (or --training.epochs)")
     _check(origin, config, others)
+    _check_merge(others)
     return AddedTask(
         origin=origin,
         run=str(local_path(folder, "--run").resolve()),
@@ -87,22 +95,36 @@ def read_added_task(argv: Sequence[str]) -> AddedTask:
             tasks=[others["task"]],
             training=replace(config.training, steps=steps or 1),
         ),
+        how=others["how"],
+        density=others["density"],
+        is_dry=others["dry_run"],
     )
 
 
 def _make_parser() -> SuggestingParser:
-    parser = make_parser(
-        "python -m trainer add-task",
-        "Grow a trained run by a task: only the new task's row trains. Settings are the run's, but "
-        "for those of --data, --optimizer, --training and --distribution that are given here.",
+    prog = "python -m trainer add-task"
+    parser = make_parser(prog, "Grow a trained run by a task: only the new task's row trains.")
+    parser.usage = f"{prog} --run DIR --dataset DIR --task NAME --out DIR"
+    parser.epilog = (
+        "Settings of --data, --optimizer, --training and --distribution may be given too, and are "
+        "the run's where they are not; so --heads.tasks NAME, where heads answer tasks of the run. "
+        "`python -m trainer --help` lists them."
     )
+    here = {
+        "run": "the trained run that grows; it is read, and stays as it is",
+        "dataset": "the dataset folder that has the new task",
+        "config": "YAML or JSON file of settings",
+        "help": "show this help message and exit",
+    }
+    for action in parser._actions:
+        action.help = here.get(action.dest, argparse.SUPPRESS)
     parser.add_argument("--task", default="", help="the new task, of --dataset")
-    parser.add_argument("--out", default="", help="the run folder to write; --run stays as it is")
+    parser.add_argument("--out", default="", help="the run folder to write")
     parser.add_argument(
         "--from",
         default=SCRATCH,
         help=f"what its row starts from: {SCRATCH}, a task of the run, several with commas between "
-        f"them (their mean), or {NEAREST}",
+        f"them, which are merged, or {NEAREST}",
     )
     parser.add_argument(
         "--nearest-by",
@@ -110,8 +132,30 @@ def _make_parser() -> SuggestingParser:
         help=f"for --from {NEAREST}: what `python -m adapters_tf embed` wrote of the run's tasks "
         "and the new one",
     )
-    parser.add_argument("--steps", type=int, default=0, help="of training; as --training.steps")
+    parser.add_argument(
+        "--how", default="mean", help=f"several rows are merged: {', '.join(MERGERS)}"
+    )
+    parser.add_argument(
+        "--density", type=float, default=0.2, help="share of entries that ties and dare keep"
+    )
+    parser.add_argument(
+        "--steps", type=int | str, default=0, help="of training, or '3 epochs'; as --training.steps"
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="say what would be done, and write nothing"
+    )
     return parser
+
+
+def _check_merge(others: dict[str, Any]) -> None:
+    """Refuse a way to merge where there is nothing to, or that cannot be."""
+    how, density = others["how"], others["density"]
+    if how not in MERGERS:
+        raise UsageError(f"add-task: --how {how!r} is unknown; {nearest(how, MERGERS)}")
+    if how != "mean" and len(split_names(others["from"])) < 2:
+        raise UsageError(f"add-task: --how {how} is for several tasks in --from a,b")
+    if not 0 < density <= 1:
+        raise UsageError(f"add-task: --density must be above 0 and at most 1, got {density}")
 
 
 def _defaults(origin: ResolvedRun) -> dict[str, Any]:
@@ -139,6 +183,7 @@ def _defaults(origin: ResolvedRun) -> dict[str, Any]:
         "optimizer": replace(origin.optimizer, schedule_steps=0),
         "training": training,
         "balancing": BalancingConfig(),
+        "heads": _heads(origin),
         "distribution": origin.distribution,
     }
     defaults: dict[str, Any] = {"seed": origin.seed}
@@ -153,6 +198,35 @@ def _model(origin: ResolvedRun) -> ModelConfig:
     return ModelConfig(**{name: getattr(origin.model, name) for name in names})
 
 
+def _heads(origin: ResolvedRun) -> HeadsConfig:
+    """Give the heads' shape and dropout; which tasks they answer is asked for anew."""
+    names = [field.name for field in dataclasses.fields(HeadsConfig)]
+    theirs = {name: getattr(origin.heads, name) for name in names}
+    return HeadsConfig(**{**theirs, "tasks": "", "class_weights": ""})
+
+
+def _check_heads(origin: ResolvedRun, config: RunConfig) -> None:
+    """Refuse a head where the run has none like it, and words where no decoder was trained."""
+    kinds, heads = origin.heads.kinds, config.heads
+    if heads.tasks and not kinds:
+        raise UsageError(
+            "add-task: --heads.tasks: the run has no heads; leave it out, and the new task answers "
+            "in words"
+        )
+    for name in ("pooling", "layers"):
+        given, theirs = getattr(heads, name), getattr(origin.heads, name)
+        if given != theirs:
+            raise UsageError(
+                f"add-task: --heads.{name} is {given}, and the run's heads have {theirs}; leave it "
+                "out"
+            )
+    if not heads.tasks and kinds.keys() >= set(origin.tasks):
+        raise UsageError(
+            "add-task: heads answer all tasks of the run, and no adapters of a decoder were "
+            "trained; name the new task in --heads.tasks"
+        )
+
+
 def _check(origin: ResolvedRun, config: RunConfig, others: dict[str, Any]) -> None:
     # What is not to be chosen for one task.
     of_the_run = {
@@ -160,18 +234,11 @@ def _check(origin: ResolvedRun, config: RunConfig, others: dict[str, Any]) -> No
         "model": _model(origin),
         "adapters": origin.adapters,
         "balancing": BalancingConfig(),
-        "heads": HeadsConfig(),
     }
-    if origin.heads.tasks:
-        raise UsageError(
-            "add-task: the run has heads, whose width depends on all its tasks; train the new task "
-            "by itself, and put the two together with `python -m adapters_tf bank`, which can if "
-            "nothing shared was trained: adapters.train_layer_norms false and a method such as "
-            "lora, in both"
-        )
     for name, value in of_the_run.items():
         if getattr(config, name) != value:
             raise UsageError(f"add-task: --{name} is the run's, for all its tasks; leave it out")
+    _check_heads(origin, config)
     if config.task_list():
         raise UsageError("add-task: --tasks is the trainer's; name the new one with --task")
     if config.optimizer.name != origin.optimizer.name:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
+import tensorflow as tf
 
-from adapters_tf import TaskModel
+from adapters_tf import TaskModel, build_model
 from adapters_tf.backbone.keras_internals import freeze_weights
+from adapters_tf.commands.merge import shared_start
 from adapters_tf.files.tensors import check_tensors
 from adapters_tf.methods import method_name
+from adapters_tf.model.heads import PATH, read_heads
+from adapters_tf.runs.settings import ResolvedRun
 from adapters_tf.task_adapters.merging import merge_tasks
 from adapters_tf.task_adapters.starting import nearest_of
 from prep import UsageError
@@ -39,16 +44,29 @@ def choose_start(start: str, task: str, tasks: Sequence[str], nearest_by: str) -
     return start.split(",")
 
 
-def begin_row(
-    model: TaskModel, run: TrainedRun, tasks: Sequence[str], chosen: Sequence[str]
-) -> None:
+@dataclass(frozen=True)
+class Merging:
+    """How the rows of some tasks become one.
+
+    Attributes:
+        tasks: Whose rows; none to leave a new one as it is drawn.
+        how: One of `MERGERS`.
+        density: The share of entries that TIES and DARE keep.
+    """
+
+    tasks: Sequence[str]
+    how: str = "mean"
+    density: float = 0.2
+
+
+def begin_row(model: TaskModel, run: TrainedRun, origin: ResolvedRun, merging: Merging) -> None:
     """Give a new task's model what the run has learned, and leave its row alone to train.
 
     Args:
         model: Of the new task only, as it is drawn.
         run: That grows.
-        tasks: Of the run, in the order of its rows.
-        chosen: Those whose rows it begins with the mean of; none to leave it as it is drawn.
+        origin: The run's settings.
+        merging: What the row begins with.
 
     Raises:
         UsageError: A task has nothing of its own that trains.
@@ -63,34 +81,68 @@ def begin_row(
             "that a task has to itself"
         )
     shapes = {
-        path: (len(tasks), *variable.shape[1:]) if path in banks else tuple(variable.shape)
+        path: _shape_of_rows(path, variable, origin) if path in banks else tuple(variable.shape)
         for path, variable in variables.items()
     }
     what = f"the checkpoint of {run.directory} does not fit the model of its config.yaml"
-    check_tensors(run.best.weights, shapes, what)
+    # Where heads answer some tasks only, a task by itself lacks heads, or a decoder's adapters.
+    has_more = bool(origin.heads.kinds)
+    known = {path: one for path, one in run.best.weights.items() if path in shapes or not has_more}
+    check_tensors(known, shapes, what)
     for path in variables.keys() - banks:
         variables[path].assign(run.best.weights[path])
-    if chosen:
-        for path, row in merged_rows(run.best.weights, banks, tasks, chosen).items():
-            variables[path].assign(row[None])
+    if merging.tasks:
+        merged = banks if _fit_head(model, origin, merging.tasks) else banks - _of_heads(banks)
+        for path, row in merged_rows(run, merged, origin, merging).items():
+            width = variables[path].shape[-1]  # classes of its own; the run may have more
+            variables[path].assign(row[None][..., :width])
     freeze_weights(model, {id(variables[path]) for path in variables.keys() - banks})
 
 
+def _of_heads(paths: Iterable[str]) -> set[str]:
+    return {path for path in paths if path.startswith(f"{PATH}.")}
+
+
+def _shape_of_rows(path: str, variable: tf.Variable, origin: ResolvedRun) -> tuple[int, ...]:
+    """Tell the shape of a bank of the run, whose heads may give more answers than the new one."""
+    count, inner = len(origin.tasks), tuple(variable.shape[1:])
+    if path.startswith(f"{PATH}.output_"):
+        heads = read_heads(origin.heads.kinds, origin.heads.answers, origin.heads.words)
+        return count, *inner[:-1], max(head.outputs for head in heads.values())
+    return count, *inner
+
+
+def _fit_head(model: TaskModel, origin: ResolvedRun, tasks: Sequence[str]) -> bool:
+    """Tell whether the heads of some tasks of a run give what the new task's gives."""
+    if model.heads is None:
+        return False
+    theirs = read_heads(origin.heads.kinds, origin.heads.answers, origin.heads.words)
+    (own,) = model.heads.tasks.values()
+    return all(theirs.get(task) == own for task in tasks)
+
+
 def merged_rows(
-    weights: Mapping[str, np.ndarray], banks: set[str], tasks: Sequence[str], chosen: Sequence[str]
+    run: TrainedRun, banks: set[str], origin: ResolvedRun, merging: Merging
 ) -> dict[str, np.ndarray]:
     """Merge the rows of some tasks.
 
     Args:
-        weights: By module path.
+        run: What it has learned.
         banks: The paths that have a row per task.
-        tasks: In the order of the rows.
-        chosen: Some of them.
+        origin: The run's settings.
+        merging: Whose rows, and how.
 
     Returns:
-        By module path, the mean of the rows; of one task, its row.
+        By module path, the merged row; of one task, its row.
     """
     adapters = {
-        task: {path: weights[path][tasks.index(task)] for path in sorted(banks)} for task in chosen
+        task: {path: run.best.weights[path][origin.tasks.index(task)] for path in sorted(banks)}
+        for task in merging.tasks
     }
-    return merge_tasks(adapters, "mean")
+    start = {}
+    if merging.how != "mean":  # of what training changed: of a model as the run began with
+        began = build_model(origin.without_files(), directory=run.directory)
+        start = shared_start(began, merging.tasks)
+    return merge_tasks(
+        adapters, merging.how, density=merging.density, start=start, seed=origin.seed
+    )

@@ -73,7 +73,10 @@ class Preflight:
         elif options.is_search:
             self._search()
         else:
-            for step in self._steps(self.settings):
+            steps = self._steps(self.settings)
+            for line in describe_shapes([step for step in steps if step.is_training]):
+                self.report(line)
+            for step in steps:
                 self._tell(self.check(step, self.settings, self.rows))
         last = self.found[-1]
         self.report(describe_compiler(last.compilation))
@@ -99,8 +102,7 @@ class Preflight:
         topology = self.options.topology
         answer = refuse_hopeless(step.least_memory(rows), topology)
         if answer is None:
-            lengths = f"{step.input_length}/{step.target_length}".removesuffix("/0")
-            name = f"the {step.name}, {rows:,} rows of {lengths} a replica"
+            name = f"the {step.name}, {rows:,} rows of {step.shape} a replica"
             if self.options.methods:
                 name = f"{settings.adapters.method}: {name}"
             self.report(f"tracing {name}")
@@ -157,7 +159,12 @@ class Preflight:
                 self.report(line)
 
     def _search(self) -> None:
-        step, *_ = self._steps(self.settings)  # where it fits, the shapes of other tasks do
+        step, *others = self._steps(self.settings)
+        if any(other.is_training for other in others):
+            self.report(
+                f"searched with the largest shape, {step.shape} tokens ({', '.join(step.tasks)}): "
+                "where it fits, the others do"
+            )
 
         def fits(rows: int) -> tuple[bool, float]:
             one = self.check(step, self.settings, rows)
@@ -191,6 +198,27 @@ class Preflight:
             f"{settings.model.backbone}, {trained}, {plural(len(settings.tasks), 'task')}, "
             f"{settings.training.precision}, for {topology.name} ({replicas})"
         )
+
+
+def describe_shapes(steps: Sequence[Step]) -> list[str]:
+    """Say whose batches have which shape, where train steps have several.
+
+    Args:
+        steps: The train steps, the largest first.
+
+    Returns:
+        Lines; none where there is one shape.
+    """
+    if len(steps) < 2:
+        return []
+    shapes = "; ".join(f"{step.shape} tokens: {', '.join(step.tasks)}" for step in steps)
+    lines = [f"train steps of {len(steps)} shapes, the largest first: {shapes}"]
+    if steps[0].batches > 1:
+        lines.append(
+            f"a step takes {steps[0].batches} batches, of several shapes, one after the other: "
+            "each shape is judged as a step of it alone, and the largest needs the most"
+        )
+    return lines
 
 
 def write_figures(file: Path, found: Sequence[Verdict]) -> None:

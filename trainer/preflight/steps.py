@@ -15,7 +15,7 @@ from adapters_tf.runs.settings import ResolvedRun
 from eval.decoding.answerer import ARGMAX_LENGTH, answer_length, make_decoder
 from eval.decoding.heads import HeadModel
 from eval.decoding.options import Beams
-from prep import Manifest, UsageError
+from prep import Manifest
 from prep.dataset.batches import BATCH_KEYS, PACKED_KEYS, BatchKey
 from trainer.batches.mixture_batches import (
     Lengths,
@@ -52,6 +52,7 @@ class Step:
         tasks: Whose batches it takes; empty: of all.
         batches: How many it takes one after the other; what is said of rows is of one of them.
         choices: Texts in a row of its batches, of a multiple choice's head; 0 for one.
+        is_training: Whether it is a train step.
     """
 
     name: str
@@ -64,6 +65,12 @@ class Step:
     tasks: Sequence[str] = ()
     batches: int = 1
     choices: int = 0
+    is_training: bool = False
+
+    @property
+    def shape(self) -> str:
+        """Its lengths in tokens, such as 128/8."""
+        return f"{self.input_length}/{self.target_length}".removesuffix("/0")
 
     @property
     def is_packed(self) -> bool:
@@ -108,7 +115,8 @@ def make_steps(
         beams: How evaluation searches for answers; None for greedy ones.
 
     Returns:
-        The model, and the steps: the train steps first, and of those the largest.
+        The model, and the steps: the train steps first, and of those the largest. Where a step
+        takes batches of several shapes, each is of as many of one shape.
 
     Raises:
         UsageError: Settings that cannot work.
@@ -121,11 +129,6 @@ def make_steps(
     is_packed = packed_lengths(manifest, settings.tasks, data.train_split) is not None
     shapes = task_shapes(settings, manifest)
     batches = settings.training.tasks_per_step
-    if batches > 1 and len(set(shapes.values())) > 1:
-        raise UsageError(
-            "training.tasks_per_step: the preflight does not compile a step whose batches have "
-            "several shapes; look at the shapes one by one with training.tasks_per_step 1"
-        )
 
     def train_step(lengths: Lengths) -> Step:
         S, T, texts = lengths[0], lengths[1], texts_of(lengths)
@@ -149,6 +152,7 @@ def make_steps(
             tasks_of(shapes, lengths),
             batches,
             choices_of(lengths),
+            is_training=True,
         )
 
     steps = [train_step(lengths) for lengths in largest_first(shapes)]

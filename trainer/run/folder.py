@@ -45,7 +45,13 @@ def check_run_folder(settings: ResolvedRun) -> None:
     folder = Path(settings.run)
     if (folder / CONFIG_FILE).exists():
         old = read_config(folder)
-        if old.bank_of or not _is_empty_try(folder):
+        if old.bank_of:
+            raise UsageError(
+                f"run folder {folder.name} was made of {old.bank_of} by add-task or by editing its "
+                "bank: its rows had steps of their own, so no one schedule goes on with it; train "
+                f"a new --run with --adapters.start_from {folder}, or grow it by add-task"
+            )
+        if not _is_empty_try(folder):
             check_same_run(old, settings, folder.name)
         found = list_checkpoints(folder / CHECKPOINTS["last"])
         done = found[0][0] if found else 0

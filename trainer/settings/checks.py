@@ -22,14 +22,14 @@ from trainer.optimizers.groups import GROUPS
 from trainer.settings.batch_checks import check_balancing, check_heads, check_shapes, check_weights
 from trainer.settings.choices import list_wrong_choices
 from trainer.settings.config import DataConfig, RunConfig
-from trainer.settings.durations import asked_durations
-from trainer.settings.extending import (
+from trainer.settings.durations import (
     SCHEDULE_STEPS,
     STEPS,
-    check_schedule,
-    may_extend,
-    why_not,
+    asked_durations,
+    asked_epochs,
+    asked_lists,
 )
+from trainer.settings.extending import check_schedule, may_extend, why_not
 from trainer.settings.inputs import changed_inputs
 from trainer.settings.loss_scale import check_loss_scale
 from trainer.settings.memory import SETTING as MEMORY_LIMIT
@@ -99,16 +99,17 @@ def check_config(config: RunConfig) -> None:
 
 def _check_numbers(config: RunConfig) -> None:
     durations = {name: one.amount for name, one in asked_durations(config).items()}
-    may_be_nought = ("optimizer.warmup_steps", "training.validate_every")
+    may_be_nought = ("optimizer.warmup_steps", "training.validate_every", "training.patience")
+    asked_lists(config)
+    epochs, steps = asked_epochs(config.training), config.training.steps
     positive = {
         **{name: one for name, one in durations.items() if name not in may_be_nought},
-        "training.steps": config.training.steps,
+        STEPS: steps if isinstance(steps, int) else epochs,
         "training.tasks_per_step": config.training.tasks_per_step,
         "balancing.rate": config.balancing.rate,
         "balancing.alpha": config.balancing.alpha,
         "training.keep_checkpoints": config.training.keep_checkpoints,
         "training.steps_per_execution": config.training.steps_per_execution,
-        "training.max_skipped_steps": config.training.max_skipped_steps,
         "data.batch_size": config.data.batch_size,
         "data.shapes": config.data.shapes,
         "data.epochs": config.data.epochs,
@@ -133,7 +134,6 @@ def _check_numbers(config: RunConfig) -> None:
         "optimizer.weight_decay": config.optimizer.weight_decay,
         "optimizer.clip_norm": config.optimizer.clip_norm,
         "optimizer.ema_decay": config.optimizer.ema_decay,
-        "training.patience": config.training.patience,
         "training.wait_for_space": config.training.wait_for_space,
         "training.validation_examples": config.training.validation_examples,
         "training.epochs": config.training.epochs,

@@ -7,9 +7,8 @@ import itertools
 from adapters_tf.runs.settings import ResolvedRun
 from prep import UsageError
 from trainer.optimizers.learning_rate import OPEN_ENDED
+from trainer.settings.durations import SCHEDULE_STEPS, STEPS
 from trainer.settings.mixture import OF_A_KNOWN_END
-
-STEPS, SCHEDULE_STEPS = "training.steps", "optimizer.schedule_steps"
 
 
 def schedule_ends(run: ResolvedRun) -> tuple[int, ...]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import itertools
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 from adapters_tf.files.local_paths import BUCKET, dataset_place, local_path
 from adapters_tf.runs.sections import AdapterConfig, DataConfig, ModelConfig
@@ -17,7 +19,13 @@ from adapters_tf.runs.settings import (
 from adapters_tf.runs.sources import list_sources, with_sources
 from prep import Manifest, UsageError, nearest
 from trainer.settings.config import RunConfig
-from trainer.settings.durations import asked_durations, count_steps, with_durations
+from trainer.settings.durations import (
+    asked_durations,
+    asked_epochs,
+    asked_lists,
+    count_durations,
+    with_durations,
+)
 from trainer.settings.heads import resolve_heads
 from trainer.settings.memory import resolve_limit
 from trainer.settings.mixture import (
@@ -26,7 +34,14 @@ from trainer.settings.mixture import (
     steps_of_epochs,
 )
 
-_NOT_COUNTED = {"log_every": 1, "validate_every": 0, "checkpoint_every": 1}  # for the moment
+_UNCOUNTED_OPTIMIZER: Mapping[str, Any] = {"warmup_steps": 0, "schedule_steps": 0}  # for a moment
+_UNCOUNTED_TRAINING: Mapping[str, Any] = {
+    "log_every": 1,
+    "validate_every": 0,
+    "checkpoint_every": 1,
+    "max_skipped_steps": 1,
+    "patience": 0,
+}
 LENGTH_MULTIPLE = 8  # of the lengths that are chosen here, in tokens
 
 
@@ -50,6 +65,8 @@ def resolve(config: RunConfig, manifest: Manifest) -> ResolvedRun:
         if names.count(name) > 1:
             raise UsageError(f"tasks: {name!r} is named twice")
     tasks = tuple(manifest.task(name).name for name in names)
+    epochs, steps = asked_epochs(config.training), config.training.steps
+    length = {"steps": steps if isinstance(steps, int) else 1, "epochs": epochs}
     run = ResolvedRun(
         dataset=_dataset(config.dataset),
         run=_absolute(config.run, "--run"),
@@ -58,8 +75,8 @@ def resolve(config: RunConfig, manifest: Manifest) -> ResolvedRun:
         model=_resolve_model(config.model, manifest),
         adapters=_resolve_adapters(config.adapters),
         data=_resolve_data(config.data, tasks, manifest),
-        optimizer=ResolvedOptimizer(**{**vars(config.optimizer), "warmup_steps": 0}),
-        training=ResolvedTraining(**{**vars(config.training), **_NOT_COUNTED}),
+        optimizer=ResolvedOptimizer(**{**vars(config.optimizer), **_UNCOUNTED_OPTIMIZER}),
+        training=ResolvedTraining(**{**vars(config.training), **_UNCOUNTED_TRAINING, **length}),
         balancing=config.balancing,
         heads=resolve_heads(config.heads, tasks, manifest, config.data.train_split),
         distribution=config.distribution,
@@ -72,24 +89,19 @@ def resolve(config: RunConfig, manifest: Manifest) -> ResolvedRun:
 
 def _with_counted_durations(run: ResolvedRun, config: RunConfig, manifest: Manifest) -> ResolvedRun:
     """Count in steps whatever was given in epochs or as a share of the run."""
-    asked = asked_durations(config)
+    asked = [*asked_durations(config).values(), *itertools.chain(*asked_lists(config).values())]
     epochs = 0.0
-    if any(duration.unit == "epochs" for duration in asked.values()):
+    if any(duration.unit == "epochs" for duration in asked):
         epochs = epochs_of_run(run, *_sizes_and_rows(run, manifest))
-    return with_durations(
-        run,
-        {
-            name: count_steps(duration, run.training.steps, epochs)
-            for name, duration in asked.items()
-        },
-    )
+    return with_durations(run, count_durations(config, run, epochs))
 
 
 def _with_counted_steps(run: ResolvedRun, manifest: Manifest) -> ResolvedRun:
     sizes, rows = _sizes_and_rows(run, manifest)
     if run.data.mixture in OF_A_KNOWN_END:
         raise UsageError(
-            f"training.epochs: data.mixture {run.data.mixture} needs training.steps to share out"
+            f"training.epochs: data.mixture {run.data.mixture} needs a number of training.steps to "
+            "share out"
         )
     steps = steps_of_epochs(run, sizes, rows)
     return replace(run, training=replace(run.training, steps=steps))

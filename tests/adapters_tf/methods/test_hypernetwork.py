@@ -250,3 +250,32 @@ def test_injections_that_cannot_be(make_backbone):
     methods = (*read_methods("pfeiffer", {}), HypernetworkConfig())
     with pytest.raises(ConfigurationError, match="has an adapter already"):
         TaskModel(make_backbone(), TASKS, methods)
+
+
+@pytest.mark.parametrize("generators", ["per_stack", "per_layer"])
+def test_blocks_are_left_out_by_number(make_backbone, generators):
+    """Those that have adapters start as they would if all had; one left out has no generator."""
+    settings = {**SMALL, "generators": generators}
+    whole, part = (
+        TaskModel(make_backbone(), TASKS, HypernetworkConfig(**settings, **more))
+        for more in ({}, {"leave_out": (0,)})
+    )
+    left_out = set(whole.banks) - set(part.banks)
+    assert left_out == {path for path in whole.banks if ".block.0." in path} and left_out
+    assert set(part.banks) < set(whole.banks)
+    values, before = part.trainable_by_path(), whole.trainable_by_path()
+    for path, variable in values.items():
+        np.testing.assert_array_equal(variable.numpy(), before[path].numpy())
+    assert any(".block.1." in path for path in part.banks)
+
+
+@pytest.mark.parametrize(
+    ("leave_out", "message"),
+    [
+        ((7,), "leave_out 7: the blocks that could have an adapter are 0, 1"),
+        ((0, 1), r"leave_out \[0, 1\] leaves no block an adapter"),
+    ],
+)
+def test_blocks_that_are_not_there_are_refused(make_backbone, leave_out, message):
+    with pytest.raises(ConfigurationError, match=message):
+        TaskModel(make_backbone(), TASKS, HypernetworkConfig(**SMALL, leave_out=leave_out))

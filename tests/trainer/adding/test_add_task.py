@@ -130,7 +130,8 @@ def test_a_grown_run_grows_again_and_is_not_trained_further(
     capsys.readouterr()
     argv = [f"--dataset={small_dataset}", f"--run={third}", *SETTINGS, "--adapters.method=lora"]
     assert run_command(main, argv) == 2
-    assert "bank_of was" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "rows had steps of their own" in said and f"--adapters.start_from {third}" in said
 
 
 @pytest.mark.parametrize(
@@ -178,6 +179,23 @@ def test_the_nearest_task_is_found_by_embeddings(lora_run, small_dataset, tmp_pa
     nearest = ("--steps=1", "--from=nearest", f"--nearest-by={file}")
     assert add(small_dataset, lora_run, tmp_path / "out", *nearest) == 0
     assert f"{NEW} starts from {OLD[1]};" in capsys.readouterr().out
+
+
+def test_merged_as_the_command_merges_them(lora_run, small_dataset, tmp_path, capsys):
+    """Of a row that has hardly moved; and told before, with nothing written."""
+    names, out = ",".join(OLD), tmp_path / "out"
+    how = (f"--from={names}", "--how=ties", "--density=0.5", "--optimizer.learning_rate=1e-9")
+    assert add(small_dataset, lora_run, out, "--steps=1", *how, "--dry-run") == 0
+    said = capsys.readouterr().out
+    assert f"{NEW} starts from the ties of {', '.join(OLD)}; all else" in said
+    assert f"nothing was written: {out} would be new" in said and list(tmp_path.iterdir()) == []
+    assert add(small_dataset, lora_run, out, "--steps=1", *how) == 0
+    merge = ["merge", f"--run={lora_run}", f"--tasks={names}", "--how=ties", "--density=0.5"]
+    assert run_command(edit_bank, [*merge, f"--out={tmp_path / 'merged'}"]) == 0
+    right, found = read_task(tmp_path / "merged"), read_task(out / "adapters" / NEW)
+    assert right.keys() == found.keys()
+    for path, value in right.items():
+        np.testing.assert_allclose(found[path], value, atol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -49,9 +49,43 @@ def test_settings_are_the_run_s_but_for_those_of_many_tasks(origin, tmp_path):
     assert training.best_metric == "mean" and config.task_list() == ["new"]
 
 
-def test_a_run_with_heads_is_refused(origin, tmp_path):
-    heads = ResolvedHeads(tasks=["a"], kinds={"a": "classification"}, answers={"a": 2})
-    with pytest.raises(UsageError, match="the run has heads, whose width depends on all its tasks"):
-        read(dataclasses.replace(origin, heads=heads), tmp_path)
-    with pytest.raises(UsageError, match="--heads is the run's, for all its tasks"):
+def test_heads_are_built_as_the_run_s_and_asked_for_by_name(origin, tmp_path):
+    with pytest.raises(UsageError, match="the run has no heads; leave it out"):
         read(origin, tmp_path, "--heads.tasks=[new]")
+    one = {"kinds": {"a": "classification"}, "answers": {"a": 2}}
+    heads = ResolvedHeads(tasks=["a"], pooling="first", focal_gamma=2.0, **one)
+    some = dataclasses.replace(origin, heads=heads)
+    asked = read(some, tmp_path, "--heads.tasks=new").config.heads
+    assert (asked.pooling, asked.focal_gamma, asked.tasks) == ("first", 2.0, "new")
+    assert read(some, tmp_path).config.heads.tasks == ""
+    with pytest.raises(
+        UsageError, match=r"--heads\.pooling is mean, and the run's heads have first"
+    ):
+        read(some, tmp_path, "--heads.tasks=new", "--heads.pooling=mean")
+    with pytest.raises(UsageError, match="heads answer all tasks of the run, and no adapters"):
+        read(dataclasses.replace(some, tasks=("a",)), tmp_path)
+
+
+def test_rows_are_merged_in_ways_there_are(origin, tmp_path):
+    asked = read(origin, tmp_path, "--from=a,b", "--how=ties", "--density=0.5", "--dry-run")
+    assert (asked.how, asked.density, asked.is_dry) == ("ties", 0.5, True)
+    with pytest.raises(UsageError, match="--how 'tie' is unknown; did you mean 'ties'"):
+        read(origin, tmp_path, "--from=a,b", "--how=tie")
+    with pytest.raises(UsageError, match="--how dare is for several tasks in --from a,b"):
+        read(origin, tmp_path, "--from=a", "--how=dare")
+    with pytest.raises(UsageError, match="--density must be above 0 and at most 1, got 0"):
+        read(origin, tmp_path, "--from=a,b", "--density=0")
+
+
+def test_steps_may_be_epochs(origin, tmp_path):
+    assert read(origin, tmp_path, "--steps=2 epochs").config.training.steps == "2 epochs"
+
+
+def test_help_is_short_and_calls_the_run_what_it_is_here(capsys):
+    with pytest.raises(SystemExit):
+        read_added_task(["--help"])
+    said = capsys.readouterr().out
+    lines = said.splitlines()
+    assert len(lines) < 60 and max(map(len, lines)) <= 80
+    assert "the trained run that grows" in said and "--optimizer.name" not in said
+    assert "`python -m trainer --help` lists them" in " ".join(said.split())

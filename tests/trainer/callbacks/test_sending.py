@@ -89,7 +89,7 @@ def test_without_the_package_it_is_refused(monkeypatch):
     check_observing(replace(config, training=TrainingConfig()))
 
 
-@pytest.mark.parametrize("text", ["100", "5-4", "0-3", "a-b", "-", "1-2-3"])
+@pytest.mark.parametrize("text", ["100", "5-4", "0-3", "-", "1-2-3"])
 def test_a_profile_is_of_a_range_of_steps(text):
     with pytest.raises(UsageError, match="such as 100-110"):
         check_observing(RunConfig(training=TrainingConfig(profile=text)))

@@ -143,6 +143,19 @@ def test_shapes_of_tasks_have_tables_and_tokens_of_their_own(preflight):
     assert tokens[0] > tokens[1]
 
 
+def test_shapes_are_named_where_a_step_takes_several(preflight):
+    line = "--topology v5e-1 --batch-size 8 --data.lengths per_task --data.mixture round"
+    _, lines, found = preflight(f"{line} --training.tasks_per_step 3", is_exported=False)
+    said = " ".join(lines)
+    assert "train steps of 2 shapes, the largest first: 32/8 tokens: " in said
+    assert "a step takes 3 batches, of several shapes" in said
+    assert [one["step"] for one in found] == ["train step of 3 batches"] * 2
+    assert [one["input_length"] for one in found] == [32, 24]
+    _, lines, found = preflight(f"{line} --search", is_exported=False)
+    assert "searched with the largest shape, 32/8 tokens (" in " ".join(lines)
+    assert {one["input_length"] for one in found} == {32}
+
+
 def test_a_step_of_several_batches_has_the_tokens_of_all(preflight):
     line = "--topology v5e-1 --batch-size 4 --training.tasks_per_step"
     one, two = (preflight(f"{line} {count}", is_exported=False)[2][0] for count in (1, 2))

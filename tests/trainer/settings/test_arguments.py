@@ -97,7 +97,7 @@ def test_a_printed_config_says_what_would_run(old_file, capsys):
         (["--data.bat=8"], "did you mean --data.batch_size?"),
         (["--data.batch_size=eight"], "data.batch_size"),
         (["--optimizer.decay"], "expected one argument"),
-        (["--training.patience", ""], "--training.patience: expected a whole number, found ''"),
+        (["--data.shapes", ""], "--data.shapes: expected a whole number, found ''"),
     ],
 )
 def test_mistakes_are_one_line(argv, message):

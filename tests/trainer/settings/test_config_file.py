@@ -18,11 +18,11 @@ MISTAKES = {
     "unknown dotted key": ("data.batch_sise: 8\n", 1, "did you mean 'data.batch_size'?"),
     "a setting without its section": ("steps: 8\n", 1, "did you mean 'training.steps'?"),
     "wrong type": ("data:\n  batch_size: many\n", 2, 'expected a whole number, found "many"'),
-    "part of a number": ("training: {steps: 1.5}\n", 1, 'expected a whole number, found "1.5"'),
+    "part of a number": ("data: {shapes: 1.5}\n", 1, 'expected a whole number, found "1.5"'),
     "no truth value": ("training: {jit_compile: maybe}", 1, "expected true or false"),
     "a truth value": ("optimizer: {learning_rate: yes}", 1, 'expected a number, found "yes"'),
-    "null": ("training:\n  steps: null\n", 2, 'expected a whole number, found "null"'),
-    "nothing": ("training:\n  steps:\n", 2, "expected a whole number, found nothing"),
+    "null": ("data:\n  shapes: null\n", 2, 'expected a whole number, found "null"'),
+    "nothing": ("data:\n  shapes:\n", 2, "expected a whole number, found nothing"),
     "an empty section": ("training:\n", 1, "expected keys and values, found nothing"),
     "a list for a text": ("model: {backbone: [a]}\n", 1, "expected a text, found a list"),
     "a text for settings": ("adapters:\n  settings: lora\n", 2, "expected keys and values"),
@@ -117,7 +117,7 @@ def test_an_option_that_is_not_yaml_is_one_line():
 @pytest.mark.parametrize(
     ("option", "message"),
     [
-        ("--training.steps=sixty", "--training.steps: expected a whole number, found 'sixty'"),
+        ("--data.shapes=sixty", "--data.shapes: expected a whole number, found 'sixty'"),
         (
             "--training.jit_compile=maybe",
             "--training.jit_compile: expected true or false, found 'm",

@@ -5,6 +5,8 @@ import dataclasses
 import pytest
 import yaml
 
+from adapters_tf.runs.sections import AdapterConfig
+from adapters_tf.runs.settings import ResolvedModel, ResolvedRun
 from prep import UsageError, load_manifest
 from trainer.batches.schedule import round_schedule
 from trainer.parts import resolve_run
@@ -12,10 +14,14 @@ from trainer.run.folder import create_run
 from trainer.settings.arguments import read_arguments
 from trainer.settings.checks import check_config
 from trainer.settings.durations import (
+    DURATIONS,
+    LISTS,
     Duration,
+    count_durations,
     count_steps,
     describe_durations,
     parse_duration,
+    with_durations,
 )
 
 BATCH = 4
@@ -74,6 +80,57 @@ def test_counted_by_hand(amount, unit, epochs, expected):
     assert count_steps(Duration(amount, unit), 301, epochs) == expected
 
 
+def test_all_of_them_counted_by_hand(tmp_path):
+    """In a run of 1,000 steps, which are 4 epochs."""
+    given = {
+        "optimizer.warmup_steps": ("6%", 60),
+        "optimizer.schedule_steps": ("[25%, 5 epochs, 2000]", [250, 1250, 2000]),
+        "training.log_every": ("0.1 epochs", 25),
+        "training.validate_every": ("10%", 100),
+        "training.checkpoint_every": ("1 epoch", 250),
+        "training.max_skipped_steps": ("0.5%", 5),
+        "training.patience": ("1 epoch", 3),  # validations, at 100, 200 and 300
+        "training.profile": ("1 epoch - 26%", "250-260"),
+    }
+    counted_ones = {f"{section}.{name}" for section, names in DURATIONS.items() for name in names}
+    assert counted_ones | set(LISTS) == set(given)
+    options = [f"--{name}={text}" for name, (text, _) in given.items()]
+    config = read_arguments(["--dataset=data", f"--run={tmp_path}", *options])
+    check_config(config)
+    run = ResolvedRun("data", "run", ("a",), 0, ResolvedModel(), AdapterConfig())
+    assert run.training.steps == 1000
+    counted = count_durations(config, run, 4.0)
+    assert counted == {name: expected for name, (_, expected) in given.items()}
+    said = describe_durations(config, with_durations(run, counted), True)[0]
+    assert "optimizer.schedule_steps 25%, 5 epochs, 2000 is steps 250, 1250, 2000" in said
+    assert "training.patience 1 epoch is 3 validations; " in said
+    assert "training.profile 1 epoch - 26% is steps 250-260" in said
+
+
+def test_what_is_given_in_steps_stays(tmp_path):
+    options = ("--optimizer.schedule_steps=80", "--training.patience=2", "--training.profile=7-9")
+    config = read_arguments(["--dataset=data", f"--run={tmp_path}", *options])
+    run = ResolvedRun("data", "run", ("a",), 0, ResolvedModel(), AdapterConfig())
+    counted = count_durations(config, run, 0.0)
+    assert counted["optimizer.schedule_steps"] == 80
+    assert (counted["training.patience"], counted["training.profile"]) == (2, "7-9")
+    assert describe_durations(config, with_durations(run, counted), True) == []
+
+
+def test_a_run_of_epochs_may_say_so_where_its_steps_stand(read):
+    config, settings = read("--training.steps=3 epochs", "--training.profile=50%-51%")
+    _, same = read("--training.epochs=3")
+    assert settings.training.steps == same.training.steps > 3
+    assert settings.training.epochs == 3
+    said = describe_durations(config, settings, True)[0]
+    assert said.startswith(f"training.steps 3 epochs is {same.training.steps:,} steps; ")
+
+
+def test_a_profile_that_ends_before_it_begins(read):
+    with pytest.raises(UsageError, match=r"training\.profile: 60%-10% is steps 600-100 of 1000"):
+        read("--training.profile=60%-10%")
+
+
 def test_a_run_counts_them_and_its_config_holds_steps(read, small_dataset):
     config, settings = read(
         "--training.steps=20000",
@@ -127,6 +184,17 @@ def test_a_run_that_is_extended_keeps_its_warmup(read):
         ("--optimizer.warmup_steps=half", "optimizer.warmup_steps: expected steps such as 500"),
         ("--optimizer.warmup_steps=-1", "optimizer.warmup_steps must be 0 or more, got -1"),
         ("--training.log_every=1.5", "training.log_every: expected steps such as 500"),
+        ("--training.steps=10%", "10%: a run cannot be as long as a share of itself; expected"),
+        ("--training.steps=sixty", "steps: expected steps such as 500, or epochs such as"),
+        ("--training.steps=0 epochs", "training.steps must be above 0, got 0 epochs"),
+        ("--training={steps: 2 epochs, epochs: 3}", "is 2 epochs and training.epochs 3; leave one"),
+        ("--training.patience=long", "training.patience: expected validations such as 5"),
+        ("--training.max_skipped_steps=0%", "training.max_skipped_steps must be above 0"),
+        ("--training.profile=10%", "training.profile: expected the first and the last step"),
+        ("--training.profile=9-7", "training.profile: expected the first and the last step"),
+        ("--training.profile=1-half", "training.profile: expected steps such as 500"),
+        ("--optimizer.schedule_steps=[0%, 9]", "schedule_steps must be above 0, got 0%"),
+        ("--optimizer.schedule_steps=[half]", "schedule_steps: expected steps such as 500"),
     ],
 )
 def test_what_cannot_be_is_refused_before_anything_is_read(tmp_path, option, message):
