@@ -21,7 +21,7 @@ from eval.decoding.heads import HeadModel, write_answers
 from eval.decoding.options import Beams
 from eval.decoding.predictor import Progress, TokenPredictor
 from eval.decoding.replicas import check_batch_size
-from eval.metrics.answers import gather_answers, target_texts
+from eval.metrics.answers import Answers, gather_answers, target_texts
 from eval.metrics.registry import name_words, score
 from prep import Manifest, TaskEntry, TokenTable, UsageError, Vocabulary, nearest
 
@@ -61,6 +61,7 @@ class TaskResult:
         unreadable: Answers that were no label word, or no number, of tasks that ask for one.
         words: Which words a metric counted, by metric, where that depends on the script.
         by_head: Whether a head answered, and not the decoder.
+        answers: Right and given answers in the table's order; None: only the figures are known.
     """
 
     task: str
@@ -70,6 +71,7 @@ class TaskResult:
     unreadable: int
     words: Mapping[str, str] = field(default_factory=dict)
     by_head: bool = False
+    answers: Answers | None = None
 
 
 class Evaluator:
@@ -150,7 +152,7 @@ class Evaluator:
         ]
         predictions.sort(key=lambda prediction: prediction.example)
         return TaskResult(
-            task, len(table), metrics, predictions, answers.unreadable, words, by_head
+            task, len(table), metrics, predictions, answers.unreadable, words, by_head, answers
         )
 
     def answer_by_head(

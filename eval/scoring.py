@@ -10,8 +10,9 @@ from eval.decoding.options import describe_decoding
 from eval.evaluator import TaskResult
 from eval.report.baselines import trivial_baseline
 from eval.report.files import write_report
-from eval.report.places import is_of_run, report_folder
-from eval.report.table import ScoredTask, format_table
+from eval.report.places import dataset_digest, is_of_run, report_folder
+from eval.report.scored_task import ScoredTask
+from eval.report.table import format_table
 from eval.session import Session
 from prep import TaskEntry, TokenTable, read_split
 
@@ -48,6 +49,7 @@ def score_run(
         "step": session.run.step,
         **({"steps": dict(session.run.own_steps)} if session.run.own_steps else {}),
         "dataset": session.dataset,
+        "dataset_digest": dataset_digest(session.manifest),
         "vocabulary_sha256": session.vocabulary.sha256,
         "input_length": session.evaluator.input_length,
         "batch_size": session.evaluator.batch_size,

@@ -83,16 +83,25 @@ class Answers:
         Returns:
             The same with these only.
         """
+        return self.take(np.flatnonzero(chosen))
+
+    def take(self, rows: np.ndarray) -> "Answers":
+        """Take examples by number; one may be taken several times.
+
+        Args:
+            rows: Int [any].
+
+        Returns:
+            The same with these, in their order.
+        """
+        arrays = ("groups", "is_readable", "probabilities")
+        held = {name: getattr(self, name) for name in arrays}
         return replace(
             self,
-            targets=self.targets[chosen],
-            predictions=self.predictions[chosen],
-            references=[self.references[row] for row in np.flatnonzero(chosen)]
-            if self.references
-            else (),
-            groups=None if self.groups is None else self.groups[chosen],
-            is_readable=None if self.is_readable is None else self.is_readable[chosen],
-            probabilities=None if self.probabilities is None else self.probabilities[chosen],
+            targets=self.targets[rows],
+            predictions=self.predictions[rows],
+            references=[self.references[row] for row in rows] if self.references else (),
+            **{name: values[rows] for name, values in held.items() if values is not None},
         )
 
     @property

@@ -1,16 +1,22 @@
 """What an evaluation leaves behind: a table on the screen, figures and predictions in the run."""
 
+import dataclasses
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from adapters_tf.files.bucket_runs import is_in_bucket
 from adapters_tf.runs.provenance import list_versions
 from eval.evaluator import answer_length
+from eval.metrics.averages import average_tasks
+from eval.metrics.intervals import CONFIDENCE, RESAMPLES, SEED, Interval, make_interval
 from eval.metrics.registry import mean_of_main_metrics
-from eval.report.table import ScoredTask
+from eval.report.scored_task import ScoredTask
 from prep import Vocabulary
+from prep.dataset.digests import task_digest
 from prep.storage.durable_files import write_atomically
 
 
@@ -41,7 +47,9 @@ def write_report(
         "split": split,
         **provenance,
         "versions": list_versions(),
+        "resampling": {"resamples": RESAMPLES, "seed": SEED, "confidence": CONFIDENCE},
         "mean": mean_of_main_metrics(task.result.metrics for task in scored),
+        **_over_tasks(scored),
         "tasks": {task.entry.name: _figures(task, split) for task in scored},
     }
     text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
@@ -69,19 +77,48 @@ def send_figures(run: str, folder: Path) -> None:
             bucket.write(file.relative_to(folder).as_posix(), file.read_bytes())
 
 
+def _over_tasks(scored: list[ScoredTask]) -> dict[str, Any]:
+    """Give the interval of the mean over tasks, and GLUE's and SuperGLUE's averages with theirs."""
+    averages = average_tasks({task.entry.name: task.result.metrics for task in scored})
+    given: dict[str, Any] = {"averages": {name: float(one) for name, one in averages.items()}}
+    if all(task.resampled for task in scored):
+        main = np.mean([next(iter(task.resampled.values())) for task in scored], 0)
+        resampled = average_tasks({task.entry.name: task.resampled for task in scored})
+        intervals = {
+            "mean": make_interval(main),
+            **{name: make_interval(figures) for name, figures in resampled.items()},
+        }
+        given["intervals"] = {name: as_json(one) for name, one in intervals.items() if one}
+    return {name: value for name, value in given.items() if value}
+
+
+def as_json(interval: Interval) -> dict[str, float]:
+    """Write an interval as JSON has it."""
+    return dataclasses.asdict(interval)
+
+
 def _figures(task: ScoredTask, split: str) -> dict[str, Any]:
     return {
         "kind": task.entry.kind,
         "examples": task.result.examples,
         **({"by_head": True} if task.result.by_head else {}),
         "decoding_length": 0 if task.result.by_head else answer_length(task.entry),
+        "digest": task_digest(task.entry, (split,)),
         "metrics": task.result.metrics,
+        "intervals": {name: as_json(one) for name, one in task.intervals.items()},
+        **({"resampled": "groups"} if _has_groups(task) else {}),
+        **({"signatures": task.signatures} if task.signatures else {}),
+        **({"unjudged": task.unjudged} if task.unjudged else {}),
         **({"words": dict(task.result.words)} if task.result.words else {}),
         "trivial_baseline": task.baseline,
         "unreadable_predictions": task.result.unreadable,
         # Their predictions are compared with what was left of the target.
         "truncated_targets": task.entry.split(split).truncated_targets,
     }
+
+
+def _has_groups(task: ScoredTask) -> bool:
+    return task.result.answers is not None and task.result.answers.groups is not None
 
 
 def _prediction_lines(task: ScoredTask, vocabulary: Vocabulary) -> list[str]:
