@@ -19,6 +19,8 @@ from prep import Vocabulary
 from prep.dataset.digests import task_digest
 from prep.storage.durable_files import write_atomically
 
+_PLACES = 6  # of a probability
+
 
 def write_report(
     folder: Path,
@@ -134,5 +136,8 @@ def _prediction_lines(task: ScoredTask, vocabulary: Vocabulary) -> list[str]:
         }
         if prediction.references:
             record["references"] = prediction.references
+        if task.result.answers is not None and task.result.answers.probabilities is not None:
+            chances = task.result.answers.probabilities[prediction.row]
+            record["probabilities"] = [round(float(chance), _PLACES) for chance in chances]
         lines.append(json.dumps(record, ensure_ascii=False) + "\n")
     return lines
