@@ -6,10 +6,12 @@ from .decoding.greedy import GreedyModel, decode_greedily
 from .decoding.options import Beams, Decoding
 from .evaluator import Evaluator, Prediction, TaskResult
 from .metrics.answers import Answers, pair_answers
+from .metrics.intervals import Interval
 from .metrics.registry import METRICS, score
 from .report.baselines import trivial_answer, trivial_baseline
 from .report.files import write_report
-from .report.table import ScoredTask, format_table
+from .report.scored_task import ScoredTask
+from .report.table import format_table
 from .session import Session, open_session
 
 __all__ = [
@@ -23,6 +25,7 @@ __all__ = [
     "Decoding",
     "Evaluator",
     "GreedyModel",
+    "Interval",
     "Prediction",
     "ScoredTask",
     "Session",

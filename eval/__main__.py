@@ -21,6 +21,7 @@ from prep import UsageError, load_manifest, run_command
 def make_parser() -> OneLineParser:
     """Make the parser of the command line."""
     parser = OneLineParser(prog="python -m eval", description=__doc__)
+    parser.epilog = "`python -m eval compare --help`: runs side by side."
     parser.add_argument(
         "--run", type=typed_dataset, required=True, help="run folder that the trainer wrote"
     )
@@ -60,7 +61,12 @@ def main(argv: list[str] | None = None) -> int:
     Returns:
         The exit code.
     """
-    options = make_parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else argv
+    if words[:1] == ["compare"]:
+        from eval.compare import main as compare_runs
+
+        return compare_runs(words[1:])
+    options = make_parser().parse_args(words)
     names = split_names(options.tasks)
     average, weights = split_names(options.average), read_weights(options.weights)
     check_average(average, weights, options.checkpoint)

@@ -10,7 +10,7 @@ from adapters_tf import TaskModel
 from eval.decoding.answerer import Answerer
 from eval.decoding.options import Decoding
 from eval.decoding.predictor import Progress
-from eval.metrics.answers import gather_answers, target_texts
+from eval.metrics.answers import Answers, gather_answers, target_texts
 from eval.metrics.registry import name_words, score
 from prep import Manifest, TokenTable, Vocabulary
 
@@ -50,6 +50,7 @@ class TaskResult:
         unreadable: Answers that were no label word, or no number, of tasks that ask for one.
         words: Which words a metric counted, by metric, where that depends on the script.
         way: How it was answered: by a `head`, by scoring `labels`, or `decoded`.
+        answers: Right and given answers in the table's order; None: only the figures are known.
     """
 
     task: str
@@ -59,6 +60,7 @@ class TaskResult:
     unreadable: int
     words: Mapping[str, str] = field(default_factory=dict)
     way: str = "decoded"
+    answers: Answers | None = None
 
 
 class Evaluator:
@@ -121,8 +123,8 @@ class Evaluator:
         entry = self.manifest.task(task)
         given = self.answerer.answer(entry, table, report)
         targets = target_texts(entry, table, self.vocabulary)
-        answers = gather_answers(entry, table, targets, given.texts, self.vocabulary)
         shares = given.probabilities
+        answers = gather_answers(entry, table, targets, given.texts, self.vocabulary, shares)
         predictions = [
             Prediction(
                 int(table.examples[row]),
@@ -144,6 +146,7 @@ class Evaluator:
             answers.unreadable,
             name_words(entry.metrics, answers),
             given.way,
+            answers,
         )
 
 

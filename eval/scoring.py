@@ -11,8 +11,9 @@ from eval.evaluator import TaskResult
 from eval.report.baselines import trivial_baseline
 from eval.report.earlier import keep_others
 from eval.report.files import write_report
-from eval.report.places import is_of_run, report_folder
-from eval.report.table import ScoredTask, format_table
+from eval.report.places import dataset_digest, is_of_run, report_folder
+from eval.report.scored_task import ScoredTask
+from eval.report.table import format_table
 from eval.session import Session
 from prep import TaskEntry, TokenTable, read_split
 
@@ -54,6 +55,7 @@ def score_run(
         "checkpoint_digest": session.run.checkpoint_digest,
         **({"steps": dict(session.run.own_steps)} if session.run.own_steps else {}),
         "dataset": session.dataset,
+        "dataset_digest": dataset_digest(session.manifest),
         "vocabulary_sha256": session.vocabulary.sha256,
         "input_length": answerer.input_length,
         "batch_size": answerer.batch_size,

@@ -3,7 +3,7 @@
 import functools
 import itertools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from eval.metrics.tokenizers import are_short, bleu_tokenizer, rouge_tokenizer
 from prep import TaskEntry, TokenTable, Vocabulary
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Answers:
     """What a metric compares.
 
@@ -27,6 +27,8 @@ class Answers:
             all of them.
         language: ISO 639-1 code of texts; empty: unknown.
         no_answer: The right answer of examples that have none; empty: all have one.
+        probabilities: Float [examples, classes], of each label word; None: only answers are known.
+        label_names: The label words, in the order of their numbers; empty: unknown.
     """
 
     targets: np.ndarray
@@ -37,6 +39,23 @@ class Answers:
     is_readable: np.ndarray | None = None
     language: str = ""
     no_answer: str = ""
+    probabilities: np.ndarray | None = None
+    label_names: tuple[str, ...] = ()
+    _kept: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
+
+    def keep(self, name: str, make: Callable[["Answers"], Any]) -> Any:
+        """Compute something once that several metrics take.
+
+        Args:
+            name: Of what is kept.
+            make: Computes it of these answers.
+
+        Returns:
+            What it made, now or before.
+        """
+        if name not in self._kept:
+            self._kept[name] = make(self)
+        return self._kept[name]
 
     @property
     def have_answer(self) -> np.ndarray:
@@ -64,15 +83,25 @@ class Answers:
         Returns:
             The same with these only.
         """
+        return self.take(np.flatnonzero(chosen))
+
+    def take(self, rows: np.ndarray) -> "Answers":
+        """Take examples by number; one may be taken several times.
+
+        Args:
+            rows: Int [any].
+
+        Returns:
+            The same with these, in their order.
+        """
+        arrays = ("groups", "is_readable", "probabilities")
+        held = {name: getattr(self, name) for name in arrays}
         return replace(
             self,
-            targets=self.targets[chosen],
-            predictions=self.predictions[chosen],
-            references=[self.references[row] for row in np.flatnonzero(chosen)]
-            if self.references
-            else (),
-            groups=None if self.groups is None else self.groups[chosen],
-            is_readable=None if self.is_readable is None else self.is_readable[chosen],
+            targets=self.targets[rows],
+            predictions=self.predictions[rows],
+            references=[self.references[row] for row in rows] if self.references else (),
+            **{name: values[rows] for name, values in held.items() if values is not None},
         )
 
     @property
@@ -88,9 +117,6 @@ class Answers:
     def unreadable(self) -> int:
         """How many given answers are not of the kind that was asked for."""
         return 0 if self.is_readable is None else int(np.sum(~self.is_readable))
-
-
-Metric = Callable[[Answers], float]
 
 
 def pair_answers(
@@ -143,6 +169,7 @@ def gather_answers(
     targets: Sequence[str],
     predictions: Sequence[str],
     vocabulary: Vocabulary,
+    probabilities: np.ndarray | None = None,
 ) -> Answers:
     """Read right and given answers of a table for the metrics.
 
@@ -152,6 +179,7 @@ def gather_answers(
         targets: Texts of `target_texts`.
         predictions: Decoded answers, in the table's order.
         vocabulary: Of the dataset; texts are compared after its normalization.
+        probabilities: Float [examples, label words], where the answers came with them.
 
     Returns:
         What metrics take.
@@ -171,4 +199,6 @@ def gather_answers(
         is_readable=are_readable(entry, predictions, vocabulary),
         language=entry.language,
         no_answer=read_text(entry.no_answer, vocabulary),
+        probabilities=probabilities,
+        label_names=tuple(entry.label_words),
     )

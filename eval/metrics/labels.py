@@ -1,53 +1,70 @@
-"""Metrics of labels, and of whatever is right or wrong as a whole."""
+"""Metrics of labels, and of whatever is right or wrong as a whole.
+
+Shape letters: N examples, R resamples, K classes of the task.
+"""
+
+from collections.abc import Callable
 
 import numpy as np
 from sklearn import metrics as sklearn_metrics
 
 from eval.metrics.answers import Answers
+from eval.metrics.metric import (
+    PreparedMetric,
+    Resampler,
+    averaged,
+    count_each,
+    divide,
+    of_sums,
+    prepared,
+)
 from prep import UsageError
 
-
-def accuracy(answers: Answers) -> float:
-    """Compute the share of answers that are right."""
-    return float(np.mean(answers.are_right))
+_SCORES = ("precision", "recall", "f1")
 
 
-def group_exact_match(answers: Answers) -> float:
-    """Compute the share of groups with every answer right (MultiRC: Khashabi et al. 2018)."""
+@averaged
+def accuracy(answers: Answers) -> np.ndarray:
+    """Tell which answers are right; the metric is their share."""
+    return answers.are_right
+
+
+def _group_rows(answers: Answers) -> np.ndarray:
+    """Count each group once, where its first example stands: is it right, and is it one."""
     if answers.groups is None:
         raise UsageError("group_exact_match: the task has no groups, or was built before it had")
-    _, group_of = np.unique(answers.groups, return_inverse=True)
-    return float(np.mean(np.bincount(group_of, ~answers.are_right) == 0))
+    _, first, group_of = np.unique(answers.groups, return_index=True, return_inverse=True)
+    rows = np.zeros((len(group_of), 2))
+    rows[first, 0] = np.bincount(group_of, ~answers.are_right) == 0
+    rows[first, 1] = 1
+    return rows
 
 
-def f1(answers: Answers) -> float:
-    """Compute F1 of class 1 in a two-class task, else the mean over the classes of the task.
-
-    Both are as T5 evaluates GLUE and SuperGLUE (`t5.evaluation.metrics`: `f1_score_with_invalid`
-    and `mean_multiclass_f1`). An unreadable answer of a two-class task counts as the wrong one of
-    the two; with more classes it is a miss of the right class.
-
-    Args:
-        answers: Label indices, −1 where unreadable.
-
-    Returns:
-        From 0 to 1. The mean is over all classes of the task, also those that neither the right
-        nor the given answers have, which count 0. scikit-learn's default leaves those out and
-        takes "unreadable" for one more class; it is the same where every class occurs and every
-        answer can be read.
-    """
-    targets, predictions = answers.targets, answers.predictions
-    if answers.classes == 2:
-        readable = _without_unreadable(targets, predictions)
-        return float(sklearn_metrics.f1_score(targets, readable, zero_division=0.0))
-    classes = list(range(answers.classes))
-    return float(
-        sklearn_metrics.f1_score(
-            targets, predictions, labels=classes, average="macro", zero_division=0.0
-        )
-    )
+@prepared(of_sums(_group_rows, lambda sums: divide(sums[:, 0], sums[:, 1])))
+def group_exact_match(answers: Answers) -> float:
+    """Compute the share of groups with every answer right (MultiRC: Khashabi et al. 2018)."""
+    right, groups = _group_rows(answers).sum(0)
+    return float(right / groups)
 
 
+def matthews_sums(answers: Answers) -> Resampler:
+    """Prepare Matthews's coefficient of resamples (Gorodkin 2004, of several classes)."""
+    classes, both = np.unique([answers.targets, answers.predictions], return_inverse=True)
+    targets, predictions = both.reshape(2, -1)
+    is_right = np.asarray(targets == predictions, np.float64)
+
+    def compute(weights: np.ndarray) -> np.ndarray:
+        right = count_each(weights, targets, len(classes))
+        given = count_each(weights, predictions, len(classes))
+        all_of_them = weights.sum(1)
+        above = weights @ is_right * all_of_them - (right * given).sum(1)
+        spreads = [all_of_them**2 - (counts**2).sum(1) for counts in (right, given)]
+        return divide(above, np.sqrt(spreads[0] * spreads[1]), 0.0)
+
+    return compute
+
+
+@prepared(matthews_sums)
 def matthews(answers: Answers) -> float:
     """Compute Matthews's correlation coefficient; 0.0 when targets or predictions are all the same.
 
@@ -64,8 +81,102 @@ def matthews(answers: Answers) -> float:
     return float(sklearn_metrics.matthews_corrcoef(targets, predictions))
 
 
-def _without_unreadable(targets: np.ndarray, predictions: np.ndarray) -> np.ndarray:
-    return np.where(np.isin(predictions, (0, 1)), predictions, 1 - targets)
+def make_label_metrics() -> dict[str, PreparedMetric]:
+    """Make precision, recall and F1, each of one class or averaged.
+
+    `f1` and the like are of class 1 in a task of two classes, else `f1_macro`. The averages are
+    scikit-learn's over **all** classes of the task: also over those that neither the right nor the
+    given answers have, which count 0. Its default leaves those out, and takes "unreadable" for one
+    more class; it is the same where every class occurs and every answer can be read. So are
+    `f1_score_with_invalid` and `mean_multiclass_f1` of `t5.evaluation.metrics`.
+
+    An unreadable answer of a two-class task counts as the wrong one of the two in the figures of
+    class 1; elsewhere it is a miss of the right class.
+
+    Returns:
+        Metrics by name; all from 0 to 1.
+    """
+    return {
+        f"{score}_{average}" if average else score: _label_metric(score, average)
+        for score in _SCORES
+        for average in ("", "micro", "macro", "weighted")
+    }
+
+
+def _label_metric(score: str, average: str) -> PreparedMetric:
+    def figure(answers: Answers) -> float:
+        compute: Callable[..., float] = getattr(sklearn_metrics, f"{score}_score")
+        if not average and answers.classes == 2:
+            readable = _without_unreadable(answers)
+            return float(compute(answers.targets, readable, zero_division=0.0))
+        classes = list(range(answers.classes))
+        return float(
+            compute(
+                answers.targets,
+                answers.predictions,
+                labels=classes,
+                average=average or "macro",
+                zero_division=0.0,
+            )
+        )
+
+    def prepare(answers: Answers) -> Resampler:
+        is_binary = not average and answers.classes == 2
+        given = _without_unreadable(answers) if is_binary else answers.predictions
+        of_class = slice(1, 2) if is_binary else slice(0, answers.classes)
+        average_over = _AVERAGES[average or "macro"]
+
+        def compute(weights: np.ndarray) -> np.ndarray:
+            hits, found, right = (
+                counts[:, of_class] for counts in _count_hits(weights, answers, given)
+            )
+            return average_over(score, hits, found, right)
+
+        return compute
+
+    return PreparedMetric(figure, prepare)
+
+
+def _count_hits(
+    weights: np.ndarray, answers: Answers, given: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Count right answers, given and asked for, by class; unreadable ones come last: [R, K + 1]."""
+    size = answers.classes + 1
+    targets = answers.targets % size  # −1 becomes the last
+    predictions = given % size
+    hits = np.where(targets == predictions, targets, size - 1)
+    return (
+        count_each(weights, hits, size),
+        count_each(weights, predictions, size),
+        count_each(weights, targets, size),
+    )
+
+
+def _compute_score(score: str, hits: np.ndarray, given: np.ndarray, right: np.ndarray):  # type: ignore[no-untyped-def]
+    below = {"precision": given, "recall": right, "f1": (given + right) / 2}[score]
+    return divide(hits, below, 0.0)
+
+
+def _macro(score: str, hits: np.ndarray, given: np.ndarray, right: np.ndarray) -> np.ndarray:
+    mean: np.ndarray = _compute_score(score, hits, given, right).mean(1)
+    return mean
+
+
+def _micro(score: str, hits: np.ndarray, given: np.ndarray, right: np.ndarray) -> np.ndarray:
+    figures: np.ndarray = _compute_score(score, hits.sum(1), given.sum(1), right.sum(1))
+    return figures
+
+
+def _weighted(score: str, hits: np.ndarray, given: np.ndarray, right: np.ndarray) -> np.ndarray:
+    return divide((_compute_score(score, hits, given, right) * right).sum(1), right.sum(1), 0.0)
+
+
+_AVERAGES = {"macro": _macro, "micro": _micro, "weighted": _weighted}
+
+
+def _without_unreadable(answers: Answers) -> np.ndarray:
+    is_label = np.isin(answers.predictions, (0, 1))
+    return np.where(is_label, answers.predictions, 1 - answers.targets)
 
 
 def is_constant(values: np.ndarray) -> bool:

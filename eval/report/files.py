@@ -1,19 +1,26 @@
 """What an evaluation leaves behind: a table on the screen, figures and predictions in the run."""
 
+import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from adapters_tf.files.bucket_runs import is_in_bucket
 from adapters_tf.runs.provenance import list_versions
 from eval.decoding.answerer import answer_length
+from eval.metrics.averages import average_tasks
+from eval.metrics.intervals import CONFIDENCE, RESAMPLES, SEED, Interval, make_interval
 from eval.metrics.registry import mean_of_main_metrics
 from eval.report.earlier import ReportedTask, digest_lines
-from eval.report.table import ScoredTask
+from eval.report.scored_task import ScoredTask
 from prep import Vocabulary
 from prep.dataset.digests import task_digest
 from prep.storage.durable_files import write_atomically
+
+_PLACES = 6  # of a probability
 
 
 def write_report(
@@ -50,7 +57,9 @@ def write_report(
         "split": split,
         **provenance,
         "versions": list_versions(),
+        "resampling": {"resamples": RESAMPLES, "seed": SEED, "confidence": CONFIDENCE},
         "mean": mean_of_main_metrics(task.figures["metrics"] for task in tasks),
+        **_over_tasks(tasks, [] if kept else scored),
         "tasks": {task.name: task.figures for task in tasks},
     }
     text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
@@ -87,6 +96,26 @@ def _reported(task: ScoredTask, split: str, vocabulary: Vocabulary) -> ReportedT
     )
 
 
+def _over_tasks(tasks: Sequence[ReportedTask], scored: Sequence[ScoredTask]) -> dict[str, Any]:
+    """Give GLUE's and SuperGLUE's averages, and where all tasks were scored now, intervals."""
+    averages = average_tasks({task.name: task.figures["metrics"] for task in tasks})
+    given: dict[str, Any] = {"averages": {name: float(one) for name, one in averages.items()}}
+    if scored and all(task.resampled for task in scored):
+        main = np.mean([next(iter(task.resampled.values())) for task in scored], 0)
+        resampled = average_tasks({task.entry.name: task.resampled for task in scored})
+        intervals = {
+            "mean": make_interval(main),
+            **{name: make_interval(figures) for name, figures in resampled.items()},
+        }
+        given["intervals"] = {name: as_json(one) for name, one in intervals.items() if one}
+    return {name: value for name, value in given.items() if value}
+
+
+def as_json(interval: Interval) -> dict[str, float]:
+    """Write an interval as JSON has it."""
+    return dataclasses.asdict(interval)
+
+
 def _figures(task: ScoredTask, split: str) -> dict[str, Any]:
     return {
         "kind": task.entry.kind,
@@ -94,6 +123,10 @@ def _figures(task: ScoredTask, split: str) -> dict[str, Any]:
         "answered_by": task.result.way,
         "decoding_length": answer_length(task.entry) if task.result.way == "decoded" else 0,
         "metrics": task.result.metrics,
+        "intervals": {name: as_json(one) for name, one in task.intervals.items()},
+        **({"resampled": "groups"} if _has_groups(task) else {}),
+        **({"signatures": task.signatures} if task.signatures else {}),
+        **({"unjudged": task.unjudged} if task.unjudged else {}),
         **({"words": dict(task.result.words)} if task.result.words else {}),
         "trivial_baseline": task.baseline,
         "unreadable_predictions": task.result.unreadable,
@@ -101,6 +134,10 @@ def _figures(task: ScoredTask, split: str) -> dict[str, Any]:
         "truncated_targets": task.entry.split(split).truncated_targets,
         "examples_digest": task_digest(task.entry, [split]),
     }
+
+
+def _has_groups(task: ScoredTask) -> bool:
+    return task.result.answers is not None and task.result.answers.groups is not None
 
 
 def _prediction_lines(task: ScoredTask, vocabulary: Vocabulary) -> list[str]:
@@ -118,6 +155,6 @@ def _prediction_lines(task: ScoredTask, vocabulary: Vocabulary) -> list[str]:
             record["references"] = prediction.references
         if prediction.probabilities:
             words = zip(task.entry.label_words, prediction.probabilities, strict=True)
-            record["probabilities"] = {word: float(f"{share:.6g}") for word, share in words}
+            record["probabilities"] = {word: round(share, _PLACES) for word, share in words}
         lines.append(json.dumps(record, ensure_ascii=False) + "\n")
     return lines

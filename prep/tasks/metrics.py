@@ -1,10 +1,9 @@
-"""Which metrics there are, and what kind of answers each is of.
+"""Which metrics there are, what kind of answers each is of, and what else they are called.
 
 `eval` computes them, and its registry has the same names; a test holds the two together. They are
 told apart here so that a wrong name is found before anything is built or trained.
 """
 
-import difflib
 from collections.abc import Iterable, Mapping
 
 from prep.errors import UsageError, nearest
@@ -12,20 +11,99 @@ from prep.errors import UsageError, nearest
 LABELS, NUMBERS, TEXTS = "labels", "numbers", "texts"
 _ANY = (LABELS, NUMBERS, TEXTS)
 GROUPED = "group_exact_match"
+_AVERAGES = ("micro", "macro", "weighted")
+_ROUGES = ("rouge_1", "rouge_2", "rouge_l", "rouge_l_sum")
 
 METRICS: Mapping[str, tuple[str, ...]] = {
     "accuracy": _ANY,
     "exact_match": _ANY,
     GROUPED: _ANY,
-    "f1": (LABELS,),
+    **{
+        name: (LABELS,)
+        for score in ("precision", "recall", "f1")
+        for name in (score, *(f"{score}_{average}" for average in _AVERAGES))
+    },
     "matthews": (LABELS,),
+    "log_loss": (LABELS,),
+    "brier": (LABELS,),
+    "calibration_error": (LABELS,),
+    "roc_auc": (LABELS,),
     "pearson": (NUMBERS,),
     "spearman": (NUMBERS,),
+    "mae": (NUMBERS,),
+    "mse": (NUMBERS,),
+    "rmse": (NUMBERS,),
+    "r2": (NUMBERS,),
     "bleu": (TEXTS,),
-    "rouge_l": (TEXTS,),
+    "chrf": (TEXTS,),
+    **{
+        name: (TEXTS,)
+        for rouge in _ROUGES
+        for name in (rouge, f"{rouge}_precision", f"{rouge}_recall")
+    },
     "squad_em": (TEXTS,),
     "squad_f1": (TEXTS,),
+    "edit_distance": (TEXTS,),
+    "edit_similarity": (TEXTS,),
 }
+
+# Of these less is better, so that no checkpoint can be the best by them.
+LESS_IS_BETTER = frozenset(
+    ("log_loss", "brier", "calibration_error", "mae", "mse", "rmse", "edit_distance")
+)
+# Of these answers alone do not tell: they are of probabilities of the label words.
+OF_PROBABILITIES = frozenset(("log_loss", "brier", "calibration_error", "roc_auc"))
+
+# What seqio and T5, `evaluate`, lm-eval and scikit-learn call them; some names stand for several.
+ALIASES: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(("acc", "accuracy_score"), ("accuracy",)),
+    "sequence_accuracy": ("exact_match",),
+    **dict.fromkeys(("mean_group_metric", "all_match"), (GROUPED,)),
+    "mean_multiclass_f1": ("f1_macro",),
+    **dict.fromkeys(
+        ("f1_score", "f1_score_with_invalid", "multirc_f1_over_all_answers", "f1a"), ("f1",)
+    ),
+    "precision_score": ("precision",),
+    "recall_score": ("recall",),
+    **dict.fromkeys(("mcc", "matthews_corrcoef", "matthews_correlation"), ("matthews",)),
+    **dict.fromkeys(("pearsonr", "pearson_corrcoef"), ("pearson",)),
+    **dict.fromkeys(("spearmanr", "spearman_corrcoef"), ("spearman",)),
+    "mean_absolute_error": ("mae",),
+    "mean_squared_error": ("mse",),
+    "root_mean_squared_error": ("rmse",),
+    **dict.fromkeys(("r_squared", "r2_score"), ("r2",)),
+    **dict.fromkeys(("brier_score", "brier_score_loss"), ("brier",)),
+    **dict.fromkeys(("ece", "expected_calibration_error"), ("calibration_error",)),
+    **dict.fromkeys(("auc", "roc_auc_score"), ("roc_auc",)),
+    "sacrebleu": ("bleu",),
+    "rouge": ("rouge_1", "rouge_2", "rouge_l_sum"),
+    **{
+        theirs + ending.replace("_fmeasure", ""): (ours + part,)
+        for ours, names in zip(
+            _ROUGES,
+            (("rouge1",), ("rouge2",), ("rougeL", "rougel"), ("rougeLsum", "rougelsum")),
+            strict=True,
+        )
+        for ending, part in (("", ""), ("_precision", "_precision"), ("_recall", "_recall"))
+        for theirs in names
+    },
+    **dict.fromkeys(("squad", "squad_v2", "record"), ("squad_em", "squad_f1")),
+    **dict.fromkeys(("em", "record_em"), ("squad_em",)),
+    "record_f1": ("squad_f1",),
+    "levenshtein": ("edit_distance",),
+}
+
+
+def resolve_metrics(names: Iterable[str]) -> tuple[str, ...]:
+    """Turn the names that other libraries have for metrics into those of `METRICS`.
+
+    Args:
+        names: Of the metrics; what is no alias stays as it is.
+
+    Returns:
+        The names, in order; one may have become several.
+    """
+    return tuple(ours for name in names for ours in ALIASES.get(name, (name,)))
 
 
 def answer_form(kind: str, has_labels: bool) -> str:
@@ -46,36 +124,66 @@ def answer_form(kind: str, has_labels: bool) -> str:
 def check_metrics(names: Iterable[str], form: str, has_groups: bool | None, where: str) -> None:
     """Refuse metrics that a task cannot have.
 
-    A name that is like none of `METRICS` passes: a metric may be registered by a program of one's
-    own, and whoever computes it knows.
-
     Args:
-        names: Of the metrics.
+        names: Of the metrics, as `resolve_metrics` gives them.
         form: Of the task's answers, as `answer_form` tells.
         has_groups: Whether the task has groups; None: unknown.
         where: The task, for the message.
 
     Raises:
-        UsageError: No metric, a misspelled name, twice the same, or a metric of other answers.
+        UsageError: No metric, an unknown name, twice the same, a metric of other answers, or a
+            main metric of which less is better.
     """
     names = tuple(names)
+    fitting = f"metrics of {form}: {', '.join(_fitting(form))}"
     if not names:
-        raise UsageError(
-            f"{where}: there is no metric; metrics of {form}: {', '.join(_fitting(form))}"
-        )
+        raise UsageError(f"{where}: there is no metric; {fitting}")
     for name in names:
         if names.count(name) > 1:
             raise UsageError(f"{where}: metric {name!r} is named twice")
-        if name not in METRICS:
-            if difflib.get_close_matches(name.casefold(), METRICS, n=1):
-                raise UsageError(f"{where}: there is no metric {name!r}; {nearest(name, METRICS)}")
-        elif form not in METRICS[name]:
+        check_name(name, where)
+        if form not in METRICS[name]:
             raise UsageError(
                 f"{where}: metric {name!r} is of {METRICS[name][0]}, and the answers are {form}; "
-                f"metrics of {form}: {', '.join(_fitting(form))}"
+                f"{fitting}"
             )
-        elif name == GROUPED and has_groups is False:
+        if name == GROUPED and has_groups is False:
             raise UsageError(f"{where}: metric {name!r} needs a key group, which the task lacks")
+    if names[0] in LESS_IS_BETTER:
+        raise UsageError(
+            f"{where}: the first metric tells the best checkpoint, and of {names[0]!r} less is "
+            "better; put one before it of which more is"
+        )
+
+
+def check_name(name: str, where: str) -> None:
+    """Refuse a metric that there is not.
+
+    Args:
+        name: As `resolve_metrics` gives it.
+        where: The task, for the message.
+
+    Raises:
+        UsageError: It names the nearest one there is.
+    """
+    if name not in METRICS:
+        raise UsageError(f"{where}: there is no metric {name!r}; {suggest_metric(name, METRICS)}")
+
+
+def suggest_metric(name: str, known: Iterable[str]) -> str:
+    """Phrase a hint for an unknown metric: the nearest one of the house, else the nearest alias.
+
+    Args:
+        name: That was asked for.
+        known: The house's metrics.
+
+    Returns:
+        What to say.
+    """
+    hint = nearest(name, known)
+    if hint.startswith("did you mean"):
+        return hint
+    return nearest(name, {*known, *ALIASES})
 
 
 def _fitting(form: str) -> list[str]:

@@ -17,7 +17,7 @@ from prep.sources.declarations import (
     check_name,
 )
 from prep.sources.row import Row
-from prep.tasks.metrics import answer_form, check_metrics
+from prep.tasks.metrics import answer_form, check_metrics, resolve_metrics
 from prep.tokens.objectives import OBJECTIVES
 from prep.tokens.truncation import MIN_LENGTH, check_truncation
 
@@ -58,7 +58,8 @@ class Task:
         fields: Fields every row must have and that must not be empty.
         inputs: A template over the fields, or a function of the row.
         targets: The same for the answer; for a task with labels, the label as the file writes it.
-        metrics: Names of the metrics, the main one first.
+        metrics: Names of the metrics, the main one first; those that other libraries have for
+            them become the house's.
         source: Where the rows come from.
         labels: What the file writes → label word. Several spellings may mean the same word.
         whole_words: Words that a vocabulary trained for this task keeps as one token, besides the
@@ -150,6 +151,7 @@ class Task:
             raise UsageError(f"task {self.name!r}: labels are missing, which {self.kind} needs")
         if self.choices:
             self._check_choices()
+        object.__setattr__(self, "metrics", resolve_metrics(self.metrics))
         form = answer_form(self.kind, bool(self.labels))
         check_metrics(self.metrics, form, bool(self.group), f"task {self.name!r}")
 

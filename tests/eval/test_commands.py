@@ -102,10 +102,11 @@ def test_the_table_and_the_files_are_shown(run_folder, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert code == 0
     header, *rows = (line.split() for line in lines[:5])
-    assert header == ["task", "kind", "examples", "metric", "score", "trivial"]
+    assert header == ["task", "examples", "metric", "score", "95%", "interval", "s.e.", "trivial"]
     assert [row[0] for row in rows] == ["grade", "grade", "colour", "colour"]
-    assert rows[2][1:4] == ["classification", "13", "accuracy"] and rows[2][5] == "0.5385"
-    assert [line.split("/")[-1] for line in lines[5:]] == ["train.json", "train.predictions.jsonl"]
+    assert rows[2][1:3] == ["13", "accuracy"] and rows[2][-1] == "0.5385"
+    files = ["train.json", "train.predictions.jsonl"]
+    assert [line.split("/")[-1] for line in lines[-2:]] == files
 
 
 def test_texts_are_answered_as_the_split_was(scored, run_folder, capsys):

@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from prep.tasks.metrics import LESS_IS_BETTER
+
 _LEAST_NAME = 12  # characters of a task's name that are always shown
 
 
@@ -42,7 +44,7 @@ def validation_table(
 
 def _find_best(history: Sequence[Mapping[str, Any]], name: str) -> tuple[float, int]:
     """Find the best of a figure and the first step that had it."""
-    sign = -1 if name.endswith("/loss") else 1
+    sign = -1 if name.rpartition("/")[2] in ("loss", *LESS_IS_BETTER) else 1
     found = [
         (sign * line[name], -line["step"])
         for line in history

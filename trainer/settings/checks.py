@@ -18,6 +18,7 @@ from eval.metrics.registry import check_metrics
 from prep import Manifest, UsageError, nearest
 from prep.dataset.batches import DECODER_START_ID
 from prep.dataset.manifest import MANIFEST_FILE
+from prep.tasks.metrics import LESS_IS_BETTER
 from trainer.optimizers.groups import GROUPS
 from trainer.settings.batch_checks import check_balancing, check_heads, check_shapes, check_weights
 from trainer.settings.choices import list_wrong_choices
@@ -260,7 +261,7 @@ def check_frozen_dtype(settings: ResolvedRun) -> None:
 
 
 def check_validation(settings: ResolvedRun, manifest: Manifest) -> None:
-    """Refuse a validation split that nobody has, and a best metric that no validation computes.
+    """Refuse a validation split that nobody has, and a best metric that no step can be best by.
 
     Args:
         settings: Of the run.
@@ -284,7 +285,10 @@ def check_validation(settings: ResolvedRun, manifest: Manifest) -> None:
             f" {split!r}"
         )
     valid = ["mean", "loss"] + [
-        f"{entry.name}/{metric}" for entry in validated for metric in (*entry.metrics, "loss")
+        f"{entry.name}/{metric}"
+        for entry in validated
+        for metric in (*entry.metrics, "loss")
+        if metric not in LESS_IS_BETTER
     ]
     _check_choice("training.best_metric", best, valid)
 

@@ -10,16 +10,17 @@ from sklearn import metrics as reference
 from eval.metrics.answers import pair_answers
 from eval.metrics.registry import METRICS, score
 from prep import UsageError
+from prep.tasks.metrics import METRICS as KNOWN
 
-CLASSES = {"accuracy": 3, "exact_match": 0, "f1": 3, "matthews": 3, "pearson": 0, "spearman": 0}
-TEXT_METRICS = ("bleu", "rouge_l", "squad_em", "squad_f1")
-CLASSES |= dict.fromkeys((*TEXT_METRICS, "group_exact_match"), 0)
+FORMS = {name: forms[0] for name, forms in KNOWN.items()}
 
 
 def one(name, targets, predictions, classes=0, **more):
     if name == "group_exact_match":
         more.setdefault("groups", np.arange(len(targets)))
-    return score([name], pair_answers(targets, predictions, classes, **more))[name]
+    probabilities = more.pop("probabilities", None)
+    answers = pair_answers(targets, predictions, classes, **more)
+    return score([name], replace(answers, probabilities=probabilities))[name]
 
 
 def test_accuracy_by_hand():
@@ -101,13 +102,14 @@ def test_constant_answers_correlate_with_nothing(name):
 @pytest.mark.parametrize("name", METRICS)
 def test_no_examples_is_an_error(name):
     with pytest.raises(ValueError, match="no examples"):
-        one(name, [], [], CLASSES[name])
+        one(name, [], [], 3)
 
 
 @pytest.mark.parametrize("name", METRICS)
 def test_one_example_gives_a_number(name):
-    answer = "a cat" if name in TEXT_METRICS else 1
-    assert math.isfinite(one(name, [answer], [answer], CLASSES[name]))
+    answer = "a cat" if FORMS[name] == "texts" else 1
+    probabilities = np.array([[0.0, 1.0, 0.0]])
+    assert math.isfinite(one(name, [answer], [answer], 3, probabilities=probabilities))
 
 
 @pytest.mark.parametrize("seed", range(3))

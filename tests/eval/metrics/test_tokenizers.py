@@ -80,9 +80,31 @@ def test_english_is_scored_as_published_figures_are():
         ("", "", "13a", "rouge-score"),
     ],
 )
-def test_the_language_decides_and_the_letters_where_there_is_none(language, text, bleu, rouge):
+def test_the_language_decides_and_the_letters_where_there_is_none(
+    monkeypatch, language, text, bleu, rouge
+):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert bleu_tokenizer(language, [text]) == bleu
     assert rouge_tokenizer(language, [text]) == rouge
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "bleu"),
+    [
+        ("ja", "漢字", "ja-mecab"),
+        ("", TEXTS["Japanese"], "ja-mecab"),
+        ("ko", "abc", "ko-mecab"),
+        ("", TEXTS["Korean"], "ko-mecab"),
+        ("th", "abc", "char"),
+        ("", TEXTS["Thai"], "char"),
+        ("zh", "abc", "zh"),
+    ],
+)
+def test_bleu_counts_words_of_a_dictionary_where_one_is_installed(
+    monkeypatch, language, text, bleu
+):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
+    assert bleu_tokenizer(language, [text]) == bleu
 
 
 def test_bleu_of_chinese_is_sacrebleus():

@@ -45,6 +45,14 @@ def test_of_labels_it_is_the_most_frequent_one():
     assert figures == pytest.approx({"accuracy": 1 / 3, "f1": 0.5})
 
 
+def test_its_probabilities_are_the_shares_of_the_training_split():
+    entry = entry_of("classification", ("no", "yes"), ("accuracy", "log_loss"))
+    training, evaluation = table_of(*"abcd", labels=[1, 0, 1, 1]), table_of(*"ab", labels=[1, 0])
+    figures = trivial_baseline(entry, training, evaluation, Letters())
+    expected = {"accuracy": 0.5, "log_loss": -np.log([3 / 4, 1 / 4]).mean()}
+    assert figures == pytest.approx(expected)
+
+
 def test_among_equals_it_is_the_first():
     entry = entry_of("classification", ("no", "yes"))
     assert trivial_answer(entry, table_of(*"ab", labels=[1, 0]), Letters()) == "yes"

@@ -1,13 +1,16 @@
 """The two files of an evaluation."""
 
+import dataclasses
 import json
 
 import numpy as np
 import pytest
 
 from eval.evaluator import Prediction, TaskResult
+from eval.metrics.answers import pair_answers
+from eval.metrics.registry import score
 from eval.report.files import write_report
-from eval.report.table import ScoredTask
+from eval.report.scored_task import ScoredTask
 from prep import SplitEntry, TaskEntry, TokenTable
 
 
@@ -60,7 +63,8 @@ def test_figures_say_where_they_come_from(tmp_path):
     tasks = [scored("a", {"bleu": 0.5, "rouge_l": 0.25}, truncated=1), scored("b", {"bleu": 1.0})]
     figures, _ = write_report(tmp_path, "test", tasks, Words(), {"step": 7, "run": "runs/x"})
     document = json.loads(figures.read_text())
-    assert list(document) == ["split", "step", "run", "versions", "mean", "tasks"]
+    expected = ["split", "step", "run", "versions", "resampling", "mean", "tasks"]
+    assert list(document) == expected
     assert (document["split"], document["step"], document["mean"]) == ("test", 7, 0.75)
     figures = document["tasks"]["a"]
     digests = [figures.pop("examples_digest"), figures.pop("predictions_digest")]
@@ -69,12 +73,32 @@ def test_figures_say_where_they_come_from(tmp_path):
         "kind": "generation",
         "examples": 2,
         "answered_by": "decoded",
+        "intervals": {},
         "metrics": {"bleu": 0.5, "rouge_l": 0.25},
         "trivial_baseline": {"bleu": 0.0},
         "unreadable_predictions": 0,
         "truncated_targets": 1,
         "decoding_length": 2,
     }
+
+
+def test_figures_have_intervals_and_say_how_they_were_computed(tmp_path):
+    targets, given = ["the cat sat on the mat", "a dog"], ["the cat sat on a rug", "a dog"]
+    answers = pair_answers(targets, given, groups=np.array([4, 9]))
+    tasks = [scored("a", score(["bleu", "squad_em"], answers))]
+    tasks = [
+        dataclasses.replace(task, result=dataclasses.replace(task.result, answers=answers))
+        for task in tasks
+    ]
+    figures, _ = write_report(tmp_path, "test", tasks, Words(), {})
+    document = json.loads(figures.read_text())
+    assert document["resampling"] == {"resamples": 1000, "seed": 0, "confidence": 0.95}
+    assert list(document["intervals"]) == ["mean"]  # over tasks: one, so its main figure's
+    told = document["tasks"]["a"]
+    assert document["intervals"]["mean"] == told["intervals"]["bleu"]
+    assert told["intervals"]["squad_em"]["low"] == 0.0 and told["resampled"] == "groups"
+    assert told["signatures"]["bleu"].startswith("nrefs:1|case:mixed|eff:no|tok:13a|")
+    assert "unjudged" not in told
 
 
 def test_an_earlier_evaluation_is_replaced_and_nothing_else(tmp_path):

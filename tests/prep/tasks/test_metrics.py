@@ -7,7 +7,7 @@ import pytest
 from eval import METRICS as COMPUTED
 from prep import UsageError, get_task
 from prep.tasks import ALL_TASKS
-from prep.tasks.metrics import METRICS, check_metrics
+from prep.tasks.metrics import ALIASES, METRICS, check_metrics, resolve_metrics
 
 
 def test_they_are_those_that_eval_computes():
@@ -23,6 +23,8 @@ def test_they_are_those_that_eval_computes():
         (["bleu"], "numbers", False, "metrics of numbers: accuracy, exact_match, .*pearson"),
         (["f1"], "texts", False, "'f1' is of labels, and the answers are texts"),
         (["f1", "f1"], "labels", False, "metric 'f1' is named twice"),
+        (["my_own_distance"], "numbers", False, "no metric 'my_own_distance'; "),
+        (["rmse", "pearson"], "numbers", False, "of 'rmse' less is better; put one before it"),
         ([], "labels", False, "there is no metric; metrics of labels: accuracy, "),
         (["group_exact_match"], "labels", False, "needs a key group"),
     ],
@@ -34,8 +36,38 @@ def test_what_cannot_be(names, form, has_groups, message):
 
 def test_what_can_be():
     check_metrics(["f1", "group_exact_match", "accuracy"], "labels", True, "")
-    check_metrics(["my_own_distance"], "numbers", False, "")  # registered by whoever scores it
+    check_metrics(["pearson", "rmse"], "numbers", False, "")
     assert all(task.metrics for task in ALL_TASKS)
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [
+        ("mean_multiclass_f1", ["f1_macro"]),  # T5, of CB
+        ("multirc_f1_over_all_answers", ["f1"]),  # T5, of MultiRC
+        ("rouge", ["rouge_1", "rouge_2", "rouge_l_sum"]),
+        ("squad", ["squad_em", "squad_f1"]),
+        ("spearmanr", ["spearman"]),  # evaluate
+        ("rougeL", ["rouge_l"]),
+        ("rougeL_recall", ["rouge_l_recall"]),
+        ("mcc", ["matthews"]),  # lm-eval
+        ("near", ["near"]),
+    ],
+)
+def test_names_of_other_libraries(theirs, ours):
+    assert list(resolve_metrics([theirs])) == ours
+
+
+def test_aliases_stand_for_metrics_and_hide_none():
+    assert {ours for names in ALIASES.values() for ours in names} <= set(METRICS)
+    assert not set(ALIASES) & set(METRICS)
+
+
+def test_a_task_takes_them_and_has_the_house_s_names():
+    task = dataclasses.replace(get_task("cb"), metrics=("acc", "mean_multiclass_f1"))
+    assert task.metrics == ("accuracy", "f1_macro")
+    with pytest.raises(UsageError, match="metric 'accuracy' is named twice"):
+        dataclasses.replace(task, metrics=("acc", "accuracy"))
 
 
 @pytest.mark.parametrize(

@@ -38,3 +38,8 @@ def test_what_is_no_number_is_not_best():
     assert lines[1].split() == ["rte", "loss", "nan", "nan"]
     lines = validation_table({"rte/loss": NAN}, [{"step": 5, "rte/loss": 2.0}], 6, 80)
     assert lines[1].split() == ["rte", "loss", "nan", "2.000", "5"]
+
+
+def test_of_an_error_the_least_is_best():
+    lines = validation_table({"stsb/rmse": 2.0}, [{"step": 5, "stsb/rmse": 1.5}], 6, 80)
+    assert lines[1].split() == ["stsb", "rmse", "2.000", "1.500", "5"]

@@ -168,6 +168,10 @@ def test_what_no_validation_would_compute(config, small_dataset):
     check("synthetic_choice/accuracy", split="test")
     with pytest.raises(UsageError, match="no task has a split 'tset'; did you mean 'test'"):
         check(split="tset")
+    judged = dataclasses.replace(choice, metrics=("accuracy", "log_loss"))
+    with_errors = dataclasses.replace(manifest, tasks={**manifest.tasks, choice.name: judged})
+    with pytest.raises(UsageError, match="'synthetic_choice/log_loss' is unknown"):
+        check("synthetic_choice/log_loss", manifest=with_errors)
 
 
 def test_a_task_named_twice(config, small_dataset):

@@ -1,0 +1,145 @@
+"""`python -m eval compare RUN RUN …`: runs side by side, and which differences are none."""
+
+from argparse import Namespace
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from adapters_tf.commands.arguments import OneLineParser, split_names
+from adapters_tf.files.bucket_runs import local_copy
+from adapters_tf.files.local_paths import typed_dataset
+from adapters_tf.runs.config import CONFIG_FILE, read_config
+from adapters_tf.runs.settings import ResolvedRun
+from eval.report.compared_runs import (
+    ComparedRun,
+    choose_common_tasks,
+    gather_run_answers,
+    read_scored_run,
+)
+from prep import UsageError
+
+
+def make_parser() -> OneLineParser:
+    """Make the parser of the command line."""
+    parser = OneLineParser(prog="python -m eval compare", description=__doc__)
+    parser.add_argument("runs", nargs="+", metavar="RUN", type=typed_dataset, help="run folders")
+    parser.add_argument("--split", default="validation", help="by default validation")
+    parser.add_argument("--tasks", default="", help="names separated by commas; by default all")
+    parser.add_argument(
+        "--metrics",
+        default="main",
+        choices=("main", "all"),
+        help="of each task the first metric, or all of them; by default main",
+    )
+    parser.add_argument(
+        "--group-by",
+        default="run",
+        choices=("run", "settings"),
+        help="a column per run (the default), or one for runs that differ in the seed alone",
+    )
+    parser.add_argument(
+        "--dataset", type=typed_dataset, help="that they were scored on, if it was moved"
+    )
+    parser.add_argument("--out", type=Path, help="folder for the table as text, LaTeX, CSV and PNG")
+    return parser
+
+
+def main(argv: Sequence[str]) -> int:
+    """Compare runs.
+
+    Args:
+        argv: The words after `compare`.
+
+    Returns:
+        The exit code.
+    """
+    options = make_parser().parse_args(list(argv))
+    if len(set(options.runs)) < len(options.runs):
+        raise UsageError("a run is named twice")
+    if len(options.runs) < 2:
+        raise UsageError("compare takes two runs or more")
+    with ExitStack() as stack:
+        folders = [stack.enter_context(local_copy(run, _is_compared)) for run in options.runs]
+        runs = [
+            read_scored_run(name, folder, options.split)
+            for name, folder in zip(options.runs, folders, strict=True)
+        ]
+        _compare(options, runs)
+    return 0
+
+
+def _compare(options: Namespace, runs: list[ComparedRun]) -> None:
+    from eval.metrics.registry import METRICS
+    from eval.report.comparison import compare
+    from eval.report.comparison_files import format_comparison, write_comparison
+
+    tasks = choose_common_tasks(runs, split_names(options.tasks))
+    columns = group_runs(runs, options.group_by)
+    names = name_columns([[runs[run].name for run in column] for column in columns])
+    answers = gather_run_answers(runs, tasks, options.dataset or runs[0].document["dataset"])
+    metrics = {}
+    for task in tasks:
+        scored = [name for name in runs[0].document["tasks"][task]["metrics"] if name in METRICS]
+        metrics[task] = scored[:1] if options.metrics == "main" else scored
+    rows = compare(metrics, answers, columns)
+    text = format_comparison(rows, names, [len(column) for column in columns])
+    print(text)
+    if options.out is not None:
+        for file in write_comparison(options.out, rows, names, text):
+            print(f"wrote {file}")
+
+
+def group_runs(runs: Sequence[ComparedRun], by: str) -> list[list[int]]:
+    """Put runs into columns.
+
+    Args:
+        runs: In the order of the command line.
+        by: "run", or "settings": those that differ in nothing but seed and place are one column.
+
+    Returns:
+        Numbers of runs by column.
+    """
+    if by == "run":
+        return [[number] for number in range(len(runs))]
+    columns: dict[str, list[int]] = {}
+    for number, run in enumerate(runs):
+        columns.setdefault(_settings_key(read_config(run.folder)), []).append(number)
+    return list(columns.values())
+
+
+def _settings_key(settings: ResolvedRun) -> str:
+    tree = settings.as_dict()
+    for name in ("run", "seed", "dataset", "fingerprints", "distribution"):
+        tree.pop(name, None)
+    return repr(tree)
+
+
+def name_columns(columns: Sequence[Sequence[str]]) -> list[str]:
+    """Name columns after their runs' folders.
+
+    Args:
+        columns: Names of runs as typed, by column.
+
+    Returns:
+        The last part of a run's path, what the runs of a column have in common at its beginning;
+        the whole path where that would not tell columns apart.
+    """
+    named = []
+    for runs in columns:
+        last = [run.rstrip("/").rpartition("/")[2] for run in runs]
+        common = _beginning(last) if len(last) > 1 else last[0]
+        named.append(common.rstrip("-_.= ").removesuffix("seed").rstrip("-_.= ") or last[0])
+    if len(set(named)) < len(named):
+        return [", ".join(runs) for runs in columns]
+    return named
+
+
+def _beginning(names: Sequence[str]) -> str:
+    least, most = min(names), max(names)
+    alike = (number for number, letter in enumerate(least) if letter != most[number])
+    return least[: next(alike, len(least))]
+
+
+def _is_compared(name: str) -> bool:
+    """Tell which files of a run in a bucket are read."""
+    return name == CONFIG_FILE or name.startswith("eval/")

@@ -1,0 +1,187 @@
+"""What a comparison reads: the figures that runs were scored with, and the answers they are of."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from adapters_tf.errors import say_note
+from eval.metrics.answers import Answers, gather_answers, target_texts
+from prep import (
+    DataError,
+    Manifest,
+    TaskEntry,
+    TokenTable,
+    UsageError,
+    Vocabulary,
+    load_manifest,
+    nearest,
+    read_split,
+    read_vocabulary,
+)
+from prep.dataset.digests import task_digest
+
+
+@dataclass(frozen=True)
+class ComparedRun:
+    """A run that was scored.
+
+    Attributes:
+        name: As a person typed it.
+        folder: On this machine.
+        document: Of `<split>.json`.
+    """
+
+    name: str
+    folder: Path
+    document: Mapping[str, Any]
+
+    def predictions(self) -> dict[str, list[dict[str, Any]]]:
+        """Read the lines of `<split>.predictions.jsonl`, in their order, by task."""
+        file = self.folder / "eval" / f"{self.document['split']}.predictions.jsonl"
+        found: dict[str, list[dict[str, Any]]] = {}
+        with file.open(encoding="utf-8") as lines:
+            for line in lines:
+                record = json.loads(line)
+                found.setdefault(record["task"], []).append(record)
+        return found
+
+
+def read_scored_run(name: str, folder: Path, split: str) -> ComparedRun:
+    """Read the figures of a run.
+
+    Args:
+        name: As a person typed it.
+        folder: On this machine.
+        split: That was scored.
+
+    Returns:
+        The run.
+
+    Raises:
+        UsageError: It was not scored on that split, or by a version that kept no digests.
+    """
+    file = folder / "eval" / f"{split}.json"
+    again = f"python -m eval --run {name} --split {split}"
+    if not file.exists():
+        raise UsageError(f"{name}: there is no eval/{split}.json; score the run first: {again}")
+    document = json.loads(file.read_text(encoding="utf-8"))
+    if not all("examples_digest" in task for task in document["tasks"].values()):
+        raise UsageError(
+            f"{name}: eval/{split}.json was written by an earlier version, which kept no digests; "
+            f"score the run again: {again}"
+        )
+    return ComparedRun(name, folder, document)
+
+
+def choose_common_tasks(runs: Sequence[ComparedRun], wanted: Sequence[str]) -> list[str]:
+    """Choose the tasks that all runs were scored on.
+
+    Args:
+        runs: The first tells the order.
+        wanted: Tasks asked for; empty for all.
+
+    Returns:
+        Names of tasks.
+
+    Raises:
+        UsageError: There is none, one that was asked for is missing, or the runs were scored on
+            other examples.
+    """
+    first, *others = runs
+    common = [
+        task
+        for task in first.document["tasks"]
+        if all(task in run.document["tasks"] for run in others)
+    ]
+    for task in wanted:
+        if task not in common:
+            raise UsageError(f"not all runs were scored on task {task!r}; {nearest(task, common)}")
+    if not common:
+        raise UsageError("there is no task that all these runs were scored on")
+    left_out = {task for run in runs for task in run.document["tasks"]} - set(common)
+    if left_out and not wanted:
+        say_note(f"not compared, for not all runs have them: {', '.join(sorted(left_out))}")
+    chosen = [task for task in common if not wanted or task in wanted]
+    for task in chosen:
+        digest = first.document["tasks"][task]["examples_digest"]
+        for run in others:
+            if run.document["tasks"][task]["examples_digest"] != digest:
+                raise UsageError(
+                    f"task {task!r}: {run.name} and {first.name} were not scored on the same "
+                    "examples and metrics; score them on one dataset"
+                )
+    return chosen
+
+
+def gather_run_answers(
+    runs: Sequence[ComparedRun], tasks: Sequence[str], dataset: str
+) -> dict[str, list[Answers]]:
+    """Put what each run answered beside the right answers of the dataset.
+
+    Args:
+        runs: That were scored on the same examples.
+        tasks: Names.
+        dataset: The folder they were scored on.
+
+    Returns:
+        By task, the answers of each run.
+
+    Raises:
+        UsageError: The dataset has other examples than the runs were scored on.
+        DataError: A file of predictions has other examples than the split.
+    """
+    manifest = load_manifest(dataset)
+    vocabulary = read_vocabulary(dataset, manifest)
+    split = runs[0].document["split"]
+    predictions = [run.predictions() for run in runs]
+    gathered = {}
+    for task in tasks:
+        entry = _same_task(manifest, task, runs[0], dataset)
+        table = read_split(dataset, manifest, task, split)
+        gathered[task] = [
+            _pair(entry, table, of_run.get(task, []), vocabulary, run.name)
+            for run, of_run in zip(runs, predictions, strict=True)
+        ]
+    return gathered
+
+
+def _same_task(manifest: Manifest, task: str, run: ComparedRun, dataset: str) -> TaskEntry:
+    entry = manifest.task(task)
+    if (
+        task_digest(entry, (run.document["split"],))
+        != run.document["tasks"][task]["examples_digest"]
+    ):
+        raise UsageError(
+            f"task {task!r}: {dataset} has other examples than {run.name} was scored on; name the "
+            "dataset with --dataset"
+        )
+    return entry
+
+
+def _pair(
+    entry: TaskEntry,
+    table: TokenTable,
+    lines: Sequence[Mapping[str, Any]],
+    vocabulary: Vocabulary,
+    run: str,
+) -> Answers:
+    """Bring the lines of a task, which are in the source's order, to the table's."""
+    order = np.argsort(table.examples, kind="stable")
+    if [line["example"] for line in lines] != table.examples[order].tolist():
+        raise DataError(
+            f"{run}: its predictions of task {entry.name!r} are not of the {len(table)} examples "
+            "of the split; score the run again"
+        )
+    given: list[str] = [""] * len(table)
+    for line, row in zip(lines, order, strict=True):
+        given[row] = line["prediction"]
+    probabilities = None
+    if lines and all("probabilities" in line for line in lines):
+        probabilities = np.zeros((len(table), len(entry.label_words)))
+        probabilities[order] = [line["probabilities"] for line in lines]
+    targets = target_texts(entry, table, vocabulary)
+    return gather_answers(entry, table, targets, given, vocabulary, probabilities)

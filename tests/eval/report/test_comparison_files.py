@@ -1,0 +1,64 @@
+"""A comparison as text, LaTeX, CSV and a picture."""
+
+import csv
+import io
+
+import numpy as np
+import pytest
+
+from eval.report.comparison import make_cell, make_row
+from eval.report.comparison_files import format_comparison, to_csv, to_latex, write_comparison
+
+NAMES = ["lora_r8", "100% {ia3}"]
+
+
+@pytest.fixture(scope="module")
+def rows():
+    spread = np.linspace(-0.01, 0.01, 100)
+    better = [
+        make_cell(0, [0.7, 0.8], np.stack([0.7 + spread, 0.8 + spread])),
+        make_cell(1, [0.5], 0.5 + spread[None]),
+    ]
+    equal = [make_cell(0, [0.7, 0.7], np.stack([0.7 + spread] * 2))] * 2
+    return [
+        make_row("rte", "accuracy", better),
+        make_row("a_task_of_a_very_long_name_that_goes_on", "group_exact_match", equal),
+    ]
+
+
+def test_the_text_has_winners_tests_and_80_columns(rows):
+    lines = format_comparison(rows, NAMES, [2, 1]).splitlines()
+    assert lines[:2] == ["A: lora_r8 (2 runs)", "B: 100% {ia3}"]
+    assert max(map(len, lines)) <= 80
+    table = lines[3:6]
+    assert table[0].split() == ["task", "metric", "A", "B"]
+    assert table[1].split() == ["rte", "accuracy", "0.7500", "±", "0.0707*", "0.5000"]
+    assert "*" not in table[2]
+    assert lines[6].startswith("* better than every other")
+    tests = next(line for line in lines if "A − B" in line).split()
+    assert tests[:6] == ["rte", "accuracy", "A", "−", "B", "+0.2500"]
+
+
+def test_latex_is_escaped_and_winners_are_bold(rows):
+    text = to_latex(rows, NAMES)
+    assert r"task & metric & lora\_r8 & 100\% \{ia3\} \\" in text
+    assert r"rte & accuracy & \textbf{0.7500} $\pm$ 0.0707 & 0.5000 \\" in text
+    assert text.count(r"\textbf") == 1 and text.startswith(r"\begin{tabular}{llrr}")
+
+
+def test_csv_has_a_line_per_figure_and_column(rows):
+    lines = list(csv.DictReader(io.StringIO(to_csv(rows, NAMES))))
+    assert [(line["task"], line["column"], line["wins"]) for line in lines[:2]] == [
+        ("rte", "lora_r8", "1"),
+        ("rte", "100% {ia3}", "0"),
+    ]
+    assert float(lines[0]["sd"]) == pytest.approx(0.0707, abs=1e-4) and lines[1]["sd"] == ""
+    assert float(lines[1]["low"]) < 0.5 < float(lines[1]["high"])
+
+
+def test_all_four_are_written(tmp_path, rows):
+    files = write_comparison(tmp_path / "new", rows, NAMES, "shown")
+    names = [f"comparison.{ending}" for ending in ("txt", "tex", "csv", "png")]
+    assert [file.name for file in files] == names
+    assert files[0].read_text() == "shown\n"
+    assert files[-1].read_bytes().startswith(b"\x89PNG")

@@ -1,0 +1,143 @@
+"""`python -m eval compare`: what runs were scored with, read back from their folders."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from eval.__main__ import main
+from eval.compare import name_columns
+from eval.evaluator import Prediction, TaskResult
+from eval.metrics.answers import gather_answers, target_texts
+from eval.metrics.registry import score
+from eval.report.files import write_report
+from eval.report.scored_task import ScoredTask
+from prep import Vocabulary, load_manifest, read_split, run_command
+
+SPLIT = "validation"
+
+
+@pytest.fixture(scope="module")
+def make_run(dataset, tmp_path_factory):
+    """Write a run that answered some examples wrongly, as the evaluation leaves it."""
+    manifest = load_manifest(dataset)
+    vocabulary = Vocabulary(dataset / "spiece.model", 0)
+    root = tmp_path_factory.mktemp("runs")
+
+    def make(name, wrong, seed=0, tasks=("colour", "copy"), **document):
+        folder = root / name
+        scored = []
+        for task in tasks:
+            entry, table = manifest.task(task), read_split(dataset, manifest, task, SPLIT)
+            targets = target_texts(entry, table, vocabulary)
+            texts = ["maybe" if row < wrong else target for row, target in enumerate(targets)]
+            answers = gather_answers(entry, table, targets, texts, vocabulary)
+            predictions = [
+                Prediction(int(table.examples[row]), row, targets[row], text, ())
+                for row, text in enumerate(texts)
+            ]
+            predictions.sort(key=lambda one: one.example)
+            figures = score(entry.metrics, answers)
+            result = TaskResult(task, len(table), figures, predictions, 0, answers=answers)
+            scored.append(ScoredTask(entry, table, result, None))
+        place = {"dataset": str(dataset), **document}
+        write_report(folder / "eval", SPLIT, scored, vocabulary, place)
+        config = {
+            "dataset": str(dataset),
+            "run": str(folder),
+            "tasks": list(tasks),
+            "seed": seed,
+            "model": {"backbone": "t5", "overrides": {}, "vocabulary_size": 16},
+            "adapters": {
+                "method": "bottleneck",
+                "settings": {"bottleneck": {"reduction_factor": 8 if name == "wide" else 4}},
+                "train_layer_norms": False,
+            },
+            "training": {"precision": "float32"},
+            "data": {"batch_size": 4, "input_length": 6, "target_length": 6},
+            "vocabulary_sha256": vocabulary.sha256,
+        }
+        (folder / "config.yaml").write_text(yaml.safe_dump(config))
+        return str(folder)
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def runs(make_run):
+    return {
+        "good": make_run("narrow-seed1", 0),
+        "fair": make_run("narrow-seed2", 1, seed=1),
+        "bad": make_run("wide", 9),
+    }
+
+
+def shown(capsys, *arguments):
+    assert run_command(main, ["compare", *arguments]) == 0
+    return capsys.readouterr().out
+
+
+def test_the_better_run_wins(runs, capsys, tmp_path):
+    out = shown(capsys, runs["good"], runs["bad"], "--out", str(tmp_path))
+    lines = out.splitlines()
+    assert lines[:2] == ["A: narrow-seed1", "B: wide"]
+    table = {line.split()[0]: line.split()[1:] for line in lines[3:7]}
+    # 9 of 13 are wrong; the mean is over both tasks.
+    assert table["colour"] == ["accuracy", "1.0000*", "0.3077"]
+    assert table["copy"] == ["exact_match", "1.0000*", "0.3077"]
+    assert table["mean"] == ["1.0000*", "0.3077"]
+    assert lines[-1].endswith("comparison.png") and (tmp_path / "comparison.csv").exists()
+
+
+def test_runs_that_differ_in_the_seed_are_one_column(runs, capsys):
+    words = [runs["good"], runs["bad"], runs["fair"], "--group-by", "settings", "--tasks", "colour"]
+    lines = shown(capsys, *words).splitlines()
+    assert lines[:2] == ["A: narrow (2 runs)", "B: wide"]
+    # 13 and 12 of 13.
+    assert lines[4].split() == ["colour", "accuracy", "0.9615", "±", "0.0544*", "0.3077"]
+
+
+def test_all_metrics(runs, capsys):
+    out = shown(capsys, runs["good"], runs["bad"], "--metrics", "all", "--tasks", "colour")
+    assert [line.split()[1] for line in out.splitlines()[4:6]] == ["accuracy", "f1"]
+
+
+def test_tasks_of_some_runs_alone_are_left_out_and_named(runs, make_run, capsys):
+    alone = make_run("one-task", 3, tasks=("copy",))
+    assert run_command(main, ["compare", runs["good"], alone]) == 0
+    captured = capsys.readouterr()
+    assert "not compared, for not all runs have them: colour" in captured.err
+    assert "colour" not in captured.out
+
+
+def test_what_cannot_be_compared(runs, make_run, tmp_path, capsys):
+    def refused(*arguments):
+        assert run_command(main, ["compare", *arguments]) == 2
+        return capsys.readouterr().err
+
+    good = runs["good"]
+    assert "compare takes two runs or more" in refused(good)
+    assert "a run is named twice" in refused(good, good)
+    message = refused(good, runs["bad"], "--split", "test")
+    assert (
+        f"there is no eval/test.json; score the run first: python -m eval --run {good}" in message
+    )
+    assert "on task 'color'; did you mean 'colour'?" in refused(
+        good, runs["bad"], "--tasks", "color"
+    )
+    other = make_run("other", 2)
+    file = Path(other) / "eval" / f"{SPLIT}.json"
+    document = json.loads(file.read_text())
+    document["tasks"]["copy"]["examples_digest"] = "00"
+    file.write_text(json.dumps(document))
+    assert "task 'copy': " in refused(good, other)
+    del document["tasks"]["copy"]["examples_digest"]
+    file.write_text(json.dumps(document))
+    assert "written by an earlier version" in refused(good, other)
+
+
+def test_columns_are_named_after_folders():
+    assert name_columns([["runs/a"], ["runs/b/"]]) == ["a", "b"]
+    assert name_columns([["x/run"], ["y/run"]]) == ["x/run", "y/run"]
+    assert name_columns([["r/narrow-seed=1", "r/narrow-seed=2"], ["r/ia3"]]) == ["narrow", "ia3"]
