@@ -25,6 +25,7 @@ from adapters_tf.model.decoder_step import (
     empty_caches,
     prepare_decoder,
 )
+from adapters_tf.runtime.dropout import axis_sizes
 from adapters_tf.runtime.step_cache import KeyValue
 from eval.decoding.options import Beams
 from eval.decoding.top_k import top_few, top_of_many
@@ -163,7 +164,7 @@ class _Search:
         self.context: DecoderContext = prepare_decoder(
             backbone, states_BSD, is_input_BS, length, options.beams
         )
-        self.B = tf.shape(states_BSD)[0]
+        self.B = axis_sizes(is_input_BS)[0]
         # A row of padding has no answer, and must not keep the loop going.
         self.has_input_B = tf.reduce_any(is_input_BS, axis=1)
         lengths = np.arange(1, length + 1, dtype=np.float64)

@@ -16,6 +16,7 @@ import tf_keras
 from adapters_tf import TaskModel, encode, project_logits
 from adapters_tf.backbone.generation import end_ids
 from adapters_tf.model.decoder_step import decode_step, empty_caches, prepare_decoder
+from adapters_tf.runtime.dropout import axis_sizes
 from adapters_tf.runtime.step_cache import KeyValue
 from prep.dataset.batches import PAD_ID
 
@@ -71,7 +72,7 @@ def decode_greedily(
     config = backbone.config
     ends = tf.constant(end_ids(config), tf.int32)
     context = prepare_decoder(backbone, states_BSD, is_input_BS, length)
-    B = tf.shape(states_BSD)[0]
+    B = axis_sizes(is_input_BS)[0]
 
     def is_unfinished(
         step: tf.Tensor,

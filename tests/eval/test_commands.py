@@ -64,6 +64,7 @@ def test_tasks_scored_one_by_one_are_those_scored_together(scored, run_folder, t
     one, other = (
         json.loads((at / "validation.json").read_text()) for at in (scored, mine / "eval")
     )
+    assert list(one.pop("intervals")) == ["mean"]  # of tasks that were resampled together
     assert {**one, "run": ""} == {**other, "run": ""} and list(one["tasks"]) == list(other["tasks"])
     name = "validation.predictions.jsonl"
     assert (scored / name).read_bytes() == (mine / "eval" / name).read_bytes()
