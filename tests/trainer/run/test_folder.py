@@ -259,7 +259,7 @@ def test_a_run_of_an_earlier_version_learns_what_it_reads(settings):
 
 def test_a_run_whose_bank_was_edited_is_not_trained_further(settings):
     create_run(dataclasses.replace(settings, bank_of="/runs/first"))
-    with pytest.raises(UsageError, match="bank_of was '/runs/first', now None"):
+    with pytest.raises(UsageError, match="was made of /runs/first by add-task or by editing"):
         check_run_folder(settings)
 
 
