@@ -16,7 +16,10 @@ from prep import UsageError, load_manifest, run_command
 def make_parser() -> OneLineParser:
     """Make the parser of the command line."""
     parser = OneLineParser(prog="python -m eval", description=__doc__)
-    parser.epilog = "`python -m eval compare --help`: runs side by side."
+    parser.epilog = (
+        "`python -m eval compare --help`: runs side by side. `python -m eval submit --help`: files "
+        "for the servers of GLUE and SuperGLUE."
+    )
     parser.add_argument(
         "--run", type=typed_dataset, required=True, help="run folder that the trainer wrote"
     )
@@ -60,6 +63,10 @@ def main(argv: list[str] | None = None) -> int:
         from eval.compare import main as compare_runs
 
         return compare_runs(words[1:])
+    if words[:1] == ["submit"]:
+        from eval.submit import main as submit
+
+        return submit(words[1:])
     options = make_parser().parse_args(words)
     names = split_names(options.tasks)
     average, weights = split_names(options.average), read_weights(options.weights)
