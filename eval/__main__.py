@@ -40,6 +40,12 @@ def make_parser() -> OneLineParser:
     )
     parser.add_argument("--weights", help="one number per adapter of --average: 2,1")
     add_beam_options(parser)
+    parser.add_argument(
+        "--causal-qa",
+        type=Path,
+        metavar="FILE",
+        help="of one task with texts for answers: figures and predictions in that study's shape",
+    )
     parser.add_argument("--logical-devices", type=int, default=1, help="replicas on one CPU")
     parser.add_argument(
         "--jit-compile",
@@ -99,6 +105,10 @@ def _score(
     from eval.session import open_session
 
     check_metrics(entries)
+    if options.causal_qa is not None:
+        from eval.report.causal_qa import check_causal_qa
+
+        check_causal_qa(entries)
     session = open_session(
         str(folder),
         dataset=options.dataset,
@@ -120,6 +130,7 @@ def _score(
         checkpoint=options.checkpoint,
         average=average,
         weights=weights,
+        causal_qa=options.causal_qa,
     )
 
 

@@ -9,6 +9,7 @@ from adapters_tf.errors import say_note
 from eval.decoding.options import describe_decoding
 from eval.evaluator import TaskResult
 from eval.report.baselines import trivial_baseline
+from eval.report.causal_qa import write_causal_qa
 from eval.report.files import write_report
 from eval.report.places import dataset_digest, is_of_run, report_folder
 from eval.report.scored_task import ScoredTask
@@ -28,6 +29,7 @@ def score_run(
     checkpoint: str = "best",
     average: Sequence[str] = (),
     weights: Sequence[float] | None = None,
+    causal_qa: Path | None = None,
 ) -> None:
     """Score tasks, print the table and write the report.
 
@@ -39,6 +41,7 @@ def score_run(
         checkpoint: Which one the session was opened with.
         average: Adapters whose mean answers.
         weights: Theirs.
+        causal_qa: A file to write in the shape of the causal-QA study; None: no such file.
     """
     scored = [score_task(session, entry, split) for entry in entries]
     print(format_table(scored))
@@ -69,6 +72,9 @@ def score_run(
         say_note(f"{what}; its figures go to {_shown(folder)}")
     for file in write_report(folder, split, scored, session.vocabulary, provenance):
         print(f"wrote {_shown(file)}")
+    if causal_qa is not None:
+        write_causal_qa(causal_qa, scored[0], checkpoint)
+        print(f"wrote {causal_qa}")
 
 
 def score_task(session: Session, entry: TaskEntry, split: str) -> ScoredTask:
