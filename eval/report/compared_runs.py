@@ -69,7 +69,7 @@ def read_scored_run(name: str, folder: Path, split: str) -> ComparedRun:
     if not file.exists():
         raise UsageError(f"{name}: there is no eval/{split}.json; score the run first: {again}")
     document = json.loads(file.read_text(encoding="utf-8"))
-    if not all("digest" in task for task in document["tasks"].values()):
+    if not all("examples_digest" in task for task in document["tasks"].values()):
         raise UsageError(
             f"{name}: eval/{split}.json was written by an earlier version, which kept no digests; "
             f"score the run again: {again}"
@@ -107,9 +107,9 @@ def choose_common_tasks(runs: Sequence[ComparedRun], wanted: Sequence[str]) -> l
         say_note(f"not compared, for not all runs have them: {', '.join(sorted(left_out))}")
     chosen = [task for task in common if not wanted or task in wanted]
     for task in chosen:
-        digest = first.document["tasks"][task]["digest"]
+        digest = first.document["tasks"][task]["examples_digest"]
         for run in others:
-            if run.document["tasks"][task]["digest"] != digest:
+            if run.document["tasks"][task]["examples_digest"] != digest:
                 raise UsageError(
                     f"task {task!r}: {run.name} and {first.name} were not scored on the same "
                     "examples and metrics; score them on one dataset"
@@ -151,7 +151,10 @@ def gather_run_answers(
 
 def _same_task(manifest: Manifest, task: str, run: ComparedRun, dataset: str) -> TaskEntry:
     entry = manifest.task(task)
-    if task_digest(entry, (run.document["split"],)) != run.document["tasks"][task]["digest"]:
+    if (
+        task_digest(entry, (run.document["split"],))
+        != run.document["tasks"][task]["examples_digest"]
+    ):
         raise UsageError(
             f"task {task!r}: {dataset} has other examples than {run.name} was scored on; name the "
             "dataset with --dataset"

@@ -51,7 +51,7 @@ def write_report(
         "versions": list_versions(),
         "resampling": {"resamples": RESAMPLES, "seed": SEED, "confidence": CONFIDENCE},
         "mean": mean_of_main_metrics(task.result.metrics for task in scored),
-        **_over_tasks(scored),
+        **_over_tasks({task.entry.name: task.result.metrics for task in scored}, scored),
         "tasks": {task.entry.name: _figures(task, split) for task in scored},
     }
     text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
@@ -79,16 +79,25 @@ def send_figures(run: str, folder: Path) -> None:
             bucket.write(file.relative_to(folder).as_posix(), file.read_bytes())
 
 
-def _over_tasks(scored: list[ScoredTask]) -> dict[str, Any]:
-    """Give the interval of the mean over tasks, and GLUE's and SuperGLUE's averages with theirs."""
-    averages = average_tasks({task.entry.name: task.result.metrics for task in scored})
-    given: dict[str, Any] = {"averages": {name: float(one) for name, one in averages.items()}}
-    if all(task.resampled for task in scored):
+def _over_tasks(
+    metrics: Mapping[str, Mapping[str, float]], scored: list[ScoredTask]
+) -> dict[str, Any]:
+    """Give GLUE's and SuperGLUE's averages, and the intervals of what is over tasks.
+
+    Args:
+        metrics: Figures by metric, by task, of the whole file.
+        scored: The tasks whose resamples are known; without some of the file's, no intervals.
+
+    Returns:
+        `averages` and `intervals`, each where there is something to say.
+    """
+    averages = {name: float(one) for name, one in average_tasks(metrics).items()}
+    given: dict[str, Any] = {"averages": averages}
+    if len(scored) == len(metrics) and all(task.resampled for task in scored):
         main = np.mean([next(iter(task.resampled.values())) for task in scored], 0)
         resampled = average_tasks({task.entry.name: task.resampled for task in scored})
         intervals = {
-            "mean": make_interval(main),
-            **{name: make_interval(figures) for name, figures in resampled.items()},
+            name: make_interval(figures) for name, figures in {"mean": main, **resampled}.items()
         }
         given["intervals"] = {name: as_json(one) for name, one in intervals.items() if one}
     return {name: value for name, value in given.items() if value}
@@ -105,7 +114,6 @@ def _figures(task: ScoredTask, split: str) -> dict[str, Any]:
         "examples": task.result.examples,
         **({"by_head": True} if task.result.by_head else {}),
         "decoding_length": 0 if task.result.by_head else answer_length(task.entry),
-        "digest": task_digest(task.entry, (split,)),
         "metrics": task.result.metrics,
         "intervals": {name: as_json(one) for name, one in task.intervals.items()},
         **({"resampled": "groups"} if _has_groups(task) else {}),
@@ -116,6 +124,7 @@ def _figures(task: ScoredTask, split: str) -> dict[str, Any]:
         "unreadable_predictions": task.result.unreadable,
         # Their predictions are compared with what was left of the target.
         "truncated_targets": task.entry.split(split).truncated_targets,
+        "examples_digest": task_digest(task.entry, [split]),
     }
 
 

@@ -129,10 +129,10 @@ def test_what_cannot_be_compared(runs, make_run, tmp_path, capsys):
     other = make_run("other", 2)
     file = Path(other) / "eval" / f"{SPLIT}.json"
     document = json.loads(file.read_text())
-    document["tasks"]["copy"]["digest"] = "00"
+    document["tasks"]["copy"]["examples_digest"] = "00"
     file.write_text(json.dumps(document))
     assert "task 'copy': " in refused(good, other)
-    del document["tasks"]["copy"]["digest"]
+    del document["tasks"]["copy"]["examples_digest"]
     file.write_text(json.dumps(document))
     assert "written by an earlier version" in refused(good, other)
 

@@ -70,7 +70,7 @@ def test_figures_say_where_they_come_from(tmp_path):
     assert document["tasks"]["a"] == {
         "kind": "generation",
         "examples": 2,
-        "digest": task_digest(tasks[0].entry, ("test",)),
+        "examples_digest": task_digest(tasks[0].entry, ("test",)),
         "intervals": {},
         "metrics": {"bleu": 0.5, "rouge_l": 0.25},
         "trivial_baseline": {"bleu": 0.0},
