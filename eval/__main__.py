@@ -21,7 +21,10 @@ from prep import UsageError, load_manifest, run_command
 def make_parser() -> OneLineParser:
     """Make the parser of the command line."""
     parser = OneLineParser(prog="python -m eval", description=__doc__)
-    parser.epilog = "`python -m eval compare --help`: runs side by side."
+    parser.epilog = (
+        "`python -m eval compare --help`: runs side by side. `python -m eval submit --help`: files "
+        "for the servers of GLUE and SuperGLUE."
+    )
     parser.add_argument(
         "--run", type=typed_dataset, required=True, help="run folder that the trainer wrote"
     )
@@ -43,6 +46,12 @@ def make_parser() -> OneLineParser:
     parser.add_argument("--weights", help="one number per adapter of --average: 2,1")
     add_decoding_options(parser)
     add_beam_options(parser)
+    parser.add_argument(
+        "--causal-qa",
+        type=Path,
+        metavar="FILE",
+        help="of one task with texts for answers: figures and predictions in that study's shape",
+    )
     parser.add_argument("--logical-devices", type=int, default=1, help="replicas on one CPU")
     parser.add_argument(
         "--jit-compile",
@@ -66,6 +75,10 @@ def main(argv: list[str] | None = None) -> int:
         from eval.compare import main as compare_runs
 
         return compare_runs(words[1:])
+    if words[:1] == ["submit"]:
+        from eval.submit import main as submit
+
+        return submit(words[1:])
     options = make_parser().parse_args(words)
     names = split_names(options.tasks)
     average, weights = split_names(options.average), read_weights(options.weights)
@@ -102,6 +115,10 @@ def _score(
     from eval.session import open_session
 
     check_metrics(entries)
+    if options.causal_qa is not None:
+        from eval.report.causal_qa import check_causal_qa
+
+        check_causal_qa(entries)
     session = open_session(
         str(folder),
         dataset=options.dataset,
@@ -123,6 +140,7 @@ def _score(
         checkpoint=options.checkpoint,
         average=average,
         weights=weights,
+        causal_qa=options.causal_qa,
     )
 
 

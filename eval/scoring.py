@@ -9,6 +9,7 @@ from adapters_tf.errors import say_note
 from eval.decoding.options import describe_decoding
 from eval.evaluator import TaskResult
 from eval.report.baselines import trivial_baseline
+from eval.report.causal_qa import write_causal_qa
 from eval.report.earlier import keep_others
 from eval.report.files import write_report
 from eval.report.places import dataset_digest, is_of_run, report_folder
@@ -29,6 +30,7 @@ def score_run(
     checkpoint: str = "best",
     average: Sequence[str] = (),
     weights: Sequence[float] | None = None,
+    causal_qa: Path | None = None,
 ) -> list[Path]:
     """Score tasks, print the table and write the report, beside what is there of other tasks.
 
@@ -40,6 +42,7 @@ def score_run(
         checkpoint: Which one the session was opened with.
         average: Adapters whose mean answers.
         weights: Theirs.
+        causal_qa: A file to write in the shape of the causal-QA study; None: no such file.
 
     Returns:
         The files of the report.
@@ -84,6 +87,9 @@ def score_run(
     )
     for file in files:
         print(f"wrote {_shown(file)}")
+    if causal_qa is not None:
+        write_causal_qa(causal_qa, scored[0], checkpoint)
+        print(f"wrote {causal_qa}")
     return files
 
 

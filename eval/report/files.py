@@ -59,7 +59,7 @@ def write_report(
         "versions": list_versions(),
         "resampling": {"resamples": RESAMPLES, "seed": SEED, "confidence": CONFIDENCE},
         "mean": mean_of_main_metrics(task.figures["metrics"] for task in tasks),
-        **_over_tasks(tasks, [] if kept else scored),
+        **_over_tasks({task.name: task.figures["metrics"] for task in tasks}, scored),
         "tasks": {task.name: task.figures for task in tasks},
     }
     text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
@@ -96,16 +96,25 @@ def _reported(task: ScoredTask, split: str, vocabulary: Vocabulary) -> ReportedT
     )
 
 
-def _over_tasks(tasks: Sequence[ReportedTask], scored: Sequence[ScoredTask]) -> dict[str, Any]:
-    """Give GLUE's and SuperGLUE's averages, and where all tasks were scored now, intervals."""
-    averages = average_tasks({task.name: task.figures["metrics"] for task in tasks})
-    given: dict[str, Any] = {"averages": {name: float(one) for name, one in averages.items()}}
-    if scored and all(task.resampled for task in scored):
+def _over_tasks(
+    metrics: Mapping[str, Mapping[str, float]], scored: list[ScoredTask]
+) -> dict[str, Any]:
+    """Give GLUE's and SuperGLUE's averages, and the intervals of what is over tasks.
+
+    Args:
+        metrics: Figures by metric, by task, of the whole file.
+        scored: The tasks whose resamples are known; without some of the file's, no intervals.
+
+    Returns:
+        `averages` and `intervals`, each where there is something to say.
+    """
+    averages = {name: float(one) for name, one in average_tasks(metrics).items()}
+    given: dict[str, Any] = {"averages": averages}
+    if len(scored) == len(metrics) and all(task.resampled for task in scored):
         main = np.mean([next(iter(task.resampled.values())) for task in scored], 0)
         resampled = average_tasks({task.entry.name: task.resampled for task in scored})
         intervals = {
-            "mean": make_interval(main),
-            **{name: make_interval(figures) for name, figures in resampled.items()},
+            name: make_interval(figures) for name, figures in {"mean": main, **resampled}.items()
         }
         given["intervals"] = {name: as_json(one) for name, one in intervals.items() if one}
     return {name: value for name, value in given.items() if value}

@@ -157,6 +157,8 @@ def test_answers_are_searched_for_with_beams_and_the_file_says_so(
         (["--tasks", "color"], "the run has no task 'color'; did you mean 'colour'?"),
         (["--split", "validatoin"], "has a split 'validatoin'; did you mean 'validation'?"),
         (["--tasks", "copy", "--split", "test"], "task 'copy' has no split 'test'"),
+        (["--causal-qa", "x.json"], "file of one task; choose it with --tasks of colour, pick"),
+        (["--causal-qa", "x.json", "--tasks", "grade"], "the answers of grade are numbers"),
         (["--batch-size", "0"], "a batch of 0 cannot be divided"),
         (["--checkpoint", "newest"], "argument --checkpoint: there is no 'newest'"),
         (["--taks", "copy"], "unknown option --taks; did you mean '--tasks'?"),
