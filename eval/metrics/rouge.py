@@ -1,7 +1,7 @@
 """ROUGE (Lin 2004) by rouge-score: words, pairs of words and longest common subsequences."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from rouge_score import rouge_scorer
@@ -37,12 +37,11 @@ def rouge_words(answers: Answers) -> str:
     return answers.rouge_words
 
 
-def _values(name: str, part: str):  # type: ignore[no-untyped-def]
+def _values(name: str, part: str) -> Callable[[Answers], np.ndarray]:
     def take(answers: Answers) -> np.ndarray:
         of_kind: np.ndarray = answers.keep(name, lambda of: _score_all(of, ROUGES[name]))
         return of_kind[:, _PARTS.index(part)]
 
-    take.__doc__ = f"Give {part} of {ROUGES[name]}, float [N]."
     return take
 
 
