@@ -4,7 +4,6 @@ import itertools
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from rouge_score import rouge_scorer
 
 from eval.metrics.answers import Answers
 from eval.metrics.metric import MeanMetric
@@ -47,6 +46,8 @@ def _values(name: str, part: str) -> Callable[[Answers], np.ndarray]:
 
 def _score_all(answers: Answers, kind: str) -> np.ndarray:
     """Compute precision, recall and F1 of each answer: float [N, 3]."""
+    from rouge_score import rouge_scorer  # loads nltk
+
     tokenizer = make_rouge_tokenizer(rouge_words(answers))
     scorer = rouge_scorer.RougeScorer([kind], tokenizer=tokenizer)
 
