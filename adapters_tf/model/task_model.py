@@ -29,6 +29,7 @@ from adapters_tf.model.forward import (
 from adapters_tf.model.heads import PATH as HEADS
 from adapters_tf.model.heads import HeadOf, HeadShape, TaskHeads
 from adapters_tf.model.lean_layers import use_lean_layers
+from adapters_tf.runtime.dropout import axis_sizes
 
 ROUTINGS = ("batch", "example")
 
@@ -146,14 +147,15 @@ class TaskModel(tf_keras.Model):
             raise ConfigurationError("the model has no heads: name tasks with heads.tasks")
         tokens, task_B = map(tf.convert_to_tensor, (batch["encoder_input_tokens"], batch["task"]))
         choices = tokens.shape[1] if tokens.shape.rank == 3 else 0
+        length = axis_sizes(tokens)[-1]
         if choices:
-            tokens = tf.reshape(tokens, [-1, tokens.shape[2]])
+            tokens = tf.reshape(tokens, tf.stack([-1, length]))
             task_B = tf.repeat(task_B, choices)
         texts = {"encoder_input_tokens": tokens, "task": task_B}
         with self.route(texts):
             states = encode(self.backbone, texts, training)
             # With prompts, theirs come first.
-            states = states[:, -tokens.shape[1] :]
+            states = states[:, -length:]
             scores_BO = self.heads(states, tokens != 0, training, of_choices=choices > 0)
         if choices:
             return tf.reshape(scores_BO[:, 0], [-1, choices])
