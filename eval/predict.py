@@ -248,13 +248,14 @@ def answer_rows(
     from tqdm import tqdm
 
     out = AnswerFile(options.out, question, [*rows.columns, *ADDED]) if options.out else None
+    parts = rows.read(at_once)
     skip = out.rows if out else 0
-    if skip:
+    if out and skip:
         say_note(f"{skip:,} rows are answered already; going on after them")
-    faults, is_whole = 0, False
+    faults, is_whole = out.faults if out else 0, False
     try:
         with tqdm(unit=" rows", disable=None if out else True, initial=skip) as bar:
-            for part in _after(rows.read(at_once), skip):
+            for part in out.leave_out_answered(parts) if out else parts:
                 texts = [row.text for row in part if not row.fault]
                 starts.check(texts)
                 answers = iter(answerer(texts) if texts else ())
@@ -276,13 +277,6 @@ def answer_rows(
     if faults:
         print(f"error: {faults:,} rows could not be read", file=sys.stderr)
     return int(bool(faults))
-
-
-def _after(parts: Iterator[list[AskedRow]], skip: int) -> Iterator[list[AskedRow]]:
-    for part in parts:
-        if rest := part[skip:]:
-            yield rest
-        skip = max(0, skip - len(part))
 
 
 def show_row(row: AskedRow, answer: Answer | None, options: Namespace) -> None:

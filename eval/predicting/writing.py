@@ -1,16 +1,18 @@
 """Answers to the rows of a file, written in their order; what was killed goes on where it was.
 
-Rows go to `OUT.partial`; `OUT.progress` says how many of them, and how many bytes they are, and for
-which question they were the answers. When all are there, the file gets its name.
+Rows go to `OUT.partial`; `OUT.progress` says how many of them, how many bytes they are, a digest of
+the rows they answer, and for which question they were the answers. When all are there, the file gets
+its name.
 """
 
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +61,8 @@ class AnswerFile:
         columns: Of a table: the rows' own fields, and what `describe_row` adds.
 
     Attributes:
-        rows: How many a run before has left: leave out as many.
+        rows: How many there are; at first those that a run before has left.
+        faults: How many of them could not be read.
 
     Raises:
         UsageError: The ending is none that can be written.
@@ -74,11 +77,38 @@ class AnswerFile:
             raise UsageError(f"--out {path.name}: expected a name that ends in {known}")
         self.partial = path.with_name(f"{path.name}.partial")
         self.progress = path.with_name(f"{path.name}.progress")
-        self.rows, size = self._find_remains()
+        self._asked = hashlib.sha256()
+        self.rows, self.faults, size, self._answered = self._find_remains()
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = self.partial.open("r+b" if self.rows else "wb")
         self._file.truncate(size)
         self._file.seek(size)
+
+    def leave_out_answered(self, parts: Iterator[list[AskedRow]]) -> Iterator[list[AskedRow]]:
+        """Stream the rows that have no answer yet.
+
+        Args:
+            parts: All rows to answer, from the first.
+
+        Yields:
+            Those after the ones that a run before has answered, which are to be written down
+            before the next are taken.
+
+        Raises:
+            DataError: The answered ones were others.
+        """
+        left = self.rows
+        for part in parts:
+            known, rest = part[:left], part[left:]
+            left -= len(known)
+            self._note_asked(known)
+            if known and not left:
+                self._check_asked()
+            if rest:
+                self._note_asked(rest)
+                yield rest
+        if left:
+            self._check_asked()
 
     def write(self, records: Sequence[Mapping[str, Any]]) -> None:
         """Write the next rows, so that they outlive whatever comes."""
@@ -86,7 +116,14 @@ class AnswerFile:
         self._file.flush()
         os.fsync(self._file.fileno())
         self.rows += len(records)
-        state = {"question": self.question, "rows": self.rows, "bytes": self._file.tell()}
+        self.faults += sum("fault" in one for one in records)
+        state = {
+            "question": self.question,
+            "rows": self.rows,
+            "faults": self.faults,
+            "bytes": self._file.tell(),
+            "asked": self._asked.hexdigest(),
+        }
         write_atomically(self.progress, json.dumps(state).encode())
 
     def close(self, *, is_whole: bool) -> None:
@@ -96,18 +133,29 @@ class AnswerFile:
             self.partial.replace(self.path)
             self.progress.unlink(missing_ok=True)
 
-    def _find_remains(self) -> tuple[int, int]:
+    def _note_asked(self, rows: Sequence[AskedRow]) -> None:
+        for row in rows:
+            self._asked.update(repr((dict(row.fields), row.text, row.fault)).encode())
+
+    def _check_asked(self) -> None:
+        if self._asked.hexdigest() != self._answered:
+            raise DataError(
+                f"{self.partial} has answers to {self.rows:,} rows, and the first rows are no "
+                f"longer those; remove {self.progress} to begin anew"
+            )
+
+    def _find_remains(self) -> tuple[int, int, int, str]:
         try:
             state = json.loads(self.progress.read_bytes())
-            rows, size = int(state["rows"]), int(state["bytes"])
+            rows, faults, size = (int(state[name]) for name in ("rows", "faults", "bytes"))
             is_ours = state["question"] == self.question and self.partial.is_file()
             if is_ours and self.partial.stat().st_size >= size:
-                return rows, size
+                return rows, faults, size, state["asked"]
         except FileNotFoundError:
             pass
         except (ValueError, KeyError, TypeError) as error:
             raise DataError(f"{self.progress} cannot be read: {error}; remove it") from error
-        return 0, 0
+        return 0, 0, 0, ""
 
     def _format(self, records: Sequence[Mapping[str, Any]]) -> str:
         if self.format == ".jsonl":

@@ -54,6 +54,40 @@ def test_what_was_killed_goes_on_where_it_was(tmp_path, name):
     assert [one.name for one in path.parent.iterdir()] == [name]
 
 
+def asked(*texts):
+    return [AskedRow({"input": text}, text, "" if text else "blank line") for text in texts]
+
+
+def answered(file, parts):
+    for part in file.leave_out_answered(iter(parts)):
+        answers = [None if row.fault else ANSWER for row in part]
+        file.write([describe_row(*pair, 1) for pair in zip(part, answers, strict=True)])
+
+
+def test_rows_that_are_answered_are_left_out_and_their_faults_count(tmp_path):
+    first = AnswerFile(tmp_path / "a.jsonl", QUESTION, ADDED)
+    answered(first, [asked("x", ""), asked("y", "z")])
+    first.close(is_whole=False)
+    second = AnswerFile(tmp_path / "a.jsonl", QUESTION, ADDED)
+    assert (second.rows, second.faults) == (4, 1)
+    answered(second, [asked("x", "", "y"), asked("z", "", "v")])
+    assert (second.rows, second.faults) == (6, 2)
+    second.close(is_whole=True)
+    lines = (tmp_path / "a.jsonl").read_text().splitlines()
+    assert [json.loads(line)["input"] for line in lines] == ["x", "", "y", "z", "", "v"]
+
+
+@pytest.mark.parametrize("others", [("other", "y", "z"), ("x",)])
+def test_answers_to_other_rows_are_not_gone_on_with(tmp_path, others):
+    first = AnswerFile(tmp_path / "a.jsonl", QUESTION, ADDED)
+    answered(first, [asked("x", "y")])
+    first.close(is_whole=False)
+    second = AnswerFile(tmp_path / "a.jsonl", QUESTION, ADDED)
+    with pytest.raises(DataError, match=r"answers to 2 rows.*remove .*a\.jsonl\.progress"):
+        answered(second, [asked(*others)])
+    second.close(is_whole=False)
+
+
 def test_answers_to_another_question_are_begun_anew(tmp_path):
     first = AnswerFile(tmp_path / "a.jsonl", QUESTION, ADDED)
     first.write([{"prediction": "old"}])
