@@ -120,6 +120,8 @@ def check_source(options: Namespace) -> RowFile | None:
     rows = RowFile(name, options.column, options.template)
     if options.out and (taken := [name for name in rows.columns if name in ADDED]):
         raise UsageError(f"{name} has a column {taken[0]!r} already, which --out is to have")
+    if options.out and options.out.exists() and rows.is_file(options.out):
+        raise UsageError(f"--out {options.out} is --file itself, which would be lost")
     if options.out and options.out.is_dir():
         raise UsageError(f"--out {options.out} is a folder; name a file")
     return rows

@@ -180,6 +180,10 @@ class RowFile:
         for block in read_blocks(self.path, self.spec, at_once):
             yield [_ask(row, self.wording) for row in parse_block(block)]
 
+    def is_file(self, path: Path) -> bool:
+        """Say whether a file that is there is the one of the texts."""
+        return self.name != STANDARD_INPUT and self.path.samefile(path)
+
     def describe(self) -> dict[str, Any]:
         """Say which file it is and what is asked, to tell whether it is the same again."""
         if self.name == STANDARD_INPUT:

@@ -1,12 +1,13 @@
 """Answers to the rows of a file, written in their order; what was killed goes on where it was.
 
 Rows go to `OUT.partial`; `OUT.progress` says how many of them, how many bytes they are, a digest of
-the rows they answer, and for which question they were the answers. When all are there, the file gets
-its name.
+the rows they answer, and for which question they were the answers. When all are there, the file
+gets its name.
 """
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import hashlib
 import io
@@ -16,10 +17,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from adapters_tf.errors import say_note
 from eval.predicting.asking import Answer
 from eval.predicting.rows import AskedRow
 from prep import DataError, UsageError
 from prep.storage.durable_files import write_atomically
+from prep.storage.locks import locked
 
 WRITTEN_FORMATS = (".jsonl", ".csv", ".tsv", ".txt")
 ADDED = ("prediction", "probabilities", "answers", "fault")  # to a row's own fields
@@ -66,7 +69,7 @@ class AnswerFile:
 
     Raises:
         UsageError: The ending is none that can be written.
-        DataError: The file or its remains cannot be read.
+        DataError: The file or its remains cannot be read, or another process writes it.
     """
 
     def __init__(self, path: Path, question: Mapping[str, Any], columns: Sequence[str]):
@@ -78,11 +81,15 @@ class AnswerFile:
         self.partial = path.with_name(f"{path.name}.partial")
         self.progress = path.with_name(f"{path.name}.progress")
         self._asked = hashlib.sha256()
-        self.rows, self.faults, size, self._answered = self._find_remains()
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = self.partial.open("r+b" if self.rows else "wb")
-        self._file.truncate(size)
-        self._file.seek(size)
+        with contextlib.ExitStack() as held:
+            lock = path.with_name(f"{path.name}.lock")
+            held.enter_context(locked(lock, str(path), say_note, writer="process"))
+            self.rows, self.faults, size, self._answered = self._find_remains()
+            self._file = held.enter_context(self.partial.open("r+b" if self.rows else "wb"))
+            self._file.truncate(size)
+            self._file.seek(size)
+            self._held = held.pop_all()
 
     def leave_out_answered(self, parts: Iterator[list[AskedRow]]) -> Iterator[list[AskedRow]]:
         """Stream the rows that have no answer yet.
@@ -128,10 +135,11 @@ class AnswerFile:
 
     def close(self, *, is_whole: bool) -> None:
         """End writing; give the file its name if all rows are there."""
-        self._file.close()
-        if is_whole:
-            self.partial.replace(self.path)
-            self.progress.unlink(missing_ok=True)
+        with self._held:
+            self._file.close()
+            if is_whole:
+                self.partial.replace(self.path)
+                self.progress.unlink(missing_ok=True)
 
     def _note_asked(self, rows: Sequence[AskedRow]) -> None:
         for row in rows:

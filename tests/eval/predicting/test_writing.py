@@ -1,6 +1,7 @@
 import csv
 import json
 import math
+import os
 
 import pytest
 
@@ -97,6 +98,16 @@ def test_answers_to_another_question_are_begun_anew(tmp_path):
     second.write([{"prediction": "new"}])
     second.close(is_whole=True)
     assert json.loads((tmp_path / "a.jsonl").read_text()) == {"prediction": "new"}
+
+
+def test_one_process_at_a_time_writes_a_file(tmp_path):
+    first = AnswerFile(tmp_path / "a.jsonl", QUESTION, ADDED)
+    with pytest.raises(DataError, match=rf"another process is writing .*process {os.getpid()}"):
+        AnswerFile(tmp_path / "a.jsonl", QUESTION, ADDED)
+    first.write([{"prediction": "yes"}])
+    first.close(is_whole=True)
+    AnswerFile(tmp_path / "a.jsonl", QUESTION, ADDED).close(is_whole=False)
+    assert json.loads((tmp_path / "a.jsonl").read_text()) == {"prediction": "yes"}
 
 
 def test_tables_have_a_column_for_everything(tmp_path):
