@@ -26,7 +26,8 @@ from eval.decoding.options import (
     read_decoding_options,
 )
 from eval.predicting.asking import Answer, TextAnswerer, check_choices, find_start
-from eval.predicting.rows import STANDARD_INPUT, RowFile
+from eval.predicting.checks import check_counts, check_labels_options, check_source
+from eval.predicting.rows import RowFile
 from eval.predicting.writing import ADDED, AnswerFile, describe_row
 from prep import UsageError, load_manifest, nearest, run_command
 
@@ -88,43 +89,10 @@ def main(argv: list[str] | None = None) -> int:
     """
     options = make_parser().parse_args(argv)
     decoding = read_decoding_options(options)
+    check_counts(options)
     rows = check_source(options)
     with local_copy(options.run) as folder:
         return _answer(options, decoding, rows, str(folder))
-
-
-def check_source(options: Namespace) -> RowFile | None:
-    """Find out where texts come from, before anything is loaded.
-
-    Args:
-        options: The command line.
-
-    Returns:
-        A file, or standard input; None where texts are given, or are to be asked for.
-
-    Raises:
-        UsageError: Options contradict each other, or the file is not there.
-    """
-    if options.text is not None:
-        for name in ("file", "column", "template", "out"):
-            if getattr(options, name):
-                raise UsageError(f"--{name} goes with a file, and --text gives the texts")
-        if not all(text.strip() for text in options.text):
-            raise UsageError("--text is empty; give it the words to answer to")
-        return None
-    name = options.file or ("" if sys.stdin.isatty() else STANDARD_INPUT)
-    if not name:
-        if options.out or options.column or options.template:
-            raise UsageError("--out, --column and --template go with --file")
-        return None
-    rows = RowFile(name, options.column, options.template)
-    if options.out and (taken := [name for name in rows.columns if name in ADDED]):
-        raise UsageError(f"{name} has a column {taken[0]!r} already, which --out is to have")
-    if options.out and options.out.exists() and rows.is_file(options.out):
-        raise UsageError(f"--out {options.out} is --file itself, which would be lost")
-    if options.out and options.out.is_dir():
-        raise UsageError(f"--out {options.out} is a folder; name a file")
-    return rows
 
 
 def _answer(options: Namespace, decoding: Decoding, rows: RowFile | None, run: str) -> int:
@@ -176,25 +144,6 @@ def _answer(options: Namespace, decoding: Decoding, rows: RowFile | None, run: s
         for answer in answerer(texts):
             show(answer, options)
     return 0
-
-
-def check_labels_options(options: Namespace, decoding: Decoding, has_labels: bool) -> None:
-    """Refuse options that the task's answers cannot meet.
-
-    Args:
-        options: The command line.
-        decoding: What it says of decoding.
-        has_labels: Whether the task has label words.
-
-    Raises:
-        UsageError: Label words are asked about where there are none, or several answers where
-            there is one.
-    """
-    is_choice = has_labels and decoding.restricted
-    if options.probabilities and not is_choice:
-        raise UsageError(f"--probabilities are of label words, and {options.task} answers freely")
-    if options.n_best is not None and not is_choice and decoding.beams is None:
-        raise UsageError("--n-best goes with --beams where answers are free: say how many")
 
 
 class StartWarnings:

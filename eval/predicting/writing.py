@@ -40,7 +40,16 @@ def describe_row(row: AskedRow, answer: Answer | None, n_best: int) -> dict[str,
     Returns:
         The row's own fields, then `prediction`, `probabilities` where it was a choice among label
         words, `answers` where several were asked for, and `fault` where there is one.
+
+    Raises:
+        DataError: The row has such a field of its own.
     """
+    if taken := [name for name in row.fields if name in ADDED]:
+        raise DataError(
+            f"a row has a field {taken[0]!r} already, which --out is to have: {dict(row.fields)}"[
+                :200
+            ]
+        )
     record = dict(row.fields)
     if answer is None:
         return record | {"prediction": None, "fault": row.fault}
@@ -119,7 +128,7 @@ class AnswerFile:
 
     def write(self, records: Sequence[Mapping[str, Any]]) -> None:
         """Write the next rows, so that they outlive whatever comes."""
-        self._file.write(self._format(records).encode())
+        self._file.write(self._format(records).encode("utf-8", "backslashreplace"))
         self._file.flush()
         os.fsync(self._file.fileno())
         self.rows += len(records)

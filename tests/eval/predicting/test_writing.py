@@ -34,6 +34,18 @@ def test_a_row_keeps_its_fields_and_gets_its_answer():
     }
 
 
+def test_a_field_of_an_answer_is_not_written_over():
+    with pytest.raises(DataError, match="a row has a field 'prediction' already"):
+        describe_row(AskedRow({"prediction": "mine"}, "x"), ANSWER, 1)
+
+
+def test_half_a_surrogate_pair_is_written_as_json_spells_it(tmp_path):
+    file = AnswerFile(tmp_path / "a.jsonl", QUESTION, ADDED)
+    file.write([{"id": "\ud800", "prediction": "ж"}])
+    file.close(is_whole=True)
+    assert json.loads((tmp_path / "a.jsonl").read_text()) == {"id": "\ud800", "prediction": "ж"}
+
+
 @pytest.mark.parametrize("name", ["a.jsonl", "a.csv"])
 def test_what_was_killed_goes_on_where_it_was(tmp_path, name):
     path = tmp_path / "new" / name
