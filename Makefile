@@ -16,7 +16,7 @@ define install
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tpu-setup shell demo test test-quick test-tpu-wheel test-jax-step test-kills tpu-compiler format lint types imports check benchmarks bench-tpu benchmark-peers benchmark-train-peers parity parity-newer stage lock clean
+.PHONY: help setup tpu-setup shell demo test test-quick test-tpu-wheel test-jax-step test-kills tpu-compiler format lint types imports check benchmarks bench-tpu benchmark-peers benchmark-train-peers benchmark-eval-peers parity parity-newer stage lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 24
@@ -129,6 +129,9 @@ benchmark-peers: setup .venv-huggingface/installed .venv-seqio/installed ## prep
 
 benchmark-train-peers: setup .venv-parity/installed ## train side by side with the peers
 	$(BIN)/python -m benchmarks.train_peers --python .venv-parity/bin/python
+
+benchmark-eval-peers: setup .venv-parity/installed ## answer side by side with the peers
+	$(BIN)/python -m benchmarks.eval_peers --python .venv-parity/bin/python
 
 parity: setup .venv-parity/installed ## compare with PEFT, AdapterHub and PyTorch's T5
 	TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m benchmarks.parity --python .venv-parity/bin/python

@@ -1,18 +1,18 @@
 """Scoring a model on a task: answers from the device, then metrics."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 import tensorflow as tf
 
 from adapters_tf import TaskModel
-from eval.decoding.answerer import Answerer
+from eval.decoding.answerer import Answerer, Given
 from eval.decoding.options import Decoding
 from eval.decoding.predictor import Progress
 from eval.metrics.answers import Answers, gather_answers, target_texts
 from eval.metrics.registry import name_words, score
-from prep import Manifest, TokenTable, Vocabulary
+from prep import Manifest, TaskEntry, TokenTable, Vocabulary
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,11 @@ class Evaluator:
         )
 
     def evaluate(
-        self, task: str, table: TokenTable, report: Progress = lambda done: None
+        self,
+        task: str,
+        table: TokenTable,
+        report: Progress = lambda done: None,
+        answer: Callable[[TaskEntry, TokenTable, Progress], Given] | None = None,
     ) -> TaskResult:
         """Answer and score every example of a table.
 
@@ -113,6 +117,7 @@ class Evaluator:
             task: Its name.
             table: The examples, of any split.
             report: Told how many examples are done, after each batch.
+            answer: What answers, if not the answerer by itself.
 
         Returns:
             The figures and the predictions.
@@ -121,7 +126,7 @@ class Evaluator:
             UsageError: The model or the dataset doesn't know the task.
         """
         entry = self.manifest.task(task)
-        given = self.answerer.answer(entry, table, report)
+        given = (answer or self.answerer.answer)(entry, table, report)
         targets = target_texts(entry, table, self.vocabulary)
         shares = given.probabilities
         answers = gather_answers(entry, table, targets, given.texts, self.vocabulary, shares)

@@ -15,10 +15,12 @@ from eval.report.files import write_report
 from eval.report.places import dataset_digest, is_of_run, report_folder
 from eval.report.scored_task import ScoredTask
 from eval.report.table import format_table
+from eval.report.unfinished import UnfinishedAnswers
 from eval.session import Session
 from prep import TaskEntry, TokenTable, read_split
 
 BASELINE_SPLIT = "train"
+_OF_THE_CALL = ("run", "replicas")  # which answers do not depend on
 
 
 def score_run(
@@ -47,8 +49,6 @@ def score_run(
     Returns:
         The files of the report.
     """
-    scored = [score_task(session, entry, split) for entry in entries]
-    print(format_table(scored))
     answerer = session.evaluator.answerer
     provenance = {
         "run": str(run),
@@ -76,6 +76,10 @@ def score_run(
     if not is_of_run(settings, dataset, split, entries):
         what = f"{dataset} is not the dataset the run was trained on"
         say_note(f"{what}; its figures go to {_shown(folder)}")
+    question = {name: value for name, value in provenance.items() if name not in _OF_THE_CALL}
+    unfinished = UnfinishedAnswers(folder, split, question, answerer.batch_size)
+    scored = [score_task(session, entry, split, unfinished) for entry in entries]
+    print(format_table(scored))
     kept, lost = keep_others(folder, split, provenance, session.manifest, entries)
     for line in lost:
         say_note(line)
@@ -85,6 +89,7 @@ def score_run(
     files = write_report(
         folder, split, scored, session.vocabulary, provenance, kept, settings.tasks
     )
+    unfinished.take_away()
     for file in files:
         print(f"wrote {_shown(file)}")
     if causal_qa is not None:
@@ -93,13 +98,16 @@ def score_run(
     return files
 
 
-def score_task(session: Session, entry: TaskEntry, split: str) -> ScoredTask:
+def score_task(
+    session: Session, entry: TaskEntry, split: str, unfinished: UnfinishedAnswers
+) -> ScoredTask:
     """Score one task, showing progress.
 
     Args:
         session: The open run.
         entry: The task.
         split: The split to score on.
+        unfinished: Where answers are kept until all are there.
 
     Returns:
         The result, beside the trivial baseline's.
@@ -110,7 +118,7 @@ def score_task(session: Session, entry: TaskEntry, split: str) -> ScoredTask:
     cut = int((lengths > length).sum())
     if cut:
         say_note(f"{entry.name}: {cut} of {len(lengths)} inputs are cut to {length} tokens")
-    result = evaluate_with_progress(session, entry, table)
+    result = evaluate_with_progress(session, entry, table, unfinished)
     baseline = None
     if BASELINE_SPLIT in entry.splits and entry.splits[BASELINE_SPLIT].examples:
         training = read_split(session.dataset, session.manifest, entry.name, BASELINE_SPLIT)
@@ -118,7 +126,15 @@ def score_task(session: Session, entry: TaskEntry, split: str) -> ScoredTask:
     return ScoredTask(entry, table, result, baseline)
 
 
-def evaluate_with_progress(session: Session, entry: TaskEntry, table: TokenTable) -> TaskResult:
+def evaluate_with_progress(
+    session: Session, entry: TaskEntry, table: TokenTable, unfinished: UnfinishedAnswers
+) -> TaskResult:
     """Score one table, with a progress bar of its examples on a terminal."""
+    answer, found = unfinished.answer_with(session.evaluator.answerer.answer), unfinished.found
     with tqdm(total=len(table), desc=entry.name, unit=" examples", disable=None) as bar:
-        return session.evaluator.evaluate(entry.name, table, lambda done: bar.update(done - bar.n))
+        result = session.evaluator.evaluate(
+            entry.name, table, lambda done: bar.update(done - bar.n), answer
+        )
+    if earlier := unfinished.found - found:
+        say_note(f"{entry.name}: {earlier:,} answers are those of an evaluation that was ended")
+    return result

@@ -181,7 +181,7 @@ class Answerer:
             tokens[: len(words)] = [ids[0] for ids in words]
             predictor = self._predictor("words", lambda: LabelWordModel(self.model))
             scores = predictor.predict(table, row, report, also={"label_tokens": tokens})
-            return np.asarray(scores).reshape(len(table), -1)[:, : len(words)]
+            return np.asarray(scores).reshape(len(table), len(tokens))[:, : len(words)]
         predictor = self._predictor("texts", lambda: LabelTextModel(self.model))
         together = [words] if self.model.reads_several_targets() else [[ids] for ids in words]
         parts = []

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from eval.metrics.answers import Answers
-from eval.metrics.metric import Metric, Resampled
+from eval.metrics.metric import Metric, Resampled, Resampler
 from eval.metrics.registry import METRICS, list_figures
 
 RESAMPLES = 1000
@@ -61,12 +61,7 @@ def resample_figures(
     """
     figures = list_figures(names, answers)
     metrics = {metric: METRICS[metric] for _, metric, _ in figures}
-    prepared = {
-        name: metric.resampler(answers)
-        if isinstance(metric, Resampled)
-        else one_by_one(metric, answers)
-        for name, metric in metrics.items()
-    }
+    prepared = {name: prepare_resampler(metric, answers) for name, metric in metrics.items()}
     blocks: dict[str, list[np.ndarray]] = {name: [] for name, _, _ in figures}
     for weights in draw_weights(task, answers, resamples, seed):
         for name, metric, part in figures:
@@ -113,8 +108,18 @@ def number_units(answers: Answers) -> np.ndarray:
     return units
 
 
-def one_by_one(metric: Metric, answers: Answers):  # type: ignore[no-untyped-def]
-    """Compute a metric that knows nothing of resamples, on each as if it were a split."""
+def prepare_resampler(metric: Metric, answers: Answers) -> Resampler:
+    """Prepare what computes a metric's figures of resamples.
+
+    Args:
+        metric: One that knows nothing of resamples is computed on each as if it were a split.
+        answers: Right and given ones.
+
+    Returns:
+        From weights [R, N] to figures [R].
+    """
+    if isinstance(metric, Resampled):
+        return metric.resampler(answers)
 
     def compute(weights: np.ndarray) -> np.ndarray:
         examples = np.arange(weights.shape[1])

@@ -152,7 +152,9 @@ def _count_hits(
     )
 
 
-def _compute_score(score: str, hits: np.ndarray, given: np.ndarray, right: np.ndarray):  # type: ignore[no-untyped-def]
+def _compute_score(
+    score: str, hits: np.ndarray, given: np.ndarray, right: np.ndarray
+) -> np.ndarray:
     below = {"precision": given, "recall": right, "f1": (given + right) / 2}[score]
     return divide(hits, below, 0.0)
 
@@ -163,8 +165,7 @@ def _macro(score: str, hits: np.ndarray, given: np.ndarray, right: np.ndarray) -
 
 
 def _micro(score: str, hits: np.ndarray, given: np.ndarray, right: np.ndarray) -> np.ndarray:
-    figures: np.ndarray = _compute_score(score, hits.sum(1), given.sum(1), right.sum(1))
-    return figures
+    return _compute_score(score, hits.sum(1), given.sum(1), right.sum(1))
 
 
 def _weighted(score: str, hits: np.ndarray, given: np.ndarray, right: np.ndarray) -> np.ndarray:

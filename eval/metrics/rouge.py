@@ -1,10 +1,9 @@
 """ROUGE (Lin 2004) by rouge-score: words, pairs of words and longest common subsequences."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
-from rouge_score import rouge_scorer
 
 from eval.metrics.answers import Answers
 from eval.metrics.metric import MeanMetric
@@ -37,17 +36,18 @@ def rouge_words(answers: Answers) -> str:
     return answers.rouge_words
 
 
-def _values(name: str, part: str):  # type: ignore[no-untyped-def]
+def _values(name: str, part: str) -> Callable[[Answers], np.ndarray]:
     def take(answers: Answers) -> np.ndarray:
         of_kind: np.ndarray = answers.keep(name, lambda of: _score_all(of, ROUGES[name]))
         return of_kind[:, _PARTS.index(part)]
 
-    take.__doc__ = f"Give {part} of {ROUGES[name]}, float [N]."
     return take
 
 
 def _score_all(answers: Answers, kind: str) -> np.ndarray:
     """Compute precision, recall and F1 of each answer: float [N, 3]."""
+    from rouge_score import rouge_scorer  # loads nltk
+
     tokenizer = make_rouge_tokenizer(rouge_words(answers))
     scorer = rouge_scorer.RougeScorer([kind], tokenizer=tokenizer)
 

@@ -10,9 +10,9 @@ The language of a task decides where the task names one, else the letters of its
 import importlib.util
 from collections import Counter
 from collections.abc import Iterable
+from typing import Any
 
 import regex
-from rouge_score.tokenizers import DefaultTokenizer, Tokenizer
 from sacrebleu.metrics import BLEU
 
 _BLEU_ORDER = 4  # words in a row that BLEU counts at most (Papineni et al. 2002)
@@ -57,8 +57,11 @@ def split_words(text: str) -> list[str]:
     return _WORD.findall(text.casefold())
 
 
-class AnyScript(Tokenizer):
-    """`split_words` as rouge-score takes a tokenizer."""
+class AnyScript:
+    """`split_words` as rouge-score takes a tokenizer.
+
+    It need not be one of its own classes: that would load nltk, in all programs.
+    """
 
     def tokenize(self, text: str) -> list[str]:
         """Cut a text into words."""
@@ -85,8 +88,10 @@ def rouge_tokenizer(language: str, texts: Iterable[str]) -> str:
     return ROUGE_SCORE if foreign <= MOSTLY_ENGLISH * letters else ANY_SCRIPT
 
 
-def make_rouge_tokenizer(name: str) -> Tokenizer:
-    """Make the tokenizer that `rouge_tokenizer` names."""
+def make_rouge_tokenizer(name: str) -> Any:
+    """Make the tokenizer that `rouge_tokenizer` names, as rouge-score takes it."""
+    from rouge_score.tokenizers import DefaultTokenizer
+
     return AnyScript() if name == ANY_SCRIPT else DefaultTokenizer(use_stemmer=True)
 
 

@@ -60,15 +60,28 @@ class TokenTable:
         Returns:
             A table of so many examples, or of all if there are fewer.
         """
+        return self.part(0, count)
+
+    def part(self, first: int, end: int) -> "TokenTable":
+        """Return some examples, each a row of its own, sharing memory with this table.
+
+        Args:
+            first: The first of them.
+            end: The first after them; at most, for there may be fewer.
+
+        Returns:
+            A table of these examples.
+        """
+        some, offsets = slice(first, end), slice(first, end + 1)
         return TokenTable(
             self.inputs,
-            self.input_offsets[: count + 1],
+            self.input_offsets[offsets],
             self.targets,
-            self.target_offsets[: count + 1],
-            self.labels[:count],
-            self.examples[:count],
-            self.references and self.references[:count],
-            None if self.groups is None else self.groups[:count],
+            self.target_offsets[offsets],
+            self.labels[some],
+            self.examples[some],
+            self.references and self.references[some],
+            None if self.groups is None else self.groups[some],
         )
 
     @property
@@ -137,11 +150,12 @@ class TokenTable:
         """
         if not choices:
             return np.diff(self.input_offsets)
-        ends = np.flatnonzero(self.inputs == Vocabulary.eos_id) + 1
+        start, end = self.input_offsets[[0, -1]]
+        ends = start + np.flatnonzero(self.inputs[start:end] == Vocabulary.eos_id) + 1
         is_whole = len(ends) == choices * len(self)
         if not is_whole or (ends[choices - 1 :: choices] != self.input_offsets[1:]).any():
             raise DataError(f"inputs of some record are not the texts of {choices} choices")
-        return np.diff(ends, prepend=0)
+        return np.diff(ends, prepend=start)
 
     def input_ids(self, row: int) -> np.ndarray:
         """Return the input token ids of one example, EOS included.

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from eval.metrics.answers import pair_answers
-from eval.metrics.metric import Resampled
+from eval.metrics.intervals import prepare_resampler
 from eval.metrics.registry import METRICS, list_figures
 from prep.tasks.metrics import METRICS as KNOWN
 
@@ -54,8 +54,7 @@ def test_weights_of_one_give_the_figure(name):
     generator = np.random.default_rng(3)
     for _ in range(8):
         answers = some_answers(name, generator)
-        assert isinstance(METRICS[name], Resampled)
-        (figure,) = METRICS[name].resampler(answers)(np.ones((1, EXAMPLES)))
+        (figure,) = prepare_resampler(METRICS[name], answers)(np.ones((1, EXAMPLES)))
         assert figure == pytest.approx(METRICS[name](answers), abs=1e-9)
 
 
@@ -65,7 +64,7 @@ def test_a_weight_is_how_often_an_example_counts(name):
     for _ in range(3):
         answers = some_answers(name, generator)
         times = generator.multinomial(EXAMPLES, np.ones(EXAMPLES) / EXAMPLES, 2)
-        figures = METRICS[name].resampler(answers)(times.astype(float))
+        figures = prepare_resampler(METRICS[name], answers)(times.astype(float))
         # BLEU's choice of runs to count is the whole corpus's.
         expected = [METRICS[name](repeat(answers, row)) for row in times]
         assert figures == pytest.approx(expected, abs=1e-9)

@@ -1,0 +1,134 @@
+"""Answers that an evaluation has so far: what was killed goes on where it was.
+
+They lie in `<split>.unfinished/` of the report's folder, a file for every so many examples of a
+task, beside the question that they are answers to; the report written, they are taken away.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from eval.decoding.answerer import Given
+from eval.decoding.predictor import Progress
+from prep import TaskEntry, TokenTable
+from prep.dataset.digests import task_digest
+from prep.storage.durable_files import write_atomically
+
+BATCHES_AT_ONCE = 64  # that are answered before answers are written down
+
+_QUESTION = "question.json"
+
+Answer = Callable[[TaskEntry, TokenTable, Progress], Given]
+
+
+class UnfinishedAnswers:
+    """Answers a table part by part, and writes each part down.
+
+    Args:
+        folder: Of the report.
+        split: The split that is scored.
+        question: What answers depend on beside the examples: checkpoint, decoding and the like.
+        batch_size: Examples per batch.
+
+    Attributes:
+        found: How many examples an evaluation before had answered, so far as was asked.
+
+    """
+
+    def __init__(self, folder: Path, split: str, question: Mapping[str, Any], batch_size: int):
+        self.folder, self.split, self.found = folder / f"{split}.unfinished", split, 0
+        self.at_once = BATCHES_AT_ONCE * batch_size
+        self._question = json.dumps({**question, "at_once": self.at_once}, indent=1).encode()
+        file = self.folder / _QUESTION
+        if self.folder.is_dir() and (not file.is_file() or file.read_bytes() != self._question):
+            shutil.rmtree(self.folder)
+
+    def answer_with(self, answer: Answer) -> Answer:
+        """Make what answers a table of what answers a part of it.
+
+        Args:
+            answer: Of an entry, a table, and what is told how many examples are done.
+
+        Returns:
+            The same, which asks for what is not there yet alone.
+        """
+
+        def answer_all(entry: TaskEntry, table: TokenTable, report: Progress) -> Given:
+            parts = []
+            for first in range(0, max(len(table), 1), self.at_once):
+                part = table.part(first, first + self.at_once)
+                file = self.folder / f"{entry.name}-{first}.npz"
+                given = self._read(file, entry, part)
+                if given is None:
+                    given = answer(entry, part, _from(first, report))
+                    self._write(file, given, entry)
+                parts.append(given)
+                report(first + len(part))
+            return join(parts)
+
+        return answer_all
+
+    def take_away(self) -> None:
+        """Forget the answers: what they were for is written."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _read(self, file: Path, entry: TaskEntry, part: TokenTable) -> Given | None:
+        try:
+            with np.load(io.BytesIO(file.read_bytes()), allow_pickle=False) as arrays:
+                about = json.loads(bytes(arrays["about"]))
+                scores = arrays.get("scores")
+                given = Given(about["texts"], arrays["token_ids"], scores, about["way"])
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile):  # half a file, or none of ours
+            return None
+        if about["examples"] != task_digest(entry, [self.split]) or len(given.texts) != len(part):
+            return None
+        self.found += len(part)
+        return given
+
+    def _write(self, file: Path, given: Given, entry: TaskEntry) -> None:
+        about = {
+            "texts": given.texts,
+            "way": given.way,
+            "examples": task_digest(entry, [self.split]),
+        }
+        arrays: dict[str, Any] = {"about": np.frombuffer(json.dumps(about).encode(), np.uint8)}
+        if given.scores is not None:
+            arrays["scores"] = given.scores
+        stream = io.BytesIO()
+        np.savez(stream, token_ids=given.token_ids, **arrays)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(self.folder / _QUESTION, self._question)
+        write_atomically(file, stream.getvalue())
+
+
+def _from(first: int, report: Progress) -> Progress:
+    return lambda done: report(first + done)
+
+
+def join(parts: list[Given]) -> Given:
+    """Put the answers to the parts of a table together.
+
+    Args:
+        parts: One or more, in order, of one task.
+
+    Returns:
+        The answers to all of it.
+    """
+    first = parts[0]
+    scores = [part.scores for part in parts if part.scores is not None]
+    return Given(
+        [text for part in parts for text in part.texts],
+        np.concatenate([part.token_ids for part in parts]),
+        np.concatenate(scores) if scores else None,
+        first.way,
+    )
