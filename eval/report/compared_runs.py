@@ -24,6 +24,8 @@ from prep import (
 )
 from prep.dataset.digests import task_digest
 
+_WAYS = ("checkpoint", "decoding", "input_length")  # beside the weights, what figures depend on
+
 
 @dataclass(frozen=True)
 class ComparedRun:
@@ -127,6 +129,16 @@ def choose_common_tasks(runs: Sequence[ComparedRun], wanted: Sequence[str]) -> l
                     "examples and metrics; score them on one dataset"
                 )
     return chosen
+
+
+def note_other_ways(runs: Sequence[ComparedRun]) -> None:
+    """Say which runs were not scored as the first one was: that, too, makes figures differ."""
+    first, *others = runs
+    for key in _WAYS:
+        for run in others:
+            ours, its = (json.dumps(one.document.get(key)) for one in (first, run))
+            if its != ours:
+                say_note(f"scored otherwise: {key} is {its} of {run.name}, {ours} of {first.name}")
 
 
 def gather_run_answers(

@@ -140,6 +140,14 @@ def test_tasks_of_some_runs_alone_are_left_out_and_named(runs, make_run, capsys)
     assert "colour" not in captured.out
 
 
+def test_runs_that_were_scored_otherwise_are_named(runs, make_run, capsys):
+    last = make_run("last", 3, checkpoint="last")
+    assert run_command(main, ["compare", runs["good"], runs["bad"], last]) == 0
+    said = " ".join(capsys.readouterr().err.split())
+    assert said.count("scored otherwise: ") == 1
+    assert f'scored otherwise: checkpoint is "last" of {last}, null of {runs["good"]}' in said
+
+
 def test_what_cannot_be_compared(runs, make_run, tmp_path, capsys):
     def refused(*arguments):
         assert run_command(main, ["compare", *arguments]) == 2
