@@ -14,6 +14,7 @@ from eval.report.compared_runs import (
     ComparedRun,
     choose_common_tasks,
     gather_run_answers,
+    note_other_ways,
     read_scored_run,
 )
 from prep import UsageError
@@ -74,6 +75,7 @@ def _compare(options: Namespace, runs: list[ComparedRun]) -> None:
     from eval.report.comparison_files import format_comparison, write_comparison
 
     tasks = choose_common_tasks(runs, split_names(options.tasks))
+    note_other_ways(runs)
     columns = group_runs(runs, options.group_by)
     names = name_columns([[runs[run].name for run in column] for column in columns])
     answers = gather_run_answers(runs, tasks, options.dataset or runs[0].document["dataset"])

@@ -26,7 +26,8 @@ from eval.decoding.options import (
     read_decoding_options,
 )
 from eval.predicting.asking import Answer, TextAnswerer, check_choices, find_start
-from eval.predicting.rows import STANDARD_INPUT, RowFile
+from eval.predicting.checks import check_counts, check_labels_options, check_source
+from eval.predicting.rows import RowFile
 from eval.predicting.writing import ADDED, AnswerFile, describe_row
 from prep import UsageError, load_manifest, nearest, run_command
 
@@ -88,41 +89,10 @@ def main(argv: list[str] | None = None) -> int:
     """
     options = make_parser().parse_args(argv)
     decoding = read_decoding_options(options)
+    check_counts(options)
     rows = check_source(options)
     with local_copy(options.run) as folder:
         return _answer(options, decoding, rows, str(folder))
-
-
-def check_source(options: Namespace) -> RowFile | None:
-    """Find out where texts come from, before anything is loaded.
-
-    Args:
-        options: The command line.
-
-    Returns:
-        A file, or standard input; None where texts are given, or are to be asked for.
-
-    Raises:
-        UsageError: Options contradict each other, or the file is not there.
-    """
-    if options.text is not None:
-        for name in ("file", "column", "template", "out"):
-            if getattr(options, name):
-                raise UsageError(f"--{name} goes with a file, and --text gives the texts")
-        if not all(text.strip() for text in options.text):
-            raise UsageError("--text is empty; give it the words to answer to")
-        return None
-    name = options.file or ("" if sys.stdin.isatty() else STANDARD_INPUT)
-    if not name:
-        if options.out or options.column or options.template:
-            raise UsageError("--out, --column and --template go with --file")
-        return None
-    rows = RowFile(name, options.column, options.template)
-    if options.out and (taken := [name for name in rows.columns if name in ADDED]):
-        raise UsageError(f"{name} has a column {taken[0]!r} already, which --out is to have")
-    if options.out and options.out.is_dir():
-        raise UsageError(f"--out {options.out} is a folder; name a file")
-    return rows
 
 
 def _answer(options: Namespace, decoding: Decoding, rows: RowFile | None, run: str) -> int:
@@ -174,25 +144,6 @@ def _answer(options: Namespace, decoding: Decoding, rows: RowFile | None, run: s
         for answer in answerer(texts):
             show(answer, options)
     return 0
-
-
-def check_labels_options(options: Namespace, decoding: Decoding, has_labels: bool) -> None:
-    """Refuse options that the task's answers cannot meet.
-
-    Args:
-        options: The command line.
-        decoding: What it says of decoding.
-        has_labels: Whether the task has label words.
-
-    Raises:
-        UsageError: Label words are asked about where there are none, or several answers where
-            there is one.
-    """
-    is_choice = has_labels and decoding.restricted
-    if options.probabilities and not is_choice:
-        raise UsageError(f"--probabilities are of label words, and {options.task} answers freely")
-    if options.n_best is not None and not is_choice and decoding.beams is None:
-        raise UsageError("--n-best goes with --beams where answers are free: say how many")
 
 
 class StartWarnings:
@@ -248,13 +199,14 @@ def answer_rows(
     from tqdm import tqdm
 
     out = AnswerFile(options.out, question, [*rows.columns, *ADDED]) if options.out else None
+    parts = rows.read(at_once)
     skip = out.rows if out else 0
-    if skip:
+    if out and skip:
         say_note(f"{skip:,} rows are answered already; going on after them")
-    faults, is_whole = 0, False
+    faults, is_whole = out.faults if out else 0, False
     try:
         with tqdm(unit=" rows", disable=None if out else True, initial=skip) as bar:
-            for part in _after(rows.read(at_once), skip):
+            for part in out.leave_out_answered(parts) if out else parts:
                 texts = [row.text for row in part if not row.fault]
                 starts.check(texts)
                 answers = iter(answerer(texts) if texts else ())
@@ -276,13 +228,6 @@ def answer_rows(
     if faults:
         print(f"error: {faults:,} rows could not be read", file=sys.stderr)
     return int(bool(faults))
-
-
-def _after(parts: Iterator[list[AskedRow]], skip: int) -> Iterator[list[AskedRow]]:
-    for part in parts:
-        if rest := part[skip:]:
-            yield rest
-        skip = max(0, skip - len(part))
 
 
 def show_row(row: AskedRow, answer: Answer | None, options: Namespace) -> None:

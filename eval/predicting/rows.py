@@ -12,7 +12,7 @@ from typing import Any
 from prep import DataError, UsageError, nearest
 from prep.sources.blocks import columns_of, parse_block, read_blocks
 from prep.sources.declarations import FileSpec
-from prep.sources.row import BlankLineError, RowError
+from prep.sources.row import RowError, check_text
 
 STANDARD_INPUT = "-"
 USUAL_COLUMNS = ("input", "inputs", "text", "line")
@@ -57,17 +57,31 @@ class Wording:
         """Make the text of a row.
 
         Raises:
-            RowError: A field is missing, or no text.
+            RowError: A field is missing or null, or no text, or does not fit the template.
         """
         try:
-            text = fields[self.column] if self.column else self.template.format_map(fields)
-        except (KeyError, IndexError, AttributeError) as error:
+            text = fields[self.column] if self.column else self._fill(fields)
+        except KeyError as error:
             raise RowError("field is missing", str(error)) from error
         if not isinstance(text, str):
             raise RowError("field is no text", repr(text)[:40])
         if not text.strip():
             raise RowError("text is empty")
+        check_text(text)
         return text
+
+    def _fill(self, fields: Mapping[str, Any]) -> str:
+        for name in _names_in(self.template):
+            if fields[name] is None:
+                raise RowError("field is missing", repr(name))
+        try:
+            return self.template.format_map(fields)
+        except (ValueError, TypeError, AttributeError, IndexError) as error:
+            raise RowError("field does not fit the template", str(error)) from error
+
+
+def _names_in(template: str) -> list[str]:
+    return [name for _, name, _, _ in string.Formatter().parse(template) if name is not None]
 
 
 def choose_wording(columns: Sequence[str], column: str | None, template: str | None) -> Wording:
@@ -88,7 +102,7 @@ def choose_wording(columns: Sequence[str], column: str | None, template: str | N
         raise UsageError("--column and --template both say what the text is: give one")
     if template:
         try:
-            named = [name for _, name, _, _ in string.Formatter().parse(template) if name]
+            named = _names_in(template)
         except ValueError as error:
             raise UsageError(f"--template {template!r}: {error}") from error
         if not named:
@@ -180,6 +194,10 @@ class RowFile:
         for block in read_blocks(self.path, self.spec, at_once):
             yield [_ask(row, self.wording) for row in parse_block(block)]
 
+    def is_file(self, path: Path) -> bool:
+        """Say whether a file that is there is the one of the texts."""
+        return self.name != STANDARD_INPUT and self.path.samefile(path)
+
     def describe(self) -> dict[str, Any]:
         """Say which file it is and what is asked, to tell whether it is the same again."""
         if self.name == STANDARD_INPUT:
@@ -203,8 +221,7 @@ def _standard_input(at_once: int) -> Iterator[list[AskedRow]]:
     try:
         for line in sys.stdin:
             text = line.rstrip("\r\n")
-            fault = "" if text.strip() else str(BlankLineError())
-            rows.append(AskedRow({"input": text}, text if not fault else "", fault))
+            rows.append(_ask({"input": text}, Wording("input")))
             if len(rows) == at_once:
                 yield rows
                 rows = []

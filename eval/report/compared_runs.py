@@ -24,6 +24,8 @@ from prep import (
 )
 from prep.dataset.digests import task_digest
 
+_WAYS = ("checkpoint", "decoding", "input_length")  # beside the weights, what figures depend on
+
 
 @dataclass(frozen=True)
 class ComparedRun:
@@ -40,13 +42,20 @@ class ComparedRun:
     document: Mapping[str, Any]
 
     def predictions(self) -> dict[str, list[dict[str, Any]]]:
-        """Read the lines of `<split>.predictions.jsonl`, in their order, by task."""
+        """Read the lines of `<split>.predictions.jsonl`, in their order, by task.
+
+        Raises:
+            DataError: One is none.
+        """
         file = self.folder / "eval" / f"{self.document['split']}.predictions.jsonl"
         found: dict[str, list[dict[str, Any]]] = {}
-        with file.open(encoding="utf-8") as lines:
-            for line in lines:
-                record = json.loads(line)
-                found.setdefault(record["task"], []).append(record)
+        try:
+            with file.open(encoding="utf-8") as lines:
+                for line in lines:
+                    record = json.loads(line)
+                    found.setdefault(record["task"], []).append(record)
+        except (ValueError, KeyError, TypeError) as error:
+            raise DataError(f"{file} cannot be read: {error}; score the run again") from error
         return found
 
 
@@ -63,13 +72,18 @@ def read_scored_run(name: str, folder: Path, split: str) -> ComparedRun:
 
     Raises:
         UsageError: It was not scored on that split, or by a version that kept no digests.
+        DataError: Its file is damaged.
     """
     file = folder / "eval" / f"{split}.json"
     again = f"python -m eval --run {name} --split {split}"
     if not file.exists():
         raise UsageError(f"{name}: there is no eval/{split}.json; score the run first: {again}")
-    document = json.loads(file.read_text(encoding="utf-8"))
-    if not all("examples_digest" in task for task in document["tasks"].values()):
+    try:
+        document = json.loads(file.read_text(encoding="utf-8"))
+        has_digests = all("examples_digest" in task for task in document["tasks"].values())
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(f"{file} cannot be read: {error}; score the run again: {again}") from error
+    if not has_digests:
         raise UsageError(
             f"{name}: eval/{split}.json was written by an earlier version, which kept no digests; "
             f"score the run again: {again}"
@@ -117,6 +131,16 @@ def choose_common_tasks(runs: Sequence[ComparedRun], wanted: Sequence[str]) -> l
     return chosen
 
 
+def note_other_ways(runs: Sequence[ComparedRun]) -> None:
+    """Say which runs were not scored as the first one was: that, too, makes figures differ."""
+    first, *others = runs
+    for key in _WAYS:
+        for run in others:
+            ours, its = (json.dumps(one.document.get(key)) for one in (first, run))
+            if its != ours:
+                say_note(f"scored otherwise: {key} is {its} of {run.name}, {ours} of {first.name}")
+
+
 def gather_run_answers(
     runs: Sequence[ComparedRun], tasks: Sequence[str], dataset: str
 ) -> dict[str, list[Answers]]:
@@ -162,6 +186,18 @@ def _same_task(manifest: Manifest, task: str, run: ComparedRun, dataset: str) ->
     return entry
 
 
+def _shares_of(line: Mapping[str, Any], entry: TaskEntry, run: str) -> list[float]:
+    """Bring the probabilities of a prediction into the order of the task's label words."""
+    shares = line["probabilities"]
+    if set(shares) != set(entry.label_words):
+        raise DataError(
+            f"{run}: its predictions of task {entry.name!r} have probabilities of "
+            f"{', '.join(shares)}, and its label words are {', '.join(entry.label_words)}; score "
+            "the run again"
+        )
+    return [shares[word] for word in entry.label_words]
+
+
 def _pair(
     entry: TaskEntry,
     table: TokenTable,
@@ -182,6 +218,6 @@ def _pair(
     probabilities = None
     if lines and all("probabilities" in line for line in lines):
         probabilities = np.zeros((len(table), len(entry.label_words)))
-        probabilities[order] = [line["probabilities"] for line in lines]
+        probabilities[order] = [_shares_of(line, entry, run) for line in lines]
     targets = target_texts(entry, table, vocabulary)
     return gather_answers(entry, table, targets, given, vocabulary, probabilities)

@@ -59,7 +59,7 @@ def keep_others(
         What is of the same model and the same examples, and a line for what is not.
     """
     file, scored = folder / f"{split}.json", {entry.name for entry in entries}
-    old = _read(file)
+    old, fault = _read(file)
     others = {name: figures for name, figures in old["tasks"].items() if name not in scored}
     new = json.loads(json.dumps({**provenance, "versions": list_versions()}))
     lost: dict[str, list[str]] = {}
@@ -78,17 +78,21 @@ def keep_others(
         f"figures of {', '.join(names)} in {file.name} are not kept: {why}"
         for why, names in lost.items()
     ]
+    if fault:
+        said.append(f"figures of other tasks in {file.name} are not kept: {fault}")
     return kept, said
 
 
-def _read(file: Path) -> dict[str, Any]:
-    """Read the figures of an earlier evaluation; none where there are none that can be read."""
+def _read(file: Path) -> tuple[dict[str, Any], str]:
+    """Read the figures of an earlier evaluation; none, and why, where they cannot be read."""
     try:
         document = json.loads(file.read_text(encoding="utf-8"))
         tasks = {name: dict(figures) for name, figures in document["tasks"].items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return {"tasks": {}}
-    return {**document, "tasks": tasks}
+    except FileNotFoundError:
+        return {"tasks": {}}, ""
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        return {"tasks": {}}, f"the file cannot be read: {error}"
+    return {**document, "tasks": tasks}, ""
 
 
 def _lines_by_task(file: Path) -> dict[str, list[str]]:

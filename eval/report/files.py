@@ -20,7 +20,7 @@ from prep import Vocabulary
 from prep.dataset.digests import task_digest
 from prep.storage.durable_files import write_atomically
 
-_PLACES = 6  # of a probability
+_DIGITS = "{:.6g}"  # of a probability
 
 
 def write_report(
@@ -164,6 +164,6 @@ def _prediction_lines(task: ScoredTask, vocabulary: Vocabulary) -> list[str]:
             record["references"] = prediction.references
         if prediction.probabilities:
             words = zip(task.entry.label_words, prediction.probabilities, strict=True)
-            record["probabilities"] = {word: round(share, _PLACES) for word, share in words}
+            record["probabilities"] = {word: float(_DIGITS.format(share)) for word, share in words}
         lines.append(json.dumps(record, ensure_ascii=False) + "\n")
     return lines

@@ -6,6 +6,7 @@ task, beside the question that they are answers to; the report written, they are
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import shutil
@@ -90,17 +91,17 @@ class UnfinishedAnswers:
             return None
         except (OSError, ValueError, KeyError, zipfile.BadZipFile):  # half a file, or none of ours
             return None
-        if about["examples"] != task_digest(entry, [self.split]) or len(given.texts) != len(part):
+        if about["of"] != self._describe(entry) or len(given.texts) != len(part):
             return None
         self.found += len(part)
         return given
 
+    def _describe(self, entry: TaskEntry) -> list[str]:
+        """Say what a part's answers are to: another process may answer otherwise meanwhile."""
+        return [task_digest(entry, [self.split]), hashlib.sha256(self._question).hexdigest()]
+
     def _write(self, file: Path, given: Given, entry: TaskEntry) -> None:
-        about = {
-            "texts": given.texts,
-            "way": given.way,
-            "examples": task_digest(entry, [self.split]),
-        }
+        about = {"texts": given.texts, "way": given.way, "of": self._describe(entry)}
         arrays: dict[str, Any] = {"about": np.frombuffer(json.dumps(about).encode(), np.uint8)}
         if given.scores is not None:
             arrays["scores"] = given.scores

@@ -17,13 +17,16 @@ _HELD = (errno.EWOULDBLOCK, errno.EACCES)
 
 
 @contextlib.contextmanager
-def locked(path: Path, what: str, report: Callable[[str], None] = print) -> Iterator[None]:
+def locked(
+    path: Path, what: str, report: Callable[[str], None] = print, *, writer: str = "build"
+) -> Iterator[None]:
     """Hold a lock; nobody else on this machine, or on a shared disk that has locks, can hold it.
 
     Args:
         path: The lock's file, which is there as long as the lock is held.
         what: What it is a lock on, for messages.
         report: Told where there are no locks.
+        writer: What holds such locks, for messages.
 
     Yields:
         Nothing.
@@ -32,7 +35,7 @@ def locked(path: Path, what: str, report: Callable[[str], None] = print) -> Iter
         DataError: If another process holds it.
         OSError: If the file cannot be made.
     """
-    file = _acquire(path, what, report)
+    file = _acquire(path, what, report, writer)
     try:
         yield
     finally:
@@ -41,7 +44,7 @@ def locked(path: Path, what: str, report: Callable[[str], None] = print) -> Iter
         os.close(file)
 
 
-def _acquire(path: Path, what: str, report: Callable[[str], None]) -> int:
+def _acquire(path: Path, what: str, report: Callable[[str], None], writer: str) -> int:
     while True:
         file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
@@ -53,9 +56,9 @@ def _acquire(path: Path, what: str, report: Callable[[str], None]) -> int:
                 os.close(file)
                 process = f" (process {owner})" if owner else ""
                 raise DataError(
-                    f"another build is writing {what}{process}: wait, or choose another `out`"
+                    f"another {writer} is writing {what}{process}: wait, or choose another `out`"
                 ) from error
-            report(f"note: {path.parent} has no locks ({error.strerror}): start no second build")
+            report(f"note: {path.parent} has no locks ({error.strerror}): start no second {writer}")
         with contextlib.suppress(FileNotFoundError):  # whoever held it may have removed it since
             if os.path.samestat(os.fstat(file), path.stat()):
                 os.ftruncate(file, 0)

@@ -11,11 +11,13 @@ from eval.compare import name_columns
 from eval.evaluator import Prediction, TaskResult
 from eval.metrics.answers import gather_answers, target_texts
 from eval.metrics.registry import score
+from eval.report.compared_runs import gather_run_answers, read_scored_run
 from eval.report.files import write_report
 from eval.report.scored_task import ScoredTask
-from prep import Vocabulary, load_manifest, read_split, run_command
+from prep import DataError, Vocabulary, load_manifest, read_split, run_command
 
 SPLIT = "validation"
+SHARES = (1.23456e-9, 0.999999)  # of the label words of colour
 
 
 @pytest.fixture(scope="module")
@@ -33,8 +35,11 @@ def make_run(dataset, tmp_path_factory):
             targets = target_texts(entry, table, vocabulary)
             texts = ["maybe" if row < wrong else target for row, target in enumerate(targets)]
             answers = gather_answers(entry, table, targets, texts, vocabulary)
+            shares = SHARES if entry.label_words else ()
             predictions = [
-                Prediction(int(table.examples[row]), row, targets[row], text, ())
+                Prediction(
+                    int(table.examples[row]), row, targets[row], text, (), probabilities=shares
+                )
                 for row, text in enumerate(texts)
             ]
             predictions.sort(key=lambda one: one.example)
@@ -90,6 +95,30 @@ def test_the_better_run_wins(runs, capsys, tmp_path):
     assert lines[-1].endswith("comparison.png") and (tmp_path / "comparison.csv").exists()
 
 
+def test_probabilities_are_read_back_as_they_were(runs, dataset):
+    run = read_scored_run("good", Path(runs["good"]), SPLIT)
+    answers = gather_run_answers([run], ["colour", "copy"], str(dataset))
+    assert answers["colour"][0].probabilities.tolist() == [list(SHARES)] * 13
+    assert answers["copy"][0].probabilities is None
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "message"),
+    [
+        ("json", "}", "", r"validation\.json cannot be read: .*score the run again"),
+        ("json", '"tasks"', '"task"', r"validation\.json cannot be read: 'tasks'"),
+        ("predictions.jsonl", "}", "", r"predictions\.jsonl cannot be read"),
+        ("predictions.jsonl", '"yes": ', '"yea": ', "probabilities of yea, no"),
+    ],
+)
+def test_damaged_files_are_refused(make_run, dataset, name, old, new, message):
+    folder = Path(make_run("damaged", 2))
+    file = folder / "eval" / f"{SPLIT}.{name}"
+    file.write_text(file.read_text().replace(old, new))
+    with pytest.raises(DataError, match=message):
+        gather_run_answers([read_scored_run("damaged", folder, SPLIT)], ["colour"], str(dataset))
+
+
 def test_runs_that_differ_in_the_seed_are_one_column(runs, capsys):
     words = [runs["good"], runs["bad"], runs["fair"], "--group-by", "settings", "--tasks", "colour"]
     lines = shown(capsys, *words).splitlines()
@@ -109,6 +138,14 @@ def test_tasks_of_some_runs_alone_are_left_out_and_named(runs, make_run, capsys)
     captured = capsys.readouterr()
     assert "not compared, for not all runs have them: colour" in captured.err
     assert "colour" not in captured.out
+
+
+def test_runs_that_were_scored_otherwise_are_named(runs, make_run, capsys):
+    last = make_run("last", 3, checkpoint="last")
+    assert run_command(main, ["compare", runs["good"], runs["bad"], last]) == 0
+    said = " ".join(capsys.readouterr().err.split())
+    assert said.count("scored otherwise: ") == 1
+    assert f'scored otherwise: checkpoint is "last" of {last}, null of {runs["good"]}' in said
 
 
 def test_what_cannot_be_compared(runs, make_run, tmp_path, capsys):

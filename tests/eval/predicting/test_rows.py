@@ -37,6 +37,24 @@ def test_what_is_no_text_is_a_fault_and_keeps_its_place(tmp_path):
     assert faults[1] == "field is no text" and faults[2] and faults[3] == "text is empty"
 
 
+def test_what_no_template_or_encoding_can_hold_is_a_fault(tmp_path):
+    path = tmp_path / "a.jsonl"
+    lines = [
+        '{"a": "x", "b": 1}',
+        '{"a": null, "b": 2}',
+        '{"a": "y\\ud800", "b": 3}',
+        '{"a": "z", "b": []}',
+    ]
+    path.write_text("\n".join(lines))
+    rows, _ = read(path, template="t {a} {b:>2}")
+    assert [row.text for row in rows] == ["t x  1", "", "", ""]
+    assert [row.fault.split(":")[0] for row in rows[1:]] == [
+        "field is missing",
+        "lone surrogate",
+        "field does not fit the template",
+    ]
+
+
 def test_lines_of_a_text_file(tmp_path):
     path = tmp_path / "a.txt"
     path.write_text("one\ntwo\n")
@@ -45,10 +63,10 @@ def test_lines_of_a_text_file(tmp_path):
 
 
 def test_standard_input_has_a_text_on_each_line(monkeypatch):
-    monkeypatch.setattr("sys.stdin", io.StringIO("one\n\nthree"))
+    monkeypatch.setattr("sys.stdin", io.StringIO("one\n\nthree\n\udcff"))
     rows, parts = read("-")
-    assert [row.text for row in rows] == ["one", "", "three"] and parts == [2, 1]
-    assert [bool(row.fault) for row in rows] == [False, True, False]
+    assert [row.text for row in rows] == ["one", "", "three", ""] and parts == [2, 2]
+    assert [bool(row.fault) for row in rows] == [False, True, False, True]
 
 
 @pytest.mark.parametrize(

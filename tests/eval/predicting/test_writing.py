@@ -1,6 +1,7 @@
 import csv
 import json
 import math
+import os
 
 import pytest
 
@@ -33,6 +34,18 @@ def test_a_row_keeps_its_fields_and_gets_its_answer():
     }
 
 
+def test_a_field_of_an_answer_is_not_written_over():
+    with pytest.raises(DataError, match="a row has a field 'prediction' already"):
+        describe_row(AskedRow({"prediction": "mine"}, "x"), ANSWER, 1)
+
+
+def test_half_a_surrogate_pair_is_written_as_json_spells_it(tmp_path):
+    file = AnswerFile(tmp_path / "a.jsonl", QUESTION, ADDED)
+    file.write([{"id": "\ud800", "prediction": "ж"}])
+    file.close(is_whole=True)
+    assert json.loads((tmp_path / "a.jsonl").read_text()) == {"id": "\ud800", "prediction": "ж"}
+
+
 @pytest.mark.parametrize("name", ["a.jsonl", "a.csv"])
 def test_what_was_killed_goes_on_where_it_was(tmp_path, name):
     path = tmp_path / "new" / name
@@ -54,6 +67,40 @@ def test_what_was_killed_goes_on_where_it_was(tmp_path, name):
     assert [one.name for one in path.parent.iterdir()] == [name]
 
 
+def asked(*texts):
+    return [AskedRow({"input": text}, text, "" if text else "blank line") for text in texts]
+
+
+def answered(file, parts):
+    for part in file.leave_out_answered(iter(parts)):
+        answers = [None if row.fault else ANSWER for row in part]
+        file.write([describe_row(*pair, 1) for pair in zip(part, answers, strict=True)])
+
+
+def test_rows_that_are_answered_are_left_out_and_their_faults_count(tmp_path):
+    first = AnswerFile(tmp_path / "a.jsonl", QUESTION, ADDED)
+    answered(first, [asked("x", ""), asked("y", "z")])
+    first.close(is_whole=False)
+    second = AnswerFile(tmp_path / "a.jsonl", QUESTION, ADDED)
+    assert (second.rows, second.faults) == (4, 1)
+    answered(second, [asked("x", "", "y"), asked("z", "", "v")])
+    assert (second.rows, second.faults) == (6, 2)
+    second.close(is_whole=True)
+    lines = (tmp_path / "a.jsonl").read_text().splitlines()
+    assert [json.loads(line)["input"] for line in lines] == ["x", "", "y", "z", "", "v"]
+
+
+@pytest.mark.parametrize("others", [("other", "y", "z"), ("x",)])
+def test_answers_to_other_rows_are_not_gone_on_with(tmp_path, others):
+    first = AnswerFile(tmp_path / "a.jsonl", QUESTION, ADDED)
+    answered(first, [asked("x", "y")])
+    first.close(is_whole=False)
+    second = AnswerFile(tmp_path / "a.jsonl", QUESTION, ADDED)
+    with pytest.raises(DataError, match=r"answers to 2 rows.*remove .*a\.jsonl\.progress"):
+        answered(second, [asked(*others)])
+    second.close(is_whole=False)
+
+
 def test_answers_to_another_question_are_begun_anew(tmp_path):
     first = AnswerFile(tmp_path / "a.jsonl", QUESTION, ADDED)
     first.write([{"prediction": "old"}])
@@ -63,6 +110,16 @@ def test_answers_to_another_question_are_begun_anew(tmp_path):
     second.write([{"prediction": "new"}])
     second.close(is_whole=True)
     assert json.loads((tmp_path / "a.jsonl").read_text()) == {"prediction": "new"}
+
+
+def test_one_process_at_a_time_writes_a_file(tmp_path):
+    first = AnswerFile(tmp_path / "a.jsonl", QUESTION, ADDED)
+    with pytest.raises(DataError, match=rf"another process is writing .*process {os.getpid()}"):
+        AnswerFile(tmp_path / "a.jsonl", QUESTION, ADDED)
+    first.write([{"prediction": "yes"}])
+    first.close(is_whole=True)
+    AnswerFile(tmp_path / "a.jsonl", QUESTION, ADDED).close(is_whole=False)
+    assert json.loads((tmp_path / "a.jsonl").read_text()) == {"prediction": "yes"}
 
 
 def test_tables_have_a_column_for_everything(tmp_path):

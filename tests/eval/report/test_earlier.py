@@ -75,10 +75,18 @@ def test_other_examples_and_other_predictions_do_not_stay(tmp_path, manifest):
     ]
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"tasks": [1]}', '{"tasks": {}}'])
+@pytest.mark.parametrize("text", ["{", "[]", '{"tasks": [1]}', "{}"])
 def test_of_what_cannot_be_read_nothing_stays(tmp_path, manifest, text):
     (tmp_path / "test.json").write_text(text)
+    kept, (line,) = keep_others(tmp_path, "test", MODEL, manifest, NEW)
+    assert kept == []
+    assert line.startswith("figures of other tasks in test.json are not kept: the file cannot be")
+
+
+def test_where_nothing_was_nothing_is_said(tmp_path, manifest):
+    (tmp_path / "test.json").write_text('{"tasks": {}}')
     assert keep_others(tmp_path, "test", MODEL, manifest, NEW) == ([], [])
+    assert keep_others(tmp_path / "new", "test", MODEL, manifest, NEW) == ([], [])
 
 
 def test_what_an_earlier_version_wrote_does_not_stay(tmp_path, manifest):

@@ -76,6 +76,15 @@ def test_answers_to_another_question_do_not_count(tmp_path, entry, table, monkey
     assert len(model.asked) == 3
 
 
+def test_another_evaluation_at_the_same_time_is_not_read(tmp_path, entry, table):
+    other = UnfinishedAnswers(tmp_path, "test", {"decoding": "beams"}, batch_size=1)
+    ours = UnfinishedAnswers(tmp_path, "test", QUESTION, batch_size=1)
+    other.answer_with(Model())(entry, table, print)
+    model = Model()
+    ours.answer_with(model)(entry, table, print)
+    assert len(model.asked) == 3 and ours.found == 0
+
+
 def test_a_file_that_is_not_whole_is_answered_anew(tmp_path, entry, table):
     answer(tmp_path, entry, table, Model())
     file = tmp_path / "test.unfinished" / "t-0.npz"
