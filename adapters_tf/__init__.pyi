@@ -1,4 +1,4 @@
-# What `from adapters_tf import …` offers; `__init__.py` reads this list.
+# What `from adapters_tf import ...` offers; `__init__.py` reads this list.
 from .backbone.huggingface import export_tensors, import_tensors, save_backbone
 from .backbone.loading import load_backbone
 from .backbone.presets import preset_config

@@ -1,4 +1,4 @@
-# What `from eval import …` offers; `__init__.py` reads this list.
+# What `from eval import ...` offers; `__init__.py` reads this list.
 from .decoding.answerer import Answerer
 from .decoding.argmax import ArgmaxModel
 from .decoding.beam import BeamAnswers, BeamModel

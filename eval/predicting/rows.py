@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from adapters_tf.errors import say_note
 from prep import DataError, UsageError, nearest
 from prep.sources.blocks import columns_of, parse_block, read_blocks
 from prep.sources.declarations import FileSpec
@@ -175,6 +176,9 @@ class RowFile:
         self.spec = find_spec(self.path)
         self.columns = columns_of(self.path, self.spec)
         self.wording = choose_wording(self.columns, column, template)
+        name = self.wording.column
+        if self.spec.has_columns and not column and name and name not in USUAL_COLUMNS:
+            say_note(f"the first line of {self.path.name} is its header: the texts' is {name!r}")
 
     def read(self, at_once: int) -> Iterator[list[AskedRow]]:
         """Stream the rows.

@@ -95,3 +95,15 @@ def test_an_unknown_ending_is_refused(tmp_path):
     path.write_text("x")
     with pytest.raises(UsageError, match=r"a name that ends in \.csv"):
         RowFile(str(path), None, None)
+
+
+def test_a_first_line_that_may_be_a_text_is_told(tmp_path, capsys):
+    path = tmp_path / "a.csv"
+    path.write_text("it rains\nit snows\n")
+    rows, _ = read(path)
+    assert [row.text for row in rows] == ["it snows"]
+    assert (
+        "the first line of a.csv is its header: the texts' is 'it rains'" in capsys.readouterr().err
+    )
+    read(path, column="it rains")
+    assert not capsys.readouterr().err
