@@ -6,7 +6,7 @@ from typing import Any
 from eval.report.page.svg import Frame, Picture, line, show, widen
 
 MOST_POINTS = 300  # of a line
-SERIES = ("a", "b")  # classes of the runs' colours
+SERIES, LETTERS = ("a", "b"), ("A", "B")  # classes of the runs' colours, and what runs are called
 
 Points = list[tuple[float, float]]
 
@@ -39,7 +39,7 @@ def thin(points: Points, most: int = MOST_POINTS) -> Points:
 
 
 def draw_curves(
-    task: str, metric: str, logs: Sequence[Sequence[Mapping[str, Any]]], names: Sequence[str]
+    task: str, metric: str, logs: Sequence[Sequence[Mapping[str, Any]]]
 ) -> list[Picture]:
     """Draw the curves of a task.
 
@@ -47,7 +47,6 @@ def draw_curves(
         task: Its name.
         metric: Its main figure.
         logs: Of each run.
-        names: Of the runs.
 
     Returns:
         The figure's picture and the losses', each where the logs have it.
@@ -55,7 +54,7 @@ def draw_curves(
     figures = [read_curve(log, "validation", f"{task}/{metric}") for log in logs]
     trained = [read_curve(log, "train", f"{task}/loss") for log in logs]
     validated = [read_curve(log, "validation", f"{task}/loss") for log in logs]
-    runs = tuple(zip(SERIES, names, strict=False)) if len(names) > 1 else ()
+    runs = tuple(zip(SERIES, LETTERS, strict=True)) if len(logs) > 1 else ()
     pictures = []
     if any(figures):
         pictures.append(_draw(f"{metric} during training", metric, figures, [], runs))

@@ -178,7 +178,7 @@ def gather_report(
         The report.
     """
     chosen = tasks or list(runs[0].document["tasks"])
-    reports = tuple(_gather_task(task, runs, names) for task in chosen)
+    reports = tuple(_gather_task(task, runs) for task in chosen)
     means = []
     for number, run in enumerate(runs):
         is_whole = len(chosen) == len(run.document["tasks"])
@@ -190,7 +190,7 @@ def gather_report(
     return Report(split, tuple(runs), tuple(names), row, reports, similarity)
 
 
-def _gather_task(task: str, runs: Sequence[RunFiles], names: Sequence[str]) -> TaskReport:
+def _gather_task(task: str, runs: Sequence[RunFiles]) -> TaskReport:
     figures = [run.document["tasks"][task] for run in runs]
     metrics = [
         name for name in figures[0]["metrics"] if all(name in of["metrics"] for of in figures)
@@ -203,7 +203,7 @@ def _gather_task(task: str, runs: Sequence[RunFiles], names: Sequence[str]) -> T
         _gather_run(of, run.predictions[task], series)
         for of, run, series in zip(figures, runs, SERIES, strict=False)
     )
-    curves = tuple(draw_curves(task, metrics[0], [run.log for run in runs], names))
+    curves = tuple(draw_curves(task, metrics[0], [run.log for run in runs]))
     report = TaskReport(task, figures[0]["kind"], figures[0]["examples"], rows, curves, done)
     if len(done) < 2:
         return report

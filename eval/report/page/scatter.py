@@ -4,6 +4,8 @@ import numpy as np
 
 from eval.report.page.svg import Frame, Picture, dots, line, show, widen
 
+_ROOM = 0.03  # of an axis, at each end
+
 
 def draw_scatter(targets: np.ndarray, given: np.ndarray, series: str = "a") -> Picture:
     """Draw every answer beside the right one.
@@ -16,7 +18,7 @@ def draw_scatter(targets: np.ndarray, given: np.ndarray, series: str = "a") -> P
     Returns:
         The picture; its table has mean and spread of the answers by quarters of the targets.
     """
-    x, y = widen(targets.tolist(), 1e-6), widen([*targets, *given], 1e-6)
+    x, y = (_with_room(widen(values, 1e-6)) for values in (targets.tolist(), [*targets, *given]))
     frame = Frame(x, y, "right answer", "given answer")
     ends = (max(x[0], y[0]), min(x[1], y[1]))
     marks = [
@@ -32,6 +34,12 @@ def draw_scatter(targets: np.ndarray, given: np.ndarray, series: str = "a") -> P
         ("right answer", "examples", "mean given", "mean absolute error"),
         tuple(_quarters(targets, given)),
     )
+
+
+def _with_room(ends: tuple[float, float]) -> tuple[float, float]:
+    """Move the ends of an axis apart, so that no dot lies on the frame."""
+    room = _ROOM * (ends[1] - ends[0])
+    return ends[0] - room, ends[1] + room
 
 
 def _quarters(targets: np.ndarray, given: np.ndarray) -> list[tuple[str, ...]]:

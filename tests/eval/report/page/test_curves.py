@@ -22,7 +22,7 @@ def test_points_are_left_out_but_never_the_last():
 
 
 def test_one_run_has_figure_and_losses(run_of):
-    figure, losses = draw_curves("colour", "accuracy", [run_of().log], ["first"])
+    figure, losses = draw_curves("colour", "accuracy", [run_of().log])
     assert figure.title == "accuracy during training" and figure.keys == ()
     assert figure.rows == (("10", "0.2500"), ("20", "0.5000"))
     assert [meaning for _, meaning in losses.keys] == ["validation", "training"]
@@ -31,10 +31,10 @@ def test_one_run_has_figure_and_losses(run_of):
 
 def test_two_runs_share_a_picture(run_of):
     logs = [run_of().log, run_of().log[:2]]
-    figure, _ = draw_curves("colour", "accuracy", logs, ["first", "second"])
-    assert figure.heading == ("step", "first", "second")
+    figure, _ = draw_curves("colour", "accuracy", logs)
+    assert figure.heading == ("step", "A", "B")
     assert figure.rows == (("10", "0.2500", "0.2500"), ("20", "0.5000", "–"))
 
 
 def test_without_a_log_there_is_no_picture():
-    assert draw_curves("colour", "accuracy", [[]], ["first"]) == []
+    assert draw_curves("colour", "accuracy", [[]]) == []
