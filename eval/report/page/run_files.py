@@ -13,6 +13,7 @@ from prep import DataError, UsageError
 
 LOG_FILE = "metrics.jsonl"
 _FIELDS = ("task", "example", "input", "target", "prediction")
+_FIGURES = ("kind", "examples", "metrics", "unreadable_predictions")
 
 Line = Mapping[str, Any]
 
@@ -56,14 +57,10 @@ def read_run_files(name: str, run: Path, folder: Path, split: str) -> RunFiles:
             f"{name}: there is no {folder.name}/{split}.json; score the run first: python -m eval "
             f"--run {name} --split {split}"
         )
-    try:
-        document = json.loads(figures.read_text(encoding="utf-8"))
-        tasks = set(document["tasks"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{figures}: expected figures of `python -m eval`: {error}") from error
+    document = _read_figures(figures)
     predictions = _read_predictions(folder / f"{split}.predictions.jsonl")
-    for task in tasks:
-        expected, found = document["tasks"][task]["examples"], len(predictions.get(task, ()))
+    for task, told in document["tasks"].items():
+        expected, found = told["examples"], len(predictions.get(task, ()))
         if found != expected:
             raise DataError(
                 f"{name}: {split}.predictions.jsonl has {found} predictions of task {task!r}, and "
@@ -72,12 +69,26 @@ def read_run_files(name: str, run: Path, folder: Path, split: str) -> RunFiles:
     return RunFiles(name, document, predictions, read_log(run / LOG_FILE))
 
 
+def _read_figures(file: Path) -> dict[str, Any]:
+    try:
+        document: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        for task, figures in document["tasks"].items():
+            missing = [name for name in _FIGURES if name not in figures]
+            if missing or not figures["metrics"]:
+                raise ValueError(f"task {task!r} has no {(*missing, 'metrics')[0]}")
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(f"{file}: expected figures of `python -m eval`: {error}") from error
+    return document
+
+
 def _read_predictions(file: Path) -> dict[str, list[Line]]:
     found: dict[str, list[Line]] = {}
     try:
         with file.open(encoding="utf-8", newline="\n") as lines:
             for number, text in enumerate(lines, 1):
                 line = json.loads(text)
+                if not isinstance(line, dict):
+                    raise ValueError(f"line {number} is {text[:40].strip()}")
                 missing = [field for field in _FIELDS if field not in line]
                 if missing:
                     raise DataError(f"{file}, line {number}: there is no field {missing[0]!r}")

@@ -32,8 +32,24 @@ def test_predictions_that_are_not_all_there_are_refused(written, read_back):
     file.write_text("[1")
     with pytest.raises(DataError, match="expected a JSON object on each line"):
         read_back(folder)
-    (folder / "eval" / "validation.json").write_text("{}")
-    with pytest.raises(DataError, match="expected figures of"):
+    file.write_text("7\n")
+    with pytest.raises(DataError, match="line 1 is 7"):
+        read_back(folder)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{}", "expected figures of .*: 'tasks'"),
+        ("[]", "expected figures of"),
+        ("{", "expected figures of"),
+        ('{"tasks": {"a": {"kind": "generation"}}}', "task 'a' has no examples"),
+    ],
+)
+def test_figures_that_are_none_are_refused(written, read_back, text, said):
+    folder = written()
+    (folder / "eval" / "validation.json").write_text(text)
+    with pytest.raises(DataError, match=said):
         read_back(folder)
 
 
