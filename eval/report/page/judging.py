@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from eval.metrics.answers import Answers, pair_answers
-from eval.metrics.reading import read_number
+from eval.metrics.reading import find_number, read_number
 from eval.metrics.texts import squad_em, squad_f1
 
 LABELS, NUMBERS, TEXTS = "labels", "numbers", "texts"
@@ -31,8 +31,8 @@ class Judged:
     Attributes:
         form: Of the answers: `labels`, `numbers` or `texts`.
         lines: Of the file of predictions, N.
-        is_right: Bool [N]; of numbers, whether it is no further off than the targets' standard
-            deviation.
+        is_right: Bool [N]; of numbers, whether one was given that is no further off than the
+            targets' standard deviation.
         quality: Float [N], 1 or 0 of labels; of texts the F1 of words shared with the right answer
             that fits best; of numbers the absolute error, of which less is better.
         confidences: Float [N], of the likeliest label word; NaN without probabilities.
@@ -67,7 +67,8 @@ def judge(figures: Mapping[str, Any], lines: Sequence[Mapping[str, Any]]) -> Jud
     confidences = np.array([_confidence(line) for line in lines], np.float64)
     if figures["kind"] == "regression":
         errors = np.abs(read_numbers(lines, "target") - read_numbers(lines, "prediction"))
-        is_near = errors <= np.std(read_numbers(lines, "target"))
+        states_number = np.array([find_number(line["prediction"]) is not None for line in lines])
+        is_near = states_number & (errors <= np.std(read_numbers(lines, "target")))
         return Judged(NUMBERS, lines, is_near, errors, confidences)
     words = find_label_words(figures, lines)
     answers = _pair(lines)

@@ -30,6 +30,12 @@ def test_numbers_are_right_within_the_spread_of_the_targets(line_of, figures_of)
     # What is no number counts as −1; the targets' standard deviation is 1.63.
     assert judged.quality.tolist() == [1.5, 2.5, 4.0]
     assert judged.is_right.tolist() == [True, False, False]
+    # What is no number is not right because −1 is near.
+    lines = [
+        line_of("grade", number, *pair) for number, pair in enumerate((("0", "?"), ("2", "2")))
+    ]
+    judged = judge(figures_of("regression", 2, {"pearson": 0.0}), lines)
+    assert judged.quality[0] == 1.0 and judged.is_right.tolist() == [False, True]
 
 
 def test_texts_are_compared_as_the_vocabulary_writes_them(line_of, figures_of):
