@@ -22,8 +22,9 @@ def make_parser() -> OneLineParser:
     """Make the parser of the command line."""
     parser = OneLineParser(prog="python -m eval", description=__doc__)
     parser.epilog = (
-        "`python -m eval compare --help`: runs side by side. `python -m eval submit --help`: files "
-        "for the servers of GLUE and SuperGLUE."
+        "`python -m eval compare --help`: runs side by side. `python -m eval report --help`: a "
+        "page of one run or two. `python -m eval submit --help`: files for the servers of GLUE and "
+        "SuperGLUE."
     )
     parser.add_argument(
         "--run", type=typed_dataset, required=True, help="run folder that the trainer wrote"
@@ -75,6 +76,10 @@ def main(argv: list[str] | None = None) -> int:
         from eval.compare import main as compare_runs
 
         return compare_runs(words[1:])
+    if words[:1] == ["report"]:
+        from eval.reporting import main as write_report
+
+        return write_report(words[1:])
     if words[:1] == ["submit"]:
         from eval.submit import main as submit
 
@@ -93,8 +98,8 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _is_wanted(name: str) -> bool:
-    """Tell whether a file of a run folder in a bucket is read: earlier figures are too."""
-    return is_read(name) or name.startswith("eval/")
+    """Tell which files of a run in a bucket are read: earlier figures and the log are too."""
+    return is_read(name) or name == "metrics.jsonl" or name.startswith("eval/")
 
 
 def _score(

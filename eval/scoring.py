@@ -6,12 +6,17 @@ from pathlib import Path
 from tqdm import tqdm
 
 from adapters_tf.errors import say_note
+from adapters_tf.runs.settings import ResolvedRun
 from eval.decoding.options import describe_decoding
 from eval.evaluator import TaskResult
 from eval.report.baselines import trivial_baseline
 from eval.report.causal_qa import write_causal_qa
 from eval.report.earlier import keep_others
 from eval.report.files import write_report
+from eval.report.page.matrices import Matrix, show_similarity
+from eval.report.page.report_data import report_run
+from eval.report.page.run_files import read_similarity
+from eval.report.page.writing import write_page
 from eval.report.places import dataset_digest, is_of_run, report_folder
 from eval.report.scored_task import ScoredTask
 from eval.report.table import format_table
@@ -89,6 +94,9 @@ def score_run(
     files = write_report(
         folder, split, scored, session.vocabulary, provenance, kept, settings.tasks
     )
+    page = folder / f"{split}.report.html"
+    alike = find_similarity(settings, [*(one.name for one in entries), *(one.name for one in kept)])
+    files.append(write_page(page, report_run(run, here, folder, split, alike)))
     unfinished.take_away()
     for file in files:
         print(f"wrote {_shown(file)}")
@@ -96,6 +104,26 @@ def score_run(
         write_causal_qa(causal_qa, scored[0], checkpoint)
         print(f"wrote {causal_qa}")
     return files
+
+
+def find_similarity(settings: ResolvedRun, tasks: Sequence[str]) -> Matrix | None:
+    """Find how alike tasks are, where the run's settings name a file of embeddings of two or more.
+
+    Args:
+        settings: The run's.
+        tasks: Their names.
+
+    Returns:
+        The table; None where there is no such file here.
+    """
+    methods = settings.adapters.settings.values()
+    named = [settings.adapters.nearest_by, *(one.get("task_embeddings", "") for one in methods)]
+    for name in named:
+        if name.endswith(".npz") and Path(name).is_file():
+            alike, cosines = read_similarity(Path(name), tasks)
+            if len(alike) > 1:
+                return show_similarity(alike, cosines)
+    return None
 
 
 def score_task(

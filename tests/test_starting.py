@@ -25,6 +25,8 @@ COMMANDS = {
     "eval --help": 0,
     "eval --run x --bogus": 2,
     "eval --run /no/such/run": 1,
+    "eval report --help": 0,
+    "eval report /no/such/run --out x.html": 2,
     "eval.predict --help": 0,
     "eval.predict --run x --task y --file no.csv": 2,
     "adapters_tf --help": 0,

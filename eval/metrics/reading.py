@@ -55,7 +55,7 @@ def read_labels(
 
 def read_number(text: str) -> float:
     """Read the number a text states; −1.0 if it states none (or no finite one)."""
-    number = _number_in(text)
+    number = find_number(text)
     return NOT_A_NUMBER if number is None else number
 
 
@@ -75,11 +75,12 @@ def are_readable(entry: TaskEntry, texts: Sequence[str], vocabulary: Vocabulary)
     if entry.label_words:
         return np.array(read_labels(texts, entry.label_words, vocabulary)) != NOT_A_LABEL
     if entry.kind == "regression":
-        return np.array([_number_in(text) is not None for text in texts])
+        return np.array([find_number(text) is not None for text in texts])
     return np.ones(len(texts), bool)
 
 
-def _number_in(text: str) -> float | None:
+def find_number(text: str) -> float | None:
+    """Find the number a text states; None if it states none, or no finite one."""
     try:
         number = float(text)
     except ValueError:

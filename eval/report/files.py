@@ -128,6 +128,7 @@ def as_json(interval: Interval) -> dict[str, float]:
 def _figures(task: ScoredTask, split: str) -> dict[str, Any]:
     return {
         "kind": task.entry.kind,
+        **({"label_words": task.entry.label_words} if task.entry.label_words else {}),
         "examples": task.result.examples,
         "answered_by": task.result.way,
         "decoding_length": answer_length(task.entry) if task.result.way == "decoded" else 0,

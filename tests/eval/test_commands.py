@@ -106,8 +106,9 @@ def test_the_table_and_the_files_are_shown(run_folder, capsys):
     assert header == ["task", "examples", "metric", "score", "95%", "interval", "s.e.", "trivial"]
     assert [row[0] for row in rows] == ["grade", "grade", "colour", "colour"]
     assert rows[2][1:3] == ["13", "accuracy"] and rows[2][-1] == "0.5385"
-    files = ["train.json", "train.predictions.jsonl"]
-    assert [line.split("/")[-1] for line in lines[-2:]] == files
+    files = ["train.json", "train.predictions.jsonl", "train.report.html"]
+    assert [line.split("/")[-1] for line in lines[-3:]] == files
+    assert "<h1>" in Path(run_folder, "eval", files[-1]).read_text()
 
 
 def test_texts_are_answered_as_the_split_was(scored, run_folder, capsys):

@@ -1,0 +1,97 @@
+"""Learning curves of a task: its main figure and its losses, by step."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from eval.report.page.svg import Frame, Picture, line, show, widen
+
+MOST_POINTS = 300  # of a line
+SERIES, LETTERS = ("a", "b"), ("A", "B")  # classes of the runs' colours, and what runs are called
+
+Points = list[tuple[float, float]]
+
+
+def read_curve(log: Sequence[Mapping[str, Any]], kind: str, name: str) -> Points:
+    """Read a curve from the log of training.
+
+    Args:
+        log: Lines of `metrics.jsonl`.
+        kind: `train` or `validation`.
+        name: Of the figure, such as `rte/loss`.
+
+    Returns:
+        Step and value, in the order of steps; of a step that was logged twice the later line.
+    """
+    found = {
+        one["step"]: float(one[name])
+        for one in log
+        if one.get("kind") == kind and isinstance(one.get(name), int | float)
+    }
+    return sorted(found.items())
+
+
+def thin(points: Points, most: int = MOST_POINTS) -> Points:
+    """Leave out points between others until there are few enough; the last one stays."""
+    stride = -(-len(points) // most)
+    if stride <= 1:
+        return points
+    return [*points[:-1:stride], points[-1]]
+
+
+def draw_curves(
+    task: str, metric: str, logs: Sequence[Sequence[Mapping[str, Any]]]
+) -> list[Picture]:
+    """Draw the curves of a task.
+
+    Args:
+        task: Its name.
+        metric: Its main figure.
+        logs: Of each run.
+
+    Returns:
+        The figure's picture and the losses', each where the logs have it.
+    """
+    figures = [read_curve(log, "validation", f"{task}/{metric}") for log in logs]
+    trained = [read_curve(log, "train", f"{task}/loss") for log in logs]
+    validated = [read_curve(log, "validation", f"{task}/loss") for log in logs]
+    runs = tuple(zip(SERIES, LETTERS, strict=True)) if len(logs) > 1 else ()
+    pictures = []
+    if any(figures):
+        pictures.append(_draw(f"{metric} during training", metric, figures, [], runs))
+    if any(trained) or any(validated):
+        keys = runs or (("a", "validation"), ("a thin", "training"))
+        pictures.append(_draw("Loss during training", "nats per token", validated, trained, keys))
+    return pictures
+
+
+def _draw(
+    title: str,
+    unit: str,
+    bold: Sequence[Points],
+    faint: Sequence[Points],
+    keys: tuple[tuple[str, str], ...],
+) -> Picture:
+    everything = [point for points in (*bold, *faint) for point in points]
+    frame = Frame(
+        widen([x for x, _ in everything], 1), widen([y for _, y in everything], 0.02), "step", unit
+    )
+    marks = [
+        line(frame, thin(points), f"{series} {weight}".strip())
+        for weight, curves in (("thin", faint), ("", bold))
+        for series, points in zip(SERIES, curves, strict=False)
+        if points
+    ]
+    steps = sorted({x for points in bold for x, _ in points})[-MOST_POINTS:]
+    by_step = [dict(points) for points in bold]
+    rows = tuple(
+        (show(step), *(f"{one[step]:.4f}" if step in one else "–" for one in by_step))
+        for step in steps
+    )
+    is_split = len(by_step) > 1
+    heading = ("step", *(name for _, name in keys)) if is_split else ("step", unit)
+    ends = "; ".join(
+        f"{points[-1][1]:.4f} at step {show(points[-1][0])}" for points in bold if points
+    )
+    caption = "Thick: validation; thin: training." if faint and is_split else ""
+    label = f"{title}, by step" + (f"; at the end {ends}" if ends else "")
+    return Picture(title, frame.draw(label, marks), caption, heading, rows, keys)

@@ -1,0 +1,87 @@
+"""The sentences that a report opens with."""
+
+from eval.report.page.report_data import MetricRow, Report, Score
+
+
+def give_verdict(report: Report) -> list[str]:
+    """Say how it went.
+
+    Args:
+        report: All that is known.
+
+    Returns:
+        Sentences: the mean; which tasks are clearly better than the trivial answer, and which are
+        not; of two runs, which is ahead where.
+    """
+    return _compare(report) if len(report.runs) > 1 else _judge(report)
+
+
+def write_score(score: Score, places: int = 3) -> str:
+    """Write a figure with its interval, such as "0.712 (0.690 to 0.731)"."""
+    text = _write(score.value, places)
+    if score.low is None or score.high is None:
+        return text
+    return f"{text} ({_write(score.low, places)} to {_write(score.high, places)})"
+
+
+def write_difference(value: float) -> str:
+    """Write a difference with its sign, such as "+0.012"."""
+    return f"{value:+.3f}".replace("-", "−")
+
+
+def _write(value: float, places: int) -> str:
+    return f"{value:.{places}f}".replace("-", "−")
+
+
+def _judge(report: Report) -> list[str]:
+    said = [_say_mean(report)]
+    above: dict[bool | None, list[str]] = {}
+    for task in report.tasks:
+        above.setdefault(task.main.scores[0].is_above_baseline, []).append(task.name)
+    words = (
+        (True, "Clearly better than the trivial answer"),
+        (False, "Not clearly better than the trivial answer"),
+        (None, "Without a trivial answer or an interval to compare with"),
+    )
+    said += [f"{text}: {', '.join(above[key])}." for key, text in words if key in above]
+    return said
+
+
+def _say_mean(report: Report) -> str:
+    if len(report.tasks) == 1:
+        (task,) = report.tasks
+        return f"{task.name}: {task.main.metric} {write_score(task.main.scores[0])}."
+    count = len(report.tasks)
+    return f"The mean of the main figures of {count} tasks is {write_score(report.mean.scores[0])}."
+
+
+def _compare(report: Report) -> list[str]:
+    names = report.names
+    what = "On the mean" if len(report.tasks) > 1 else "On the main figure"
+    said = [f"{what}, {_lead(report)}."]
+    ahead: dict[str, list[str]] = {name: [] for name in (*names, "")}
+    for task in report.tasks:
+        ahead[_leader(task.main, names)].append(task.name)
+    said += [f"{name} is ahead on {', '.join(ahead[name])}." for name in names if ahead[name]]
+    if ahead[""]:
+        said.append(f"Equal on {', '.join(ahead[''])}.")
+    said.append(
+        "Whether a difference is more than chance is told by python -m eval compare, which scores "
+        "both on the same resamples."
+    )
+    return said
+
+
+def _leader(row: MetricRow, names: tuple[str, ...]) -> str:
+    difference = row.difference or 0.0
+    return "" if difference == 0 else names[(difference > 0) != row.is_error]
+
+
+def _lead(report: Report) -> str:
+    first, second = report.mean.scores
+    leader = _leader(report.mean, report.names)
+    figures = f"{write_score(first)} and {write_score(second)}"
+    if not leader:
+        return f"both runs are equal: {figures}"
+    apart = _write(abs(second.value - first.value), 3)
+    return f"{leader} is ahead by {apart}: {figures}"

@@ -1,0 +1,40 @@
+"""Learning curves, read from the log of training."""
+
+from eval.report.page.curves import draw_curves, read_curve, thin
+
+
+def test_a_step_that_was_logged_twice_has_the_later_value():
+    log = [
+        {"kind": "validation", "step": 20, "a/loss": 2.0},
+        {"kind": "validation", "step": 10, "a/loss": 3.0},
+        {"kind": "validation", "step": 20, "a/loss": 1.0},
+        {"kind": "validation", "step": 30, "a/loss": "nan"},
+        {"kind": "train", "step": 40, "a/loss": 0.5},
+    ]
+    assert read_curve(log, "validation", "a/loss") == [(10, 3.0), (20, 1.0)]
+
+
+def test_points_are_left_out_but_never_the_last():
+    points = [(step, float(step)) for step in range(1000)]
+    kept = thin(points, 300)
+    assert kept[:2] == [(0, 0.0), (4, 4.0)] and kept[-1] == (999, 999.0) and len(kept) <= 301
+    assert thin(points[:300], 300) == points[:300]
+
+
+def test_one_run_has_figure_and_losses(run_of):
+    figure, losses = draw_curves("colour", "accuracy", [run_of().log])
+    assert figure.title == "accuracy during training" and figure.keys == ()
+    assert figure.rows == (("10", "0.2500"), ("20", "0.5000"))
+    assert [meaning for _, meaning in losses.keys] == ["validation", "training"]
+    assert losses.svg.count('class="line') == 2
+
+
+def test_two_runs_share_a_picture(run_of):
+    logs = [run_of().log, run_of().log[:2]]
+    figure, _ = draw_curves("colour", "accuracy", logs)
+    assert figure.heading == ("step", "A", "B")
+    assert figure.rows == (("10", "0.2500", "0.2500"), ("20", "0.5000", "–"))
+
+
+def test_without_a_log_there_is_no_picture():
+    assert draw_curves("colour", "accuracy", [[]]) == []

@@ -1,0 +1,25 @@
+"""How good answers are by length of the input, by hand."""
+
+import xml.etree.ElementTree as ET
+
+import numpy as np
+import pytest
+
+from eval.report.page.lengths import bin_lengths, draw_lengths
+
+
+def test_equal_lengths_are_in_one_part():
+    lengths, values = np.array([1, 1, 1, 5, 6, 9]), np.array([1.0, 0, 1, 1, 0, 0])
+    first, second = bin_lengths(lengths, values, 2)
+    assert (first.shortest, first.longest, first.examples) == (1, 1, 3)
+    assert (second.shortest, second.longest, second.mean) == (5, 9, pytest.approx(1 / 3))
+    # 1.96 times the standard deviation 0.577 over the root of 3.
+    assert first.margin == pytest.approx(1.96 * (1 / 3) ** 0.5 / 3**0.5)
+    ET.fromstring(draw_lengths([first, second], "share right", True).svg)
+
+
+def test_one_example_and_inputs_of_one_length():
+    (only,) = bin_lengths(np.array([4]), np.array([0.0]))
+    assert (only.shortest, only.longest, only.examples, only.margin) == (4, 4, 1, 0.0)
+    ET.fromstring(draw_lengths([only], "absolute error", False).svg)
+    assert [one.examples for one in bin_lengths(np.full(7, 3), np.ones(7))] == [7]

@@ -1,0 +1,42 @@
+"""What a report says, gathered from the files of a run or two."""
+
+import pytest
+
+from eval.report.page.report_data import gather_report
+
+
+def test_one_run(run_of):
+    report = gather_report([run_of()], ["first"])
+    colour, why, grade = report.tasks
+    score = colour.main.scores[0]
+    assert (score.value, score.low, score.high, score.baseline) == (0.5, 0.3, 0.7, 0.25)
+    assert score.is_above_baseline and why.main.scores[0].is_above_baseline is None
+    assert colour.alone is None and colour.main.difference is None
+    assert [row.is_error for row in grade.rows] == [False, True]
+    assert [picture.title for picture in grade.runs[0].pictures] == [
+        "Given against right numbers",
+        "Length of the input and absolute error",
+    ]
+    assert colour.runs[0].pictures[0].title == "Calibration"
+    assert report.mean.scores[0].value == pytest.approx(0.0)
+
+
+def test_two_runs(run_of):
+    report = gather_report([run_of(), run_of("second", flipped=True)], ["first", "second"])
+    colour = report.tasks[0]
+    assert colour.main.difference == -0.25 and colour.alone == (1, 0)
+    assert colour.p_value == 1.0  # one pair alone tells nothing
+    assert report.tasks[1].p_value is None
+
+
+def test_a_reader_is_told_what_the_figures_do_not_say(run_of):
+    run = run_of()
+    told = run.document["tasks"]["grade"]
+    told.update(unreadable_predictions=3, unjudged={"pearson": "why"}, truncated_targets=2)
+    notes = gather_report([run], ["first"]).tasks[2].runs[0].notes
+    assert notes[:3] == (
+        "pearson cannot judge: why",
+        "3 answers could not be read; each counts as −1",
+        "2 right answers are compared as they were cut",
+    )
+    assert "no further off than 2, the standard deviation" in notes[3]

@@ -1,0 +1,31 @@
+"""The sentences that a report opens with."""
+
+from eval.report.page.report_data import Score, gather_report
+from eval.report.page.verdict import give_verdict, write_difference, write_score
+
+
+def test_of_one_run_what_is_better_than_the_trivial_answer(run_of):
+    assert give_verdict(gather_report([run_of()], ["first"])) == [
+        "The mean of the main figures of 3 tasks is 0.000.",
+        "Clearly better than the trivial answer: colour.",
+        "Without a trivial answer or an interval to compare with: why, grade.",
+    ]
+
+
+def test_of_two_runs_which_is_ahead_where(run_of):
+    report = gather_report([run_of(), run_of("second", flipped=True)], ["first", "second"])
+    said = give_verdict(report)
+    assert said[0] == "On the mean, first is ahead by 0.083: 0.000 and −0.083."
+    assert said[1:3] == ["first is ahead on colour.", "Equal on why, grade."]
+    assert "python -m eval compare" in said[3]
+
+
+def test_a_task_alone_is_named(run_of):
+    report = gather_report([run_of()], ["first"], ["colour"])
+    assert give_verdict(report)[0] == "colour: accuracy 0.500 (0.300 to 0.700)."
+
+
+def test_figures_are_written_with_what_is_known():
+    assert write_score(Score(0.5, 0.25, 0.75, None), 2) == "0.50 (0.25 to 0.75)"
+    assert write_score(Score(-0.5, None, None, None)) == "−0.500"
+    assert [write_difference(value) for value in (0.25, -0.25)] == ["+0.250", "−0.250"]
