@@ -22,7 +22,7 @@ class Terminal(io.StringIO):
 @pytest.fixture(params=[100, 40])
 def columns(request, monkeypatch):
     monkeypatch.setattr(
-        "shutil.get_terminal_size", lambda *_: os.terminal_size((request.param, 24))
+        "shutil.get_terminal_size", lambda *_, **options: os.terminal_size((request.param, 24))
     )
     monkeypatch.setattr("tqdm.std._screen_shape_wrapper", lambda: lambda _: (request.param, 24))
     return request.param
