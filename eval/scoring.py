@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
@@ -54,22 +55,7 @@ def score_run(
     Returns:
         The files of the report.
     """
-    answerer = session.evaluator.answerer
-    provenance = {
-        "run": str(run),
-        "checkpoint": checkpoint,
-        **({"average": average, "weights": weights} if average else {}),
-        "step": session.run.step,
-        "checkpoint_digest": session.run.checkpoint_digest,
-        **({"steps": dict(session.run.own_steps)} if session.run.own_steps else {}),
-        "dataset": session.dataset,
-        "dataset_digest": dataset_digest(session.manifest),
-        "vocabulary_sha256": session.vocabulary.sha256,
-        "input_length": answerer.input_length,
-        "batch_size": answerer.batch_size,
-        "replicas": answerer.strategy.num_replicas_in_sync,
-        "decoding": describe_decoding(answerer.decoding),
-    }
+    provenance = describe_source(session, run, checkpoint, average, weights)
     dataset, settings = session.dataset, session.run.settings
     scored_on = (dataset, session.manifest, split)
     here = session.run.directory
@@ -82,7 +68,7 @@ def score_run(
         what = f"{dataset} is not the dataset the run was trained on"
         say_note(f"{what}; its figures go to {_shown(folder)}")
     question = {name: value for name, value in provenance.items() if name not in _OF_THE_CALL}
-    unfinished = UnfinishedAnswers(folder, split, question, answerer.batch_size)
+    unfinished = UnfinishedAnswers(folder, split, question, session.evaluator.answerer.batch_size)
     scored = [score_task(session, entry, split, unfinished) for entry in entries]
     print(format_table(scored))
     kept, lost = keep_others(folder, split, provenance, session.manifest, entries)
@@ -104,6 +90,43 @@ def score_run(
         write_causal_qa(causal_qa, scored[0], checkpoint)
         print(f"wrote {causal_qa}")
     return files
+
+
+def describe_source(
+    session: Session,
+    run: str,
+    checkpoint: str,
+    average: Sequence[str],
+    weights: Sequence[float] | None,
+) -> dict[str, Any]:
+    """Say where figures come from, for the file that they are written to.
+
+    Args:
+        session: The open run.
+        run: The run folder, as a person named it.
+        checkpoint: Which one the session was opened with.
+        average: Adapters whose mean answers.
+        weights: Theirs.
+
+    Returns:
+        What `<split>.json` has beside the figures.
+    """
+    answerer = session.evaluator.answerer
+    return {
+        "run": str(run),
+        "checkpoint": checkpoint,
+        **({"average": average, "weights": weights} if average else {}),
+        "step": session.run.step,
+        "checkpoint_digest": session.run.checkpoint_digest,
+        **({"steps": dict(session.run.own_steps)} if session.run.own_steps else {}),
+        "dataset": session.dataset,
+        "dataset_digest": dataset_digest(session.manifest),
+        "vocabulary_sha256": session.vocabulary.sha256,
+        "input_length": answerer.input_length,
+        "batch_size": answerer.batch_size,
+        "replicas": answerer.strategy.num_replicas_in_sync,
+        "decoding": describe_decoding(answerer.decoding),
+    }
 
 
 def find_similarity(settings: ResolvedRun, tasks: Sequence[str]) -> Matrix | None:

@@ -104,12 +104,9 @@ class LeanAttention(TFT5Attention):
         if isinstance(past_key_value, StepCache):
             return self._decode(hidden_states, position_bias, past_key_value)
         needs_weights = layer_head_mask is not None or output_attentions
-        is_cross = key_value_states is not None and past_key_value is None
-        if (
-            is_cross
-            and not (training or use_cache or needs_weights)
-            and self._asks_little(hidden_states)
-        ):
+        has_sources = key_value_states is not None and past_key_value is None
+        is_bare = has_sources and not (training or use_cache or needs_weights)
+        if is_bare and self._asks_little(hidden_states):
             return self._attend_to_sources(hidden_states, key_value_states, position_bias, mask)
         # Without a bias that is given, TFT5 looks into the past for how long it is.
         has_cache = use_cache or (past_key_value is not None and position_bias is None)

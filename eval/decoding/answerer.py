@@ -108,13 +108,14 @@ class Answerer:
         Raises:
             UsageError: The model doesn't know the task, or its head another one of that name.
         """
-        if self.model.has_head(entry.name):
+        way = self.way_of(entry)
+        if way == "head":
             return self._answer_by_head(entry, table, report)
-        if entry.label_words and self.decoding.restricted:
+        if way == "labels":
             return self._answer_with_labels(entry, table, report)
         token_ids = self.predict_tokens(entry, table, report)
         texts = [self.vocabulary.decode(ids) for ids in token_ids]
-        return Given(texts, token_ids, None, "decoded")
+        return Given(texts, token_ids, None, way)
 
     def way_of(self, entry: TaskEntry) -> str:
         """Tell how a task is answered: `head`, `labels` or `decoded`."""

@@ -125,12 +125,11 @@ class TokenPredictor:
         shares = share_out(self.strategy, batch)
         if not self._takes_any_length:
             return self._local_results(self._run(shares))
-        key = tuple((name, values.shape[:-1]) for name, values in shares.items())
-        key = *key, *(also.shape for name, also in shares.items() if name != INPUTS)
+        specs = {name: tf.TensorSpec(one.shape, one.dtype) for name, one in shares.items()}
+        inputs = specs[INPUTS]
+        specs[INPUTS] = tf.TensorSpec([*inputs.shape[:-1], None], inputs.dtype)
+        key = tuple(specs.items())
         if key not in self._programs:
-            specs = {name: tf.TensorSpec(one.shape, one.dtype) for name, one in shares.items()}
-            shape = [*shares[INPUTS].shape[:-1], None]
-            specs[INPUTS] = tf.TensorSpec(shape, shares[INPUTS].dtype)
             self._programs[key] = self._run.get_concrete_function(specs)
         return self._local_results(self._programs[key](shares))
 

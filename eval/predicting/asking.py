@@ -11,8 +11,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from prep import Manifest, TaskEntry, TokenTable, UsageError, Vocabulary, read_split
-from prep import read_vocabulary as open_vocabulary
+from prep import (
+    Manifest,
+    TaskEntry,
+    TokenTable,
+    UsageError,
+    Vocabulary,
+    read_split,
+    read_vocabulary,
+)
 from prep.tokens.vocabulary import EOS_MARK
 
 if TYPE_CHECKING:  # loading TensorFlow takes seconds: only for a command line that is right
@@ -175,7 +182,7 @@ def find_start(dataset: str, manifest: Manifest, task: str) -> str:
     """
     splits = manifest.task(task).splits
     split = "train" if "train" in splits else next(iter(splits))
-    vocabulary = open_vocabulary(dataset, manifest)
+    vocabulary = read_vocabulary(dataset, manifest)
     return usual_start(read_split(dataset, manifest, task, split), vocabulary)
 
 

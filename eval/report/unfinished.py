@@ -41,7 +41,6 @@ class UnfinishedAnswers:
 
     Attributes:
         found: How many examples an evaluation before had answered, so far as was asked.
-
     """
 
     def __init__(self, folder: Path, split: str, question: Mapping[str, Any], batch_size: int):

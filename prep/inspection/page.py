@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-import jinja2
 from markupsafe import Markup
 
 from prep.inspection.length_plots import plot_lengths
 from prep.inspection.survey import SplitSurvey, Survey
+from prep.inspection.templating import open_templates
 from prep.inspection.text import (
     describe_lengths,
     describe_losses,
@@ -46,13 +46,7 @@ def render_page(survey: Survey) -> str:
     Returns:
         HTML.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = open_templates(_TEMPLATES)
     manifest = survey.manifest
 
     def plots(split: SplitSurvey) -> list[tuple[str, Markup]]:

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import jinja2
 from markupsafe import Markup
 
 from eval.report.page.browser_data import gather_rows, to_json
@@ -12,6 +11,7 @@ from eval.report.page.curves import SERIES
 from eval.report.page.report_data import Report, Score
 from eval.report.page.strip import draw_strip, strip_ends
 from eval.report.page.verdict import give_verdict, write_difference, write_score
+from prep.inspection.templating import open_templates
 from prep.storage.durable_files import write_atomically
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -46,13 +46,7 @@ def render_page(report: Report) -> str:
     Returns:
         HTML; texts of examples, names and labels are escaped.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = open_templates(_TEMPLATES)
     environment.filters["drawn"] = Markup
     ends = strip_ends([score for task in report.tasks for score in task.main.scores])
 
