@@ -82,14 +82,14 @@ def test_of_two_workers_one_dies_and_the_same_command_ends_as_one_process_does(
     chief, other = spawn_workers(run)
     wait_for_checkpoint(run, chief, 4)
     other.send_signal(signal.SIGKILL)
-    said, _ = chief.communicate(timeout=60)
+    said, _ = chief.communicate(timeout=300)
     assert chief.returncode == 1, said
     assert "error: worker 0 of 2 has lost another one; " in said and "goes on from there" in said
     assert "Traceback" not in said and not (run / "adapters").exists()
     shutil.rmtree(tmp_path / "temporary-1")  # of the one that was killed
     chief, other = spawn_workers(run)
-    said, _ = chief.communicate(timeout=120)
-    others, _ = other.communicate(timeout=120)
+    said, _ = chief.communicate(timeout=300)
+    others, _ = other.communicate(timeout=300)
     assert chief.returncode == other.returncode == 0, said + others
     assert "2 replicas" in said and "going on from step" in said
     assert f"done: step 16, run folder {run}" in others and "loss " not in others

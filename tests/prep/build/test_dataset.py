@@ -1,10 +1,6 @@
 import errno
 import json
 import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -136,32 +132,6 @@ def test_a_full_disk_leaves_nothing_half_written(rte_options, monkeypatch):
 def test_impossible_options(rte_options, changes, message):
     with pytest.raises(UsageError, match=message):
         rte_options(**changes)
-
-
-@pytest.mark.slow
-def test_a_killed_build_is_not_mistaken_for_a_whole_one(tmp_path, small_vocabulary):
-    out = tmp_path / "dataset"
-    command = [
-        *(sys.executable, "-m", "prep", "build", "--tasks", "scan_simple", "--out", str(out)),
-        *("--vocabulary", str(small_vocabulary), "--workers", "2", "--shard-records", "20"),
-    ]
-    process = subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    partial = tmp_path / ".dataset.partial"
-    deadline = time.monotonic() + 60
-    while not list(partial.glob("scan_simple/*.tfrecord")) and time.monotonic() < deadline:
-        time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
-    assert partial.is_dir()
-    assert not out.exists()
-    with pytest.raises(DataError):
-        load_manifest(out)
-    assert not (partial / "dataset.json").exists()
-    assert subprocess.run(command, cwd=ROOT, check=False, capture_output=True).returncode == 0
-    assert load_manifest(out).task("scan_simple").split("train").examples == 16_228
-    assert not partial.exists()
 
 
 def test_row_numbers_survive_carving(tmp_path, small_vocabulary, real_data, rte_options):

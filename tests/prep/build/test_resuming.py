@@ -3,14 +3,14 @@
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from prep.build.dataset import build_dataset
 from prep.build.journal import JOURNAL_FILE
-from prep.dataset.manifest import load_manifest
+from prep.dataset.manifest import MANIFEST_FILE, load_manifest
+from prep.errors import DataError
 from prep.runners import local as pool
 from prep.shards import writer as encoding
 from prep.tasks import get_task
@@ -144,36 +144,47 @@ def test_lost_rejected_rows_are_found_again(interrupted, tmp_path, written):
     assert (out / "rte" / "rejected.jsonl").read_text().count("perhaps") == 1
 
 
+# Kills the whole process when a number of shards is noted, wherever its workers are just then.
+KILLED = """
+import os, signal, sys
+from prep.__main__ import main
+from prep.build.journal import Journal
+
+noted, add, shards = [], Journal.add, int(sys.argv[1])
+
+def add_or_die(*arguments):
+    add(*arguments)
+    noted.append(arguments)
+    if len(noted) == shards:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+Journal.add = add_or_die
+main(sys.argv[2:])
+"""
+
+
 def test_kill_in_the_middle(tmp_path, small_vocabulary, contents):
     """The real thing: SIGKILL to a process with workers, again and again until it is done."""
     out, whole = tmp_path / "dataset", tmp_path / "whole"
 
-    def command(folder):
-        return [
-            *(sys.executable, "-m", "prep", "build", "--tasks", "scan_simple,synthetic_choice"),
+    def run(start, folder):
+        words = [
+            *(sys.executable, *start, "build", "--tasks", "scan_simple,synthetic_choice"),
             *("--out", str(folder), "--vocabulary", str(small_vocabulary), "--workers", "2"),
             *("--shard-records", "40"),
         ]
+        return subprocess.run(words, cwd=ROOT, check=False, capture_output=True, text=True)
 
     journal = partial_of(out) / JOURNAL_FILE
-    counts = [0]
-    for _ in range(2):
-        process = subprocess.Popen(
-            command(out), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            lines = journal.read_bytes().count(b"\n") if journal.exists() else 0
-            if lines >= counts[-1] + 20:
-                break
-            time.sleep(0.002)
-        process.send_signal(signal.SIGKILL)
-        assert process.wait() == -signal.SIGKILL
-        counts.append(journal.read_bytes().count(b"\n"))
-        assert not out.exists()
-    assert counts[2] >= counts[1] + 20
+    for noted in (30, 60):
+        killed = run(["-c", KILLED, "30"], out)
+        assert killed.returncode == -signal.SIGKILL, killed.stderr
+        assert journal.read_bytes().count(b"\n") == noted
+        assert not out.exists() and not (partial_of(out) / MANIFEST_FILE).exists()
+        with pytest.raises(DataError):
+            load_manifest(out)
     for folder in (out, whole):
-        done = subprocess.run(command(folder), cwd=ROOT, check=False, capture_output=True)
+        done = run(["-m", "prep"], folder)
         assert done.returncode == 0, done.stderr
     assert contents(out) == contents(whole)
     assert load_manifest(out).task("scan_simple").split("train").examples == 16_228
