@@ -3,7 +3,8 @@ from .decoding.answerer import Answerer
 from .decoding.argmax import ArgmaxModel
 from .decoding.beam import BeamAnswers, BeamModel
 from .decoding.greedy import GreedyModel, decode_greedily
-from .decoding.options import Beams, Decoding
+from .decoding.options import Beams, Decoding, Limits, Sampling
+from .decoding.sampling import SamplingModel
 from .evaluator import Evaluator, Prediction, TaskResult
 from .metrics.answers import Answers, pair_answers
 from .metrics.intervals import Interval
@@ -26,7 +27,10 @@ __all__ = [
     "Evaluator",
     "GreedyModel",
     "Interval",
+    "Limits",
     "Prediction",
+    "Sampling",
+    "SamplingModel",
     "ScoredTask",
     "Session",
     "TaskResult",

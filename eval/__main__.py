@@ -11,8 +11,8 @@ from adapters_tf.runs.config import read_config
 from eval.choice import choose_tasks
 from eval.decoding.options import (
     Decoding,
-    add_beam_options,
     add_decoding_options,
+    add_search_options,
     read_decoding_options,
 )
 from prep import UsageError, load_manifest, run_command
@@ -46,7 +46,7 @@ def make_parser() -> OneLineParser:
     )
     parser.add_argument("--weights", help="one number per adapter of --average: 2,1")
     add_decoding_options(parser)
-    add_beam_options(parser)
+    add_search_options(parser)
     parser.add_argument(
         "--causal-qa",
         type=Path,
@@ -137,6 +137,7 @@ def _score(
         settings=settings,
         manifest=manifest,
     )
+    session.evaluator.answerer.check_lengths(entries)
     return score_run(
         session,
         options.run,

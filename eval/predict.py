@@ -20,8 +20,8 @@ from adapters_tf.files.local_paths import typed_dataset
 from adapters_tf.runs.config import read_config
 from eval.decoding.options import (
     Decoding,
-    add_beam_options,
     add_decoding_options,
+    add_search_options,
     describe_decoding,
     read_decoding_options,
 )
@@ -71,9 +71,9 @@ def make_parser() -> OneLineParser:
         "--probabilities", action="store_true", help="show those of all label words"
     )
     add_decoding_options(parser)
-    add_beam_options(parser)
+    add_search_options(parser)
     parser.add_argument(
-        "--n-best", type=int, help="answers to a text: of label words, or as many as --beams"
+        "--n-best", type=int, help="answers to a text: label words, beams or samples"
     )
     return parser
 
@@ -203,6 +203,7 @@ def answer_rows(
     skip = out.rows if out else 0
     if out and skip:
         say_note(f"{skip:,} rows are answered already; going on after them")
+        answerer.asked = skip - out.faults
     faults, is_whole = out.faults if out else 0, False
     try:
         with tqdm(unit=" rows", disable=None if out else True, initial=skip) as bar:

@@ -125,6 +125,7 @@ def describe_source(
         "input_length": answerer.input_length,
         "batch_size": answerer.batch_size,
         "replicas": answerer.strategy.num_replicas_in_sync,
+        "trained_share": session.run.model.trained_share(),
         "decoding": describe_decoding(answerer.decoding),
     }
 

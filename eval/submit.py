@@ -10,8 +10,8 @@ from adapters_tf.files.bucket_runs import local_copy
 from adapters_tf.files.local_paths import typed_dataset
 from adapters_tf.runs.config import read_config
 from eval.decoding.options import (
-    add_beam_options,
     add_decoding_options,
+    add_search_options,
     read_decoding_options,
 )
 from eval.predicting import asking
@@ -36,7 +36,7 @@ def make_parser() -> OneLineParser:
     parser.add_argument("--checkpoint", default="best", choices=("best", "last", "none"))
     parser.add_argument("--batch-size", type=int, help="over all replicas; by default the run's")
     add_decoding_options(parser)
-    add_beam_options(parser)
+    add_search_options(parser)
     return parser
 
 

@@ -223,6 +223,19 @@ class TaskModel(tf_keras.Model):
         """Count the trainable parameters, all tasks together."""
         return sum(int(variable.shape.num_elements()) for variable in self.trainable_variables)
 
+    def trained_share(self) -> float:
+        """Divide the parameters that train for a task by those of the backbone.
+
+        What tasks share counts in equal parts, as in HyperFormer's tables (Mahabadi et al. 2021).
+
+        Returns:
+            0 where nothing trains, 1 where the whole backbone does for a single task.
+        """
+        ours = {id(variable) for layer in self.banks.values() for variable in layer.weights}
+        plain = [one for one in self.backbone.weights if id(one) not in ours]
+        backbone = sum(int(one.shape.num_elements()) for one in plain if one.dtype.is_floating)
+        return self.count_trainable() / len(self.task_names) / backbone
+
 
 def inject_method(
     backbone: tf_keras.Model, method: AdapterMethod, task_names: tuple[str, ...], seed: int

@@ -1,9 +1,10 @@
-"""Does our beam search answer what PyTorch's `generate` does?
+"""Do our beam search and our greedy decoding answer what PyTorch's `generate` does?
 
     python -m benchmarks.parity.beams --python ENV/bin/python [--cases 70]
 
-For tiny random models of three kinds, random settings of beam search and random tokens that end an
-answer: ids must be equal, and scores within 1e-4. The interpreter has torch and transformers 4.57;
+For tiny random models of three kinds, random settings of beam search, random limits and random
+tokens that end an answer: ids must be equal, and scores within 1e-4. With one beam, greedy decoding
+is compared too. The interpreter has torch and transformers 4.57;
 `make parity` makes one.
 """
 
@@ -19,7 +20,8 @@ import tensorflow as tf
 
 from adapters_tf import TaskModel, load_backbone
 from benchmarks.parity.cases import LIMIT, MODELS
-from eval import BeamModel
+from eval import BeamModel, GreedyModel
+from eval.decoding.options import Limits
 
 TORCH_SIDE = Path(__file__).with_name("torch_beams.py")
 
@@ -36,16 +38,24 @@ def compare(folder: Path) -> tuple[int, int, float]:
     other, worst = 0, 0.0
     for index, case in enumerate(cases):
         model.backbone.config.eos_token_id = case["eos_token_id"]
+        length = case["max_new_tokens"]
+        limits = Limits(case["min_new_tokens"], case["no_repeat_ngram_size"])
         ours = BeamModel(
             model,
-            length=case["max_new_tokens"],
+            length=length,
             beams=case["num_beams"],
             n_best=case["num_return_sequences"],
             length_penalty=case["length_penalty"],
             early_stopping=case["early_stopping"],
+            limits=limits,
         )(batch)
         theirs = np.load(folder / f"answer{index}.npz")
-        if not np.array_equal(ours.tokens.numpy(), theirs["ids"]):
+        found = [ours.tokens.numpy()]
+        if case["num_beams"] == 1:
+            for leave in (False, True):
+                greedy = GreedyModel(model, length=length, limits=limits, examples_leave=leave)
+                found.append(tf.function(greedy, autograph=False)(batch).numpy()[:, None])
+        if not all(np.array_equal(ids, theirs["ids"]) for ids in found):
             other += 1
             print(f"{folder.name} {index}: other ids: {case}")
         if not np.isnan(theirs["scores"]).any():

@@ -22,6 +22,7 @@ from torch_side import random_batch, random_model
 
 PENALTIES = (-1.0, 0.0, 0.6, 1.0, 2.0)
 LARGEST_LENGTH, LARGEST_BEAMS = 10, 6
+OF_BEAMS = ("num_beams", "num_return_sequences", "length_penalty", "early_stopping")
 
 
 def draw_case(random: np.random.Generator, vocabulary: int) -> dict:
@@ -35,6 +36,8 @@ def draw_case(random: np.random.Generator, vocabulary: int) -> dict:
         "length_penalty": float(random.choice(PENALTIES)),
         "early_stopping": [False, True, "never"][int(random.integers(3))],
         "eos_token_id": [1, *map(int, ends)],
+        "min_new_tokens": int(random.choice([0, 0, 2, 5])),
+        "no_repeat_ngram_size": int(random.choice([0, 0, 1, 2, 3])),
     }
 
 
@@ -43,7 +46,7 @@ def answer(model: torch.nn.Module, batch: dict, case: dict) -> tuple[np.ndarray,
     inputs = {key: batch[key] for key in ("input_ids", "attention_mask")}
     options = case
     if case["num_beams"] == 1:  # that is greedy decoding to transformers, without a score
-        options = {key: case[key] for key in ("max_new_tokens", "eos_token_id")}
+        options = {key: value for key, value in case.items() if key not in OF_BEAMS}
     with torch.no_grad():
         made = model.generate(
             **inputs, **options, do_sample=False, output_scores=True, return_dict_in_generate=True

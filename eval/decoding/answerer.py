@@ -4,11 +4,12 @@ A head answers where the task has one. Of the others, tasks with label words are
 most probable of these, unless free answers are asked for; where every word is a token of its own,
 one decoder step tells (`LabelWordModel`), else all words are scored in one decoder pass
 (`LabelTextModel`). What is left is decoded, up to the task's decoding length: greedily
-(`GreedyModel`; a single token by `ArgmaxModel`), or with beams (`BeamModel`).
+(`GreedyModel`; a single token by `ArgmaxModel`), with beams (`BeamModel`), or drawn
+(`SamplingModel`).
 """
 
 import dataclasses
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,9 +22,10 @@ from eval.decoding.beam import BeamAnswers, BeamModel
 from eval.decoding.greedy import GreedyModel
 from eval.decoding.heads import HeadModel, write_answers
 from eval.decoding.labels import LabelTextModel, LabelTexts, LabelWordModel, share_out_scores
-from eval.decoding.options import Beams, Decoding
+from eval.decoding.options import Decoding, Limits
 from eval.decoding.predictor import Progress, TokenPredictor
-from eval.decoding.replicas import check_batch_size
+from eval.decoding.replicas import check_batch_size, takes_any_shape
+from eval.decoding.sampling import CHANCES, SamplingModel, chances_of
 from prep import Manifest, TaskEntry, TokenTable, UsageError, Vocabulary, nearest
 
 ARGMAX_LENGTH = 1  # tokens; any longer answer is decoded
@@ -123,6 +125,23 @@ class Answerer:
             return "head"
         return "labels" if entry.label_words and self.decoding.restricted else "decoded"
 
+    def check_lengths(self, entries: Iterable[TaskEntry]) -> None:
+        """Refuse answers that cannot end within the task's length.
+
+        Args:
+            entries: The tasks; those that nothing is decoded for are passed over.
+
+        Raises:
+            UsageError: Answers of one of them may not have as many tokens as they must.
+        """
+        least = self.decoding.limits.min_new_tokens
+        for entry in entries:
+            if self.way_of(entry) == "decoded" and least >= answer_length(entry):
+                raise UsageError(
+                    f"--min-new-tokens is {least}, and an answer of task {entry.name!r} has at "
+                    f"most {answer_length(entry)} tokens, its end included"
+                )
+
     def predict_tokens(
         self, entry: TaskEntry, table: TokenTable, report: Progress = lambda done: None
     ) -> np.ndarray:
@@ -150,15 +169,28 @@ class Answerer:
             report: Told how many examples are done, after each batch.
 
         Returns:
-            int32 [examples, T]; of beams int32 [examples, n, T] and scores [examples, n].
+            int32 [examples, T]; of beams and samples int32 [examples, n, T] and scores
+            [examples, n].
 
         Raises:
-            UsageError: The model doesn't know the task.
+            UsageError: The model doesn't know the task, or its answers are too short for the
+                limits.
         """
-        row, length = self._row(entry), answer_length(entry)
-        beams = self.decoding.beams
-        predictor = self._predictor(length, lambda: make_decoder(self.model, length, beams))
-        return predictor.predict(table, row, report)
+        row, length, decoding = self._row(entry), answer_length(entry), self.decoding
+        self.check_lengths([entry])
+        leave = takes_any_shape(self.strategy, self.jit_compile)
+        predictor = self._predictor(
+            length, lambda: make_decoder(self.model, length, decoding, examples_leave=leave)
+        )
+        sampling = decoding.sampling
+        if sampling is None:
+            return predictor.predict(table, row, report)
+
+        def take_chances(examples: np.ndarray) -> dict[str, np.ndarray]:
+            found = chances_of(sampling.seed, entry.name, examples, sampling.samples, length)
+            return {CHANCES: found}
+
+        return predictor.predict(table, row, report, of_each=take_chances)
 
     def score_labels(
         self, entry: TaskEntry, table: TokenTable, report: Progress = lambda done: None
@@ -252,23 +284,35 @@ class Answerer:
         return self._predictors[key]
 
 
-def make_decoder(model: TaskModel, length: int, beams: Beams | None) -> tf_keras.Model:
+def make_decoder(
+    model: TaskModel, length: int, decoding: Decoding, *, examples_leave: bool = False
+) -> tf_keras.Model:
     """Make the program that decodes answers.
 
     Args:
         model: The model to ask.
         length: The most tokens of an answer.
-        beams: How to search; None for greedy answers.
+        decoding: How to decode.
+        examples_leave: Whether batches may shrink, as `decode_tokens` has it.
 
     Returns:
         A model of token ids, or of `BeamAnswers`. Of one token and one answer, the best is the
         most probable however it is searched for.
     """
-    if length == ARGMAX_LENGTH and (beams is None or beams.n_best == 1):
+    beams, limits = decoding.beams, decoding.limits
+    if decoding.sampling is not None:
+        return SamplingModel(
+            model,
+            length=length,
+            sampling=decoding.sampling,
+            limits=limits,
+            examples_leave=examples_leave,
+        )
+    if length == ARGMAX_LENGTH and decoding.answers == 1 and limits == Limits():
         return ArgmaxModel(model)
     if beams is None:
-        return GreedyModel(model, length=length)
-    return BeamModel(model, length=length, **dataclasses.asdict(beams))
+        return GreedyModel(model, length=length, limits=limits, examples_leave=examples_leave)
+    return BeamModel(model, length=length, limits=limits, **dataclasses.asdict(beams))
 
 
 def answer_length(entry: TaskEntry) -> int:

@@ -27,7 +27,8 @@ from adapters_tf.model.decoder_step import (
 )
 from adapters_tf.runtime.dropout import axis_sizes
 from adapters_tf.runtime.step_cache import KeyValue
-from eval.decoding.options import Beams
+from eval.decoding.limits import forbid
+from eval.decoding.options import Beams, Limits
 from eval.decoding.top_k import top_few, top_of_many
 from prep.dataset.batches import PAD_ID
 
@@ -104,6 +105,7 @@ class BeamModel(tf_keras.Model):
         length_penalty: As `Beams` has it, and so are the others.
         n_best: How many answers to return.
         early_stopping: When to stop.
+        limits: What tokens may not be; scores are the model's without them.
 
     Raises:
         UsageError: A setting is out of its range, or there are too many beams for the vocabulary.
@@ -118,6 +120,7 @@ class BeamModel(tf_keras.Model):
         length_penalty: float = 1.0,
         n_best: int = 1,
         early_stopping: bool | str = False,
+        limits: Limits | None = None,
     ):
         super().__init__(name=f"beam_model_{length}_{beams}")
         if length < 1:
@@ -125,6 +128,7 @@ class BeamModel(tf_keras.Model):
         self.model = model
         self.length = length
         self.options = Beams(beams, length_penalty, n_best, early_stopping)
+        self.limits = limits or Limits()
         self.built = True
 
     def call(self, batch: Mapping[str, tf.Tensor], training: bool = False) -> BeamAnswers:
@@ -141,24 +145,16 @@ class BeamModel(tf_keras.Model):
         with self.model.route(batch):
             states_BSD = encode(self.model.backbone, batch)
             is_input_BS = batch["encoder_input_tokens"] != 0
-            search = _Search(
-                self.model.backbone, states_BSD, is_input_BS, self.length, self.options
-            )
-            return search.run()
+            return _Search(self, states_BSD, is_input_BS).run()
 
 
 class _Search:
     """One search, while its program is traced."""
 
-    def __init__(
-        self,
-        backbone: Any,
-        states_BSD: tf.Tensor,
-        is_input_BS: tf.Tensor,
-        length: int,
-        options: Beams,
-    ):
-        self.backbone, self.length, self.options = backbone, length, options
+    def __init__(self, asked: BeamModel, states_BSD: tf.Tensor, is_input_BS: tf.Tensor):
+        self.backbone: Any = asked.model.backbone
+        self.length, self.options, self.limits = asked.length, asked.options, asked.limits
+        backbone, length, options = self.backbone, self.length, self.options
         self.ends = end_ids(backbone.config)
         self.candidates = max(2, 1 + len(self.ends)) * options.beams
         self.context: DecoderContext = prepare_decoder(
@@ -235,8 +231,11 @@ class _Search:
         """Find the best continuations: the best of each beam, then the best of those."""
         K, V = self.options.beams, logits_BKV.shape[-1]
         each = min(self.candidates, V)
-        best_BKJ, tokens_BKJ = top_of_many(logits_BKV, each)
         total_BK1 = tf.reduce_logsumexp(logits_BKV, axis=-1, keepdims=True)
+        start = self.backbone.config.decoder_start_token_id
+        ends = tf.constant(self.ends, tf.int32)
+        logits_BKV = forbid(logits_BKV, state.tokens, state.step, self.limits, ends, start)
+        best_BKJ, tokens_BKJ = top_of_many(logits_BKV, each)
         scores_BKJ = best_BKJ - total_BK1 + state.scores[..., None]
         flat = [-1, K * each]
         scores, place = top_few(tf.reshape(scores_BKJ, flat), min(self.candidates, K * each))

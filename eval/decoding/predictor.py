@@ -21,11 +21,14 @@ from eval.decoding.replicas import (
     is_xla_faster,
     padded_rows,
     share_out,
+    takes_any_shape,
 )
 from prep import TokenTable, make_inputs
 
 # Called with the number of examples done after each batch.
 Progress = Callable[[int], None]
+# Called with the numbers of a batch's examples, -1 where there is none; returns arrays [B, …].
+OfEach = Callable[[np.ndarray], Mapping[str, np.ndarray]]
 INPUTS = "encoder_input_tokens"
 _NOTHING: Mapping[str, np.ndarray] = MappingProxyType({})
 
@@ -70,9 +73,7 @@ class TokenPredictor:
             return strategy.run(answer, args=(batch,))
 
         self._run = answer_all
-        # A program for any length is one of a single device that is not compiled for its shapes.
-        is_tpu = isinstance(strategy, tf.distribute.TPUStrategy)
-        self._takes_any_length = not (jit_compile or is_tpu) and strategy.num_replicas_in_sync == 1
+        self._takes_any_length = takes_any_shape(strategy, jit_compile)
         self._programs: dict[Hashable, Callable[..., Any]] = {}
 
     def predict(
@@ -82,6 +83,7 @@ class TokenPredictor:
         report: Progress = lambda done: None,
         choices: int = 0,
         also: Mapping[str, np.ndarray] = _NOTHING,
+        of_each: OfEach = lambda examples: {},
     ) -> Any:
         """Answer every example of a table.
 
@@ -91,6 +93,7 @@ class TokenPredictor:
             report: Told how many examples are done, after each batch.
             choices: Texts in the inputs of each example; 0 where they are one text.
             also: What else the model takes, the same of every example.
+            of_each: What else it takes, by the examples' numbers.
 
         Returns:
             What the model returns, as arrays whose first axis is the table's rows: int32
@@ -110,6 +113,7 @@ class TokenPredictor:
             S = int(lengths[rows[0]]) if self._takes_any_length else self.input_length
             batch = make_inputs(table, rows, input_length=S, task=task, choices=choices)
             batch |= {key: np.tile(values, (len(rows), 1)) for key, values in also.items()}
+            batch |= of_each(np.where(rows >= 0, table.examples[rows], -1))
             dispatched = (rows, self._dispatch(batch))
             # Fetching the batch before this one lets the host prepare while the device works.
             if waiting:

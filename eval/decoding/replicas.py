@@ -63,6 +63,21 @@ def is_xla_faster(strategy: tf.distribute.Strategy) -> bool:
     return not is_tpu and bool(tf.config.list_logical_devices("GPU"))
 
 
+def takes_any_shape(strategy: tf.distribute.Strategy, jit_compile: bool | None) -> bool:
+    """Tell whether a program need not be compiled for its shapes: on a single device, without XLA.
+
+    Args:
+        strategy: Where it runs.
+        jit_compile: Whether it is compiled; None for where that is faster.
+
+    Returns:
+        Whether batches may have any size and length.
+    """
+    is_tpu = isinstance(strategy, tf.distribute.TPUStrategy)
+    is_compiled = is_xla_faster(strategy) if jit_compile is None else jit_compile
+    return not (is_compiled or is_tpu) and strategy.num_replicas_in_sync == 1
+
+
 def padded_rows(examples: int, batch_size: int) -> Iterator[np.ndarray]:
     """Yield the rows of each batch, the last one filled up with −1.
 

@@ -35,7 +35,7 @@ class RankedAnswer:
     Attributes:
         text: The answer.
         score: Of a label word, its log-probability among the label words; of beam search, an
-            answer's over length ** length_penalty; NaN of others.
+            answer's over length ** length_penalty; of a sample, that of the model; NaN of others.
     """
 
     text: str
@@ -69,6 +69,9 @@ class TextAnswerer:
         task: Its name.
         n_best: How many answers to a text, the best first; fewer where there are fewer.
 
+    Attributes:
+        asked: How many texts came before the next one; what is sampled depends on it.
+
     Raises:
         UsageError: The run has no such task, or a head answers it and the dataset does not say
             what its answers mean.
@@ -76,6 +79,7 @@ class TextAnswerer:
 
     def __init__(self, session: Session, task: str, n_best: int = 1):
         self.session, self.n_best = session, n_best
+        self.asked = 0
         entry = session.manifest.tasks.get(task)
         if entry is None:
             if session.run.model.has_head(task):
@@ -106,11 +110,13 @@ class TextAnswerer:
             UsageError: A text is empty or not of as many choices as the task has.
         """
         check_choices(texts, self.entry)
-        table = table_of_texts(texts, self.session.vocabulary)
+        table = table_of_texts(texts, self.session.vocabulary, self.asked)
+        self.asked += len(texts)
         self._warn_of_cut(texts, table)
         answerer = self.session.evaluator.answerer
-        if answerer.way_of(self.entry) == "decoded" and answerer.decoding.beams is not None:
-            return self._decode_with_beams(table)
+        decoding, way = answerer.decoding, answerer.way_of(self.entry)
+        if way == "decoded" and (decoding.beams or decoding.sampling):
+            return self._rank_decoded(table)
         given = answerer.answer(self.entry, table)
         shares = given.probabilities
         if shares is None:
@@ -125,7 +131,7 @@ class TextAnswerer:
         ranked = [RankedAnswer(words[number], scores[number]) for number in best]
         return Answer(ranked, dict(zip(words, shares_K.tolist(), strict=True)))
 
-    def _decode_with_beams(self, table: TokenTable) -> list[Answer]:
+    def _rank_decoded(self, table: TokenTable) -> list[Answer]:
         found = self.session.evaluator.answerer.predict_answers(self.entry, table)
         decode = self.session.vocabulary.decode
         if isinstance(found, np.ndarray):  # of a single token the search is no search
@@ -203,12 +209,13 @@ def usual_start(table: TokenTable, vocabulary: Vocabulary) -> str:
     return vocabulary.decode(tokens[0] for tokens in same)
 
 
-def table_of_texts(texts: Sequence[str], vocabulary: Vocabulary) -> TokenTable:
+def table_of_texts(texts: Sequence[str], vocabulary: Vocabulary, first: int = 0) -> TokenTable:
     """Make a table of examples that have inputs and no targets.
 
     Args:
         texts: The inputs.
         vocabulary: Turns them into token ids.
+        first: The number of the first.
 
     Returns:
         A table in the order of the texts.
@@ -226,5 +233,5 @@ def table_of_texts(texts: Sequence[str], vocabulary: Vocabulary) -> TokenTable:
         targets=np.zeros(0, np.uint32),
         target_offsets=np.zeros(count + 1, np.int64),
         labels=np.full(count, -1, np.int32),
-        examples=np.arange(count),
+        examples=np.arange(first, first + count),
     )

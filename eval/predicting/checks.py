@@ -82,5 +82,6 @@ def check_labels_options(options: Namespace, decoding: Decoding, has_labels: boo
     is_choice = has_labels and decoding.restricted
     if options.probabilities and not is_choice:
         raise UsageError(f"--probabilities are of label words, and {options.task} answers freely")
-    if options.n_best is not None and not is_choice and decoding.beams is None:
-        raise UsageError("--n-best goes with --beams where answers are free: say how many")
+    is_ranked = is_choice or decoding.beams or decoding.sampling
+    if options.n_best is not None and not is_ranked:
+        raise UsageError("--n-best goes with --beams or --sample where answers are free")

@@ -152,6 +152,39 @@ def test_answers_are_searched_for_with_beams_and_the_file_says_so(
     assert scores == sorted(scores, reverse=True) and scores[0] < 0
 
 
+def test_answers_are_drawn_alike_for_the_same_seed(run_folder, tmp_path, capsys):
+    mine = tmp_path / "run"
+    shutil.copytree(run_folder, mine, ignore=shutil.ignore_patterns("eval"))
+    options = ["--temperature", "1.5", "--top-k", "40", "--seed", "3", "--min-new-tokens", "2"]
+    assert run(evaluate, "--run", mine, "--tasks", "copy", *options) == 0
+    document = json.loads((mine / "eval" / "validation.json").read_text())
+    assert document["decoding"] == {
+        "strategy": "sampling",
+        "samples": 1,
+        "temperature": 1.5,
+        "top_k": 40,
+        "top_p": 1.0,
+        "seed": 3,
+        "min_new_tokens": 2,
+        "labels": "restricted",
+    }
+    lines = (mine / "eval" / "validation.predictions.jsonl").read_text().splitlines()
+    records = [json.loads(line) for line in lines]
+    file = tmp_path / "texts.txt"
+    file.write_text("".join(record["input"] + "\n" for record in records))
+    words = ["--run", mine, "--task", "copy", "--file", file, *options]
+    answers = []
+    for batch, seed in (("1", "3"), ("5", "3"), ("5", "4")):
+        capsys.readouterr()
+        assert run(predict, *words, "--batch-size", batch, "--seed", seed) == 0
+        answers.append(capsys.readouterr().out.splitlines())
+    assert answers[0] == answers[1] == [record["prediction"] for record in records]
+    assert answers[2] != answers[0]
+    assert run(predict, *words, "--n-best", "3") == 0
+    ranks = [line.split("\t")[0] for line in capsys.readouterr().out.splitlines()]
+    assert ranks == ["1", "2", "3"] * len(records)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -167,6 +200,12 @@ def test_answers_are_searched_for_with_beams_and_the_file_says_so(
         (["--length-penalty", "2"], "--length-penalty goes with --beams: say how many"),
         (["--beams", "0"], "--beams is 0; expected 1 or more"),
         (["--beams", "2", "--early-stopping", "nevre"], "there is no 'nevre'"),
+        (["--beams", "2", "--top-k", "5"], "--beams searches and --sample draws"),
+        (["--seed", "2"], "--seed goes with --sample"),
+        (
+            ["--tasks", "grade,copy", "--min-new-tokens", "4"],
+            "an answer of task 'grade' has at most 4 tokens, its end included",
+        ),
     ],
 )
 def test_mistakes_in_use_exit_with_two(run_folder, capsys, arguments, message):

@@ -14,7 +14,7 @@ from adapters_tf.model.heads import PATH as HEADS
 from adapters_tf.runs.settings import ResolvedRun
 from eval.decoding.answerer import ARGMAX_LENGTH, answer_length, make_decoder
 from eval.decoding.heads import HeadModel
-from eval.decoding.options import Beams
+from eval.decoding.options import Beams, Decoding
 from prep import Manifest
 from prep.dataset.batches import BATCH_KEYS, PACKED_KEYS, BatchKey
 from trainer.batches.mixture_batches import (
@@ -296,7 +296,7 @@ def make_answer_step(model: TaskModel, S: int, length: int, beams: Beams | None 
         name = f"beam search of {length} tokens, {beams.beams} beams"
     return Step(
         name,
-        make_decoder(model, length, beams),
+        make_decoder(model, length, Decoding(beams)),
         [key for key in BATCH_KEYS if key.name in _INPUT_KEYS],
         S,
         length,

@@ -65,11 +65,18 @@ def render_page(report: Report) -> str:
         signed=write_difference,
         ways=_WAYS,
         facts=[_facts(run.document) for run in report.runs],
+        trained=_trained([run.document for run in report.runs]),
     )
 
 
 def _read(name: str) -> Markup:
     return Markup((_TEMPLATES / name).read_text(encoding="utf-8"))
+
+
+def _trained(documents: Sequence[Mapping[str, Any]]) -> str:
+    """Say which share of the backbone's size trains for a task; empty of earlier versions' files."""
+    shares = [document["trained_share"] for document in documents if "trained_share" in document]
+    return ", ".join(f"{share:.2%}" for share in shares) if len(shares) == len(documents) else ""
 
 
 def _facts(document: Mapping[str, Any]) -> Sequence[str]:

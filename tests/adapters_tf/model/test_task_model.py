@@ -51,6 +51,13 @@ def test_names_are_those_of_every_model_of_a_process(make_backbone):
     assert list(first.trainable_by_path()) == list(second.trainable_by_path())
 
 
+def test_the_trained_share_is_a_tasks_own(make_backbone):
+    assert TaskModel(make_backbone(**ONE_LAYER), TASKS).trained_share() == pytest.approx(1 / 3)
+    model = TaskModel(make_backbone(**ONE_LAYER), TASKS, Ia3Config(targets=("k",)))
+    size = sum(int(tf.size(one)) for one in make_backbone(**ONE_LAYER).weights)
+    assert model.trained_share() == pytest.approx(3 * 32 / size)
+
+
 def test_parameters_are_counted_over_all_tasks(make_backbone):
     sizes = {
         count: TaskModel(

@@ -113,7 +113,7 @@ def test_padding_rows_answer_nothing_and_change_nothing(adapted_model):
 
 
 def count_steps(model: TaskModel, batch, length: int, monkeypatch) -> int:
-    from eval.decoding import greedy as decoding
+    from eval.decoding import loop as decoding
 
     steps = []
     original = decoding.project_logits

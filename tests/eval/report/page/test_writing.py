@@ -65,6 +65,14 @@ def test_texts_are_texts(evil_run, tmp_path):
     assert "<img" not in page and "<script>document" not in page
 
 
+def test_the_trained_share_is_told_where_all_runs_have_it(run_of):
+    both = [run_of("a"), run_of("b", flipped=True)]
+    page = render_page(gather_report(both, ["a", "b"]))
+    assert page.count("1.23%, 1.23%") == 3  # a row for each task
+    del both[1].document["trained_share"]
+    assert "trained" not in render_page(gather_report(both, ["a", "b"])).split("<tbody>")[0]
+
+
 def test_half_a_pair_of_surrogates_can_be_written(run_of, tmp_path):
     run = run_of()
     run.predictions["why"][0]["prediction"] = "\ud800"

@@ -1,0 +1,196 @@
+"""Decoding token by token inside one compiled program, with a key-value cache of static size.
+
+Each step runs one position through the decoder's own sublayers, adapters included, and the loop
+ends as soon as every row has ended. What a step's token is, its caller says: the most probable one
+(`greedy`), or one drawn (`sampling`). An example's samples share its encoder states and its task,
+as beams do. Where shapes need not be static, examples that have ended leave the batch whenever half
+of those in it have.
+
+Shape letters: B batch, b examples still in it, K samples of each, S source length, T target
+length, D model width, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+from adapters_tf import project_logits
+from adapters_tf.backbone.generation import end_ids
+from adapters_tf.model.decoder_step import (
+    DecoderContext,
+    decode_step,
+    empty_caches,
+    prepare_decoder,
+)
+from adapters_tf.runtime.dropout import axis_sizes
+from adapters_tf.runtime.step_cache import KeyValue
+from eval.decoding.limits import forbid
+from eval.decoding.options import Limits
+from prep.dataset.batches import PAD_ID
+
+# Takes float32 logits [b, K, V] of the model, the same within the limits, the step, and what was
+# given for each example; returns int32 tokens [b, K], and float32 [b, K] to add to their scores.
+Choose = Callable[[tf.Tensor, tf.Tensor, tf.Tensor, Any], tuple[tf.Tensor, tf.Tensor]]
+
+
+class Decoded(NamedTuple):
+    """What was decoded.
+
+    Attributes:
+        tokens: int32 [B, K, T], EOS included, the pad id after it.
+        scores: float32 [B, K], the sums of what was said of each token.
+    """
+
+    tokens: tf.Tensor
+    scores: tf.Tensor
+
+
+class _Live(NamedTuple):
+    """The examples in the batch; whatever it holds has them for its first axis.
+
+    Attributes:
+        example: int32 [b], which of the B each is.
+        token: int32 [b, K], the last of each sample.
+        tokens: int32 [b, K, T], all of them.
+        scores: float32 [b, K].
+        has_ended: bool [b, K].
+        caches: Of self-attention.
+        shared: `states`, `cross_bias` and `cross_caches` of the decoder's context.
+        own: What `choose` is given for each example.
+    """
+
+    example: tf.Tensor
+    token: tf.Tensor
+    tokens: tf.Tensor
+    scores: tf.Tensor
+    has_ended: tf.Tensor
+    caches: list[KeyValue]
+    shared: tuple[tf.Tensor, tf.Tensor, list[KeyValue]]
+    own: Any
+
+
+def decode_tokens(
+    backbone: Any,
+    states_BSD: tf.Tensor,
+    is_input_BS: tf.Tensor,
+    length: int,
+    choose: Choose,
+    *,
+    limits: Limits | None = None,
+    samples: int = 1,
+    own: Any = (),
+    examples_leave: bool = False,
+) -> Decoded:
+    """Decode every row until it has ended or has T tokens.
+
+    Args:
+        backbone: A built TFT5, called where its adapters know the task.
+        states_BSD: [B, S, D] encoder states.
+        is_input_BS: bool [B, S], true on tokens, false on padding.
+        length: T, the most tokens to decode, EOS included.
+        choose: Says what the tokens of a step are.
+        limits: What they may not be.
+        samples: K.
+        own: Tensors [B, …] for `choose`.
+        examples_leave: Whether those that have ended are no longer computed. Only where programs
+            take batches of any size, and examples are not routed one by one.
+
+    Returns:
+        The answers; of rows of padding, padding.
+    """
+    limits = limits or Limits()
+    ends = tf.constant(end_ids(backbone.config), tf.int32)
+    context = prepare_decoder(backbone, states_BSD, is_input_BS, length, samples)
+    live = _start(backbone, context, is_input_BS, length, own)
+
+    def is_going(step: tf.Tensor, live: _Live, done: Decoded) -> tf.Tensor:
+        return (step < length) & tf.logical_not(tf.reduce_all(live.has_ended))
+
+    def advance(step: tf.Tensor, live: _Live, done: Decoded) -> tuple[tf.Tensor, _Live, Decoded]:
+        hidden_bKD, caches = decode_step(
+            backbone,
+            _context_of(context, live),
+            step,
+            live.token,
+            live.caches,
+            _owners(live.tokens) if samples > 1 else None,
+        )
+        logits_bKV = tf.cast(project_logits(backbone, hidden_bKD), tf.float32)
+        allowed_bKV = forbid(
+            logits_bKV, live.tokens, step, limits, ends, backbone.config.decoder_start_token_id
+        )
+        chosen, gain = choose(logits_bKV, allowed_bKV, step, live.own)
+        token = tf.where(live.has_ended, PAD_ID, chosen)
+        live = live._replace(
+            token=token,
+            tokens=tf.where(tf.range(length) == step, token[..., None], live.tokens),
+            scores=live.scores + tf.where(live.has_ended, 0.0, gain),
+            has_ended=live.has_ended | tf.reduce_any(token[..., None] == ends, axis=-1),
+            caches=caches,
+        )
+        if examples_leave:
+            live, done = _leave(live, done)
+        return step + 1, live, done
+
+    state = (tf.constant(0), live, Decoded(live.tokens, live.scores))
+    shapes = tf.nest.map_structure(lambda part: part.shape, state)
+    if examples_leave:
+        any_size = tf.nest.map_structure(lambda part: tf.TensorShape([None, *part.shape[1:]]), live)
+        shapes = (shapes[0], any_size, shapes[2])
+    _, live, done = tf.while_loop(is_going, advance, state, shape_invariants=shapes)
+    return _put_back(live, done) if examples_leave else Decoded(live.tokens, live.scores)
+
+
+def _start(
+    backbone: Any, context: DecoderContext, is_input_BS: tf.Tensor, length: int, own: Any
+) -> _Live:
+    B, K = axis_sizes(is_input_BS)[0], context.beams
+    # A row of padding has no answer, and must not keep the loop going.
+    is_empty_B = tf.logical_not(tf.reduce_any(is_input_BS, axis=1))
+    return _Live(
+        example=tf.range(B),
+        token=tf.fill([B, K], backbone.config.decoder_start_token_id),
+        tokens=tf.fill([B, K, length], PAD_ID),
+        scores=tf.zeros([B, K]),
+        has_ended=tf.tile(is_empty_B[:, None], [1, K]),
+        caches=empty_caches(backbone, B, length, K),
+        shared=(context.states, context.cross_bias, context.cross_caches),
+        own=own,
+    )
+
+
+def _context_of(context: DecoderContext, live: _Live) -> DecoderContext:
+    states, cross_bias, cross_caches = live.shared
+    return context._replace(states=states, cross_bias=cross_bias, cross_caches=cross_caches)
+
+
+def _owners(tokens_bKT: tf.Tensor) -> tf.Tensor:
+    """Each sample goes on from itself alone."""
+    own_K1 = tf.range(tf.shape(tokens_bKT)[1])[:, None]
+    return tf.zeros_like(tokens_bKT) + own_K1
+
+
+def _leave(live: _Live, done: Decoded) -> tuple[_Live, Decoded]:
+    """Take the examples that have ended out of the batch, if they are half of it."""
+    is_going_b = tf.logical_not(tf.reduce_all(live.has_ended, axis=1))
+    number = tf.reduce_sum(tf.cast(is_going_b, tf.int32))
+    # The last ones end with the loop.
+    is_time = (number > 0) & (2 * number <= tf.shape(is_going_b)[0])
+
+    def take_out() -> tuple[_Live, Decoded]:
+        stay = tf.where(is_going_b)[:, 0]
+        kept = tf.nest.map_structure(lambda part: tf.gather(part, stay), live)
+        return kept, _put_back(live, done)
+
+    return tf.cond(is_time, take_out, lambda: (live, done))
+
+
+def _put_back(live: _Live, done: Decoded) -> Decoded:
+    place = live.example[:, None]
+    return Decoded(
+        tf.tensor_scatter_nd_update(done.tokens, place, live.tokens),
+        tf.tensor_scatter_nd_update(done.scores, place, live.scores),
+    )
