@@ -77,6 +77,7 @@ def _compare(options: Namespace, runs: list[ComparedRun]) -> None:
     tasks = choose_common_tasks(runs, split_names(options.tasks))
     note_other_ways(runs)
     columns = group_runs(runs, options.group_by)
+    refuse_copies(runs, columns)
     names = name_columns([[runs[run].name for run in column] for column in columns])
     answers = gather_run_answers(runs, tasks, options.dataset or runs[0].document["dataset"])
     metrics = {}
@@ -107,6 +108,31 @@ def group_runs(runs: Sequence[ComparedRun], by: str) -> list[list[int]]:
     for number, run in enumerate(runs):
         columns.setdefault(_settings_key(read_config(run.folder)), []).append(number)
     return list(columns.values())
+
+
+def refuse_copies(runs: Sequence[ComparedRun], columns: Sequence[Sequence[int]]) -> None:
+    """Refuse to take the same weights for those of two seeds.
+
+    Args:
+        runs: In the order of the command line.
+        columns: Their numbers, as `group_runs` has them.
+
+    Raises:
+        UsageError: Two runs of a column have the same weights.
+    """
+    for column in columns:
+        seen: dict[str, str] = {}
+        for number in column:
+            run = runs[number]
+            digest = run.document.get("checkpoint_digest")
+            if not digest:
+                continue
+            if digest in seen:
+                raise UsageError(
+                    f"{seen[digest]} and {run.name} have the same weights, so they are not two "
+                    "seeds; name one of them"
+                )
+            seen[digest] = run.name
 
 
 def _settings_key(settings: ResolvedRun) -> str:

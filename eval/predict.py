@@ -59,6 +59,7 @@ def make_parser() -> OneLineParser:
     parser.add_argument(
         "--template", help="what texts are made of: 'rte sentence1: {premise} sentence2: {claim}'"
     )
+    parser.add_argument("--encoding", help="of --file; by default utf-8")
     parser.add_argument(
         "--out", type=Path, help="where answers to --file go: .jsonl, .csv, .tsv or .txt"
     )

@@ -24,8 +24,10 @@ from eval.report.table import format_table
 from eval.report.unfinished import UnfinishedAnswers
 from eval.session import Session
 from prep import TaskEntry, TokenTable, read_split
+from prep.storage.locks import locked
 
 BASELINE_SPLIT = "train"
+_PATIENCE = 600  # seconds, for another evaluation to write its figures
 _OF_THE_CALL = ("run", "replicas")  # which answers do not depend on
 
 
@@ -71,15 +73,19 @@ def score_run(
     unfinished = UnfinishedAnswers(folder, split, question, session.evaluator.answerer.batch_size)
     scored = [score_task(session, entry, split, unfinished) for entry in entries]
     print(format_table(scored))
-    kept, lost = keep_others(folder, split, provenance, session.manifest, entries)
-    for line in lost:
-        say_note(line)
-    if kept:
-        names = ", ".join(task.name for task in kept)
-        print(f"beside them stays what was found of {names} with the same checkpoint")
-    files = write_report(
-        folder, split, scored, session.vocabulary, provenance, kept, settings.tasks
-    )
+    folder.mkdir(parents=True, exist_ok=True)
+    # An evaluation of other tasks may end at this moment: the later one keeps its figures.
+    lock = folder / f".{split}.lock"
+    with locked(lock, str(folder), say_note, writer="evaluation", patience=_PATIENCE):
+        kept, lost = keep_others(folder, split, provenance, session.manifest, entries)
+        for line in lost:
+            say_note(line)
+        if kept:
+            names = ", ".join(task.name for task in kept)
+            print(f"beside them stays what was found of {names} with the same checkpoint")
+        files = write_report(
+            folder, split, scored, session.vocabulary, provenance, kept, settings.tasks
+        )
     page = folder / f"{split}.report.html"
     alike = find_similarity(settings, [*(one.name for one in entries), *(one.name for one in kept)])
     files.append(write_page(page, report_run(run, here, folder, split, alike)))

@@ -87,6 +87,33 @@ def sublayer_sites(
                         yield Site(path, sublayer, attribute, stack, number)
 
 
+def leave_out_blocks(sites: Sequence[Site], numbers: Sequence[int], what: str) -> list[Site]:
+    """Take out the sites of some blocks, by their numbers in either stack.
+
+    Args:
+        sites: That could have an adapter.
+        numbers: Of the blocks.
+        what: The name of the method, for messages.
+
+    Returns:
+        The others, in their order.
+
+    Raises:
+        ConfigurationError: There is no such block, or no other one.
+    """
+    blocks = sorted({site.block for site in sites})
+    for number in numbers:
+        if number not in blocks:
+            raise ConfigurationError(
+                f"{what} leave_out {number}: the blocks that could have an adapter are "
+                f"{', '.join(map(str, blocks)) or 'none'}"
+            )
+    kept = [site for site in sites if site.block not in numbers]
+    if numbers and not kept:
+        raise ConfigurationError(f"{what} leave_out {list(numbers)} leaves no block an adapter")
+    return kept
+
+
 def projection_sites(
     backbone: tf_keras.Model, names: Sequence[str], stacks: Sequence[str] = STACKS
 ) -> Iterator[Site]:

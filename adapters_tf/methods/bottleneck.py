@@ -17,14 +17,21 @@ Shape letters: B batch, S sequence length, D model width, R bottleneck, K tasks.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import tensorflow as tf
 import tf_keras
 
-from adapters_tf.backbone.sites import STACKS, SUBLAYERS, Site, check_choices, sublayer_sites
+from adapters_tf.backbone.sites import (
+    STACKS,
+    SUBLAYERS,
+    Site,
+    check_choices,
+    leave_out_blocks,
+    sublayer_sites,
+)
 from adapters_tf.banks.injection import AdaptedSublayer, inject, tap_residual_stream
 from adapters_tf.banks.routing import task_dense, task_matmul, task_vector
 from adapters_tf.banks.task_bank import TaskBank, constant, normal
@@ -124,24 +131,26 @@ class BottleneckConfig(AdapterMethod):
             )
         return model_width // factor
 
-    def sites(self, backbone: tf_keras.Model) -> Iterator[Site]:
+    def sites(self, backbone: tf_keras.Model) -> list[Site]:
         """Find the sublayers that get an adapter.
 
         Args:
             backbone: A built TFT5.
 
-        Yields:
+        Returns:
             Sites in the model's order.
+
+        Raises:
+            ConfigurationError: A block to leave out is not there, or no other one is.
         """
-        for site in sublayer_sites(backbone, self.placement, self.stacks):
-            if site.block not in self.leave_out:
-                yield site
+        sites = list(sublayer_sites(backbone, self.placement, self.stacks))
+        return leave_out_blocks(sites, self.leave_out, "bottleneck")
 
     def inject(
         self, backbone: tf_keras.Model, task_names: tuple[str, ...], seed: int
     ) -> dict[str, TaskBank]:
         """Give every chosen sublayer a bank of adapters; see `AdapterMethod`."""
-        sites = list(self.sites(backbone))
+        sites = self.sites(backbone)
         width = backbone.config.d_model
 
         def make(site: Site) -> BottleneckBank:

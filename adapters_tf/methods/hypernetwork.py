@@ -35,6 +35,7 @@ from adapters_tf.backbone.sites import (
     SUBLAYERS,
     Site,
     check_choices,
+    leave_out_blocks,
     sublayer_sites,
     unwrap,
 )
@@ -185,19 +186,7 @@ class HypernetworkConfig(AdapterMethod):
 
     def _sites(self, backbone: tf_keras.Model) -> list[Site]:
         sites = list(sublayer_sites(backbone, self.placement, self.stacks))
-        blocks = sorted({site.block for site in sites})
-        for number in self.leave_out:
-            if number not in blocks:
-                raise ConfigurationError(
-                    f"hypernetwork leave_out {number}: the blocks that could have an adapter are "
-                    f"{', '.join(map(str, blocks)) or 'none'}"
-                )
-        kept = [site for site in sites if site.block not in self.leave_out]
-        if self.leave_out and not kept:
-            raise ConfigurationError(
-                f"hypernetwork leave_out {list(self.leave_out)} leaves no block an adapter"
-            )
-        return kept
+        return leave_out_blocks(sites, self.leave_out, "hypernetwork")
 
 
 class _SiteNetworks(NamedTuple):

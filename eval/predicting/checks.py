@@ -42,7 +42,7 @@ def check_source(options: Namespace) -> RowFile | None:
         UsageError: Options contradict each other, or the file is not there.
     """
     if options.text is not None:
-        for name in ("file", "column", "template", "out"):
+        for name in ("file", "column", "template", "encoding", "out"):
             if getattr(options, name):
                 raise UsageError(f"--{name} goes with a file, and --text gives the texts")
         if not all(text.strip() for text in options.text):
@@ -54,10 +54,10 @@ def check_source(options: Namespace) -> RowFile | None:
         return None
     name = options.file or ("" if sys.stdin.isatty() else STANDARD_INPUT)
     if not name:
-        if options.out or options.column or options.template:
-            raise UsageError("--out, --column and --template go with --file")
+        if options.out or options.column or options.template or options.encoding:
+            raise UsageError("--out, --column, --template and --encoding go with --file")
         return None
-    rows = RowFile(name, options.column, options.template)
+    rows = RowFile(name, options.column, options.template, options.encoding)
     if options.out and (taken := [name for name in rows.columns if name in ADDED]):
         raise UsageError(f"{name} has a column {taken[0]!r} already, which --out is to have")
     if options.out and options.out.exists() and rows.is_file(options.out):

@@ -128,23 +128,24 @@ def choose_wording(columns: Sequence[str], column: str | None, template: str | N
     return Wording(usual[0] if usual else columns[0])
 
 
-def find_spec(path: Path) -> FileSpec:
+def find_spec(path: Path, encoding: str = "utf-8") -> FileSpec:
     """Tell a file's format by its name.
 
     Args:
         path: Of the file, which may be compressed by gzip or zstd.
+        encoding: Of a file of text.
 
     Returns:
         How it is laid out.
 
     Raises:
-        UsageError: The name does not tell.
+        UsageError: The name does not tell, or there is no such encoding.
     """
     suffixes = [suffix.lower() for suffix in path.suffixes if suffix not in (".gz", ".zst")]
     suffix = suffixes[-1] if suffixes else ""
     if suffix not in FORMATS:
         raise UsageError(f"{path.name}: expected a name that ends in {', '.join(FORMATS)}")
-    return FileSpec(path.name, FORMATS[suffix])  # type: ignore[arg-type]
+    return FileSpec(path.name, FORMATS[suffix], encoding=encoding)  # type: ignore[arg-type]
 
 
 class RowFile:
@@ -154,6 +155,7 @@ class RowFile:
         name: Of the file; "-" is standard input, a text on each line.
         column: The field that holds the texts, if it was named.
         template: How they are put together, if that was given.
+        encoding: Of a file of text; UTF-8 by default.
 
     Attributes:
         columns: Of the file.
@@ -163,9 +165,13 @@ class RowFile:
         DataError: The file cannot be read.
     """
 
-    def __init__(self, name: str, column: str | None, template: str | None):
+    def __init__(
+        self, name: str, column: str | None, template: str | None, encoding: str | None = None
+    ):
         self.name = name
         if name == STANDARD_INPUT:
+            if encoding:
+                raise UsageError("standard input is in the encoding of the terminal")
             if column or template:
                 raise UsageError("standard input has a text on each line, and no columns")
             self.columns: tuple[str, ...] = ("input",)
@@ -173,7 +179,7 @@ class RowFile:
         self.path = Path(name)
         if not self.path.is_file():
             raise UsageError(f"there is no file {name}")
-        self.spec = find_spec(self.path)
+        self.spec = find_spec(self.path, encoding or "utf-8")
         self.columns = columns_of(self.path, self.spec)
         self.wording = choose_wording(self.columns, column, template)
         name = self.wording.column
@@ -208,7 +214,8 @@ class RowFile:
             return {"file": STANDARD_INPUT}
         status = self.path.stat()
         identity = {"bytes": status.st_size, "changed": status.st_mtime_ns}
-        return {"file": str(self.path.resolve()), **identity, "wording": asdict(self.wording)}
+        layout = {"encoding": self.spec.encoding, "wording": asdict(self.wording)}
+        return {"file": str(self.path.resolve()), **identity, **layout}
 
 
 def _ask(row: Mapping[str, Any] | RowError, wording: Wording) -> AskedRow:

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,12 +14,18 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
+_PAUSE = 0.1  # seconds
 _HELD = (errno.EWOULDBLOCK, errno.EACCES)
 
 
 @contextlib.contextmanager
 def locked(
-    path: Path, what: str, report: Callable[[str], None] = print, *, writer: str = "build"
+    path: Path,
+    what: str,
+    report: Callable[[str], None] = print,
+    *,
+    writer: str = "build",
+    patience: float = 0.0,
 ) -> Iterator[None]:
     """Hold a lock; nobody else on this machine, or on a shared disk that has locks, can hold it.
 
@@ -27,6 +34,7 @@ def locked(
         what: What it is a lock on, for messages.
         report: Told where there are no locks.
         writer: What holds such locks, for messages.
+        patience: Seconds to wait for whoever holds it.
 
     Yields:
         Nothing.
@@ -35,7 +43,7 @@ def locked(
         DataError: If another process holds it.
         OSError: If the file cannot be made.
     """
-    file = _acquire(path, what, report, writer)
+    file = _acquire(path, what, report, writer, time.monotonic() + patience)
     try:
         yield
     finally:
@@ -44,7 +52,9 @@ def locked(
         os.close(file)
 
 
-def _acquire(path: Path, what: str, report: Callable[[str], None], writer: str) -> int:
+def _acquire(
+    path: Path, what: str, report: Callable[[str], None], writer: str, deadline: float
+) -> int:
     while True:
         file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
@@ -54,6 +64,9 @@ def _acquire(path: Path, what: str, report: Callable[[str], None], writer: str) 
             owner = os.read(file, 32).decode(errors="replace").strip()
             if error.errno in _HELD:
                 os.close(file)
+                if time.monotonic() < deadline:
+                    time.sleep(_PAUSE)
+                    continue
                 process = f" (process {owner})" if owner else ""
                 raise DataError(
                     f"another {writer} is writing {what}{process}: wait, or choose another `out`"

@@ -127,6 +127,13 @@ def test_runs_that_differ_in_the_seed_are_one_column(runs, capsys):
     assert lines[4].split() == ["colour", "accuracy", "0.9615", "±", "0.0544*", "0.3077"]
 
 
+def test_a_copy_of_a_run_is_no_other_seed(make_run, capsys):
+    same = [make_run(f"copy{number}", 2, checkpoint_digest="ab12") for number in range(2)]
+    assert run_command(main, ["compare", *same, "--group-by", "settings"]) == 2
+    assert "have the same weights, so they are not two seeds" in capsys.readouterr().err
+    assert run_command(main, ["compare", *same]) == 0
+
+
 def test_all_metrics(runs, capsys):
     out = shown(capsys, runs["good"], runs["bad"], "--metrics", "all", "--tasks", "colour")
     assert [line.split()[1] for line in out.splitlines()[4:6]] == ["accuracy", "f1"]

@@ -106,7 +106,7 @@ def _check_value(path: str, node: yaml.Node, hint: Any, name: str) -> None:
     if not any(_fits(node, kind) for kind in kinds):
         expected = " or ".join(_EXPECTED[kind] for kind in kinds if kind is not NoneType)
         is_text_once_quoted = isinstance(node, yaml.ScalarNode) and not node.tag.endswith(":null")
-        advice = "; in quotes it is one" if str in kinds and is_text_once_quoted else ""
+        advice = "; in quotes it is one" if kinds[0] is str and is_text_once_quoted else ""
         _fail(path, _line(node), f"{name}: expected {expected}, found {_shown(node)}{advice}")
     if isinstance(node, yaml.ScalarNode) and (problem := find_wrong_choice(name, node.value)):
         _fail(path, _line(node), problem)

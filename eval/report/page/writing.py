@@ -74,7 +74,7 @@ def _read(name: str) -> Markup:
 
 
 def _trained(documents: Sequence[Mapping[str, Any]]) -> str:
-    """Say which share of the backbone's size trains for a task; empty of earlier versions' files."""
+    """Say which share of the backbone's size trains for a task; empty of earlier files."""
     shares = [document["trained_share"] for document in documents if "trained_share" in document]
     return ", ".join(f"{share:.2%}" for share in shares) if len(shares) == len(documents) else ""
 

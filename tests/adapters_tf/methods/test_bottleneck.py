@@ -213,3 +213,8 @@ def test_the_residual_stream_is_read_beside_adapted_layer_norms(make_backbone, u
     assert len(norms) == 2 * 2 + 2 * 3 + 2
     for name, tensor in export_tensors(make_backbone()).items():
         np.testing.assert_array_equal(export_tensors(trained.backbone)[name], tensor)
+
+
+def test_blocks_to_leave_out_have_to_be_there(make_backbone):
+    with pytest.raises(ConfigurationError, match="bottleneck leave_out 7: the blocks that could"):
+        inject_method(make_backbone(), BottleneckConfig(leave_out=(7,)), TASKS, seed=0)

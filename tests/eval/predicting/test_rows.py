@@ -55,6 +55,17 @@ def test_what_no_template_or_encoding_can_hold_is_a_fault(tmp_path):
     ]
 
 
+@pytest.mark.parametrize("encoding", ["cp1251", "utf-16"])
+def test_a_file_of_another_encoding(tmp_path, encoding):
+    path = tmp_path / "a.csv"
+    path.write_bytes("text,id\nчетыре,4\n".encode(encoding))
+    file = RowFile(str(path), None, None, encoding)
+    assert [row.text for part in file.read(5) for row in part] == ["четыре"]
+    assert file.describe()["encoding"] == encoding
+    with pytest.raises(UsageError, match="there is no encoding 'cp9251'"):
+        RowFile(str(path), None, None, "cp9251")
+
+
 def test_lines_of_a_text_file(tmp_path):
     path = tmp_path / "a.txt"
     path.write_text("one\ntwo\n")
