@@ -117,7 +117,7 @@ def _score(
     entries = choose_tasks(names, settings, manifest, options.split)
     from eval.metrics.registry import check_metrics
     from eval.scoring import score_run
-    from eval.session import open_session
+    from eval.session import open_session, scoring_together
 
     check_metrics(entries)
     if options.causal_qa is not None:
@@ -138,16 +138,17 @@ def _score(
         manifest=manifest,
     )
     session.evaluator.answerer.check_lengths(entries)
-    return score_run(
-        session,
-        options.run,
-        entries,
-        options.split,
-        checkpoint=options.checkpoint,
-        average=average,
-        weights=weights,
-        causal_qa=options.causal_qa,
-    )
+    with scoring_together(session.evaluator.answerer.strategy):
+        return score_run(
+            session,
+            options.run,
+            entries,
+            options.split,
+            checkpoint=options.checkpoint,
+            average=average,
+            weights=weights,
+            causal_qa=options.causal_qa,
+        )
 
 
 def check_average(average: list[str], weights: list[float] | None, checkpoint: str) -> None:

@@ -18,6 +18,7 @@ from adapters_tf.errors import say_note
 from adapters_tf.files.bucket_runs import local_copy
 from adapters_tf.files.local_paths import typed_dataset
 from adapters_tf.runs.config import read_config
+from adapters_tf.runtime.workers import refuse_workers
 from eval.decoding.options import (
     Decoding,
     add_decoding_options,
@@ -90,6 +91,7 @@ def main(argv: list[str] | None = None) -> int:
     """
     options = make_parser().parse_args(argv)
     decoding = read_decoding_options(options)
+    refuse_workers("answering texts")
     check_counts(options)
     rows = check_source(options)
     with local_copy(options.run) as folder:

@@ -8,6 +8,7 @@ from tqdm import tqdm
 
 from adapters_tf.errors import say_note
 from adapters_tf.runs.settings import ResolvedRun
+from adapters_tf.runtime.workers import read_worker
 from eval.decoding.options import describe_decoding
 from eval.evaluator import TaskResult
 from eval.report.baselines import trivial_baseline
@@ -55,7 +56,7 @@ def score_run(
         causal_qa: A file to write in the shape of the causal-QA study; None: no such file.
 
     Returns:
-        The files of the report.
+        The files of the report; none of a worker that is not the chief, which writes none.
     """
     provenance = describe_source(session, run, checkpoint, average, weights)
     dataset, settings = session.dataset, session.run.settings
@@ -69,9 +70,14 @@ def score_run(
     if not is_of_run(settings, dataset, split, entries):
         what = f"{dataset} is not the dataset the run was trained on"
         say_note(f"{what}; its figures go to {_shown(folder)}")
-    question = {name: value for name, value in provenance.items() if name not in _OF_THE_CALL}
-    unfinished = UnfinishedAnswers(folder, split, question, session.evaluator.answerer.batch_size)
+    worker, unfinished = read_worker(), None
+    if worker is None:  # several would have to agree on what is there
+        question = {name: value for name, value in provenance.items() if name not in _OF_THE_CALL}
+        batch_size = session.evaluator.answerer.batch_size
+        unfinished = UnfinishedAnswers(folder, split, question, batch_size)
     scored = [score_task(session, entry, split, unfinished) for entry in entries]
+    if worker is not None and not worker.is_chief:
+        return []
     print(format_table(scored))
     folder.mkdir(parents=True, exist_ok=True)
     # An evaluation of other tasks may end at this moment: the later one keeps its figures.
@@ -89,7 +95,8 @@ def score_run(
     page = folder / f"{split}.report.html"
     alike = find_similarity(settings, [*(one.name for one in entries), *(one.name for one in kept)])
     files.append(write_page(page, report_run(run, here, folder, split, alike)))
-    unfinished.take_away()
+    if unfinished is not None:
+        unfinished.take_away()
     for file in files:
         print(f"wrote {_shown(file)}")
     if causal_qa is not None:
@@ -157,7 +164,7 @@ def find_similarity(settings: ResolvedRun, tasks: Sequence[str]) -> Matrix | Non
 
 
 def score_task(
-    session: Session, entry: TaskEntry, split: str, unfinished: UnfinishedAnswers
+    session: Session, entry: TaskEntry, split: str, unfinished: UnfinishedAnswers | None
 ) -> ScoredTask:
     """Score one task, showing progress.
 
@@ -165,7 +172,7 @@ def score_task(
         session: The open run.
         entry: The task.
         split: The split to score on.
-        unfinished: Where answers are kept until all are there.
+        unfinished: Where answers are kept until all are there; None: nowhere.
 
     Returns:
         The result, beside the trivial baseline's.
@@ -185,14 +192,17 @@ def score_task(
 
 
 def evaluate_with_progress(
-    session: Session, entry: TaskEntry, table: TokenTable, unfinished: UnfinishedAnswers
+    session: Session, entry: TaskEntry, table: TokenTable, unfinished: UnfinishedAnswers | None
 ) -> TaskResult:
     """Score one table, with a progress bar of its examples on a terminal."""
-    answer, found = unfinished.answer_with(session.evaluator.answerer.answer), unfinished.found
+    answer, found = None, 0
+    if unfinished is not None:
+        answer = unfinished.answer_with(session.evaluator.answerer.answer)
+        found = unfinished.found
     with tqdm(total=len(table), desc=entry.name, unit=" examples", disable=None) as bar:
         result = session.evaluator.evaluate(
             entry.name, table, lambda done: bar.update(done - bar.n), answer
         )
-    if earlier := unfinished.found - found:
+    if unfinished is not None and (earlier := unfinished.found - found):
         say_note(f"{entry.name}: {earlier:,} answers are those of an evaluation that was ended")
     return result

@@ -1,16 +1,23 @@
 """A run opened for scoring: its model, its dataset's manifest and vocabulary, an evaluator."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import tensorflow as tf
+
 from adapters_tf import LoadedRun, load_average, load_run, make_strategy, set_precision
+from adapters_tf.errors import say_note
 from adapters_tf.runs.config import read_config
 from adapters_tf.runs.settings import ResolvedRun
+from adapters_tf.runtime.strategy import ask_all, make_workers_strategy
+from adapters_tf.runtime.workers import VARIABLE, awaiting_others, read_worker, reason_of_loss
 from eval.decoding.options import Decoding
 from eval.evaluator import Evaluator
 from prep import (
     DataError,
     Manifest,
+    UsageError,
     Vocabulary,
     load_manifest,
     read_vocabulary,
@@ -52,6 +59,8 @@ def open_session(
 ) -> Session:
     """Open a run folder with its dataset; call it before anything else touches a tensor.
 
+    Where `TF_CONFIG` names several workers, each of them opens it, and they answer together.
+
     Args:
         run: The run folder.
         dataset: The dataset folder; by default the one the run was trained on.
@@ -75,7 +84,15 @@ def open_session(
     settings = settings or read_config(run)
     directory = dataset or settings.dataset
     manifest = manifest or load_manifest(directory)
-    strategy = make_strategy(logical_devices=logical_devices)
+    if worker := read_worker():
+        if logical_devices > 1:
+            raise UsageError(
+                f"{VARIABLE} is set: a worker is one replica; leave out --logical-devices"
+            )
+        with awaiting_others(worker, say_note):
+            strategy = make_workers_strategy()
+    else:
+        strategy = make_strategy(logical_devices=logical_devices)
     set_precision(settings.training.precision)
     vocabulary = open_vocabulary(directory, manifest, settings.vocabulary_sha256)
     if average:
@@ -117,3 +134,27 @@ def open_vocabulary(directory: str, manifest: Manifest, expected_sha256: str) ->
             f"with {expected_sha256[:12]}…; evaluate on a dataset built with the run's vocabulary"
         )
     return vocabulary
+
+
+@contextlib.contextmanager
+def scoring_together(strategy: tf.distribute.Strategy) -> Iterator[None]:
+    """Let no worker end before the others have, and say when one was lost.
+
+    Args:
+        strategy: Of a session; of one process nothing is done.
+
+    Raises:
+        DataError: Another worker has ended before it was done.
+    """
+    worker = read_worker()
+    if worker is None:
+        yield
+        return
+    try:
+        yield
+        ask_all(strategy, 0.0)
+    except tf.errors.OpError as error:
+        raise DataError(
+            f"worker {worker.number} of {worker.count} has lost another one; the same command on "
+            f"every worker scores again ({reason_of_loss(str(error.message))})"
+        ) from error

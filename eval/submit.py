@@ -9,6 +9,7 @@ from adapters_tf.errors import say_note
 from adapters_tf.files.bucket_runs import local_copy
 from adapters_tf.files.local_paths import typed_dataset
 from adapters_tf.runs.config import read_config
+from adapters_tf.runtime.workers import refuse_workers
 from eval.decoding.options import (
     add_decoding_options,
     add_search_options,
@@ -50,6 +51,7 @@ def main(argv: Sequence[str]) -> int:
         The exit code.
     """
     options = make_parser().parse_args(list(argv))
+    refuse_workers("answering a test set")
     with local_copy(options.run) as folder:
         _submit(options, str(folder))
     return 0

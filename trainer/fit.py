@@ -17,6 +17,8 @@ from adapters_tf.files.bucket_runs import is_in_bucket, is_of_run, local_copy
 from adapters_tf.interop import describe_formats, export_formats
 from adapters_tf.runs.settings import ResolvedRun
 from adapters_tf.runs.sources import keep_sources
+from adapters_tf.runtime.strategy import ask_all
+from adapters_tf.runtime.workers import read_worker
 from prep import Manifest
 from trainer.batches.distribution import count_steps, distribute
 from trainer.batches.mixture_batches import MixtureBatches
@@ -46,11 +48,10 @@ from trainer.run.full_disk import SpaceWait
 from trainer.run.lock import owned_folder
 from trainer.run.metrics_log import MetricsLog
 from trainer.run.summary import announce, report_unused
-from trainer.run.workers import any_worker, ask_all, check_same_step, explain_lost_worker, own_copy
+from trainer.run.workers import any_worker, check_same_step, explain_lost_worker, own_copy
 from trainer.settings.checks import check_trained_adapters
 from trainer.settings.config import RunConfig
 from trainer.settings.observing import read_range
-from trainer.settings.workers import read_worker
 from trainer.steps.fit_model import FitModel
 
 Report = Callable[[str], None]

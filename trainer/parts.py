@@ -18,6 +18,7 @@ from adapters_tf import (
 from adapters_tf.model.checkpointing import checkpoint_blocks
 from adapters_tf.runs.settings import ResolvedRun
 from adapters_tf.runtime.strategy import check_xla, make_workers_strategy
+from adapters_tf.runtime.workers import awaiting_others, read_worker
 from adapters_tf.task_adapters.head_files import fits_head
 from adapters_tf.task_adapters.starting import start_tasks
 from eval.decoding.replicas import check_batch_size
@@ -34,7 +35,6 @@ from trainer.optimizers.learning_rate import WarmupSchedule
 from trainer.optimizers.registry import OPTIMIZERS
 from trainer.optimizers.taskwise import TaskwiseOptimizer
 from trainer.run.folder import has_begun, keep_lengths, keep_warmup
-from trainer.run.workers import awaiting_others
 from trainer.settings.checks import check_config, check_run, check_start
 from trainer.settings.config import RunConfig
 from trainer.settings.extending import schedule_ends
@@ -44,7 +44,6 @@ from trainer.settings.memory import memory_needs, share_limit
 from trainer.settings.mixture import batch_schedule, batch_shares
 from trainer.settings.resolving import resolve
 from trainer.settings.shapes import task_shapes
-from trainer.settings.workers import read_worker
 from trainer.steps.fit_model import FitModel
 
 Report = Callable[[str], None]

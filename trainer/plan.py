@@ -9,6 +9,7 @@ from adapters_tf.files.bucket_runs import is_in_bucket, local_copy
 from adapters_tf.runs.checkpoints import newest_whole
 from adapters_tf.runs.config import CHECKPOINTS
 from adapters_tf.runs.settings import ResolvedRun
+from adapters_tf.runtime.workers import refuse_workers
 from prep import Manifest
 from trainer.parts import Prepare, Report, make_batches, make_model, open_devices, resolve_run
 from trainer.run.best_rows import has_best_rows
@@ -17,7 +18,6 @@ from trainer.run.folder import check_run_folder, has_begun
 from trainer.run.summary import announce, report_unused
 from trainer.settings.checks import check_trained_adapters
 from trainer.settings.config import RunConfig
-from trainer.settings.workers import refuse_workers
 
 _SHOWN_RATES = (0.0, 0.25, 0.5, 0.75, 1.0)  # of the run, where the learning rate is told
 

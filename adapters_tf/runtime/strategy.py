@@ -99,6 +99,22 @@ def make_workers_strategy() -> tf.distribute.Strategy:
         raise ConfigurationError(f"TF_CONFIG: the workers cannot begin: {reason}") from error
 
 
+def ask_all(strategy: tf.distribute.Strategy, value: float) -> list[float]:
+    """Exchange a number with all workers; every one of them must call it.
+
+    Args:
+        strategy: Of the workers.
+        value: This worker's.
+
+    Returns:
+        Those of all replicas.
+    """
+    given = strategy.experimental_distribute_values_from_function(
+        lambda context: tf.constant([value], tf.float64)
+    )
+    return [float(one) for one in strategy.gather(given, axis=0).numpy()]
+
+
 def check_xla(strategy: tf.distribute.Strategy, *, sums_over_replicas: bool) -> None:
     """Refuse XLA where it cannot compile; a TPU always compiles.
 

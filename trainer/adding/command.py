@@ -10,6 +10,7 @@ from pathlib import Path
 
 from adapters_tf import TaskModel
 from adapters_tf.runs.sources import use_kept_sources
+from adapters_tf.runtime.workers import refuse_workers
 from prep import DataError, UsageError
 from prep.storage.durable_files import write_atomically
 from trainer.adding.grown_run import write_grown_run
@@ -21,7 +22,6 @@ from trainer.parts import resolve_run
 from trainer.plan import plan_resolved
 from trainer.run.folder import has_begun
 from trainer.run.lock import owned_folder
-from trainer.settings.workers import refuse_workers
 
 ORIGIN_FILE = "origin.json"  # in the folder where the row trains: what it began from
 

@@ -8,7 +8,6 @@ as a copy of what the run folder had and is gone at the end: nothing of theirs i
 from __future__ import annotations
 
 import contextlib
-import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,12 +17,12 @@ import tensorflow as tf
 from adapters_tf.runs.checkpoints import BEST_FILE
 from adapters_tf.runs.config import CHECKPOINTS, CONFIG_FILE
 from adapters_tf.runs.sources import FROZEN_FOLDER
+from adapters_tf.runtime.strategy import ask_all
+from adapters_tf.runtime.workers import Worker, reason_of_loss
 from prep import DataError
 from trainer.run.folder import copy_parts
 from trainer.run.metrics_log import METRICS_FILE
-from trainer.settings.workers import Worker
 
-_ABORTED = "ollective ops is aborted"  # of TensorFlow's lines, the one that says why
 # What a run is gone on with from.
 _READ = (CONFIG_FILE, BEST_FILE, METRICS_FILE, FROZEN_FOLDER, *CHECKPOINTS.values())
 
@@ -42,42 +41,6 @@ def own_copy(folder: Path) -> Iterator[Path]:
         copy = Path(place) / folder.name
         copy_parts(folder, copy, _READ)
         yield copy
-
-
-@contextlib.contextmanager
-def awaiting_others(worker: Worker, say: Callable[[str], None]) -> Iterator[None]:
-    """Say that workers are waited for, and let Ctrl-C end the program meanwhile.
-
-    TensorFlow waits in code that lets no Python run, neither a handler nor another thread, and
-    takes SIGTERM for itself.
-
-    Args:
-        worker: This one.
-        say: Called with a line.
-    """
-    name = f"worker {worker.number} of {worker.count}"
-    say(f"{name}: waiting for the others; nothing is begun yet, and Ctrl-C ends it")
-    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-def ask_all(strategy: tf.distribute.Strategy, value: float) -> list[float]:
-    """Exchange a number with all workers; every one of them must call it.
-
-    Args:
-        strategy: Of the workers.
-        value: This worker's.
-
-    Returns:
-        Those of all replicas.
-    """
-    given = strategy.experimental_distribute_values_from_function(
-        lambda context: tf.constant([value], tf.float64)
-    )
-    return [float(one) for one in strategy.gather(given, axis=0).numpy()]
 
 
 def any_worker(strategy: tf.distribute.Strategy) -> Callable[[bool], bool]:
@@ -122,10 +85,8 @@ def explain_lost_worker(error: tf.errors.OpError, worker: Worker, folder: str) -
     Returns:
         The error to raise.
     """
-    lines = [line.strip() for line in str(error.message).splitlines() if line.strip()]
-    reason = next((line for line in lines if _ABORTED in line), lines[-1] if lines else "")[:200]
     return DataError(
         f"worker {worker.number} of {worker.count} has lost another one; {folder} has the steps up "
         "to its last checkpoint, and the same command on every worker goes on from there "
-        f"({reason})"
+        f"({reason_of_loss(str(error.message))})"
     )

@@ -1,4 +1,4 @@
-"""Which worker a process is, as TF_CONFIG says."""
+"""What several workers cannot be asked for."""
 
 import json
 
@@ -6,58 +6,16 @@ import pytest
 
 from prep import UsageError
 from trainer.settings.config import DistributionConfig
-from trainer.settings.workers import Worker, check_workers, read_worker, refuse_workers
+from trainer.settings.workers import check_workers
 
-
-def variable(cluster, job="worker", index=0):
-    return {"TF_CONFIG": json.dumps({"cluster": cluster, "task": {"type": job, "index": index}})}
-
-
-TWO = {"worker": ["a:1", "b:1"]}
-THREE = {"chief": ["a:1"], "worker": ["b:1", "c:1"]}
-
-
-@pytest.mark.parametrize(
-    ("environment", "worker"),
-    [
-        ({}, None),
-        ({"TF_CONFIG": "{}"}, None),
-        (variable({"worker": ["a:1"]}), None),
-        (variable(TWO), Worker(0, 2)),
-        (variable(TWO, index=1), Worker(1, 2)),
-        (variable(THREE, "chief"), Worker(0, 3)),
-        (variable(THREE, "worker", 1), Worker(2, 3)),
-    ],
-)
-def test_a_worker_is_counted_as_tensorflow_does(environment, worker):
-    assert read_worker(environment) == worker
-    assert worker is None or worker.is_chief == (worker.number == 0)
-
-
-@pytest.mark.parametrize(
-    ("environment", "message"),
-    [
-        ({"TF_CONFIG": "{'cluster'"}, r"TF_CONFIG is no JSON of the form .*\{'cluster'"),
-        ({"TF_CONFIG": "[]"}, "TF_CONFIG is no JSON of the form"),
-        (variable({"worker": 3}), "TF_CONFIG is no JSON of the form"),
-        (variable({**TWO, "ps": ["c:1"]}), "names jobs of ps; training has workers only"),
-        (variable(TWO, index=2), "says that this is worker 2, and its cluster has 2 of worker"),
-        (variable(TWO, "chief"), "says that this is chief 0, and its cluster has 2 of worker"),
-    ],
-)
-def test_what_cannot_be_is_named(environment, message):
-    with pytest.raises(UsageError, match=message):
-        read_worker(environment)
+TWO = {"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 0}}
 
 
 def test_what_workers_cannot_do_is_refused(monkeypatch):
     check_workers(DistributionConfig(kind="tpu", logical_devices=4))
-    refuse_workers("--dry-run")
-    monkeypatch.setenv("TF_CONFIG", variable(TWO)["TF_CONFIG"])
+    monkeypatch.setenv("TF_CONFIG", json.dumps(TWO))
     check_workers(DistributionConfig())
     with pytest.raises(UsageError, match=r"TF_CONFIG is set, and distribution\.kind is tpu"):
         check_workers(DistributionConfig(kind="tpu"))
     with pytest.raises(UsageError, match=r"leave out distribution\.logical_devices"):
         check_workers(DistributionConfig(logical_devices=4))
-    with pytest.raises(UsageError, match="and --dry-run is done by one process; unset it"):
-        refuse_workers("--dry-run")
