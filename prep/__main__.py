@@ -1,16 +1,16 @@
-"""The command line: `python -m prep build|tasks|inspect|verify|stage|train-vocabulary`."""
+"""The command line: `python -m prep init|build|tasks|inspect|verify|stage|train-vocabulary`."""
 
 import argparse
 import sys
 from collections.abc import Sequence
 
-from prep.commands import build, inspect, stage, tasks, train_vocabulary, verify
+from prep.commands import build, init, inspect, stage, tasks, train_vocabulary, verify
 from prep.commands.options import spell_options
 from prep.commands.parser import OneLineParser
 from prep.errors import DataError, UsageError, run_command
 from prep.quiet import quiet_libraries
 
-COMMANDS = (build, tasks, inspect, verify, stage, train_vocabulary)
+COMMANDS = (init, build, tasks, inspect, verify, stage, train_vocabulary)
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -1,0 +1,104 @@
+"""What the values of a column are like: texts or numbers, few or many, long or short."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from prep.sources.row import Row
+from prep.tasks.templates import NUMBER
+
+_MOST_COUNTED = 1000  # values; with more of them a column is no list of classes
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column.
+
+    Attributes:
+        name: As the file has it.
+        filled: How many rows have a value that is not empty.
+        rows: How many there are.
+        counts: How often each value comes up, the most frequent first, as a text; at most
+            `_MOST_COUNTED` different ones.
+        distinct: How many different ones there are.
+        are_numbers: Whether all values are numbers.
+        are_whole: Whether they are whole numbers.
+        are_lists: Whether all are lists of texts.
+        are_texts: Whether all can stand in a text.
+        words: Words of a value, on average.
+    """
+
+    name: str
+    filled: int
+    rows: int
+    counts: dict[str, int]
+    distinct: int
+    are_numbers: bool
+    are_whole: bool
+    are_lists: bool
+    are_texts: bool
+    words: float
+
+    @property
+    def examples(self) -> float:
+        """How many rows have the same value, on average."""
+        return self.filled / max(self.distinct, 1)
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether one value is all there is."""
+        return self.distinct <= 1
+
+
+def describe_column(name: str, rows: Sequence[Row]) -> Column:
+    """Count what a column holds.
+
+    Args:
+        name: Of the column.
+        rows: Of the file.
+
+    Returns:
+        Its description.
+    """
+    values = [value for row in rows if not is_empty(value := row.get(name))]
+    lists = [value for value in values if _is_list(value)]
+    written = [as_written(value) for value in values if _is_plain(value)]
+    counts = Counter(written)
+    numbers = [text for text in written if NUMBER.fullmatch(text)]
+    return Column(
+        name=name,
+        filled=len(values),
+        rows=len(rows),
+        counts=dict(counts.most_common(_MOST_COUNTED)),
+        distinct=len(counts),
+        are_numbers=bool(values) and len(numbers) == len(values),
+        are_whole=bool(values) and sum(map(_is_whole, numbers)) == len(values),
+        are_lists=bool(values) and len(lists) == len(values),
+        are_texts=len(written) == len(values),
+        words=sum(len(text.split()) for text in written) / max(len(written), 1),
+    )
+
+
+def is_empty(value: Any) -> bool:
+    """Tell whether a row lacks a value."""
+    return value is None or (isinstance(value, str) and not value.strip())
+
+
+def as_written(value: Any) -> str:
+    """Write a value as a template does."""
+    return str(value).strip()
+
+
+def _is_whole(text: str) -> bool:
+    return float(text).is_integer()
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, str | int | float | bool)
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(one, str) for one in value)

@@ -1,0 +1,171 @@
+"""Which columns are asked about, which hold answers, which say nothing: by names and values."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from prep.drafting.columns import Column
+from prep.errors import UsageError, nearest
+
+# Words that a column of answers is called by, and those of texts to be asked about.
+ANSWER_WORDS = frozenset(
+    (
+        *("label", "labels", "target", "targets", "answer", "answers", "output", "class"),
+        *("category", "gold", "y", "sentiment", "score", "rating", "stars", "intent", "topic"),
+        *("summary", "response", "completion", "translation", "priority", "urgency", "severity"),
+        *(
+            "emotion",
+            "similarity",
+            "ref",
+            "reference",
+            "golden",
+            "answerkey",
+            "correct",
+            "highlights",
+            "abstract",
+            "reply",
+        ),
+    )
+)
+INPUT_WORDS = frozenset(
+    (
+        *("text", "sentence", "sentence1", "sentence2", "question", "premise", "hypothesis"),
+        *("passage", "context", "review", "body", "document", "article", "source", "input"),
+        *("prompt", "title", "query", "description", "dialogue", "content", "message", "post"),
+        *("tweet", "paragraph", "subject", "comment", "utterance"),
+    )
+)
+ID_WORDS = frozenset(
+    ("id", "ids", "idx", "index", "uuid", "guid", "key", "url", "link", "hash", "qid", "row")
+)
+LEAST_FILLED = 0.8  # of the rows; a column with fewer values is left out
+FEW = 50  # different values of a class
+LEAST_EXAMPLES = 3  # of each class, on average
+_MOST_CLASS_WORDS = 4
+_CHOICE = re.compile(
+    r"(choice|option|alternative|ending|solution|sol|answer|candidate|opt)"
+    r"([ _]?\d+|[ _]?[a-e])"
+)
+
+
+@dataclass(frozen=True)
+class Roles:
+    """What each column is for.
+
+    Attributes:
+        inputs: Of the texts that are asked about, in the file's order.
+        answers: Of the answers, a task each.
+        left_out: Why a column is in no text, by its name.
+        why: Why a column is an answer, by its name.
+    """
+
+    inputs: tuple[str, ...]
+    answers: tuple[str, ...]
+    left_out: Mapping[str, str]
+    why: Mapping[str, str]
+
+
+def guess_roles(
+    columns: Sequence[Column], answers: Sequence[str] = (), inputs: Sequence[str] = ()
+) -> Roles:
+    """Guess what columns are for.
+
+    Args:
+        columns: Of a file.
+        answers: Those that a person named.
+        inputs: The same of inputs.
+
+    Returns:
+        The roles; no answers where there is one column of texts alone.
+
+    Raises:
+        UsageError: There is no column of a name that was given, or none is left for a role.
+    """
+    names = [column.name for column in columns]
+    for given, option in ((answers, "--answer"), (inputs, "--inputs")):
+        for name in given:
+            if name not in names:
+                raise UsageError(f"{option}: there is no column {name!r}; {nearest(name, names)}")
+    if both := set(answers) & set(inputs):
+        raise UsageError(f"{', '.join(sorted(both))}: a column cannot be both asked and answer")
+    left_out = {
+        column.name: reason
+        for column in columns
+        if column.name not in (*answers, *inputs) and (reason := why_left_out(column))
+    }
+    candidates = [column for column in columns if column.name not in (*left_out, *inputs)]
+    why = dict.fromkeys(answers, "it was named") or _guess_answers(candidates, bool(inputs))
+    for column in candidates:
+        if inputs and column.name not in why:
+            left_out[column.name] = "it was not named"
+        elif column.are_lists and column.name not in why:
+            left_out[column.name] = "it holds lists, which no text has"
+    chosen = tuple(name for name in names if name not in (*left_out, *why))
+    if not chosen:
+        raise UsageError(
+            "no column is left that could be asked about; name some with --inputs. "
+            + "; ".join(f"{name}: {reason}" for name, reason in (left_out | why).items())
+        )
+    return Roles(chosen, tuple(name for name in names if name in why), left_out, why)
+
+
+def why_left_out(column: Column) -> str:
+    """Tell why a column says nothing, or nothing that a text can hold; empty if it does."""
+    if not column.filled:
+        return "it is empty"
+    if not (column.are_texts or column.are_lists):
+        return "it holds objects, which no text has"
+    if column.filled < LEAST_FILLED * column.rows:
+        return f"only {column.filled:,} of {column.rows:,} rows have it"
+    if column.are_lists:
+        return ""
+    if column.is_constant:
+        return f"it is {next(iter(column.counts))!r} in all rows"
+    is_distinct = column.distinct == column.filled > 1
+    is_named = _words_of(column.name) & ID_WORDS and 2 * column.distinct > column.filled
+    if column.words <= 1 and (is_named or (is_distinct and column.are_whole)):
+        return "it tells rows apart and says nothing of them"
+    return ""
+
+
+def _words_of(name: str) -> set[str]:
+    """Split a name such as "goldLabel" or "gold label" into words; the whole is one too."""
+    parts = re.split(r"[\W_]+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower())
+    return {name.lower(), *parts}
+
+
+def _guess_answers(columns: Sequence[Column], has_inputs: bool) -> dict[str, str]:
+    """Guess which columns hold answers, and why."""
+    if len(columns) + has_inputs < 2:
+        return {}
+    named = {
+        column.name: f"it is called {column.name!r}"
+        for column in columns
+        if _words_of(column.name) & ANSWER_WORDS and not is_choice(column.name)
+    }
+    if named and len(named) < len(columns) + has_inputs:
+        return named
+    few = [one for one in columns if has_few_values(one) and not _words_of(one.name) & INPUT_WORDS]
+    if few:
+        return {few[-1].name: f"it has {few[-1].distinct} different values"}
+    numbers = [one for one in columns if one.are_numbers]
+    if numbers:
+        return {numbers[-1].name: "it holds numbers"}
+    return {columns[-1].name: "it is the last column"}
+
+
+def has_few_values(column: Column) -> bool:
+    """Tell whether values come up again and again, as classes do."""
+    return (
+        column.are_texts
+        and 2 <= column.distinct <= FEW
+        and column.examples >= LEAST_EXAMPLES
+        and column.words <= _MOST_CLASS_WORDS
+    )
+
+
+def is_choice(name: str) -> bool:
+    """Tell whether a column is called like one of several answers to choose from."""
+    return _CHOICE.fullmatch(name.lower()) is not None

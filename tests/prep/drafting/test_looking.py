@@ -1,0 +1,96 @@
+import gzip
+import json
+
+import pytest
+
+from prep.drafting.looking import find_delimiter, look_at, why_no_header
+from prep.errors import DataError, UsageError
+
+
+def seen(tmp_path, content, name="a.csv"):
+    path = tmp_path / name
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return look_at(path)
+
+
+def test_a_plain_file_needs_no_note(tmp_path):
+    found = seen(tmp_path, 'text,label\n"one, two",a\nthree,b\n')
+    assert found.columns == ("text", "label") and found.notes == () and found.is_whole
+    assert [row["text"] for row in found.rows] == ["one, two", "three"]
+    assert (found.spec.encoding, found.spec.delimiter) == ("utf-8", "")
+
+
+@pytest.mark.parametrize("encoding", ["cp1251", "utf-16", "utf-8"])
+def test_encodings_are_found(tmp_path, encoding):
+    lines = "текст;ответ\n" + "".join(f"длинный текст номер {n};да\n" for n in range(50))
+    found = seen(tmp_path, lines.encode(encoding))
+    assert found.columns == ("текст", "ответ") and found.rows[0]["ответ"] == "да"
+    assert (found.spec.encoding, found.spec.delimiter) == (encoding, ";")
+    assert any("columns lie between ';'" in note for note in found.notes)
+
+
+def test_a_byte_that_is_late_no_utf8_tells(tmp_path):
+    lines = ["text,label\n", *["plain words here,yes\n"] * 20_000, "déjà vu à côté,no\n"]
+    assert seen(tmp_path, "".join(lines).encode("latin-1")).spec.encoding == "latin-1"
+
+
+@pytest.mark.parametrize(
+    ("lines", "delimiter"),
+    [
+        (["a,b\n", "1,2\n"], ","),
+        (["a;b,c\n", "1,5;2,5\n", "2,5;3,5\n"], ";"),
+        (["a|b\n", "x, y|z\n"], "|"),
+        (["only one column\n", "of texts\n"], ","),
+        (['"a";"b;c"\n', '"1";"2;3"\n'], ";"),
+    ],
+)
+def test_delimiters(lines, delimiter):
+    assert find_delimiter(lines) == delimiter
+
+
+@pytest.mark.parametrize(
+    ("table", "reason"),
+    [
+        ([["text", "label"], ["x", "y"]], ""),
+        ([["good film", "positive"], ["bad", "positive"]], "'positive' is in that column again"),
+        ([["text", "0"], ["x", "1"]], "0 is a number"),
+        ([["I liked this film very much", "pos"], ["x", "neg"]], "is long"),
+        ([["a", "a"], ["x", "y"]], "a value is there twice"),
+        ([["", "text"], ["0", "x"]], ""),
+    ],
+)
+def test_headers(table, reason):
+    assert reason in why_no_header(table) and bool(reason) == bool(why_no_header(table))
+
+
+def test_columns_without_a_header_are_numbered(tmp_path):
+    found = seen(tmp_path, "good film,pos\nbad film,neg\nfine,pos\n")
+    assert found.columns == ("column1", "column2") and len(found.rows) == 3
+
+
+def test_json_documents_and_lines(tmp_path):
+    rows = [{"q": "x", "a": ["y", "z"]}, {"q": "v", "a": []}]
+    document = seen(tmp_path, json.dumps({"version": 1, "data": rows}), "a.json")
+    assert document.spec.records == ("data",) and "the list 'data'" in document.notes[0]
+    lines = "".join(json.dumps(row) + "\n" for row in rows)
+    assert seen(tmp_path, gzip.compress(lines.encode()), "a.jsonl.gz").rows == rows
+    assert seen(tmp_path, lines + "no json\n", "b.ndjson").faults
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "error", "message"),
+    [
+        ("a.xyz", "x", UsageError, "expected a name that ends in .csv"),
+        ("a.csv", "", DataError, "is empty"),
+        ("a.csv", "text,label\n", DataError, "has no rows"),
+        ("a.jsonl", "[1]\n[2]\n", DataError, "none of its first 2 rows can be read"),
+    ],
+)
+def test_what_cannot_be_looked_at(tmp_path, name, content, error, message):
+    with pytest.raises(error, match=message):
+        seen(tmp_path, content, name)
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    with pytest.raises(UsageError, match="there is no file"):
+        look_at(tmp_path / "nothing.csv")

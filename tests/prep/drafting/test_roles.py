@@ -1,0 +1,94 @@
+import pytest
+
+from prep.drafting.columns import describe_column
+from prep.drafting.roles import guess_roles, is_choice
+from prep.errors import UsageError
+
+
+def columns(count=60, **values):
+    """Columns whose values are made of the row's number."""
+    rows = [{name: make(number) for name, make in values.items()} for number in range(count)]
+    return [describe_column(name, rows) for name in values]
+
+
+def text(number):
+    return f"words that differ {number}"
+
+
+def test_names_tell_answers_each_a_task():
+    roles = guess_roles(
+        columns(
+            ticket_id=lambda n: 100 + n,
+            message=text,
+            category=lambda n: "ab"[n % 2],
+            summary=lambda n: f"short {n}",
+        )
+    )
+    assert (roles.inputs, roles.answers) == (("message",), ("category", "summary"))
+    assert "tells rows apart" in roles.left_out["ticket_id"]
+    assert roles.why["category"] == "it is called 'category'"
+
+
+@pytest.mark.parametrize("name", ["goldLabel", "gold label", "GOLD_LABEL", "label"])
+def test_names_are_read_in_words(name):
+    assert guess_roles(columns(text=text, **{name: text})).answers == (name,)
+
+
+def test_without_a_name_few_values_numbers_or_the_last_column():
+    few = columns(a=text, colour=lambda n: "rg"[n % 2], b=text)
+    assert guess_roles(few).answers == ("colour",)
+    numbers = columns(a=text, size=lambda n: n / 7, b=text)
+    assert guess_roles(numbers).answers == ("size",)
+    assert guess_roles(columns(a=text, b=text)).answers == ("b",)
+    assert guess_roles(columns(a=text)).answers == ()
+
+
+def test_why_columns_are_left_out():
+    roles = guess_roles(
+        columns(
+            text=text,
+            label=lambda n: "ab"[n % 2],
+            version=lambda n: "1.1",
+            rare=lambda n: "x" if n < 9 else "",
+            meta=lambda n: {"a": n},
+            tags=lambda n: ["a", str(n)],
+            url=lambda n: f"http://x/{n}",
+            nothing=lambda n: None,
+        )
+    )
+    assert roles.inputs == ("text",)
+    assert {name: reason.split(",")[0] for name, reason in roles.left_out.items()} == {
+        "version": "it is '1.1' in all rows",
+        "rare": "only 9 of 60 rows have it",
+        "meta": "it holds objects",
+        "tags": "it holds lists",
+        "url": "it tells rows apart and says nothing of them",
+        "nothing": "it is empty",
+    }
+
+
+def test_what_a_person_names_is_taken():
+    given = columns(a=text, b=text, c=lambda n: "xy"[n % 2], label=lambda n: "xy"[n % 2])
+    roles = guess_roles(given, ["c"], ["b"])
+    assert (roles.inputs, roles.answers) == (("b",), ("c",))
+    assert roles.left_out == {"a": "it was not named", "label": "it was not named"}
+    assert guess_roles(given, (), ["a"]).answers == ("label",)
+
+
+@pytest.mark.parametrize(
+    ("answers", "inputs", "message"),
+    [
+        (["lable"], [], "--answer: there is no column 'lable'; did you mean 'label'"),
+        ([], ["txt"], "--inputs: there is no column 'txt'; did you mean 'text'"),
+        (["label"], ["label"], "label: a column cannot be both"),
+        (["label", "text"], [], "no column is left that could be asked about"),
+    ],
+)
+def test_what_cannot_be(answers, inputs, message):
+    with pytest.raises(UsageError, match=message):
+        guess_roles(columns(text=text, label=lambda n: "ab"[n % 2]), answers, inputs)
+
+
+def test_choices_by_name():
+    assert all(map(is_choice, ("choice1", "option_a", "Ending0", "opt b", "answer2")))
+    assert not any(map(is_choice, ("choice", "answer", "question1", "answers")))

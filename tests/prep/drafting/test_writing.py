@@ -1,0 +1,58 @@
+import yaml
+
+from prep.drafting.columns import describe_column
+from prep.drafting.drafts import draft_tasks
+from prep.drafting.looking import look_at
+from prep.drafting.roles import guess_roles
+from prep.drafting.writing import format_tasks, safe_names
+from prep.tasks.tasks_file import load_tasks
+
+
+def write(tmp_path, content, name="a.csv"):
+    path = tmp_path / name
+    path.write_text(content)
+    seen = look_at(path)
+    columns = [describe_column(column, seen.rows) for column in seen.columns]
+    roles = guess_roles(columns)
+    drafts = draft_tasks("t", columns, roles)
+    text = format_tasks(drafts, {"train": seen}, columns, roles, tmp_path.resolve(), "A title")
+    file = tmp_path / "tasks.yaml"
+    file.write_text(text)
+    return text, load_tasks(file)
+
+
+def test_reasons_stand_beside_the_keys(tmp_path):
+    rows = "".join(f"{n},text number {n},{'yes' if n % 3 else 'no'}\n" for n in range(30))
+    text, (task,) = write(tmp_path, "id,text,label\n" + rows)
+    assert text.startswith("# A title\n\n- name: t\n  kind: classification  # it has 2 different")
+    assert "  # id is left out: it tells rows apart and says nothing of them\n" in text
+    assert '    "yes": "yes"  # 20 rows, 67%\n' in text
+    assert (task.inputs, task.targets) == ("t: {text}", "{label}")
+    assert dict(task.labels) == {"no": "no", "yes": "yes"}
+    assert task.source.layouts[0].carve.share == 0.1
+
+
+def test_odd_names_and_values_are_read_back_as_they_are(tmp_path):
+    rows = "".join(f"text {n};{['a: b', '# c', 'null'][n % 3]};x\n" for n in range(30))
+    text, (task,) = write(tmp_path, "in:put;gold{1};x[0]\n" + rows.replace(";x", f";{'x'}"))
+    assert set(task.labels) == {"a: b", "# c", "null"}
+    assert task.inputs == "t: {in_put}" and task.targets == "{gold_1}"
+    spec = task.source.layouts[0].files["train"]
+    assert spec.delimiter == ";" and spec.rename["in:put"] == "in_put"
+    assert yaml.safe_load(text)[0]["name"] == "t"
+
+
+def test_new_names_are_no_others(tmp_path):
+    columns = [describe_column(name, []) for name in ("a.b", "a_b", "1", "", "plain name", "текст")]
+    assert safe_names(columns) == {"a.b": "a_b_", "1": "column_1", "": "column_4"}
+
+
+def test_lists_numbers_and_raw_text(tmp_path):
+    lines = "".join(f'{{"question": "what is {n}", "answers": ["x", "y"]}}\n' for n in range(3))
+    _, (task,) = write(tmp_path, lines, "a.jsonl")
+    assert task.answers is not None and task.kind == "generation"
+    rows = "".join(f"text {n},{n / 7:.2f}\n" for n in range(30))
+    text, (task,) = write(tmp_path, "text,score\n" + rows)
+    assert "round: {score: 0.2}" in text and task.kind == "regression"
+    _, (task,) = write(tmp_path, "".join(f"some words of a text {n}\n" for n in range(5)), "a.txt")
+    assert task.objective == "span_corruption"
