@@ -16,12 +16,14 @@ define install
 endef
 
 .DEFAULT_GOAL := help
+include docker/cloud.mk
+
 .PHONY: help setup tpu-setup shell demo test test-quick test-tpu-wheel test-jax-step test-kills tpu-compiler format lint types imports check benchmarks bench-tpu benchmark-peers benchmark-train-peers benchmark-eval-peers parity parity-newer stage lock clean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 24
+	@grep -hE '^[a-z-]+:.*## ' Makefile docker/cloud.mk | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 24
 
-setup: $(VENV)/installed ## create .venv with the pinned environment
+setup: $(VENV)/installed $(if $(GPU),$(VENV)/gpu) ## create .venv with the pinned environment (GPU=1: CUDA)
 
 # An environment of the TPU wheel stays one: `tensorflow` must not come over `tensorflow-tpu`.
 ifneq ($(wildcard $(VENV)/tpu),)
@@ -36,8 +38,14 @@ $(VENV)/installed: requirements.txt requirements-dev.txt constraints.txt
 	@touch $@
 endif
 
-tpu-setup: $(VENV)/tpu ## on a TPU VM: create .venv anew, with tensorflow-tpu
-	$(BIN)/python -m trainer.doctor
+# CUDA's libraries come from PyPI, in the versions that this TensorFlow was built with.
+$(VENV)/gpu: $(VENV)/installed
+	$(call install,$(VENV),'tensorflow[and-cuda]==$(shell sed -n 's/^tensorflow\[.*==//p' requirements.txt)' -c constraints.txt)
+	@touch $@
+
+# From elsewhere, with TPU= of .env, it is done on that machine.
+tpu-setup: $(if $(TPU),tpu-install,$(VENV)/tpu) ## on a TPU VM: create .venv anew, with tensorflow-tpu
+	$(if $(TPU),@:,$(BIN)/python -m trainer.doctor)
 
 $(VENV)/tpu: requirements-tpu.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' || \
@@ -73,6 +81,7 @@ format: setup ## rewrite the code in the house format
 lint: setup ## check format and style
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(if $(wildcard $(BIN)/hadolint),$(BIN)/hadolint docker/Dockerfile docker/tpu.Dockerfile)
 
 types: setup ## check the types
 	$(BIN)/mypy
@@ -152,12 +161,15 @@ parity-newer: setup .venv-parity/installed .venv-newer/installed ## the same, an
 	$(call install,.venv-parity,-r $<)
 	@touch $@
 
+# The manifest is there last: nobody takes half a dataset for a whole one.
+stage: DIR := $(or $(DIR),$(DATASET))
+stage: TO := $(or $(TO),$(if $(BUCKET),gs://$(BUCKET)/$(notdir $(DATASET))))
 stage: setup ## copy DIR to TO=gs://bucket/prefix with gsutil
 	@test -n "$(DIR)" && test -n "$(TO)" || { echo "error: make stage DIR=folder TO=gs://bucket/prefix"; exit 2; }
-	echo '{}' | gsutil -q cp - $(TO)/dataset.json
-	gsutil -m -q rsync -c -r -x '(.*/)?[.].*|dataset[.]json$$' $(DIR) $(TO)
-	gsutil -q cp $(DIR)/dataset.json $(TO)/dataset.json
-	$(BIN)/python -m prep verify $(TO)
+	$(DO) gsutil -q cp docker/unfinished.json $(TO)/dataset.json
+	$(DO) gsutil -m -q rsync -c -r -x '(.*/)?[.].*|dataset[.]json$$' $(DIR) $(TO)
+	$(DO) gsutil -q cp $(DIR)/dataset.json $(TO)/dataset.json
+	$(DO) $(BIN)/python -m prep verify $(TO)
 
 lock: setup ## renew constraints.txt from the pins (needs uv)
 	uv pip compile --universal --python-version 3.10 --fork-strategy fewest --no-annotate --no-header \

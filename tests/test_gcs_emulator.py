@@ -175,7 +175,8 @@ def run_tool(name, arguments, tmp_path, **environment):
     return done.stdout
 
 
-def test_gsutil_uploads(emulator, files, tmp_path):
+def gsutil_settings(emulator, tmp_path):
+    """Variables with which gsutil speaks to the emulator."""
     boto = tmp_path / "boto"
     boto.write_text(
         f"[Credentials]\ngs_json_host = localhost\ngs_json_port = {emulator.tls_port}\n"
@@ -183,9 +184,13 @@ def test_gsutil_uploads(emulator, files, tmp_path):
         f"[GSUtil]\nprefer_api = json\nstate_dir = {tmp_path / 'state'}\n"
         "check_hashes = if_fast_else_fail\nsoftware_update_check_period = 0\n"
     )
-    certificate = {"CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE": str(emulator.certificate)}
+    certificate = str(emulator.certificate)
+    return {"BOTO_CONFIG": str(boto), "CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE": certificate}
+
+
+def test_gsutil_uploads(emulator, files, tmp_path):
     arguments = ["-q", "rsync", "-r", str(files), "gs://bucket/f"]
-    run_tool("gsutil", arguments, tmp_path, BOTO_CONFIG=str(boto), **certificate)
+    run_tool("gsutil", arguments, tmp_path, **gsutil_settings(emulator, tmp_path))
     found = {name: stored.data for name, stored in emulator.store.buckets["bucket"].items()}
     assert found == {"f/a": CONTENT, "f/inner/b c": b""}
 
