@@ -18,7 +18,7 @@ endef
 .DEFAULT_GOAL := help
 include docker/cloud.mk
 
-.PHONY: help setup tpu-setup shell demo test test-quick test-tpu-wheel test-jax-step test-kills tpu-compiler format lint types imports check benchmarks bench-tpu benchmark-peers benchmark-train-peers benchmark-eval-peers parity parity-newer stage lock clean
+.PHONY: help setup tpu-setup shell demo quickstart test test-quick test-tpu-wheel test-jax-step test-kills tpu-compiler format lint types imports check benchmarks bench-tpu benchmark-peers benchmark-train-peers benchmark-eval-peers parity parity-newer stage lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile docker/cloud.mk | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 24
@@ -60,6 +60,9 @@ shell: setup ## open a shell whose `python` is the environment's
 
 demo: setup ## the whole story on embedded tasks, about 8 minutes
 	$(BIN)/python -m trainer.demo --run $(RUN) --method $(METHOD)
+
+quickstart: setup ## from a CSV file to a report: FILE=my.csv, by default made-up tickets
+	$(BIN)/python -m trainer quickstart $(FILE) --run $(or $(filter-out runs/demo,$(RUN)),runs/quickstart)
 
 # In three parts, one after the other: TensorFlow keeps every program it compiled, gigabytes of them.
 test: setup ## run the tests, or a room of them: PART=trainer/losses

@@ -23,8 +23,15 @@ def main(argv: list[str] | None) -> int:
     words = sys.argv[1:] if argv is None else argv
     if words[:1] == ["add-task"]:
         return add_task(words[1:])
+    if words[:1] == ["quickstart"]:
+        from trainer.quickstart import main as quickstart
+
+        return quickstart(words[1:])
     parser = make_parser()
-    parser.epilog = "`python -m trainer add-task --help`: grow a trained run by a task."
+    parser.epilog = (
+        "`python -m trainer quickstart --help`: from a file of your own to a report. "
+        "`python -m trainer add-task --help`: grow a trained run by a task."
+    )
     parser.add_argument(
         "--dry-run", action="store_true", help="say what would be done, and write nothing"
     )

@@ -3,7 +3,9 @@
 Shape letters: N examples, R resamples, K classes of the task.
 """
 
-from collections.abc import Callable
+import contextlib
+import warnings
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from sklearn import metrics as sklearn_metrics
@@ -78,7 +80,8 @@ def matthews(answers: Answers) -> float:
     targets, predictions = answers.targets, answers.predictions
     if is_constant(targets) or is_constant(predictions):
         return 0.0
-    return float(sklearn_metrics.matthews_corrcoef(targets, predictions))
+    with _many_classes():
+        return float(sklearn_metrics.matthews_corrcoef(targets, predictions))
 
 
 def make_label_metrics() -> dict[str, PreparedMetric]:
@@ -103,22 +106,24 @@ def make_label_metrics() -> dict[str, PreparedMetric]:
     }
 
 
+@contextlib.contextmanager
+def _many_classes() -> Iterator[None]:
+    """Let scikit-learn not wonder whether classes that are many are numbers of a regression."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The number of unique classes")
+        yield
+
+
 def _label_metric(score: str, average: str) -> PreparedMetric:
     def figure(answers: Answers) -> float:
         compute: Callable[..., float] = getattr(sklearn_metrics, f"{score}_score")
         if not average and answers.classes == 2:
             readable = _without_unreadable(answers)
             return float(compute(answers.targets, readable, zero_division=0.0))
-        classes = list(range(answers.classes))
-        return float(
-            compute(
-                answers.targets,
-                answers.predictions,
-                labels=classes,
-                average=average or "macro",
-                zero_division=0.0,
-            )
-        )
+        options = {"labels": list(range(answers.classes)), "average": average or "macro"}
+        with _many_classes():
+            given = answers.targets, answers.predictions
+            return float(compute(*given, **options, zero_division=0.0))
 
     def prepare(answers: Answers) -> Resampler:
         is_binary = not average and answers.classes == 2

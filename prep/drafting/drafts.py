@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from prep.drafting.columns import Column
-from prep.drafting.roles import LEAST_EXAMPLES, Roles, has_few_values, is_choice
+from prep.drafting.roles import LEAST_EXAMPLES, TEXT_WORDS, Roles, has_few_values, is_choice
 from prep.errors import UsageError
 
 LEAST_WORDS = 4  # of a text that something can be learned from, on average
@@ -111,6 +111,8 @@ def guess_kind(answer: Column, inputs: Sequence[str]) -> tuple[str, str]:
         return "generation", "its answers are lists of texts, any of which is right"
     if sum(map(is_choice, inputs)) > 1 and has_few_values(answer):
         return "multiple_choice", "the inputs have columns to choose from"
+    if answer.name.lower() in TEXT_WORDS and not answer.are_numbers:
+        return "generation", f"a {answer.name} is written in words of one's own"
     is_score = any(word in answer.name.lower() for word in _SCORE_WORDS)
     few = has_few_values(answer) or (
         answer.distinct <= _MOST_LABELS and answer.examples >= 2 * LEAST_EXAMPLES

@@ -29,6 +29,10 @@ ANSWER_WORDS = frozenset(
         ),
     )
 )
+# Of these, what is written in words of one's own, however often it is the same.
+TEXT_WORDS = frozenset(
+    ("summary", "response", "completion", "translation", "highlights", "abstract", "reply", "ref")
+)
 INPUT_WORDS = frozenset(
     (
         *("text", "sentence", "sentence1", "sentence2", "question", "premise", "hypothesis"),
