@@ -1,7 +1,12 @@
 """For all tests: four logical CPU devices, batches of uneven lengths, a quiet TensorFlow."""
 
+import contextlib
 import os
+import re
 import sys
+import tempfile
+import uuid
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +18,12 @@ quiet_libraries()
 # XLA's passes over a program stay as they are; LLVM, which makes machine code of the result, takes
 # half of a compilation's time to optimise loops that run a few times here.
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
+# Programs of this name are written down as they are compiled: asking for one compiles it again.
+READ, PROGRAMS = "to_be_read", Path(tempfile.gettempdir()) / f"xla-programs-{os.getpid()}"
+if "--xla_dump_to" not in os.environ["XLA_FLAGS"]:
+    os.environ["XLA_FLAGS"] += (
+        f" --xla_dump_to={PROGRAMS} --xla_dump_hlo_as_text --xla_dump_hlo_module_re={READ}"
+    )
 
 # Files of tests that share a run, which takes longer than each of them.
 TOGETHER = (
@@ -46,6 +57,32 @@ def two_replicas(four_replicas):
         _collective_key_base = 1000
 
     return TwoReplicas(["CPU:0", "CPU:1"])
+
+
+@pytest.fixture
+def compile_and_read():
+    """Compiles a function with XLA; the second one reads the program that its call left."""
+    import tensorflow as tf
+
+    name = f"{READ}_{uuid.uuid4().hex}"
+    folder = Path(re.search(r"--xla_dump_to=(\S+)", os.environ["XLA_FLAGS"])[1])
+
+    def compile_it(function):
+        def named(*arguments):
+            return function(*arguments)
+
+        named.__name__ = name
+        return tf.function(named, jit_compile=True, autograph=False), read
+
+    def read():
+        (program,) = folder.glob(f"*{name}*cpu_after_optimizations.txt")
+        return program.read_text()
+
+    yield compile_it
+    for file in folder.glob(f"*{name}*"):
+        file.unlink()
+    with contextlib.suppress(OSError):  # another worker's may be there
+        folder.rmdir()
 
 
 @pytest.fixture(scope="session")

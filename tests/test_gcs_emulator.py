@@ -169,7 +169,7 @@ def run_tool(name, arguments, tmp_path, **environment):
         env=settings | environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

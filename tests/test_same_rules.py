@@ -88,7 +88,7 @@ def test_a_reader_that_leaves_ends_a_command_quietly(package):
 def test_sigterm_ends_a_command_in_order(package):
     program = (
         f"import sys, time\nfrom {package}.errors import run_command\n"
-        "def main(argv):\n    print('ready', flush=True)\n    time.sleep(60)\n"
+        "def main(argv):\n    print('ready', flush=True)\n    time.sleep(600)\n"
         "sys.exit(run_command(main))\n"
     )
     process = subprocess.Popen(
@@ -96,7 +96,7 @@ def test_sigterm_ends_a_command_in_order(package):
     )
     process.stdout.readline()
     process.terminate()
-    said = process.communicate(timeout=30)[1]
+    said = process.communicate(timeout=300)[1]
     assert (process.returncode, said) == (
         3,
         "error: stopped by a signal; the same command goes on\n",

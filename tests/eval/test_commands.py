@@ -280,7 +280,7 @@ def test_the_commands_start_as_modules():
             cwd=Path(__file__).parents[2],
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
         )
         assert result.returncode == 2, result.stderr
         assert result.stderr.splitlines()[-1].startswith(f"error: python -m {module}: ")

@@ -65,6 +65,34 @@ def spawn(dataset, run, *extra):
     )
 
 
+# A trainer that is killed when a checkpoint is whole, however fast it is and whoever waits.
+KILLED = """
+import os, signal, sys
+from trainer.__main__ import main
+import tensorflow as tf
+
+save, step = tf.train.CheckpointManager.save, int(sys.argv[1])
+
+def save_or_die(self, checkpoint_number):
+    path = save(self, checkpoint_number=checkpoint_number)
+    if checkpoint_number == step:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return path
+
+tf.train.CheckpointManager.save = save_or_die
+main(sys.argv[2:])
+"""
+
+
+def kill_after(step, argv):
+    """What the trainer said, in a process of its own, until it was killed at a checkpoint."""
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, str(step), *argv], cwd=ROOT, capture_output=True, text=True
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    return killed.stdout
+
+
 def finish(dataset, run, *extra):
     """What the trainer says, in this process, which has traced a step like it before."""
     with contextlib.redirect_stdout(io.StringIO()) as said:
@@ -73,7 +101,7 @@ def finish(dataset, run, *extra):
 
 
 def wait_for_checkpoint(run, process, step):
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while not (Path(run) / "checkpoints" / f"ckpt-{step}.index").exists():
         assert process.poll() is None, process.stdout.read()
         assert time.monotonic() < deadline, "no checkpoint came"
@@ -131,17 +159,13 @@ def test_stopped_then_killed_and_resumed_ends_in_the_same_bits(whole_run, small_
     process = spawn(small_dataset, run)
     wait_for_checkpoint(run, process, 5)
     process.terminate()
-    output, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=300)
     assert process.returncode == 3, output
     assert "SIGTERM: saved at step" in output and "done" not in output
     step = int(output.split("saved at step ")[1].split(";")[0])
     assert int(weights_of(run)["step/.ATTRIBUTES/VARIABLE_VALUE"]) == step
-    process = spawn(small_dataset, run)
-    wait_for_checkpoint(run, process, 20)
-    process.kill()
-    output, _ = process.communicate()
-    assert process.returncode == -signal.SIGKILL
-    assert f"going on from step {step}" in output
+    said = kill_after(20, arguments(small_dataset, run))
+    assert f"going on from step {step}" in said
     assert "going on from step" in finish(small_dataset, run)
     resumed, whole = weights_of(run), weights_of(whole_run[0])
     assert resumed.keys() == whole.keys()

@@ -1,13 +1,7 @@
 """Training on packed rows: the same step as on single examples, and runs that are killed."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -28,6 +22,7 @@ from prep import (
 from prep.tasks import get_task
 from tests.trainer.checkpoint_values import weights_of
 from tests.trainer.position_counts import check_positions
+from tests.trainer.test_fit import kill_after
 from trainer.__main__ import main
 from trainer.callbacks.validator import validation_shapes
 from trainer.parts import make_batches
@@ -37,7 +32,6 @@ from trainer.steps.step import train_step
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).parents[2]
 TASKS = ("synthetic_entailment", "synthetic_similarity", "synthetic_choice")
 
 
@@ -220,30 +214,10 @@ def settings(dataset, run):
     ]
 
 
-def spawn(dataset, run):
-    """The trainer in a process of its own, to be killed."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "trainer", *settings(dataset, run)],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
-    )
-
-
 def test_killed_and_resumed_on_packed_rows_ends_in_the_same_bits(packed_dataset, tmp_path, capsys):
     whole, resumed = tmp_path / "whole", tmp_path / "resumed"
-    killed = spawn(packed_dataset, resumed)
-    deadline = time.monotonic() + 120
     # When the second one is there, TensorFlow has noted that the first is whole.
-    while not (resumed / "checkpoints" / "ckpt-8.index").exists():
-        assert killed.poll() is None, killed.stdout.read()
-        assert time.monotonic() < deadline, "no checkpoint came"
-        time.sleep(0.01)
-    killed.kill()
-    killed.communicate()
-    assert killed.returncode == -signal.SIGKILL
+    kill_after(8, settings(packed_dataset, resumed))
     for run in (whole, resumed):
         assert run_command(main, settings(packed_dataset, run)) == 0
         output = capsys.readouterr().out

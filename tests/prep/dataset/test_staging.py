@@ -261,7 +261,7 @@ def test_a_kill_in_the_middle_leaves_no_dataset(
     emulator.faults.add("POST", skip=3, count=100, delay=60.0)
     command = [sys.executable, "-m", "prep", "stage", str(staged_dataset), address]
     with subprocess.Popen([*command, "--workers", "2"], cwd=ROOT) as process:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 300
         while emulator.faults.injected < 2 and time.monotonic() < deadline:
             time.sleep(0.02)
         process.kill()

@@ -1,6 +1,7 @@
 """The train step of every adapter method, variants and all."""
 
 import re
+from functools import partial
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from eval.decoding.replicas import share_out
 from tests.adapters_tf.methods.cases import (
     COMPILED,
     NAMES,
+    SETTINGS,
     for_every_method,
     for_every_name,
     make_model,
@@ -145,7 +147,7 @@ def test_steps_in_bfloat16_descend_and_move_their_task_alone(
         run(share_out(strategy, uneven_batch(task=0)))
         before = list(copies(model, optimizer, strategy))
         batch = share_out(strategy, uneven_batch(task=1))
-        losses = [summed(run(batch)[0], strategy) for _ in range(8)]
+        losses = [summed(run(batch)[0], strategy) for _ in range(4)]
     finally:
         set_precision("float32")
     assert np.isfinite(losses).all() and losses[-1] < losses[0]
@@ -153,10 +155,9 @@ def test_steps_in_bfloat16_descend_and_move_their_task_alone(
     assert_moved_alone(1, before, after, 2 if on_two else 1)
 
 
-def assert_touches_no_bank_as_a_whole(step, batch):
+def assert_touches_no_bank_as_a_whole(program):
     """In the optimised program, a tensor with an axis of all tasks is an argument, or one that had
     a row written in place; nothing copies it, computes with it or makes it anew."""
-    program = step.experimental_get_compiler_ir(batch)(stage="optimized_hlo")
     entry = program[program.index("\nENTRY") :]
     found = re.findall(rf"%(\S+) = \(?f32\[{len(MANY)},[\d,]+\]\S* ([\w-]+)\(", entry)
     assert any("dynamic-update-slice" in name for name, _ in found)
@@ -175,24 +176,69 @@ def constant(batch):
 # Of `meta_adapter`, as of `conditional_layer_norm`, generators read the tasks' rows themselves.
 @pytest.mark.parametrize("method", (*COMPILED, "meta_adapter"))
 def test_compiled_with_xla_it_gives_the_same_and_touches_no_bank_as_a_whole(
-    method, make_steps, uncompiled_losses, uneven_batch
+    method, make_steps, uncompiled_losses, uneven_batch, compile_and_read
 ):
     *_, step = make_steps(method, is_compiled=True)
-    run = tf.function(step, jit_compile=True, autograph=False)
+    run, read_program = compile_and_read(step)
     batches = [constant(uneven_batch(task=number % 2, seed=number)) for number in range(3)]
     losses = [np.sum(run(batch)[0]) for batch in batches]
     np.testing.assert_allclose(losses, uncompiled_losses(method), rtol=1e-5)
-    assert_touches_no_bank_as_a_whole(run, batches[0])
+    assert_touches_no_bank_as_a_whole(read_program())
 
 
 @pytest.mark.parametrize("method", KINDS_OF_BANKS)
-def test_compiled_with_adafactor_it_touches_no_bank_as_a_whole(method, make_steps, uneven_batch):
+def test_compiled_with_adafactor_it_touches_no_bank_as_a_whole(
+    method, make_steps, uneven_batch, compile_and_read
+):
     *_, step = make_steps(method, optimizer_name="adafactor", is_compiled=True)
-    run = tf.function(step, jit_compile=True, autograph=False)
-    assert_touches_no_bank_as_a_whole(run, constant(uneven_batch()))
+    run, read_program = compile_and_read(step)
+    run(constant(uneven_batch()))
+    assert_touches_no_bank_as_a_whole(read_program())
 
 
-@with_adamw_or_adafactor
+class Recorder:
+    """Takes no step, and remembers the gradients."""
+
+    def take_step(self, gradients, loss):
+        self.gradients = [tf.convert_to_tensor(gradient).numpy() for gradient, _ in gradients]
+        return tf.math.is_finite(loss)
+
+
+def gradients_of(model, batch):
+    """What a step hands its optimizer, banks' as whole arrays, and the tokens of the batch."""
+    recorder = Recorder()
+    _, tokens, _ = train_step(model, recorder, batch)
+    return recorder.gradients, np.sum(tokens)
+
+
+@for_every_name
+def test_gradients_of_a_mixed_batch_are_those_of_its_tasks_by_themselves(
+    name, uneven_batch, monkeypatch
+):
+    """So those of a pure batch are as if routed by batch, and of a task of padding there are none;
+    what optimizers make of them differs by the kind of bank alone."""
+    if name == "fusion":  # what it adds to the loss is no part's share of it
+        monkeypatch.setitem(SETTINGS, name, {**SETTINGS[name], "regularization": 0.0})
+    by_example, by_batch = (make_model(name, routing=routing) for routing in ("example", "batch"))
+    for model in (by_example, by_batch):
+        shake(model)
+    batch = mixed(uneven_batch)
+    found, tokens = gradients_of(by_example, batch)
+    right = [np.zeros_like(gradient) for gradient in found]
+    for task in (0, 2):
+        part = {key: value[batch["task"] == task] for key, value in batch.items()}
+        of_task, own_tokens = gradients_of(by_batch, part)
+        for total, gradient in zip(right, of_task, strict=True):
+            total += gradient * own_tokens / tokens
+    for path, one, other in zip(by_example.trainable_by_path(), found, right, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5, err_msg=path)
+    for variable, one in zip(by_example.trainable_variables, found, strict=True):
+        if by_example.is_bank(variable):
+            assert [bool(np.any(row)) for row in one] == [True, False, True]
+
+
+@pytest.mark.parametrize("optimizer_name", ["adamw", "adafactor"])
+@pytest.mark.parametrize("name", KINDS_OF_BANKS)
 def test_a_step_on_a_mixed_batch(name, optimizer_name, make_optimizer, uneven_batch):
     """It descends, and the task whose examples are all padding stays as it is, bit for bit."""
     model = make_model(name, routing="example")
@@ -211,15 +257,16 @@ def test_a_step_on_a_mixed_batch(name, optimizer_name, make_optimizer, uneven_ba
             np.testing.assert_array_equal(optimizer._slots[index]["steps"], [1, 0, 1])
 
 
-@for_every_name
+@pytest.mark.parametrize("name", (*KINDS_OF_BANKS, "fusion"))
 def test_routing_a_pure_batch_by_example_steps_as_by_batch(name, make_optimizer, uneven_batch):
     weights = []
     for routing in ("batch", "example"):
         model = make_model(name, routing=routing)
         shake(model)
         optimizer = make_optimizer(model, "adafactor")
+        step = tf.function(partial(train_step, model, optimizer), autograph=False)
         for seed in range(2):
-            train_step(model, optimizer, uneven_batch(task=1, seed=seed))
+            step(constant(uneven_batch(task=1, seed=seed)))
         weights.append({path: v.numpy() for path, v in model.trainable_by_path().items()})
     for path, value in weights[0].items():
         np.testing.assert_allclose(weights[1][path], value, atol=2e-5, err_msg=path)

@@ -167,17 +167,17 @@ from trainer.sweep.running import Sweep
 class Waiting(Sweep):
     def command(self, member):
         mark = f"open({str(tmp_path)!r} + '/pid', 'w').write(str(os.getpid()))"
-        return [sys.executable, "-c", "import os, time; " + mark + "; time.sleep(60)"]
+        return [sys.executable, "-c", "import os, time; " + mark + "; time.sleep(600)"]
 with _stopping_on_signals():
     Waiting(Path({str(tmp_path)!r}), read_sweep("seed: [0, 1]"), []).go(1, print)
 """
     process = subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE)
-    deadline, pid = time.monotonic() + 60, tmp_path / "pid"
+    deadline, pid = time.monotonic() + 300, tmp_path / "pid"
     while not (pid.exists() and pid.read_text()):
         assert time.monotonic() < deadline and process.poll() is None
         time.sleep(0.05)
     process.send_signal(signal.SIGTERM)
-    _, error = process.communicate(timeout=30)
+    _, error = process.communicate(timeout=300)
     assert b"KeyboardInterrupt" in error
     with pytest.raises(ProcessLookupError):
         os.kill(int(pid.read_text()), 0)

@@ -173,7 +173,7 @@ def browse(tmp_path):
         file.write_text(page.replace("</body>", drive + "</body>"))
         words = ["--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'b'}"]
         words += ["--virtual-time-budget=5000", "--dump-dom", file.as_uri()]
-        shown = subprocess.run([found, *words], capture_output=True, text=True, timeout=120).stdout
+        shown = subprocess.run([found, *words], capture_output=True, text=True, timeout=300).stdout
         return json.loads(html.unescape(re.search(r"<body>(.*?)</body>", shown, re.S)[1]))
 
     return run

@@ -134,7 +134,7 @@ def can_connect(port):
     return False
 
 
-def wait_until(is_so, seconds=60):
+def wait_until(is_so, seconds=300):
     deadline = time.monotonic() + seconds
     while not is_so():
         assert time.monotonic() < deadline
