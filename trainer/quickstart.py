@@ -1,8 +1,8 @@
 """From a file of one's own to a report, in one command: `python -m trainer quickstart my.csv`.
 
 Every stage is a command that a person would type, and is printed before it runs; a stage that is
-done is found done, so the same command goes on where it was stopped. Without a file, made-up support
-tickets are the example; without `--backbone`, a tiny T5 learns from scratch.
+done is found done, so the same command goes on where it was stopped. Without a file, made-up
+support tickets are the example; without `--backbone`, a tiny T5 learns from scratch.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ from eval.decoding.labels import LabelTextModel, LabelTexts, LabelWordModel, sha
 from eval.decoding.options import Decoding, Limits
 from eval.decoding.predictor import Progress, TokenPredictor
 from eval.decoding.replicas import check_batch_size, takes_any_shape
-from eval.decoding.sampling import CHANCES, SamplingModel, chances_of
+from eval.decoding.sampling import DRAWS, SamplingModel, draws_of
 from prep import Manifest, TaskEntry, TokenTable, UsageError, Vocabulary, nearest
 
 ARGMAX_LENGTH = 1  # tokens; any longer answer is decoded
@@ -186,11 +186,11 @@ class Answerer:
         if sampling is None:
             return predictor.predict(table, row, report)
 
-        def take_chances(examples: np.ndarray) -> dict[str, np.ndarray]:
-            found = chances_of(sampling.seed, entry.name, examples, sampling.samples, length)
-            return {CHANCES: found}
+        def take_draws(examples: np.ndarray) -> dict[str, np.ndarray]:
+            found = draws_of(sampling.seed, entry.name, examples, sampling.samples, length)
+            return {DRAWS: found}
 
-        return predictor.predict(table, row, report, of_each=take_chances)
+        return predictor.predict(table, row, report, of_each=take_draws)
 
     def score_labels(
         self, entry: TaskEntry, table: TokenTable, report: Progress = lambda done: None

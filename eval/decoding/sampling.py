@@ -1,11 +1,12 @@
 """Sampling: tokens drawn from what the model finds probable, the same ones for the same seed.
 
 Temperature, top-k and top-p are applied in the order of transformers' `generate`. What is drawn
-depends on a number between 0 and 1 for each token of each sample, which comes with the batch: an
-example's answers are the same in whatever batch, on whatever number of replicas it is answered.
+depends on 32 random bits for each token of each sample, which come with the batch: an example's
+answers are the same in whatever batch, on whatever number of replicas it is answered, unless two
+tokens come out equal but for rounding. From its bits, each token of the vocabulary gets a number of
+the Gumbel distribution; the largest sum of that and its log-probability is drawn (Gumbel-max).
 
-Shape letters: B batch, K samples of each example, S source length, T target length, V vocabulary,
-C blocks of the vocabulary.
+Shape letters: B batch, K samples of each example, S source length, T target length, V vocabulary.
 """
 
 from collections.abc import Mapping
@@ -22,9 +23,8 @@ from eval.decoding.loop import decode_tokens
 from eval.decoding.options import Limits, Sampling
 from eval.decoding.top_k import top_few, top_of_many
 
-CHANCES = "chances"
-_BLOCK = 256
-_BELOW_ONE = 1 - 2**-22  # by more than a float32 rounds
+DRAWS = "draws"
+_GOLDEN = 0x9E3779B9  # 2³² divided by the golden ratio: consecutive multiples lie far apart
 _ONE = 0x3F800000  # the bits of 1.0 as a float32
 
 
@@ -62,7 +62,7 @@ class SamplingModel(tf_keras.Model):
 
         Args:
             batch: `encoder_input_tokens` int32 [B, S], `task` int32 [B], all equal unless the model
-                routes by example, and `chances` float32 [B, K, T], at least 0 and below 1.
+                routes by example, and `draws` int32 [B, K, T], any bits.
             training: Ignored; there is no dropout in evaluation.
 
         Returns:
@@ -78,7 +78,7 @@ class SamplingModel(tf_keras.Model):
                 self._draw,
                 limits=self.limits,
                 samples=self.sampling.samples,
-                own=batch[CHANCES],
+                own=batch[DRAWS],
                 examples_leave=self.examples_leave,
             )
         scores, order = top_few(found.scores, self.sampling.samples)
@@ -89,10 +89,10 @@ class SamplingModel(tf_keras.Model):
         logits_bKV: tf.Tensor,
         allowed_bKV: tf.Tensor,
         step: tf.Tensor,
-        chances_bKT: tf.Tensor,
+        draws_bKT: tf.Tensor,
     ) -> tuple[tf.Tensor, tf.Tensor]:
         shares_bKV = choose_shares(allowed_bKV, self.sampling)
-        token_bK = draw(shares_bKV, tf.gather(chances_bKT, step, axis=-1))
+        token_bK = draw(shares_bKV, tf.gather(draws_bKT, step, axis=-1))
         logit_bK = tf.gather(logits_bKV, token_bK, batch_dims=2)
         return token_bK, logit_bK - tf.reduce_logsumexp(logits_bKV, axis=-1)
 
@@ -106,7 +106,7 @@ def choose_shares(logits_BKV: tf.Tensor, sampling: Sampling) -> tf.Tensor:
             probabilities add up to it, with all that are as probable as the last of them.
 
     Returns:
-        float32 [B, K, V], not negative; what each row adds up to is for `draw` to see.
+        float32 [B, K, V], not negative; what a row adds up to is of no matter to `draw`.
     """
     logits_BKV = logits_BKV / sampling.temperature
     if sampling.top_k:
@@ -132,39 +132,42 @@ def _find_least(shares_BKV: tf.Tensor, bits_BKV: tf.Tensor, top_p: float) -> tf.
     return bound_BK1
 
 
-def draw(shares_BKV: tf.Tensor, chance_BK: tf.Tensor) -> tf.Tensor:
-    """Draw a token of each row: a block of the vocabulary first, then one of it.
+def draw(shares_BKV: tf.Tensor, bits_BK: tf.Tensor) -> tf.Tensor:
+    """Draw a token of each row.
 
     Args:
-        shares_BKV: float32 [B, K, V], not negative, their sum above 0.
-        chance_BK: float32 [B, K], at least 0 and below 1.
+        shares_BKV: float32 [B, K, V], not negative, one of a row above 0.
+        bits_BK: int32 [B, K], random.
 
     Returns:
         int32 [B, K], never one whose share is 0.
     """
-    V = shares_BKV.shape[-1]
-    blocks = -(-V // _BLOCK)
-    padded = tf.pad(shares_BKV, [[0, 0], [0, 0], [0, blocks * _BLOCK - V]])
-    B, K, _ = tf.unstack(tf.shape(padded))
-    by_block = tf.reshape(padded, tf.stack([B, K, blocks, _BLOCK]))
-    ends_BKC = tf.cumsum(tf.reduce_sum(by_block, -1), axis=-1)
-    aim_BK = chance_BK * ends_BKC[..., -1]
-    block_BK = _first_above(ends_BKC, aim_BK)
-    starts_BKC = tf.pad(ends_BKC[..., :-1], [[0, 0], [0, 0], [1, 0]])
-    left_BK = aim_BK - tf.gather(starts_BKC, block_BK, batch_dims=2)
-    within_BKW = tf.cumsum(tf.gather(by_block, block_BK, batch_dims=2), axis=-1)
-    return block_BK * _BLOCK + _first_above(within_BKW, left_BK)
+    token_V = tf.cast(tf.range(tf.shape(shares_BKV)[-1]), tf.uint32)
+    own_BK1 = tf.bitcast(bits_BK, tf.uint32)[..., None]
+    mixed = _mix(tf.bitwise.bitwise_xor(own_BK1, token_V * _u(_GOLDEN)))
+    # Of 2²⁴ numbers between 0 and 1, neither of which is one of them.
+    uniform = (tf.cast(tf.bitwise.right_shift(mixed, _u(8)), tf.float32) + 0.5) * 2.0**-24
+    score = tf.math.log(shares_BKV) - tf.math.log(-tf.math.log(uniform))
+    return tf.argmax(score, axis=-1, output_type=tf.int32)
 
 
-def _first_above(sums_BKC: tf.Tensor, aim_BK: tf.Tensor) -> tf.Tensor:
-    """Find the first sum above an aim, which rounding must not raise to the last sum."""
-    most_BK = sums_BKC[..., -1] * _BELOW_ONE
-    is_above = sums_BKC > tf.minimum(aim_BK, most_BK)[..., None]
-    return tf.argmax(is_above, axis=-1, output_type=tf.int32)
+def _mix(bits: tf.Tensor) -> tf.Tensor:
+    """Let every bit of a word change every other: the last steps of MurmurHash3 (Appleby 2011)."""
+    bits = _fold(bits, 16) * _u(0x85EBCA6B)
+    bits = _fold(bits, 13) * _u(0xC2B2AE35)
+    return _fold(bits, 16)
 
 
-def chances_of(seed: int, task: str, examples: np.ndarray, samples: int, length: int) -> np.ndarray:
-    """Take the numbers that decide what is drawn.
+def _fold(bits: tf.Tensor, by: int) -> tf.Tensor:
+    return tf.bitwise.bitwise_xor(bits, tf.bitwise.right_shift(bits, _u(by)))
+
+
+def _u(number: int) -> tf.Tensor:
+    return tf.constant(number, tf.uint32)
+
+
+def draws_of(seed: int, task: str, examples: np.ndarray, samples: int, length: int) -> np.ndarray:
+    """Take the bits that decide what is drawn.
 
     Args:
         seed: Of the sampling.
@@ -174,12 +177,13 @@ def chances_of(seed: int, task: str, examples: np.ndarray, samples: int, length:
         length: T.
 
     Returns:
-        float32 [B, K, T], at least 0 and below 1: of an example the same, whatever the others are.
+        int32 [B, K, T]: of an example the same, whatever the others are.
     """
-    chances = np.zeros((len(examples), samples, length), np.float32)
+    draws = np.zeros((len(examples), samples, length), np.int32)
     for place, example in enumerate(examples.tolist()):
         if example >= 0:
             key = np.array([seed << 32 | crc32(task.encode()), example], np.uint64)
             generator = np.random.Generator(np.random.Philox(key=key))
-            chances[place] = generator.random((samples, length), np.float32)
-    return chances
+            bits = generator.integers(0, 1 << 32, (samples, length), np.uint32)
+            draws[place] = bits.view(np.int32)
+    return draws

@@ -11,7 +11,7 @@ from transformers.generation.tf_logits_process import (
 
 from eval.decoding.greedy import GreedyModel
 from eval.decoding.options import Limits, Sampling
-from eval.decoding.sampling import CHANCES, SamplingModel, chances_of, choose_shares, draw
+from eval.decoding.sampling import DRAWS, SamplingModel, choose_shares, draw, draws_of
 from prep import UsageError
 from tests.eval.decoding.test_greedy import make_batch
 
@@ -41,33 +41,41 @@ def test_shares_are_those_of_transformers(temperature, top_k, top_p):
     np.testing.assert_array_equal(shares.reshape(40, 300) > 0, theirs > 0)
 
 
+def random_bits(*shape):
+    bits = np.random.default_rng(0).integers(0, 1 << 32, shape, np.uint32)
+    return tf.constant(bits.view(np.int32))
+
+
 def test_as_many_are_drawn_as_shares_say():
     shares = np.zeros(700, np.float32)
-    shares[[0, 255, 256, 600, 699]] = [1, 2, 3, 4, 10]  # of blocks, the first and the last
-    chances = (np.arange(2000, dtype=np.float32) / 2000)[None]
-    drawn = draw(tf.tile(tf.constant(shares)[None, None], [1, 2000, 1]), tf.constant(chances))
-    counts = np.bincount(drawn.numpy()[0], minlength=700)
-    np.testing.assert_allclose(counts, shares * 100, atol=1)
+    shares[[0, 255, 256, 600, 699]] = [1, 2, 3, 4, 10]
+    many = 40_000
+    rows = tf.tile(tf.constant(shares)[None, None], [many // 1000, 1000, 1])
+    counts = np.bincount(draw(rows, random_bits(many // 1000, 1000)).numpy().ravel(), minlength=700)
+    expected = shares / shares.sum() * many
     assert not counts[shares == 0].any()
+    drawn = shares > 0
+    # Chi-squared with 4 degrees of freedom: above 18.5 once in a thousand.
+    assert ((counts - expected)[drawn] ** 2 / expected[drawn]).sum() < 18.5
 
 
-@pytest.mark.parametrize("last", [299, 255, 3])
-def test_the_largest_chance_draws_what_has_a_share(last):
-    random = np.random.default_rng(1)
-    shares = random.random((50, 1, 300)).astype(np.float32)
-    shares[..., last + 1 :] = 0
-    drawn = draw(tf.constant(shares), tf.fill([50, 1], np.float32(1 - 2**-24))).numpy()
-    assert (np.take_along_axis(shares[:, 0], drawn, 1) > 0).all()
-    assert (draw(tf.constant(shares), tf.zeros([50, 1])).numpy() == 0).all()
+def test_neighbours_and_bits_that_differ_a_little_are_independent():
+    """A coin of two tokens, thrown with consecutive bits: as often the same as not."""
+    bits = tf.constant(np.arange(20_000, dtype=np.int32)[None])
+    for first in (0, 1, 31_000):
+        rows = tf.ones([1, 20_000, 2])
+        coins = draw(rows, bits + first).numpy()[0]
+        assert abs(coins.mean() - 0.5) < 4 * 0.5 / 20_000**0.5
+        assert abs((coins[1:] == coins[:-1]).mean() - 0.5) < 4 * 0.5 / 20_000**0.5
 
 
-def test_chances_of_an_example_are_its_own():
-    some = chances_of(3, "a", np.array([5, -1, 9]), 2, 4)
-    alone = chances_of(3, "a", np.array([9]), 2, 4)
+def test_draws_of_an_example_are_its_own():
+    some = draws_of(3, "a", np.array([5, -1, 9]), 2, 4)
+    alone = draws_of(3, "a", np.array([9]), 2, 4)
     np.testing.assert_array_equal(some[2], alone[0])
     assert not some[1].any()
-    kinds = [some[0], some[2], chances_of(4, "a", np.array([5]), 2, 4)[0]]
-    kinds.append(chances_of(3, "b", np.array([5]), 2, 4)[0])
+    kinds = [some[0], some[2], draws_of(4, "a", np.array([5]), 2, 4)[0]]
+    kinds.append(draws_of(3, "b", np.array([5]), 2, 4)[0])
     assert len({one.tobytes() for one in kinds}) == 4
     assert len(np.unique(some[[0, 2]])) == 16
 
@@ -76,11 +84,11 @@ def sample(model, batch, seed=0, examples=range(9), **settings):
     limits = settings.pop("limits", None)
     leave = settings.pop("examples_leave", False)
     sampling = Sampling(seed=seed, **settings)
-    chances = chances_of(seed, "t", np.array(examples), sampling.samples, LENGTH)
+    draws = draws_of(seed, "t", np.array(examples), sampling.samples, LENGTH)
     asked = SamplingModel(
         model, length=LENGTH, sampling=sampling, limits=limits, examples_leave=leave
     )
-    return tf.function(asked, autograph=False)({**batch, CHANCES: tf.constant(chances)})
+    return tf.function(asked, autograph=False)({**batch, DRAWS: tf.constant(draws)})
 
 
 @pytest.mark.slow
