@@ -1,0 +1,43 @@
+"""From the made-up tickets to a report, cut short; and what it is told wrongly."""
+
+from pathlib import Path
+
+import pytest
+
+from prep import run_command
+from trainer.__main__ import main
+
+
+def quickstart(folder, *words):
+    return run_command(main, ["quickstart", "--run", str(folder), *words])
+
+
+@pytest.mark.slow
+def test_from_no_file_at_all_to_a_report_and_found_done_again(tmp_path, capsys):
+    folder = tmp_path / "it"
+    assert quickstart(folder, "--steps", "4", "--answer", "category,urgency") == 0
+    out = capsys.readouterr().out
+    page = folder / "run" / "eval" / "validation.report.html"
+    assert f"Open the report: {page}" in out and page.exists()
+    typed = [line.split()[3] for line in out.splitlines() if line.startswith("$ python -m")]
+    assert typed == ["prep", "prep", "prep", "trainer", "eval"]
+    assert "kind: classification" in (folder / "tasks.yaml").read_text()
+    before = page.stat().st_mtime_ns
+    assert quickstart(folder, "--steps", "4", "--answer", "category,urgency") == 0
+    assert page.stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["nothing.csv"], "there is no file nothing.csv"),
+        (["--backbone", "."], "has no spiece.model; give it with --vocabulary"),
+        (["--bakbone", "x"], "unknown option --bakbone; did you mean '--backbone'?"),
+        (["--answer", "categry"], "there is no column 'categry'"),
+    ],
+)
+def test_mistakes_are_told(tmp_path, capsys, monkeypatch, words, message):
+    monkeypatch.chdir(tmp_path)
+    Path("empty").mkdir()
+    assert quickstart(tmp_path / "it", *words) == 2
+    assert message in capsys.readouterr().err
