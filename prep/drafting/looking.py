@@ -199,8 +199,6 @@ def why_no_header(table: Sequence[Sequence[str]]) -> str:
         below = [row[place].strip() for row in others if len(row) > place]
         if value in below:
             return f"{value!r} is in that column again"
-    if len(set(first)) < len(first):
-        return "a value is there twice"
     return ""
 
 

@@ -118,6 +118,9 @@ def _format_answer(draft: Draft, answer: Column, name: str) -> list[str]:
     if answer.are_lists:
         return [f"  answers: {_scalar(name)}{reason}"]
     lines = [f"  targets: {json.dumps('{' + name + '}', ensure_ascii=False)}{reason}"]
+    if answer.filled < answer.rows:
+        without = f"{answer.rows - answer.filled:,} rows have no answer, and are left out"
+        lines += [f"  keep: {{{_scalar(name)}: '\\S'}}  # {without}"]
     if draft.kind == "regression" and not answer.are_whole:
         lines += [f"  round: {{{_scalar(name)}: 0.2}}  # as T5 writes numbers: fewer to learn"]
     if draft.labels:
@@ -139,7 +142,7 @@ def _gaps(draft: Draft, by_name: Mapping[str, Column]) -> list[str]:
     return [
         f"  # {column.rows - column.filled:,} of {column.rows:,} rows lack {name!r}: they will be "
         "rejected"
-        for name in (*draft.inputs, *filter(None, (draft.answer,)))
+        for name in draft.inputs
         if (column := by_name[name]).filled < column.rows
     ]
 

@@ -55,7 +55,7 @@ def test_delimiters(lines, delimiter):
         ([["good film", "positive"], ["bad", "positive"]], "'positive' is in that column again"),
         ([["text", "0"], ["x", "1"]], "0 is a number"),
         ([["I liked this film very much", "pos"], ["x", "neg"]], "is long"),
-        ([["a", "a"], ["x", "y"]], "a value is there twice"),
+        ([["a", "a"], ["x", "y"]], ""),
         ([["", "text"], ["0", "x"]], ""),
     ],
 )
@@ -83,6 +83,7 @@ def test_json_documents_and_lines(tmp_path):
         ("a.xyz", "x", UsageError, "expected a name that ends in .csv"),
         ("a.csv", "", DataError, "is empty"),
         ("a.csv", "text,label\n", DataError, "has no rows"),
+        ("a.csv", "text,text\nx,y\n", DataError, "'text'"),
         ("a.jsonl", "[1]\n[2]\n", DataError, "none of its first 2 rows can be read"),
     ],
 )

@@ -50,13 +50,14 @@ def test_why_columns_are_left_out():
             label=lambda n: "ab"[n % 2],
             version=lambda n: "1.1",
             rare=lambda n: "x" if n < 9 else "",
+            priority=lambda n: "ab"[n % 2] if n < 9 else "",
             meta=lambda n: {"a": n},
             tags=lambda n: ["a", str(n)],
             url=lambda n: f"http://x/{n}",
             nothing=lambda n: None,
         )
     )
-    assert roles.inputs == ("text",)
+    assert (roles.inputs, roles.answers) == (("text",), ("label", "priority"))
     assert {name: reason.split(",")[0] for name, reason in roles.left_out.items()} == {
         "version": "it is '1.1' in all rows",
         "rare": "only 9 of 60 rows have it",

@@ -42,6 +42,15 @@ def test_odd_names_and_values_are_read_back_as_they_are(tmp_path):
     assert yaml.safe_load(text)[0]["name"] == "t"
 
 
+def test_rows_without_an_answer_are_left_out(tmp_path):
+    rows = "".join(f"text {n},{'ab'[n % 2] if n % 3 else ''}\n" for n in range(30))
+    text, (task,) = write(tmp_path, "text,label\n" + rows)
+    assert "keep: {label: '\\S'}  # 10 rows have no answer, and are left out\n" in text
+    assert (
+        len(task.row_functions) == 1 and task.row_functions[0]({"text": "x", "label": ""}) is None
+    )
+
+
 def test_new_names_are_no_others(tmp_path):
     columns = [describe_column(name, []) for name in ("a.b", "a_b", "1", "", "plain name", "текст")]
     assert safe_names(columns) == {"a.b": "a_b_", "1": "column_1", "": "column_4"}
