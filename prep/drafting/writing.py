@@ -120,7 +120,7 @@ def _format_answer(draft: Draft, answer: Column, name: str) -> list[str]:
     lines = [f"  targets: {json.dumps('{' + name + '}', ensure_ascii=False)}{reason}"]
     if answer.filled < answer.rows:
         without = f"{answer.rows - answer.filled:,} rows have no answer, and are left out"
-        lines += [f"  keep: {{{_scalar(name)}: '\\S'}}  # {without}"]
+        lines += [f"  keep: {{{_scalar(name)}: '(?s).*\\S.*'}}  # {without}"]
     if draft.kind == "regression" and not answer.are_whole:
         lines += [f"  round: {{{_scalar(name)}: 0.2}}  # as T5 writes numbers: fewer to learn"]
     if draft.labels:
