@@ -46,7 +46,7 @@ class TextVocabulary(tf.Module):
         """Turn texts into token ids, without EOS at their ends.
 
         Args:
-            text_B: string [B]; `<extra_id_n>` becomes the sentinel's id, `</s>` that of EOS.
+            text_B: Strings [B]; `<extra_id_n>` becomes the sentinel's id, `</s>` that of EOS.
 
         Returns:
             int32 [B, tokens].
@@ -81,7 +81,7 @@ class TextVocabulary(tf.Module):
             ids_BT: int32 [B, T].
 
         Returns:
-            string [B].
+            Strings [B].
         """
         has_ended = tf.cumsum(tf.cast(ids_BT == self.eos_id, tf.int32), axis=1) > 0
         ids = tf.ragged.boolean_mask(ids_BT, ~has_ended & (ids_BT != self.pad_id))
