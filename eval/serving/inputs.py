@@ -81,9 +81,14 @@ def split_rows(ids: tf.RaggedTensor) -> tf.RaggedTensor:
     row_of_text = tf.boolean_mask(ended.value_rowids(), is_end)
     count = tf.size(row_of_text, tf.int64)
     texts = tf.RaggedTensor.from_value_rowids(
-        tf.boolean_mask(ended.flat_values, ~is_end), tf.boolean_mask(of_text, ~is_end), nrows=count
+        tf.boolean_mask(ended.flat_values, ~is_end),
+        tf.boolean_mask(of_text, ~is_end),
+        nrows=count,
+        validate=False,
     )
-    return tf.RaggedTensor.from_value_rowids(texts, row_of_text, nrows=ended.nrows())
+    return tf.RaggedTensor.from_value_rowids(
+        texts, row_of_text, nrows=ended.nrows(), validate=False
+    )
 
 
 def pad_rows(ids: tf.RaggedTensor, most: int) -> tf.Tensor:

@@ -5,6 +5,7 @@ Shape letters: B batch, C choices, K label words.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -48,6 +49,7 @@ class ServedModel(tf.Module):
         self.names = [task.entry.name for task in programs.tasks]
         if DEFAULT in self.names:
             raise UsageError(f"a task is called {DEFAULT!r}, as the signature of all tasks is")
+        self._ask = functools.cache(self._make_answer)  # of which a program's is made once
         self.weights: list[tf.Variable] = []
 
     def make_signatures(self, variables: Sequence[tf.Variable]) -> dict[str, Any]:
@@ -92,8 +94,7 @@ class ServedModel(tf.Module):
 
         def answer(text: tf.Tensor) -> Outputs:
             number_B = tf.fill(tf.shape(text), number)
-            ids = self._read(text, number_B, programs.choices_of(programs.keys[number]))
-            answers = self._answer_ids(programs.keys[number], ids, number_B)
+            answers = self._ask(programs.keys[number])(text, number_B)
             return self._as_outputs(answers, tf.gather(programs.words, number_B), count)
 
         return answer
@@ -120,27 +121,6 @@ class ServedModel(tf.Module):
             found["probabilities"] = answers.probabilities[:, :count]
         return found
 
-    def _read(self, text_B: tf.Tensor, number_B: tf.Tensor, choices: int) -> tf.RaggedTensor:
-        """Turn texts into token ids as a dataset has them, [B, tokens] or [B, C, tokens]."""
-        with tf.control_dependencies([_refuse_blank(text_B, "a text is empty")]):
-            ids = self.vocabulary.encode(text_B)
-        if not choices:
-            return self._truncate(ids, number_B)
-        parts = split_rows(ids)
-        count = tf.debugging.assert_equal(
-            parts.row_lengths(),
-            tf.constant(choices, tf.int64),
-            f"expected the texts of {choices} choices with </s> between them",
-        )
-        with tf.control_dependencies([count]):
-            number = tf.repeat(number_B, choices)
-        texts = self._truncate(parts.values, number)
-        return tf.RaggedTensor.from_uniform_row_length(texts, choices)
-
-    def _truncate(self, ids: tf.RaggedTensor, number: tf.Tensor) -> tf.RaggedTensor:
-        length, keep = (tf.gather(tf.constant(one), number) for one in self.limits[:2])
-        return truncate_rows(ids, length, keep, self.limits.marker_id)
-
     def _answer(self, text_B: tf.Tensor, number_B: tf.Tensor) -> TaskAnswers:
         """Answer texts of any tasks, those of each program together."""
         programs = self._programs
@@ -148,50 +128,76 @@ class ServedModel(tf.Module):
         found = TaskAnswers(tf.fill([B], ""), tf.zeros([B]), tf.zeros([B, programs.most_words]))
         for key in dict.fromkeys(programs.keys):
             is_its = tf.constant([its == key for its in programs.keys])
-            rows = tf.where(tf.gather(is_its, number_B))
-            found = _where_any(rows, self._answer_rows(key, text_B, number_B, rows), found)
+            of_key = tf.where(tf.gather(is_its, number_B))[:, 0]
+            found = self._answer_groups(key, text_B, number_B, of_key, found)
         return found
 
-    def _answer_rows(
-        self, key: Key, text_B: tf.Tensor, number_B: tf.Tensor, rows: tf.Tensor
-    ) -> Callable[[TaskAnswers], TaskAnswers]:
-        """Make the function that puts the answers of one program into their rows."""
+    def _answer_groups(
+        self,
+        key: Key,
+        text_B: tf.Tensor,
+        number_B: tf.Tensor,
+        of_key: tf.Tensor,
+        found: TaskAnswers,
+    ) -> TaskAnswers:
+        """Put the answers of one program into their rows, those of one task after another's.
 
-        def answer(found: TaskAnswers) -> TaskAnswers:
-            number = tf.gather(number_B, rows[:, 0])
-            text = tf.gather(text_B, rows[:, 0])
-            ids = self._read(text, number, self._programs.choices_of(key))
-            if self._mixes_tasks():
-                return _put(found, rows, self._answer_ids(key, ids, number))
-            present, _ = tf.unique(number)
+        Where a batch of the model may mix tasks, all of the program's rows are one group.
+        """
+        number = tf.gather(number_B, of_key)
+        group = tf.zeros_like(number) if self._mixes_tasks() else number
+        present, _ = tf.unique(group)
 
-            def answer_next(turn: tf.Tensor, *parts: tf.Tensor) -> tuple[tf.Tensor, ...]:
-                mine = tf.where(number == present[turn])[:, 0]
-                answers = self._answer_ids(key, tf.gather(ids, mine), tf.gather(number, mine))
-                return (turn + 1, *_put(TaskAnswers(*parts), tf.gather(rows, mine), answers))
+        def answer_next(turn: tf.Tensor, *parts: tf.Tensor) -> tuple[tf.Tensor, ...]:
+            rows = tf.boolean_mask(of_key, group == present[turn])
+            answers = self._ask(key)(tf.gather(text_B, rows), tf.gather(number_B, rows))
+            pairs = zip(parts, answers, strict=True)
+            put = (tf.tensor_scatter_nd_update(part, rows[:, None], one) for part, one in pairs)
+            return (turn + 1, *put)
 
-            _, *parts = tf.while_loop(
-                lambda turn, *_: turn < tf.size(present),
-                answer_next,
-                (tf.constant(0), *found),
-                shape_invariants=(tf.TensorShape([]), *(part.shape for part in found)),
-            )
-            return TaskAnswers(*parts)
-
-        return answer
+        _, *parts = tf.while_loop(
+            lambda turn, *_: turn < tf.size(present),
+            answer_next,
+            (tf.constant(0), *found),
+            shape_invariants=(tf.TensorShape([]), *(part.shape for part in found)),
+        )
+        return TaskAnswers(*parts)
 
     def _mixes_tasks(self) -> bool:
         """Tell whether one batch of the model may hold several tasks."""
         model = self._programs.model
         return model.is_routed_by_example or not (model.banks or model.heads)
 
-    def _answer_ids(self, key: Key, ids: tf.RaggedTensor, number_B: tf.Tensor) -> TaskAnswers:
-        """Answer token ids, padded to the longest of them."""
-        choices = self._programs.choices_of(key)
-        tokens = pad_rows(ids.values if choices else ids, self.input_length)
-        if choices:
-            tokens = tf.reshape(tokens, tf.stack([-1, choices, tf.shape(tokens)[1]]))
-        return self._programs.answer(key, tokens, number_B)
+    def _make_answer(self, key: Key) -> Callable[[tf.Tensor, tf.Tensor], TaskAnswers]:
+        """Make the function that answers texts by one program, of tasks that share it."""
+
+        def answer(text_B: tf.Tensor, number_B: tf.Tensor) -> TaskAnswers:
+            tokens = self._read(text_B, number_B, self._programs.choices_of(key))
+            return self._programs.answer(key, tokens, number_B)
+
+        specs = [tf.TensorSpec([None], tf.string), tf.TensorSpec([None], tf.int32)]
+        return tf.function(answer, input_signature=specs, autograph=False)
+
+    def _read(self, text_B: tf.Tensor, number_B: tf.Tensor, choices: int) -> tf.Tensor:
+        """Turn texts into token ids as a dataset has them, padded: [B, S], or [B, C, S]."""
+        with tf.control_dependencies([_refuse_blank(text_B, "a text is empty")]):
+            ids = self.vocabulary.encode(text_B)
+        if not choices:
+            return pad_rows(self._truncate(ids, number_B), self.input_length)
+        parts = split_rows(ids)
+        count = tf.debugging.assert_equal(
+            parts.row_lengths(),
+            tf.constant(choices, tf.int64),
+            f"expected the texts of {choices} choices with </s> between them",
+        )
+        with tf.control_dependencies([count]):
+            texts = self._truncate(parts.values, tf.repeat(number_B, choices))
+        tokens = pad_rows(texts, self.input_length)
+        return tf.reshape(tokens, tf.stack([-1, choices, tf.shape(tokens)[1]]))
+
+    def _truncate(self, ids: tf.RaggedTensor, number: tf.Tensor) -> tf.RaggedTensor:
+        length, keep = (tf.gather(tf.constant(one), number) for one in self.limits[:2])
+        return truncate_rows(ids, length, keep, self.limits.marker_id)
 
 
 def _trace(function: Callable[..., Outputs], inputs: Sequence[str]) -> Any:
@@ -204,18 +210,3 @@ def _refuse_blank(text_B: tf.Tensor, what: str) -> tf.Operation:
     is_blank = tf.strings.regex_full_match(text_B, rf"[{BLANKS}]*")
     rows = tf.where(is_blank)[:, 0]
     return tf.debugging.Assert(tf.size(rows) == 0, [f"{what}; rows from 0:", rows])
-
-
-def _where_any(
-    rows: tf.Tensor, answer: Callable[[TaskAnswers], TaskAnswers], found: TaskAnswers
-) -> TaskAnswers:
-    """Answer where there are rows to answer."""
-    return TaskAnswers(
-        *tf.cond(tf.size(rows) > 0, lambda: tuple(answer(found)), lambda: tuple(found))
-    )
-
-
-def _put(found: TaskAnswers, rows: tf.Tensor, answers: TaskAnswers) -> TaskAnswers:
-    """Put answers into their rows, int64 [rows, 1]."""
-    pairs = zip(found, answers, strict=True)
-    return TaskAnswers(*(tf.tensor_scatter_nd_update(one, rows, other) for one, other in pairs))

@@ -122,7 +122,7 @@ class Programs:
         return key.size if key.way == "head" else 0
 
     def answer(self, key: Key, tokens: tf.Tensor, number_B: tf.Tensor) -> TaskAnswers:
-        """Answer texts of the tasks that share a program.
+        """Answer token ids of the tasks that share a program.
 
         Args:
             key: Of the program.
@@ -133,13 +133,11 @@ class Programs:
             The answers.
         """
         if key not in self._programs:
-            choices = self.choices_of(key)
-            shape = [None, choices, None] if choices else [None, None]
-            specs = [tf.TensorSpec(shape, tf.int32), tf.TensorSpec([None], tf.int32)]
-            self._programs[key] = tf.function(
-                self._make(key), input_signature=specs, autograph=False
-            )
-        return self._programs[key](tokens, number_B)
+            self._programs[key] = self._make(key)
+        rows = tf.constant([task.row for task in self.tasks], tf.int32)
+        batch = {"encoder_input_tokens": tokens, "task": tf.gather(rows, number_B)}
+        with held(self.matrices):
+            return self._programs[key](batch, number_B)
 
     def _key_of(self, task: ServedTask) -> Key:
         """Name the program that answers a task by what sets it apart."""
@@ -155,22 +153,13 @@ class Programs:
             return Key(task.way, 1)
         return Key(task.way, max(len(one.tokens) for one in self._lay_out(entry)))
 
-    def _make(self, key: Key) -> Callable[[tf.Tensor, tf.Tensor], TaskAnswers]:
-        """Make a program as a function of tokens and the tasks' places."""
-        rows = tf.constant([task.row for task in self.tasks], tf.int32)
+    def _make(self, key: Key) -> Callable[[Batch, tf.Tensor], TaskAnswers]:
+        """Make a program as a function of a batch and the places of its tasks."""
         if key.way == "head":
-            run = self._answer_by_head()
-        elif key.way == "labels":
-            run = self._choose_word() if key.size == 1 else self._choose_text(key)
-        else:
-            run = self._decode(key.size)
-
-        def answer(tokens: tf.Tensor, number_B: tf.Tensor) -> TaskAnswers:
-            batch = {"encoder_input_tokens": tokens, "task": tf.gather(rows, number_B)}
-            with held(self.matrices):
-                return run(batch, number_B)
-
-        return answer
+            return self._answer_by_head()
+        if key.way == "labels":
+            return self._choose_word() if key.size == 1 else self._choose_text(key)
+        return self._decode(key.size)
 
     def _choose(self, scores_BK: tf.Tensor, number_B: tf.Tensor) -> TaskAnswers:
         """Choose the likeliest label words by their scores, of which there may be too many."""

@@ -69,7 +69,9 @@ class TextVocabulary(tf.Module):
             )
             tokens = tf.ragged.boolean_mask(tokens, tokens.with_flat_values(~is_anchor))
         marks = tf.RaggedTensor.from_row_lengths(
-            tf.boolean_mask(self._mark_ids(part), is_mark), tf.cast(is_mark, tf.int64)
+            tf.boolean_mask(self._mark_ids(part), is_mark),
+            tf.cast(is_mark, tf.int64),
+            validate=False,
         )
         tokens = tf.concat([tokens, marks], 1)
         return parts.with_flat_values(tokens).merge_dims(1, 2)
@@ -93,7 +95,7 @@ class TextVocabulary(tf.Module):
         is_piece = (ids.flat_values > 0) & (ids.flat_values < self.pieces)
         pieces = tf.where(is_piece, ids.flat_values, self.unk_id)
         count = tf.reduce_sum(tf.cast(starts, tf.int64))
-        parts = tf.RaggedTensor.from_value_rowids(pieces, part_of, nrows=count)
+        parts = tf.RaggedTensor.from_value_rowids(pieces, part_of, nrows=count, validate=False)
         shown = tf.strings.join(["<extra_id_", tf.strings.as_string(number), ">"])
         text = tf.where(
             tf.boolean_mask(is_sentinel, starts),
@@ -101,7 +103,7 @@ class TextVocabulary(tf.Module):
             self._tokenizer.detokenize(parts),
         )
         texts = tf.RaggedTensor.from_value_rowids(
-            text, tf.boolean_mask(ids.value_rowids(), starts), nrows=ids.nrows()
+            text, tf.boolean_mask(ids.value_rowids(), starts), nrows=ids.nrows(), validate=False
         )
         texts = tf.ragged.boolean_mask(texts, texts != "")
         return tf.strings.reduce_join(texts, axis=-1, separator=" ")
