@@ -129,9 +129,11 @@ def _export(options: Namespace, decoding: Decoding, run: str, out: Path) -> None
     names = choose_names(options, settings)
     manifest = load_manifest(options.dataset or settings.dataset)
     own = own_tasks(options)
+    import tensorflow as tf
+
     from eval.scoring import describe_source
     from eval.serving.checking import ask_run, describe_check
-    from eval.serving.exporting import VERSION, describe_export, plan_tasks, save_run
+    from eval.serving.exporting import VERSION, describe_export, plan_tasks, trace_run
     from eval.session import open_session
 
     session = open_session(
@@ -152,7 +154,8 @@ def _export(options: Namespace, decoding: Decoding, run: str, out: Path) -> None
         if left_out := [name for name in names if name not in references]:
             say_note(f"not checked, for there are no examples of {split}: {', '.join(left_out)}")
     with replaced_folder(out) as folder:
-        signatures = save_run(session, planned, options.weights, folder / VERSION)
+        served, signatures = trace_run(session, planned, options.weights)
+        tf.saved_model.save(served, str(folder / VERSION), signatures=signatures)
         about = describe_export(planned, signatures, source, options.weights)
         found = _check(folder / VERSION, references)
         about["check"] = {"split": split, "tasks": found} if found else None

@@ -26,11 +26,13 @@ class Reference:
         texts: As a dataset has them.
         answers: One to each.
         scores: float [texts], not a number where the run gives none.
+        are_numbers: Whether the answers are numbers, and the scores these.
     """
 
     texts: tuple[str, ...]
     answers: tuple[str, ...]
     scores: np.ndarray
+    are_numbers: bool = False
 
 
 def ask_run(
@@ -58,9 +60,10 @@ def ask_run(
         if not texts:
             continue
         answers = TextAnswerer(session, entry.name)(texts)
-        scores = np.array([answer.ranked[0].score for answer in answers])
         given = tuple(answer.text for answer in answers)
-        found[entry.name] = Reference(texts, given, scores)
+        are_numbers = entry.kind == "regression" and session.run.model.has_head(entry.name)
+        scores = given if are_numbers else [answer.ranked[0].score for answer in answers]
+        found[entry.name] = Reference(texts, given, np.array(scores, float), are_numbers)
     return found
 
 
@@ -72,8 +75,8 @@ def compare(model: Any, references: Mapping[str, Reference]) -> dict[str, dict[s
         references: What the run answers, by task.
 
     Returns:
-        By task: `examples`, `same_answers`, and `largest_score_difference`, None where the run
-        gives no scores.
+        By task: `examples`, `same_answers`, None of numbers, which are told by the difference of
+        their scores, and `largest_score_difference`, None where the run gives no scores.
     """
     found = {}
     for name, reference in references.items():
@@ -89,11 +92,15 @@ def compare(model: Any, references: Mapping[str, Reference]) -> dict[str, dict[s
         same = [ours == theirs for ours, theirs in zip(answers, reference.answers, strict=True)]
         # Another answer has another score: what is told of is that of the same answers.
         pairs = zip(scores, reference.scores.tolist(), same, strict=True)
-        apart = [abs(ours - theirs) for ours, theirs, is_same in pairs if is_same]
+        apart = [
+            abs(ours - theirs)
+            for ours, theirs, is_same in pairs
+            if is_same or reference.are_numbers
+        ]
         known = [one for one in apart if not np.isnan(one)]
         found[name] = {
             "examples": len(same),
-            "same_answers": sum(same),
+            "same_answers": None if reference.are_numbers else sum(same),
             "largest_score_difference": max(known, default=None),
         }
     return found
@@ -103,10 +110,11 @@ def describe_check(found: Mapping[str, Mapping[str, Any]], split: str) -> list[s
     """Say what a check found, a line for each task."""
     lines = []
     for name, one in found.items():
-        apart = one["largest_score_difference"]
-        scores = "" if apart is None else f", scores within {apart:.2g}"
-        lines.append(
-            f"{name}: {one['same_answers']:,} of {one['examples']:,} answers on {split} are those "
-            f"of the run{scores}"
-        )
+        apart, same = one["largest_score_difference"], one["same_answers"]
+        if same is None:
+            what = f"{one['examples']:,} numbers on {split} are within {apart:.2g} of the run's"
+        else:
+            what = f"{same:,} of {one['examples']:,} answers on {split} are those of the run"
+            what += "" if apart is None else f", scores within {apart:.2g}"
+        lines.append(f"{name}: {what}")
     return lines

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,7 +24,8 @@ from prep.tokens.truncation import MARKER_SENTINEL, TRUNCATIONS
 
 VERSION = "1"  # the folder that TensorFlow Serving looks for
 _SCORES = {
-    "head": "log-probability of the answer among the label words; of a number the number itself",
+    "number": "the number itself",
+    "head": "log-probability of the answer among the label words",
     "labels": "log-probability of the answer among the label words",
     "decoded": "log-probability of the answer's tokens; with beams over length ** length_penalty",
 }
@@ -77,17 +77,16 @@ def plan_tasks(session: Session, names: Sequence[str], own_tasks: Mapping[str, T
     return Planned(tuple(tasks), templates, starts)
 
 
-def save_run(session: Session, planned: Planned, stored: str, folder: Path) -> Any:
-    """Write a run as a SavedModel; its model answers through the stored weights afterwards.
+def trace_run(session: Session, planned: Planned, stored: str) -> tuple[ServedModel, Any]:
+    """Make the programs of an export; the run's model answers through the stored weights then.
 
     Args:
         session: The open run, on one device.
         planned: The tasks.
         stored: How matrices are stored.
-        folder: Where to; made.
 
     Returns:
-        The signatures, as concrete functions by name.
+        What can be saved, and its signatures, concrete functions by name.
 
     Raises:
         UsageError: The run is spread over several devices, or a task cannot be answered.
@@ -106,9 +105,7 @@ def save_run(session: Session, planned: Planned, stored: str, folder: Path) -> A
     )
     served = ServedModel(programs, limits, answerer.input_length, planned.templates)
     variables = [*model.variables, *(one for matrix in matrices for one in matrix.variables)]
-    signatures = served.make_signatures(variables)
-    tf.saved_model.save(served, str(folder), signatures=signatures)
-    return signatures
+    return served, served.make_signatures(variables)
 
 
 def describe_export(
@@ -137,7 +134,7 @@ def describe_export(
                 "kind": task.entry.kind,
                 "answered_by": task.way,
                 "label_words": list(task.entry.label_words),
-                "score": _SCORES[task.way],
+                "score": _SCORES["number" if _is_number(task) else task.way],
                 "max_input_length": task.limit,
                 "truncation": task.entry.truncation,
                 "choices": task.entry.choices,
@@ -156,6 +153,11 @@ def describe_export(
             for name, function in signatures.items()
         },
     }
+
+
+def _is_number(task: ServedTask) -> bool:
+    """Tell whether a head answers with a number."""
+    return task.way == "head" and task.entry.kind == "regression"
 
 
 def _as_text(template: Template | None) -> str | None:

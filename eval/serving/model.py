@@ -84,7 +84,8 @@ class ServedModel(tf.Module):
             number_B = tf.argmax(tf.cast(is_it, tf.int32), 1, output_type=tf.int32)
         answers = self._answer(text, number_B)
         words = tf.gather(self._programs.words, number_B)
-        return self._as_outputs(answers, words, self._programs.most_words)
+        count = self._programs.most_words if self._programs.has_words else 0
+        return self._as_outputs(answers, words, count)
 
     def _answer_task(self, number: int) -> Callable[[tf.Tensor], Outputs]:
         """Make the function that answers texts of one task."""
@@ -105,7 +106,7 @@ class ServedModel(tf.Module):
 
         def answer_columns(*columns: tf.Tensor) -> Outputs:
             checks = [
-                _refuse_blank(column, f"field {name!r} is empty")
+                _refuse_blank(column, f"field {name} is empty")
                 for name, column in zip(template.fields, columns, strict=True)
             ]
             with tf.control_dependencies(checks):

@@ -92,7 +92,8 @@ class Programs:
 
     Attributes:
         keys: By task, which program answers it.
-        most_words: K.
+        has_words: Whether any task is answered with label words.
+        most_words: K, at least 1.
 
     Raises:
         UsageError: A task is none of the model's, or its head another one of that name.
@@ -109,12 +110,14 @@ class Programs:
         self.model, self.tasks, self.vocabulary = model, tuple(tasks), vocabulary
         self.decoding, self.matrices = decoding, matrices
         chosen = [task for task in tasks if task.way != "decoded"]
-        self.most_words = max((len(task.entry.label_words) for task in chosen), default=0)
+        counts = [len(task.entry.label_words) for task in chosen]
+        self.has_words = any(counts)
+        self.most_words = max(1, *counts) if counts else 1
         self.keys = [self._key_of(task) for task in tasks]
         self.words = tf.constant([self._pad_words(task) for task in tasks], tf.string)
         self._programs: dict[Key, Callable[..., TaskAnswers]] = {}
-        counts = [len(task.entry.label_words) for task in tasks]
-        self._has_word = np.arange(self.most_words) < np.array(counts)[:, None]
+        words = [len(task.entry.label_words) for task in tasks]
+        self._has_word = np.arange(self.most_words) < np.array(words)[:, None]
 
     @staticmethod
     def choices_of(key: Key) -> int:
@@ -184,8 +187,6 @@ class Programs:
             found = model(batch, training=False)
             number = found[:, 0]
             text = tf.strings.as_string(number, precision=_NUMBER_DIGITS, shortest=True)
-            if not self.most_words:
-                return TaskAnswers(text, number, tf.zeros_like(found[:, :0]))
             chosen = self._choose(found, number_B)
             is_number_B = tf.gather(is_number, number_B)
             return TaskAnswers(

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 import tensorflow as tf
 
 from adapters_tf import TaskModel, encode
+from adapters_tf.backbone.generation import end_ids
 from adapters_tf.model.forward import decode
 from eval.decoding.greedy import decode_greedily
 from eval.decoding.labels import score_tokens
-from prep.dataset.batches import PAD_ID
 
 Batch = Mapping[str, tf.Tensor]
 
@@ -37,7 +37,11 @@ def decode_with_scores(model: TaskModel, batch: Batch, length: int) -> tuple[tf.
         hidden_BTD = decode(model.backbone, asked, states_BSD)
         tokens_BT = tf.ensure_shape(tokens_BT, [None, length])
         scores_BT = score_tokens(model.backbone, hidden_BTD, tokens_BT)
-    return tokens_BT, tf.reduce_sum(tf.where(tokens_BT == PAD_ID, 0.0, scores_BT), 1)
+    # A pad id counts as any other token where the model answers with it, before the end.
+    ends = tf.constant(end_ids(model.backbone.config), tf.int32)
+    is_end_BT = tf.cast(tf.reduce_any(tokens_BT[..., None] == ends, -1), tf.int32)
+    has_ended_BT = tf.cumsum(is_end_BT, axis=1, exclusive=True) > 0
+    return tokens_BT, tf.reduce_sum(tf.where(has_ended_BT, 0.0, scores_BT), 1)
 
 
 def score_first(model: TaskModel, batch: Batch) -> tuple[tf.Tensor, tf.Tensor]:
