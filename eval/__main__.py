@@ -24,7 +24,8 @@ def make_parser() -> OneLineParser:
     parser.epilog = (
         "`python -m eval compare --help`: runs side by side. `python -m eval report --help`: a "
         "page of one run or two. `python -m eval submit --help`: files for the servers of GLUE and "
-        "SuperGLUE."
+        "SuperGLUE. `python -m eval export-serving --help`: a SavedModel that takes strings. "
+        "`python -m eval serve --help`: answers over HTTP from such a folder."
     )
     parser.add_argument(
         "--run", type=typed_dataset, required=True, help="run folder that the trainer wrote"
@@ -84,6 +85,14 @@ def main(argv: list[str] | None = None) -> int:
         from eval.submit import main as submit
 
         return submit(words[1:])
+    if words[:1] == ["export-serving"]:
+        from eval.export_serving import main as export_serving
+
+        return export_serving(words[1:])
+    if words[:1] == ["serve"]:
+        from eval.serve import main as serve
+
+        return serve(words[1:])
     options = make_parser().parse_args(words)
     names = split_names(options.tasks)
     average, weights = split_names(options.average), read_weights(options.weights)

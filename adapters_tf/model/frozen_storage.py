@@ -31,7 +31,7 @@ def store_frozen(model: tf_keras.Model, backbone: tf_keras.Model) -> None:
     matrices = [
         (layer, name)
         for layer in all_layers(backbone)
-        if (name := _matrix_of(layer)) and layer.compute_dtype == "bfloat16"
+        if (name := matrix_of(layer)) and layer.compute_dtype == "bfloat16"
     ]
     frozen = [(layer, name) for layer, name in matrices if id(getattr(layer, name)) not in trained]
     if matrices and not frozen:
@@ -48,7 +48,7 @@ def store_frozen(model: tf_keras.Model, backbone: tf_keras.Model) -> None:
             setattr(layer, name, tf.Variable(rounded, trainable=False, name=where))
 
 
-def _matrix_of(layer: tf_keras.layers.Layer) -> str:
+def matrix_of(layer: tf_keras.layers.Layer) -> str:
     """Name the attribute that holds a layer's matrix; empty for layers that have none."""
     if isinstance(layer, tf_keras.layers.Dense):
         return "kernel"

@@ -20,7 +20,7 @@ from adapters_tf import TaskModel
 from eval.decoding.argmax import ArgmaxModel
 from eval.decoding.beam import BeamAnswers, BeamModel
 from eval.decoding.greedy import GreedyModel
-from eval.decoding.heads import HeadModel, write_answers
+from eval.decoding.heads import HeadModel, check_head, write_answers
 from eval.decoding.labels import LabelTextModel, LabelTexts, LabelWordModel, share_out_scores
 from eval.decoding.options import Decoding, Limits
 from eval.decoding.predictor import Progress, TokenPredictor
@@ -121,9 +121,7 @@ class Answerer:
 
     def way_of(self, entry: TaskEntry) -> str:
         """Tell how a task is answered: `head`, `labels` or `decoded`."""
-        if self.model.has_head(entry.name):
-            return "head"
-        return "labels" if entry.label_words and self.decoding.restricted else "decoded"
+        return way_of(entry, self.model, self.decoding)
 
     def check_lengths(self, entries: Iterable[TaskEntry]) -> None:
         """Refuse answers that cannot end within the task's length.
@@ -176,7 +174,7 @@ class Answerer:
             UsageError: The model doesn't know the task, or its answers are too short for the
                 limits.
         """
-        row, length, decoding = self._row(entry), answer_length(entry), self.decoding
+        row, length, decoding = row_of(self.model, entry), answer_length(entry), self.decoding
         self.check_lengths([entry])
         leave = takes_any_shape(self.strategy, self.jit_compile)
         predictor = self._predictor(
@@ -208,7 +206,7 @@ class Answerer:
         Raises:
             UsageError: The model doesn't know the task.
         """
-        row, words = self._row(entry), entry.label_token_ids
+        row, words = row_of(self.model, entry), entry.label_token_ids
         if have_words(words):
             tokens = np.zeros(max(self._most_words, len(words)), np.int32)
             tokens[: len(words)] = [ids[0] for ids in words]
@@ -239,18 +237,7 @@ class Answerer:
     def _answer_by_head(self, entry: TaskEntry, table: TokenTable, report: Progress) -> Given:
         assert self.model.heads is not None
         head = self.model.heads.tasks[entry.name]
-        expected = 1 if head.kind == "regression" else len(entry.label_words)
-        if (entry.choices, expected) != (head.choices, head.answers):
-            raise UsageError(
-                f"task {entry.name!r}: the head was trained to give {head.answers} answers of kind "
-                f"{head.kind}, and the dataset's task is another; evaluate on one built alike"
-            )
-        for number, (ours, theirs) in enumerate(zip(head.words, entry.label_words, strict=False)):
-            if ours != theirs:
-                raise UsageError(
-                    f"task {entry.name!r}: class {number} of the head is {ours!r}, and of the "
-                    f"dataset's {theirs!r}; evaluate on one with the same labels in the same order"
-                )
+        check_head(head, entry)
         task = self.model.task_names.index(entry.name)
         predictor = self._predictor("head", lambda: HeadModel(self.model))
         found = predictor.predict(table, task, report, head.choices)
@@ -258,17 +245,6 @@ class Answerer:
         is_number = head.kind == "regression"
         scores = None if is_number else share_out_scores(found[:, : head.answers])
         return Given(texts, np.zeros((len(texts), 0), np.int32), scores, "head")
-
-    def _row(self, entry: TaskEntry) -> int:
-        names = self.model.task_names
-        if entry.name not in names:
-            raise UsageError(f"the model has no task {entry.name!r}; {nearest(entry.name, names)}")
-        if entry.choices:
-            raise UsageError(
-                f"task {entry.name!r} has a text for each choice, which only a head can score, and "
-                "the model has none; evaluate on a dataset built without --format encoder"
-            )
-        return names.index(entry.name)
 
     def _predictor(self, key: Hashable, make: Callable[[], tf_keras.Model]) -> TokenPredictor:
         if key not in self._predictors:
@@ -282,6 +258,37 @@ class Answerer:
                 jit_compile=self.jit_compile,
             )
         return self._predictors[key]
+
+
+def way_of(entry: TaskEntry, model: TaskModel, decoding: Decoding) -> str:
+    """Tell how a task is answered: `head`, `labels` or `decoded`."""
+    if model.has_head(entry.name):
+        return "head"
+    return "labels" if entry.label_words and decoding.restricted else "decoded"
+
+
+def row_of(model: TaskModel, entry: TaskEntry) -> int:
+    """Find the bank row of a task that is answered in words.
+
+    Args:
+        model: The model to ask.
+        entry: The task.
+
+    Returns:
+        The row.
+
+    Raises:
+        UsageError: The model has no such task, or only a head could answer it.
+    """
+    names = model.task_names
+    if entry.name not in names:
+        raise UsageError(f"the model has no task {entry.name!r}; {nearest(entry.name, names)}")
+    if entry.choices:
+        raise UsageError(
+            f"task {entry.name!r} has a text for each choice, which only a head can score, and "
+            "the model has none; evaluate on a dataset built without --format encoder"
+        )
+    return names.index(entry.name)
 
 
 def make_decoder(

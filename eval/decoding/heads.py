@@ -13,6 +13,7 @@ import tf_keras
 
 from adapters_tf import TaskModel
 from adapters_tf.model.heads import HeadOf
+from prep import TaskEntry, UsageError
 
 
 class HeadModel(tf_keras.Model):
@@ -55,3 +56,27 @@ def write_answers(head: HeadOf, scores: np.ndarray, label_words: Sequence[str]) 
         return [f"{number:.7g}" for number in scores[:, 0].tolist()]
     best = scores[:, : head.answers].argmax(-1)
     return [label_words[index] for index in best.tolist()]
+
+
+def check_head(head: HeadOf, entry: TaskEntry) -> None:
+    """Make sure that a head answers what a dataset asks.
+
+    Args:
+        head: Of the task.
+        entry: Of the task, in the dataset.
+
+    Raises:
+        UsageError: It has other classes, or is of another kind.
+    """
+    expected = 1 if head.kind == "regression" else len(entry.label_words)
+    if (entry.choices, expected) != (head.choices, head.answers):
+        raise UsageError(
+            f"task {entry.name!r}: the head was trained to give {head.answers} answers of kind "
+            f"{head.kind}, and the dataset's task is another; evaluate on one built alike"
+        )
+    for number, (ours, theirs) in enumerate(zip(head.words, entry.label_words, strict=False)):
+        if ours != theirs:
+            raise UsageError(
+                f"task {entry.name!r}: class {number} of the head is {ours!r}, and of the "
+                f"dataset's {theirs!r}; evaluate on one with the same labels in the same order"
+            )

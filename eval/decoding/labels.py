@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -93,13 +94,27 @@ class LabelTextModel(tf_keras.Model):
         if self.model.reads_several_targets():  # or it is one that the row holds
             asked["decoder_segment_ids"] = numbers_BT
         hidden_BTD = self.model(asked, training=False, scores=False)
-        parts = []
-        for first in range(0, tokens_BT.shape[1], POSITIONS_AT_ONCE):
-            some = slice(first, first + POSITIONS_AT_ONCE)
-            logits_BTV = project_logits(self.model.backbone, hidden_BTD[:, some])
-            own_BT1 = tf.gather(logits_BTV, tokens_BT[:, some, None], batch_dims=2)
-            parts.append(own_BT1[..., 0] - tf.reduce_logsumexp(logits_BTV, -1))
-        return tf.concat(parts, 1)
+        return score_tokens(self.model.backbone, hidden_BTD, tokens_BT)
+
+
+def score_tokens(backbone: Any, hidden_BTD: tf.Tensor, tokens_BT: tf.Tensor) -> tf.Tensor:
+    """Score given tokens, a few positions at a time.
+
+    Args:
+        backbone: A built TFT5.
+        hidden_BTD: [B, T, D] decoder states, with T known when the program is made.
+        tokens_BT: int32 [B, T].
+
+    Returns:
+        float32 [B, T], log-probabilities over the vocabulary, in nats.
+    """
+    parts = []
+    for first in range(0, tokens_BT.shape[1], POSITIONS_AT_ONCE):
+        some = slice(first, first + POSITIONS_AT_ONCE)
+        logits_BTV = project_logits(backbone, hidden_BTD[:, some])
+        own_BT1 = tf.gather(logits_BTV, tokens_BT[:, some, None], batch_dims=2)
+        parts.append(own_BT1[..., 0] - tf.reduce_logsumexp(logits_BTV, -1))
+    return tf.concat(parts, 1)
 
 
 @dataclass(frozen=True)
