@@ -2,7 +2,7 @@
 from .decoding.answerer import Answerer
 from .decoding.argmax import ArgmaxModel
 from .decoding.beam import BeamAnswers, BeamModel
-from .decoding.greedy import GreedyModel, decode_greedily
+from .decoding.greedy import GreedyModel
 from .decoding.options import Beams, Decoding, Limits, Sampling
 from .decoding.sampling import SamplingModel
 from .evaluator import Evaluator, Prediction, TaskResult
@@ -34,7 +34,6 @@ __all__ = [
     "ScoredTask",
     "Session",
     "TaskResult",
-    "decode_greedily",
     "format_table",
     "open_session",
     "pair_answers",

@@ -39,7 +39,22 @@ class ArgmaxModel(tf_keras.Model):
         Returns:
             int32 [B, 1].
         """
+        return tf.argmax(self._score(batch), axis=-1, output_type=tf.int32)
+
+    def decode_and_score(self, batch: Mapping[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+        """Pick the token with the highest logit, and tell its log-probability.
+
+        Args:
+            batch: As `call` takes it.
+
+        Returns:
+            int32 [B, 1] tokens, and float32 [B].
+        """
+        logits_B1V = self._score(batch)
+        token_B1 = tf.argmax(logits_B1V, axis=-1, output_type=tf.int32)
+        return token_B1, tf.reduce_max(tf.nn.log_softmax(logits_B1V), [1, 2])
+
+    def _score(self, batch: Mapping[str, tf.Tensor]) -> tf.Tensor:
         start = self.model.backbone.config.decoder_start_token_id
         first_B1 = tf.ones_like(batch["encoder_input_tokens"][:, :1]) * start
-        logits_B1V = self.model({**batch, "decoder_input_tokens": first_B1}, training=False)
-        return tf.argmax(logits_B1V, axis=-1, output_type=tf.int32)
+        return self.model({**batch, "decoder_input_tokens": first_B1}, training=False)

@@ -12,12 +12,13 @@ length, D model width, V vocabulary.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import tensorflow as tf
+import tf_keras
 
-from adapters_tf import project_logits
+from adapters_tf import TaskModel, encode, project_logits
 from adapters_tf.backbone.generation import end_ids
 from adapters_tf.model.decoder_step import (
     DecoderContext,
@@ -70,6 +71,64 @@ class _Live(NamedTuple):
     caches: list[KeyValue]
     shared: tuple[tf.Tensor, tf.Tensor, list[KeyValue]]
     own: Any
+
+
+class LoopModel(tf_keras.Model):
+    """Decodes token by token; how a token is chosen, a subclass says.
+
+    Args:
+        name: Of the Keras model.
+        model: The model to ask.
+        length: T, the most tokens to decode, EOS included.
+        limits: What tokens may not be.
+        examples_leave: As `decode_tokens` has it; not where examples are routed one by one.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        model: TaskModel,
+        *,
+        length: int,
+        limits: Limits | None = None,
+        examples_leave: bool = False,
+    ):
+        super().__init__(name=name)
+        if length < 1:
+            raise ValueError(f"the decoding length must be 1 token or more, not {length}")
+        self.model = model
+        self.length = length
+        self.limits = limits or Limits()
+        self.examples_leave = examples_leave and not model.is_routed_by_example
+        self.built = True
+
+    def decode(
+        self, batch: Mapping[str, tf.Tensor], choose: Choose, *, samples: int = 1, own: Any = ()
+    ) -> Decoded:
+        """Decode every row until EOS or T tokens.
+
+        Args:
+            batch: `encoder_input_tokens` int32 [B, S] and `task` int32 [B], all equal unless the
+                model routes by example.
+            choose: As `decode_tokens` has it, and so are the others.
+            samples: K.
+            own: For `choose`.
+
+        Returns:
+            The answers.
+        """
+        with self.model.route(batch):
+            return decode_tokens(
+                self.model.backbone,
+                encode(self.model.backbone, batch),
+                batch["encoder_input_tokens"] != 0,
+                self.length,
+                choose,
+                limits=self.limits,
+                samples=samples,
+                own=own,
+                examples_leave=self.examples_leave,
+            )
 
 
 def decode_tokens(

@@ -10,17 +10,18 @@ Shape letters: B batch, K samples of each example, S source length, T target len
 """
 
 from collections.abc import Mapping
+from typing import Any
 from zlib import crc32
 
 import numpy as np
 import tensorflow as tf
-import tf_keras
 
-from adapters_tf import TaskModel, encode
+from adapters_tf import TaskModel
 from eval.decoding.beam import BeamAnswers
+from eval.decoding.greedy import log_probability
 from eval.decoding.limits import FORBIDDEN
-from eval.decoding.loop import decode_tokens
-from eval.decoding.options import Limits, Sampling
+from eval.decoding.loop import LoopModel
+from eval.decoding.options import Sampling
 from eval.decoding.top_k import top_few, top_of_many
 
 DRAWS = "draws"
@@ -28,7 +29,7 @@ _GOLDEN = 0x9E3779B9  # 2³² divided by the golden ratio: consecutive multiples
 _ONE = 0x3F800000  # the bits of 1.0 as a float32
 
 
-class SamplingModel(tf_keras.Model):
+class SamplingModel(LoopModel):
     """Answers that are drawn.
 
     Args:
@@ -39,23 +40,11 @@ class SamplingModel(tf_keras.Model):
         examples_leave: As `decode_tokens` has it.
     """
 
-    def __init__(
-        self,
-        model: TaskModel,
-        *,
-        length: int,
-        sampling: Sampling,
-        limits: Limits | None = None,
-        examples_leave: bool = False,
-    ):
-        super().__init__(name=f"sampling_model_{length}_{sampling.samples}")
-        if length < 1:
-            raise ValueError(f"the decoding length must be 1 token or more, not {length}")
-        self.model = model
-        self.length = length
-        self.sampling, self.limits = sampling, limits or Limits()
-        self.examples_leave = examples_leave and not model.is_routed_by_example
-        self.built = True
+    def __init__(self, model: TaskModel, *, length: int, sampling: Sampling, **settings: Any):
+        super().__init__(
+            f"sampling_model_{length}_{sampling.samples}", model, length=length, **settings
+        )
+        self.sampling = sampling
 
     def call(self, batch: Mapping[str, tf.Tensor], training: bool = False) -> BeamAnswers:
         """Draw K answers to every row.
@@ -69,19 +58,9 @@ class SamplingModel(tf_keras.Model):
             Answers, the most probable first; scores are sums of the model's log-probabilities, as
             they are without temperature, top-k and top-p. Of rows of padding, padding.
         """
-        with self.model.route(batch):
-            found = decode_tokens(
-                self.model.backbone,
-                encode(self.model.backbone, batch),
-                batch["encoder_input_tokens"] != 0,
-                self.length,
-                self._draw,
-                limits=self.limits,
-                samples=self.sampling.samples,
-                own=batch[DRAWS],
-                examples_leave=self.examples_leave,
-            )
-        scores, order = top_few(found.scores, self.sampling.samples)
+        samples = self.sampling.samples
+        found = self.decode(batch, self._draw, samples=samples, own=batch[DRAWS])
+        scores, order = top_few(found.scores, samples)
         return BeamAnswers(tf.gather(found.tokens, order, batch_dims=1), scores)
 
     def _draw(
@@ -93,8 +72,7 @@ class SamplingModel(tf_keras.Model):
     ) -> tuple[tf.Tensor, tf.Tensor]:
         shares_bKV = choose_shares(allowed_bKV, self.sampling)
         token_bK = draw(shares_bKV, tf.gather(draws_bKT, step, axis=-1))
-        logit_bK = tf.gather(logits_bKV, token_bK, batch_dims=2)
-        return token_bK, logit_bK - tf.reduce_logsumexp(logits_bKV, axis=-1)
+        return token_bK, log_probability(logits_bKV, token_bK)
 
 
 def choose_shares(logits_BKV: tf.Tensor, sampling: Sampling) -> tf.Tensor:

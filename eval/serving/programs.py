@@ -15,10 +15,10 @@ import numpy as np
 import tensorflow as tf
 
 from adapters_tf import TaskModel
+from adapters_tf.model.forward import Batch
 from adapters_tf.model.stored_matrices import StoredMatrix, held
 from eval.decoding.answerer import answer_length, have_words, make_decoder, row_of
 from eval.decoding.beam import BeamModel
-from eval.decoding.greedy import GreedyModel
 from eval.decoding.heads import HeadModel, check_head
 from eval.decoding.labels import (
     NEVER,
@@ -27,7 +27,6 @@ from eval.decoding.labels import (
     LabelWordModel,
 )
 from eval.decoding.options import Decoding
-from eval.serving.scored import Batch, decode_with_scores, score_first
 from eval.serving.texts import TextVocabulary
 from prep import TaskEntry
 
@@ -248,12 +247,8 @@ class Programs:
             if isinstance(model, BeamModel):
                 found = model(batch, training=False)
                 tokens_BT, score_B = found.tokens[:, 0], found.scores[:, 0]
-            elif isinstance(model, GreedyModel):
-                tokens_BT, score_B = decode_with_scores(
-                    self.model, batch, length, self.decoding.limits
-                )
             else:
-                tokens_BT, score_B = score_first(self.model, batch)
+                tokens_BT, score_B = model.decode_and_score(batch)
             nothing = tf.zeros([tf.shape(number_B)[0], self.most_words])
             return TaskAnswers(self.vocabulary.decode(tokens_BT), score_B, nothing)
 
