@@ -2,7 +2,8 @@
 
 Every global batch has the same static shape; the last one is filled with padding rows whose
 output is dropped here, so no example is. Only a single device whose programs are not compiled for
-their shapes, a CPU, gets batches of rows of like length, each as long as its longest.
+their shapes, a CPU, gets batches of rows of like length, each as long as its longest, and of short
+rows more at a time: weights are read once for all of them.
 
 Shape letters: B global batch, T decoded length.
 """
@@ -19,6 +20,7 @@ from adapters_tf.runtime.strategy import check_xla
 from eval.decoding.replicas import (
     check_batch_size,
     is_xla_faster,
+    like_rows,
     padded_rows,
     share_out,
     takes_any_shape,
@@ -73,7 +75,7 @@ class TokenPredictor:
             return strategy.run(answer, args=(batch,))
 
         self._run = answer_all
-        self._takes_any_length = takes_any_shape(strategy, jit_compile)
+        self._takes_any_shape = takes_any_shape(strategy, jit_compile)
         self._programs: dict[Hashable, Callable[..., Any]] = {}
 
     def predict(
@@ -104,13 +106,18 @@ class TokenPredictor:
         longest = table.text_lengths(choices).reshape(len(table), -1).max(1)
         lengths = np.minimum(longest, self.input_length)
         # The longest first: whether memory is enough is known at once.
-        key = -lengths if self._takes_any_length else np.zeros(len(table))
+        key = -lengths if self._takes_any_shape else np.zeros(len(table))
         order = np.argsort(key, kind="stable")
+        if self._takes_any_shape:
+            batches = like_rows(lengths[order], self.batch_size, self.input_length)
+        else:
+            batches = padded_rows(len(table), self.batch_size)
         answers: list[Any] = []
+        done = 0
         waiting: tuple[Any, ...] = ()
-        for places in padded_rows(len(table), self.batch_size):
+        for places in batches:
             rows = np.where(places >= 0, order[places], -1)
-            S = int(lengths[rows[0]]) if self._takes_any_length else self.input_length
+            S = int(lengths[rows[0]]) if self._takes_any_shape else self.input_length
             batch = make_inputs(table, rows, input_length=S, task=task, choices=choices)
             batch |= {key: np.tile(values, (len(rows), 1)) for key, values in also.items()}
             batch |= of_each(np.where(rows >= 0, table.examples[rows], -1))
@@ -118,7 +125,8 @@ class TokenPredictor:
             # Fetching the batch before this one lets the host prepare while the device works.
             if waiting:
                 answers.append(self._fetch(*waiting))
-                report(self.batch_size * len(answers))
+                done += len(waiting[0])
+                report(done)
             waiting = dispatched
         answers.append(self._fetch(*waiting))
         report(len(table))
@@ -127,9 +135,11 @@ class TokenPredictor:
 
     def _dispatch(self, batch: Mapping[str, np.ndarray]) -> tuple[Any, ...]:
         shares = share_out(self.strategy, batch)
-        if not self._takes_any_length:
+        if not self._takes_any_shape:
             return self._local_results(self._run(shares))
-        specs = {name: tf.TensorSpec(one.shape, one.dtype) for name, one in shares.items()}
+        specs = {
+            name: tf.TensorSpec([None, *one.shape[1:]], one.dtype) for name, one in shares.items()
+        }
         inputs = specs[INPUTS]
         specs[INPUTS] = tf.TensorSpec([*inputs.shape[:-1], None], inputs.dtype)
         key = tuple(specs.items())

@@ -10,6 +10,8 @@ import tensorflow as tf
 
 from prep import UsageError
 
+MOST_ROWS = 4  # times a batch's rows, where rows are short
+
 
 def share_out(
     strategy: tf.distribute.Strategy, batch: Mapping[str, np.ndarray]
@@ -91,3 +93,22 @@ def padded_rows(examples: int, batch_size: int) -> Iterator[np.ndarray]:
     for first in range(0, examples, batch_size):
         rows = np.arange(first, first + batch_size, dtype=np.int64)
         yield np.where(rows < examples, rows, -1)
+
+
+def like_rows(lengths: np.ndarray, batch_size: int, input_length: int) -> Iterator[np.ndarray]:
+    """Yield the rows of batches of like length, of short rows more at a time.
+
+    Args:
+        lengths: Of the rows in tokens, the longest first.
+        batch_size: B, rows of a batch of the longest inputs.
+        input_length: S, their length.
+
+    Yields:
+        int64 [rows]: as many as together have B·S positions, but at most `MOST_ROWS`·B.
+    """
+    first = 0
+    while first < len(lengths):
+        room = batch_size * input_length // max(int(lengths[first]), 1)
+        last = first + min(max(room, batch_size), MOST_ROWS * batch_size)
+        yield np.arange(first, min(last, len(lengths)), dtype=np.int64)
+        first = last
