@@ -69,7 +69,7 @@ test: setup ## run the tests, or a room of them: PART=trainer/losses
 ifdef PART
 	@$(BIN)/python -m tests.part $(PART)
 else
-	$(PYTEST) tests/prep tests/eval tests/docs tests/test_*.py
+	$(PYTEST) tests/prep tests/eval tests/docs tests/notebooks tests/test_*.py
 	$(PYTEST) tests/adapters_tf
 	$(PYTEST) tests/trainer
 endif
@@ -84,7 +84,6 @@ format: setup ## rewrite the code in the house format
 lint: setup ## check format and style
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(if $(wildcard $(BIN)/hadolint),$(BIN)/hadolint docker/Dockerfile docker/tpu.Dockerfile)
 
 types: setup ## check the types
 	$(BIN)/mypy

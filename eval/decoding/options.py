@@ -168,10 +168,18 @@ def add_search_options(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=int, help="of sampling; by default 0")
     parser.add_argument(
-        "--min-new-tokens", type=int, default=0, help="so many come before an answer's end"
+        "--min-new-tokens",
+        type=int,
+        default=0,
+        metavar="N",
+        help="so many come before an answer's end",
     )
     parser.add_argument(
-        "--no-repeat-ngram-size", type=int, default=0, help="so many in a row come but once"
+        "--no-repeat-ngram-size",
+        type=int,
+        default=0,
+        metavar="N",
+        help="so many in a row come but once",
     )
 
 

@@ -1,0 +1,58 @@
+"""What the notebooks install, by what a runtime has."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def install():
+    spec = importlib.util.spec_from_file_location("install", ROOT / "notebooks" / "install.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize(
+    ("files", "environment", "kind"),
+    [
+        ((), {}, "cpu"),
+        (("nvidia0",), {}, "gpu"),
+        (("accel0", "accel1"), {}, "tpu"),
+        (("vfio/0",), {}, "tpu"),
+        ((), {"COLAB_TPU_ADDR": "10.0.0.2:8470"}, "tpu"),
+        (("nvidia0",), {"TPU_NAME": ""}, "gpu"),
+    ],
+)
+def test_what_a_runtime_has(install, tmp_path, files, environment, kind):
+    for name in files:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    assert install.find_kind(tmp_path, environment) == kind
+
+
+def test_what_is_asked_for(install):
+    assert (
+        install.wanted("cpu")["tensorflow"] == install.wanted("tpu")["tensorflow-tpu"] == "2.20.0"
+    )
+    assert install.wanted("tpu")["libtpu"] == "0.0.14" and "tensorflow" not in install.wanted("tpu")
+    assert install.wanted("cpu")["keras-nlp"] == "0.32.0"
+    assert "--no-deps" in install.pip_words("tpu")[0]
+    assert install.pip_words("gpu")[1][0] == "tensorflow[and-cuda]==2.20.0"
+
+
+def test_in_this_environment_nothing_is_missing(install, capsys, monkeypatch):
+    monkeypatch.setattr(install, "find_kind", lambda: "cpu")
+    install.main(["--dry-run"])
+    assert capsys.readouterr().out == "this runtime has a CPU; 0 packages are to be installed\n"
+
+
+def test_what_is_missing_is_installed(install, capsys, monkeypatch):
+    monkeypatch.setattr(install, "find_kind", lambda: "gpu")
+    monkeypatch.setattr(install, "missing", lambda kind: ["tensorflow"])
+    install.main(["--dry-run"])
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 3 and lines[1].endswith(f"-c {ROOT / 'constraints.txt'}")
