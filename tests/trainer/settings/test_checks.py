@@ -64,7 +64,7 @@ def test_settings_alone(config, changes, message):
 
 def test_a_cluster_that_cannot_be_is_refused(config, monkeypatch):
     monkeypatch.setenv("TF_CONFIG", '{"cluster": {"worker": ["a:1", "b:1"]}}')
-    with pytest.raises(UsageError, match="says that this is no job -1, and its cluster has 2"):
+    with pytest.raises(ConfigurationError, match="says that this is no job -1, and its cluster"):
         check_config(config)
 
 
