@@ -72,8 +72,9 @@ class GreedyModel(LoopModel):
 def _choose_best(
     logits_bKV: tf.Tensor, allowed_bKV: tf.Tensor, step: tf.Tensor, own: Any
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    token_bK = tf.argmax(allowed_bKV, axis=-1, output_type=tf.int32)
-    return token_bK, tf.zeros_like(token_bK, tf.float32)
+    # Of one sample: a TPU would copy scores that have an axis of one between rows and words.
+    token_b1 = tf.argmax(allowed_bKV[:, 0], axis=-1, output_type=tf.int32)[:, None]
+    return token_b1, tf.zeros_like(token_b1, tf.float32)
 
 
 def _choose_and_score(

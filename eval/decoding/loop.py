@@ -49,6 +49,22 @@ class Decoded(NamedTuple):
     scores: tf.Tensor
 
 
+class _Fixed(NamedTuple):
+    """What examples have for all steps.
+
+    Attributes:
+        states: Of the decoder's context, and so are the next two.
+        cross_bias: The same.
+        cross_caches: The same.
+        own: What `choose` is given for each example.
+    """
+
+    states: tf.Tensor
+    cross_bias: tf.Tensor
+    cross_caches: list[KeyValue]
+    own: Any
+
+
 class _Live(NamedTuple):
     """The examples in the batch; whatever it holds has them for its first axis.
 
@@ -59,8 +75,8 @@ class _Live(NamedTuple):
         scores: float32 [b, K].
         has_ended: bool [b, K].
         caches: Of self-attention.
-        shared: `states`, `cross_bias` and `cross_caches` of the decoder's context.
-        own: What `choose` is given for each example.
+        fixed: What is the same at every step, where examples leave; else it stays outside of the
+            loop, and this is empty.
     """
 
     example: tf.Tensor
@@ -69,8 +85,7 @@ class _Live(NamedTuple):
     scores: tf.Tensor
     has_ended: tf.Tensor
     caches: list[KeyValue]
-    shared: tuple[tf.Tensor, tf.Tensor, list[KeyValue]]
-    own: Any
+    fixed: _Fixed | tuple[()]
 
 
 class LoopModel(tf_keras.Model):
@@ -163,15 +178,19 @@ def decode_tokens(
     limits = limits or Limits()
     ends = tf.constant(end_ids(backbone.config), tf.int32)
     context = prepare_decoder(backbone, states_BSD, is_input_BS, length, samples)
-    live = _start(backbone, context, is_input_BS, length, own)
+    fixed = _Fixed(context.states, context.cross_bias, context.cross_caches, own)
+    live = _start(backbone, context, is_input_BS, length)
+    if examples_leave:
+        live = live._replace(fixed=fixed)
 
     def is_going(step: tf.Tensor, live: _Live, done: Decoded) -> tf.Tensor:
         return (step < length) & tf.logical_not(tf.reduce_all(live.has_ended))
 
     def advance(step: tf.Tensor, live: _Live, done: Decoded) -> tuple[tf.Tensor, _Live, Decoded]:
+        states, cross_bias, cross_caches, its_own = live.fixed or fixed
         hidden_bKD, caches = decode_step(
             backbone,
-            _context_of(context, live),
+            context._replace(states=states, cross_bias=cross_bias, cross_caches=cross_caches),
             step,
             live.token,
             live.caches,
@@ -181,7 +200,7 @@ def decode_tokens(
         allowed_bKV = forbid(
             logits_bKV, live.tokens, step, limits, ends, backbone.config.decoder_start_token_id
         )
-        chosen, gain = choose(logits_bKV, allowed_bKV, step, live.own)
+        chosen, gain = choose(logits_bKV, allowed_bKV, step, its_own)
         token = tf.where(live.has_ended, PAD_ID, chosen)
         live = live._replace(
             token=token,
@@ -203,9 +222,7 @@ def decode_tokens(
     return _put_back(live, done) if examples_leave else Decoded(live.tokens, live.scores)
 
 
-def _start(
-    backbone: Any, context: DecoderContext, is_input_BS: tf.Tensor, length: int, own: Any
-) -> _Live:
+def _start(backbone: Any, context: DecoderContext, is_input_BS: tf.Tensor, length: int) -> _Live:
     B, K = axis_sizes(is_input_BS)[0], context.beams
     # A row of padding has no answer, and must not keep the loop going.
     is_empty_B = tf.logical_not(tf.reduce_any(is_input_BS, axis=1))
@@ -216,14 +233,8 @@ def _start(
         scores=tf.zeros([B, K]),
         has_ended=tf.tile(is_empty_B[:, None], [1, K]),
         caches=empty_caches(backbone, B, length, K),
-        shared=(context.states, context.cross_bias, context.cross_caches),
-        own=own,
+        fixed=(),
     )
-
-
-def _context_of(context: DecoderContext, live: _Live) -> DecoderContext:
-    states, cross_bias, cross_caches = live.shared
-    return context._replace(states=states, cross_bias=cross_bias, cross_caches=cross_caches)
 
 
 def _owners(tokens_bKT: tf.Tensor) -> tf.Tensor:
