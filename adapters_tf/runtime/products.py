@@ -48,7 +48,8 @@ def score_words(states_BTD: tf.Tensor, table: tf.Tensor, *, has_row_per_word: bo
         return tf.einsum(f"btd,{words}->btv", states_BTD, table)
     states, shape = _merge_rows(states_BTD)
     rows = states.shape[0]
-    if has_row_per_word and rows is not None and rows <= _FEW_ROWS:
+    # How many are not known beforehand, decode: they are few.
+    if has_row_per_word and (rows is None or rows <= _FEW_ROWS):
         # A product of batches reads the table as it lies; one of matrices transposes it before.
         return _split_rows(tf.matmul(states[None], table[None], transpose_b=True)[0], shape)
     return _split_rows(tf.matmul(states, table, transpose_b=has_row_per_word), shape)
