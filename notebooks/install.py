@@ -7,15 +7,15 @@ Where everything is there in the pinned versions, nothing is done.
 
 import importlib.metadata
 import os
-import re
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from packaging.requirements import Requirement
+
 ROOT = Path(__file__).parents[1]
 TPU_VARIABLES = ("TPU_NAME", "COLAB_TPU_ADDR", "TPU_WORKER_HOSTNAMES")
-PINNED = re.compile(r"([A-Za-z0-9_.-]+)(\[[^]]*\])?==([^;\s]+)")
 
 
 def find_kind(devices: Path = Path("/dev"), environment: Mapping[str, str] = os.environ) -> str:
@@ -57,10 +57,10 @@ def wanted(kind: str) -> dict[str, str]:
     file = ROOT / ("requirements-tpu.txt" if kind == "tpu" else "requirements.txt")
     found = {}
     for line in file.read_text(encoding="utf-8").splitlines():
-        requirement, _, marker = line.partition(";")
-        match = PINNED.fullmatch(requirement.strip())
-        if match and not ("<" in marker and "python_version" in marker):
-            found[match[1]] = match[3]
+        if line and not line.startswith(("#", "-")):
+            one = Requirement(line)
+            if one.marker is None or one.marker.evaluate():
+                found[one.name] = str(one.specifier).removeprefix("==")
     return found
 
 
