@@ -1,6 +1,6 @@
 """Scoring a run on a split: figures on the screen, a report in the run folder."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -79,21 +79,9 @@ def score_run(
     if worker is not None and not worker.is_chief:
         return []
     print(format_table(scored))
-    folder.mkdir(parents=True, exist_ok=True)
-    # An evaluation of other tasks may end at this moment: the later one keeps its figures.
-    lock = folder / f".{split}.lock"
-    with locked(lock, str(folder), say_note, writer="evaluation", patience=_PATIENCE):
-        kept, lost = keep_others(folder, split, provenance, session.manifest, entries)
-        for line in lost:
-            say_note(line)
-        if kept:
-            names = ", ".join(task.name for task in kept)
-            print(f"beside them stays what was found of {names} with the same checkpoint")
-        files = write_report(
-            folder, split, scored, session.vocabulary, provenance, kept, settings.tasks
-        )
+    files, kept = write_figures(session, folder, split, scored, provenance)
     page = folder / f"{split}.report.html"
-    alike = find_similarity(settings, [*(one.name for one in entries), *(one.name for one in kept)])
+    alike = find_similarity(settings, [*(one.name for one in entries), *kept])
     files.append(write_page(page, report_run(run, here, folder, split, alike)))
     if unfinished is not None:
         unfinished.take_away()
@@ -103,6 +91,45 @@ def score_run(
         write_causal_qa(causal_qa, scored[0], checkpoint)
         print(f"wrote {causal_qa}")
     return files
+
+
+def write_figures(
+    session: Session,
+    folder: Path,
+    split: str,
+    scored: list[ScoredTask],
+    provenance: Mapping[str, Any],
+) -> tuple[list[Path], list[str]]:
+    """Write figures and predictions, beside what an evaluation before found of other tasks.
+
+    Args:
+        session: The open run.
+        folder: Of the report.
+        split: That was scored.
+        scored: The tasks.
+        provenance: Where the figures come from.
+
+    Returns:
+        The files, and the names of the other tasks.
+
+    Raises:
+        DataError: Another evaluation has been writing there for minutes.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    entries = [task.entry for task in scored]
+    # An evaluation of other tasks may end at this moment: the later one keeps its figures.
+    lock = folder / f".{split}.lock"
+    with locked(lock, str(folder), say_note, writer="evaluation", patience=_PATIENCE):
+        kept, lost = keep_others(folder, split, provenance, session.manifest, entries)
+        for line in lost:
+            say_note(line)
+        names = [task.name for task in kept]
+        if kept:
+            others = ", ".join(names)
+            print(f"beside them stays what was found of {others} with the same checkpoint")
+        tasks = session.run.settings.tasks
+        files = write_report(folder, split, scored, session.vocabulary, provenance, kept, tasks)
+    return files, names
 
 
 def describe_source(

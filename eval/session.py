@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from adapters_tf import LoadedRun, load_average, load_run, make_strategy, set_precision
+from adapters_tf import LoadedRun, load_average, load_run, set_precision
 from adapters_tf.errors import say_note
 from adapters_tf.runs.config import read_config
 from adapters_tf.runs.settings import ResolvedRun
-from adapters_tf.runtime.strategy import ask_all, make_workers_strategy
-from adapters_tf.runtime.workers import VARIABLE, awaiting_others, read_worker, reason_of_loss
+from adapters_tf.runtime.strategy import ask_all, join_strategy
+from adapters_tf.runtime.workers import VARIABLE, read_worker, reason_of_loss
 from eval.decoding.options import Decoding
 from eval.evaluator import Evaluator
 from prep import (
@@ -84,15 +84,9 @@ def open_session(
     settings = settings or read_config(run)
     directory = dataset or settings.dataset
     manifest = manifest or load_manifest(directory)
-    if worker := read_worker():
-        if logical_devices > 1:
-            raise UsageError(
-                f"{VARIABLE} is set: a worker is one replica; leave out --logical-devices"
-            )
-        with awaiting_others(worker, say_note):
-            strategy = make_workers_strategy()
-    else:
-        strategy = make_strategy(logical_devices=logical_devices)
+    if read_worker() and logical_devices > 1:
+        raise UsageError(f"{VARIABLE} is set: a worker is one replica; leave out --logical-devices")
+    strategy = join_strategy("auto", logical_devices, say_note)
     set_precision(settings.training.precision)
     vocabulary = open_vocabulary(directory, manifest, settings.vocabulary_sha256)
     if average:

@@ -25,6 +25,7 @@ from prep import (
 )
 from prep.__main__ import main as prep
 from prep.errors import INTERRUPTED
+from trainer.quickstart import say
 from trainer.settings.arguments import read_arguments
 
 TASKS = ("scan_simple", "synthetic_entailment", "synthetic_similarity", "synthetic_choice")
@@ -105,11 +106,6 @@ def settings_of(method: str, folder: Path) -> dict[str, dict[str, Any]]:
     """
     known = {**SETTINGS, "fusion": {"of": str(folder / "adapters")}}
     return {name: known[name] for name in split_names(method) if name in known}
-
-
-def say(title: str) -> None:
-    """Print the heading of a stage."""
-    print(f"\n== {title}", flush=True)
 
 
 def build_dataset(folder: Path) -> Manifest:

@@ -12,13 +12,11 @@ from adapters_tf import (
     TaskModel,
     build_model,
     make_dropout_stateless,
-    make_strategy,
     set_precision,
 )
 from adapters_tf.model.checkpointing import checkpoint_blocks
 from adapters_tf.runs.settings import ResolvedRun
-from adapters_tf.runtime.strategy import check_xla, make_workers_strategy
-from adapters_tf.runtime.workers import awaiting_others, read_worker
+from adapters_tf.runtime.strategy import check_xla, join_strategy
 from adapters_tf.task_adapters.head_files import fits_head
 from adapters_tf.task_adapters.starting import start_tasks
 from eval.decoding.replicas import check_batch_size
@@ -88,11 +86,7 @@ def open_devices(settings: ResolvedRun, say: Report = print) -> tf.distribute.St
         ConfigurationError: No such device or precision.
     """
     training, distribution = settings.training, settings.distribution
-    if worker := read_worker():
-        with awaiting_others(worker, say):
-            strategy = make_workers_strategy()
-    else:
-        strategy = make_strategy(distribution.kind, distribution.logical_devices)
+    strategy = join_strategy(distribution.kind, distribution.logical_devices, say)
     check_hosts(strategy)
     check_batch_size(settings.data.batch_size, strategy)
     if training.jit_compile:

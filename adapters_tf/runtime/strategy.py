@@ -6,12 +6,14 @@ TensorFlow fixes its devices at first use, so call these before anything touches
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 import tensorflow as tf
 import tf_keras
 
 from adapters_tf.errors import ConfigurationError, suggest
 from adapters_tf.runtime.tpu_failures import explain_tpu_failure
+from adapters_tf.runtime.workers import awaiting_others, read_worker
 from adapters_tf.tpu_wheel import list_chips
 
 KINDS = ("auto", "tpu", "gpu", "cpu")
@@ -97,6 +99,29 @@ def make_workers_strategy() -> tf.distribute.Strategy:
     except (RuntimeError, ValueError, tf.errors.OpError) as error:
         reason = str(error).strip().splitlines()[0]
         raise ConfigurationError(f"TF_CONFIG: the workers cannot begin: {reason}") from error
+
+
+def join_strategy(
+    kind: str, logical_devices: int, say: Callable[[str], None]
+) -> tf.distribute.Strategy:
+    """Build the strategy of the workers that `TF_CONFIG` names, else that of this machine.
+
+    Args:
+        kind: As `make_strategy` has it; workers take what they find.
+        logical_devices: As `make_strategy` has it; workers have none.
+        say: Called with a line while other workers are waited for.
+
+    Returns:
+        The strategy.
+
+    Raises:
+        ConfigurationError: As `make_strategy` and `make_workers_strategy`.
+    """
+    worker = read_worker()
+    if worker is None:
+        return make_strategy(kind, logical_devices)
+    with awaiting_others(worker, say):
+        return make_workers_strategy()
 
 
 def ask_all(strategy: tf.distribute.Strategy, value: float) -> list[float]:

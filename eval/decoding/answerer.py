@@ -300,7 +300,7 @@ def make_decoder(
         model: The model to ask.
         length: The most tokens of an answer.
         decoding: How to decode.
-        examples_leave: Whether batches may shrink, as `decode_tokens` has it.
+        examples_leave: Whether batches may shrink, as `LoopModel` has it.
 
     Returns:
         A model of token ids, or of `BeamAnswers`. Of one token and one answer, the best is the

@@ -24,7 +24,7 @@ class GreedyModel(LoopModel):
         model: The model to ask.
         length: T, the most tokens to decode, EOS included.
         limits: What tokens may not be.
-        examples_leave: As `decode_tokens` has it.
+        examples_leave: As `LoopModel` has it.
     """
 
     def __init__(

@@ -21,7 +21,6 @@ import tf_keras
 from adapters_tf import TaskModel, encode, project_logits
 from adapters_tf.backbone.generation import end_ids
 from adapters_tf.model.decoder_step import (
-    DecoderContext,
     decode_step,
     empty_caches,
     prepare_decoder,
@@ -96,7 +95,8 @@ class LoopModel(tf_keras.Model):
         model: The model to ask.
         length: T, the most tokens to decode, EOS included.
         limits: What tokens may not be.
-        examples_leave: As `decode_tokens` has it; not where examples are routed one by one.
+        examples_leave: Whether those that have ended are no longer computed; only where programs
+            take batches of any size. Not where examples are routed one by one.
     """
 
     def __init__(
@@ -120,121 +120,104 @@ class LoopModel(tf_keras.Model):
     def decode(
         self, batch: Mapping[str, tf.Tensor], choose: Choose, *, samples: int = 1, own: Any = ()
     ) -> Decoded:
-        """Decode every row until EOS or T tokens.
+        """Decode every row until it has ended or has T tokens.
 
         Args:
             batch: `encoder_input_tokens` int32 [B, S] and `task` int32 [B], all equal unless the
                 model routes by example.
-            choose: As `decode_tokens` has it, and so are the others.
+            choose: Says what the tokens of a step are.
             samples: K.
-            own: For `choose`.
+            own: Tensors [B, …] for `choose`.
 
         Returns:
-            The answers.
+            The answers; of rows of padding, padding.
         """
         with self.model.route(batch):
-            return decode_tokens(
-                self.model.backbone,
-                encode(self.model.backbone, batch),
-                batch["encoder_input_tokens"] != 0,
-                self.length,
-                choose,
-                limits=self.limits,
-                samples=samples,
-                own=own,
-                examples_leave=self.examples_leave,
+            return _Loop(self, batch, choose, samples, own).run()
+
+
+class _Loop:
+    """One decoding, while its program is traced."""
+
+    def __init__(
+        self,
+        asked: LoopModel,
+        batch: Mapping[str, tf.Tensor],
+        choose: Choose,
+        samples: int,
+        own: Any,
+    ):
+        self.backbone: Any = asked.model.backbone
+        self.asked, self.choose = asked, choose
+        self.ends = tf.constant(end_ids(self.backbone.config), tf.int32)
+        self.is_input_BS = batch["encoder_input_tokens"] != 0
+        states_BSD = encode(self.backbone, batch)
+        context = prepare_decoder(
+            self.backbone, states_BSD, self.is_input_BS, asked.length, samples
+        )
+        self.context = context
+        self.fixed = _Fixed(context.states, context.cross_bias, context.cross_caches, own)
+
+    def run(self) -> Decoded:
+        """Decode."""
+        live = self._start()
+        state = (tf.constant(0), live, Decoded(live.tokens, live.scores))
+        shapes = tf.nest.map_structure(lambda part: part.shape, state)
+        if self.asked.examples_leave:
+            any_size = tf.nest.map_structure(
+                lambda part: tf.TensorShape([None, *part.shape[1:]]), live
             )
+            shapes = (shapes[0], any_size, shapes[2])
+        _, live, done = tf.while_loop(self._is_going, self._advance, state, shape_invariants=shapes)
+        if self.asked.examples_leave:
+            return _put_back(live, done)
+        return Decoded(live.tokens, live.scores)
 
+    def _start(self) -> _Live:
+        B, K, T = axis_sizes(self.is_input_BS)[0], self.context.beams, self.asked.length
+        # A row of padding has no answer, and must not keep the loop going.
+        is_empty_B = tf.logical_not(tf.reduce_any(self.is_input_BS, axis=1))
+        return _Live(
+            example=tf.range(B),
+            token=tf.fill([B, K], self.backbone.config.decoder_start_token_id),
+            tokens=tf.fill([B, K, T], PAD_ID),
+            scores=tf.zeros([B, K]),
+            has_ended=tf.tile(is_empty_B[:, None], [1, K]),
+            caches=empty_caches(self.backbone, B, T, K),
+            fixed=self.fixed if self.asked.examples_leave else (),
+        )
 
-def decode_tokens(
-    backbone: Any,
-    states_BSD: tf.Tensor,
-    is_input_BS: tf.Tensor,
-    length: int,
-    choose: Choose,
-    *,
-    limits: Limits | None = None,
-    samples: int = 1,
-    own: Any = (),
-    examples_leave: bool = False,
-) -> Decoded:
-    """Decode every row until it has ended or has T tokens.
+    def _is_going(self, step: tf.Tensor, live: _Live, done: Decoded) -> tf.Tensor:
+        return (step < self.asked.length) & tf.logical_not(tf.reduce_all(live.has_ended))
 
-    Args:
-        backbone: A built TFT5, called where its adapters know the task.
-        states_BSD: [B, S, D] encoder states.
-        is_input_BS: bool [B, S], true on tokens, false on padding.
-        length: T, the most tokens to decode, EOS included.
-        choose: Says what the tokens of a step are.
-        limits: What they may not be.
-        samples: K.
-        own: Tensors [B, …] for `choose`.
-        examples_leave: Whether those that have ended are no longer computed. Only where programs
-            take batches of any size, and examples are not routed one by one.
-
-    Returns:
-        The answers; of rows of padding, padding.
-    """
-    limits = limits or Limits()
-    ends = tf.constant(end_ids(backbone.config), tf.int32)
-    context = prepare_decoder(backbone, states_BSD, is_input_BS, length, samples)
-    fixed = _Fixed(context.states, context.cross_bias, context.cross_caches, own)
-    live = _start(backbone, context, is_input_BS, length)
-    if examples_leave:
-        live = live._replace(fixed=fixed)
-
-    def is_going(step: tf.Tensor, live: _Live, done: Decoded) -> tf.Tensor:
-        return (step < length) & tf.logical_not(tf.reduce_all(live.has_ended))
-
-    def advance(step: tf.Tensor, live: _Live, done: Decoded) -> tuple[tf.Tensor, _Live, Decoded]:
-        states, cross_bias, cross_caches, its_own = live.fixed or fixed
+    def _advance(
+        self, step: tf.Tensor, live: _Live, done: Decoded
+    ) -> tuple[tf.Tensor, _Live, Decoded]:
+        states, cross_bias, cross_caches, own = live.fixed or self.fixed
         hidden_bKD, caches = decode_step(
-            backbone,
-            context._replace(states=states, cross_bias=cross_bias, cross_caches=cross_caches),
+            self.backbone,
+            self.context._replace(states=states, cross_bias=cross_bias, cross_caches=cross_caches),
             step,
             live.token,
             live.caches,
-            _owners(live.tokens) if samples > 1 else None,
+            _owners(live.tokens) if self.context.beams > 1 else None,
         )
-        logits_bKV = tf.cast(project_logits(backbone, hidden_bKD), tf.float32)
-        allowed_bKV = forbid(
-            logits_bKV, live.tokens, step, limits, ends, backbone.config.decoder_start_token_id
-        )
-        chosen, gain = choose(logits_bKV, allowed_bKV, step, its_own)
+        logits_bKV = tf.cast(project_logits(self.backbone, hidden_bKD), tf.float32)
+        start = self.backbone.config.decoder_start_token_id
+        allowed_bKV = forbid(logits_bKV, live.tokens, step, self.asked.limits, self.ends, start)
+        chosen, gain = self.choose(logits_bKV, allowed_bKV, step, own)
         token = tf.where(live.has_ended, PAD_ID, chosen)
+        is_now_T = tf.range(self.asked.length) == step
         live = live._replace(
             token=token,
-            tokens=tf.where(tf.range(length) == step, token[..., None], live.tokens),
+            tokens=tf.where(is_now_T, token[..., None], live.tokens),
             scores=live.scores + tf.where(live.has_ended, 0.0, gain),
-            has_ended=live.has_ended | tf.reduce_any(token[..., None] == ends, axis=-1),
+            has_ended=live.has_ended | tf.reduce_any(token[..., None] == self.ends, axis=-1),
             caches=caches,
         )
-        if examples_leave:
+        if self.asked.examples_leave:
             live, done = _leave(live, done)
         return step + 1, live, done
-
-    state = (tf.constant(0), live, Decoded(live.tokens, live.scores))
-    shapes = tf.nest.map_structure(lambda part: part.shape, state)
-    if examples_leave:
-        any_size = tf.nest.map_structure(lambda part: tf.TensorShape([None, *part.shape[1:]]), live)
-        shapes = (shapes[0], any_size, shapes[2])
-    _, live, done = tf.while_loop(is_going, advance, state, shape_invariants=shapes)
-    return _put_back(live, done) if examples_leave else Decoded(live.tokens, live.scores)
-
-
-def _start(backbone: Any, context: DecoderContext, is_input_BS: tf.Tensor, length: int) -> _Live:
-    B, K = axis_sizes(is_input_BS)[0], context.beams
-    # A row of padding has no answer, and must not keep the loop going.
-    is_empty_B = tf.logical_not(tf.reduce_any(is_input_BS, axis=1))
-    return _Live(
-        example=tf.range(B),
-        token=tf.fill([B, K], backbone.config.decoder_start_token_id),
-        tokens=tf.fill([B, K, length], PAD_ID),
-        scores=tf.zeros([B, K]),
-        has_ended=tf.tile(is_empty_B[:, None], [1, K]),
-        caches=empty_caches(backbone, B, length, K),
-        fixed=(),
-    )
 
 
 def _owners(tokens_bKT: tf.Tensor) -> tf.Tensor:

@@ -37,7 +37,7 @@ class SamplingModel(LoopModel):
         length: T, the most tokens to decode, EOS included.
         sampling: How they are drawn.
         limits: What tokens may not be.
-        examples_leave: As `decode_tokens` has it.
+        examples_leave: As `LoopModel` has it.
     """
 
     def __init__(self, model: TaskModel, *, length: int, sampling: Sampling, **settings: Any):

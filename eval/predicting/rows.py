@@ -12,19 +12,13 @@ from typing import Any
 from adapters_tf.errors import say_note
 from prep import DataError, UsageError, nearest
 from prep.sources.blocks import columns_of, parse_block, read_blocks
-from prep.sources.declarations import FileSpec
+from prep.sources.declarations import SUFFIX_FORMATS, FileSpec, suffix_of
 from prep.sources.row import RowError, check_text
 
 STANDARD_INPUT = "-"
 USUAL_COLUMNS = ("input", "inputs", "text", "line")
-FORMATS = {
-    ".csv": "csv",
-    ".tsv": "tsv",
-    ".jsonl": "jsonl",
-    ".txt": "lines",
-    ".parquet": "parquet",
-    ".xlsx": "excel",
-}
+# A document is read whole, and files to answer may be of any size.
+FORMATS = {suffix: name for suffix, name in SUFFIX_FORMATS.items() if name != "json"}
 
 
 @dataclass(frozen=True)
@@ -141,11 +135,10 @@ def find_spec(path: Path, encoding: str = "utf-8") -> FileSpec:
     Raises:
         UsageError: The name does not tell, or there is no such encoding.
     """
-    suffixes = [suffix.lower() for suffix in path.suffixes if suffix not in (".gz", ".zst")]
-    suffix = suffixes[-1] if suffixes else ""
+    suffix = suffix_of(path.name)
     if suffix not in FORMATS:
         raise UsageError(f"{path.name}: expected a name that ends in {', '.join(FORMATS)}")
-    return FileSpec(path.name, FORMATS[suffix], encoding=encoding)  # type: ignore[arg-type]
+    return FileSpec(path.name, FORMATS[suffix], encoding=encoding)
 
 
 class RowFile:

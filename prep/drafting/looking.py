@@ -14,22 +14,13 @@ from pathlib import Path
 
 from prep.errors import DataError, UsageError
 from prep.sources.blocks import columns_of, parse_block, read_blocks
-from prep.sources.declarations import COMPRESSIONS, FileFormat, FileSpec
+from prep.sources.declarations import SUFFIX_FORMATS, FileFormat, FileSpec, suffix_of
 from prep.sources.encodings import find_wide_encoding, guess_encoding
 from prep.sources.opening import as_data_errors, open_binary
 from prep.sources.row import BlankLineError, Row
 from prep.tasks.templates import NUMBER
 
-FORMATS: Mapping[str, FileFormat] = {
-    ".csv": "csv",
-    ".tsv": "tsv",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".json": "json",
-    ".parquet": "parquet",
-    ".xlsx": "excel",
-    ".txt": "lines",
-}
+FORMATS: Mapping[str, FileFormat] = {**SUFFIX_FORMATS, ".ndjson": "jsonl"}
 DELIMITERS = (",", ";", "\t", "|")
 MOST_ROWS = 50_000  # looked at; what lies after them is not
 _SAMPLE_ROWS = 100  # that tell the delimiter and the header
@@ -97,10 +88,7 @@ def look_at(path: Path) -> SeenFile:
 
 
 def _format_of(path: Path) -> FileFormat:
-    name = path.name.lower()
-    for compression in COMPRESSIONS:
-        name = name.removesuffix(compression)
-    suffix = Path(name).suffix
+    suffix = suffix_of(path.name.lower())
     if suffix not in FORMATS:
         raise UsageError(f"{path.name}: expected a name that ends in {', '.join(FORMATS)}")
     return FORMATS[suffix]

@@ -7,6 +7,7 @@ whose files are all there is used.
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import PurePath
 from typing import Literal, get_args
 
 from prep.errors import UsageError
@@ -29,10 +30,26 @@ FileFormat = Literal[
 FILE_FORMATS: tuple[str, ...] = get_args(FileFormat)
 SOURCES = ("files", "tfds", "hf")
 COMPRESSIONS = (".gz", ".zst")  # a file is found with these behind its name as well
+SUFFIX_FORMATS: Mapping[str, FileFormat] = {
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".jsonl": "jsonl",
+    ".json": "json",
+    ".txt": "lines",
+    ".parquet": "parquet",
+    ".xlsx": "excel",
+}
 
 _NAME = re.compile(r"\w[\w-]*")
 _MEANT = {"training": "train", "val": "validation", "valid": "validation", "testing": "test"}
 _USUAL_SPLITS = ("train", "validation", "test")
+
+
+def suffix_of(name: str) -> str:
+    """Take the suffix of a file's name, in lower case, without that of a compression behind it."""
+    for compression in COMPRESSIONS:
+        name = name.removesuffix(compression)
+    return PurePath(name).suffix.lower()
 
 
 def check_name(name: str, what: str) -> None:

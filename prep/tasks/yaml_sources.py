@@ -2,13 +2,12 @@
 
 import dataclasses
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, get_args
 
 from prep.errors import UsageError, nearest
 from prep.sources.declarations import (
-    COMPRESSIONS,
     FILE_FORMATS,
+    SUFFIX_FORMATS,
     Carve,
     FileFormat,
     FileSource,
@@ -17,11 +16,9 @@ from prep.sources.declarations import (
     Layout,
     TfdsSource,
     check_split,
+    suffix_of,
 )
 from prep.tasks.yaml_values import Value, YamlReader, line_about
-
-_SUFFIX_FORMATS = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".json": "json"}
-_SUFFIX_FORMATS |= {".parquet": "parquet", ".txt": "lines", ".xlsx": "excel"}
 
 _FILE_KEYS = tuple(one.name for one in dataclasses.fields(FileSpec) if one.name != "beside")
 
@@ -129,10 +126,7 @@ def _file(reader: YamlReader, value: Value) -> FileSpec:
 
 
 def _format(reader: YamlReader, name: str, given: Value | None, line: int) -> FileFormat:
-    for compression in COMPRESSIONS:
-        name = name.removesuffix(compression)
-    suffix = Path(name).suffix.lower()
-    chosen = reader.text(given) if given else _SUFFIX_FORMATS.get(suffix, "")
+    chosen = reader.text(given) if given else SUFFIX_FORMATS.get(suffix_of(name), "")
     for known in get_args(FileFormat):
         if chosen == known:
             return known

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from adapters_tf.model.stored_matrices import STORED_DTYPES
 from adapters_tf.runs.config import read_config
 from eval import __main__ as evaluate
+from eval import export_serving
 from eval.decoding.options import Beams, Decoding
 from eval.predicting.asking import TextAnswerer
 from eval.serving.exporting import plan_tasks, trace_run
@@ -205,6 +207,10 @@ def test_weights_of_eight_bits_are_near(make_run, tmp_path, capsys):
     assert run("--run", folder, "--out", out) == 2
     assert "has an export already; --force replaces it" in capsys.readouterr().err
     assert (out / "export.json").read_bytes() == before
+
+
+def test_weights_are_named_alike():
+    assert export_serving.STORED == STORED_DTYPES
 
 
 @pytest.mark.parametrize(
