@@ -10,7 +10,7 @@ import tensorflow as tf
 import tf_keras
 
 from adapters_tf.banks.injection import AdaptedLayer
-from adapters_tf.runtime.products import score_words
+from adapters_tf.runtime.products import read_rows, score_words
 
 Batch = Mapping[str, tf.Tensor]
 
@@ -179,7 +179,7 @@ def project_words(
     """
     states_BTD, table, has_row_per_word = _scale_states(backbone, hidden_BTD)
     if has_row_per_word:
-        rows_BKD = tf.gather(table, words_BK)
+        rows_BKD = read_rows(table, words_BK)
     else:
         rows_BKD = tf.transpose(tf.gather(table, words_BK, axis=1), [1, 2, 0])
     rows_BKD = tf.cast(rows_BKD, states_BTD.dtype)

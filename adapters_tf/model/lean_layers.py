@@ -18,7 +18,7 @@ from transformers.models.t5.modeling_tf_t5 import TFT5Attention, TFT5DenseActDen
 from adapters_tf.backbone.keras_internals import all_layers, head_shape, position_buckets
 from adapters_tf.model.attention import attend, attend_without_scores, relu
 from adapters_tf.runtime.dropout import axis_sizes, dropout_mask
-from adapters_tf.runtime.products import look_up, look_up_few, project
+from adapters_tf.runtime.products import look_up, look_up_few, project, read_rows
 from adapters_tf.runtime.step_cache import (
     KeyValue,
     StepCache,
@@ -41,12 +41,15 @@ class LeanDense(tf_keras.layers.Dense):
 
 
 class LeanEmbedding(tf_keras.layers.Embedding):
-    """An Embedding whose gradient is a product on a TPU."""
+    """An Embedding whose gradient is a product on a TPU.
+
+    Elsewhere it is `read_rows`.
+    """
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """Read the rows of tokens [B, S]; [B, S, D]."""
         if not is_for_tpu():
-            return super().call(inputs)
+            return tf.cast(read_rows(self.embeddings, inputs), self.compute_dtype)
         return look_up(tf.convert_to_tensor(self.embeddings), inputs, self.compute_dtype)
 
 
@@ -104,9 +107,10 @@ class LeanAttention(TFT5Attention):
         if isinstance(past_key_value, StepCache):
             return self._decode(hidden_states, position_bias, past_key_value)
         needs_weights = layer_head_mask is not None or output_attentions
-        has_sources = key_value_states is not None and past_key_value is None
-        is_bare = has_sources and not (training or use_cache or needs_weights)
-        if is_bare and self._asks_little(hidden_states):
+        is_bare = past_key_value is None and not (training or use_cache or needs_weights)
+        if is_bare and key_value_states is None and hidden_states.shape[1] == 1:
+            return self._attend_to_itself(hidden_states, position_bias, mask)
+        if is_bare and key_value_states is not None and self._asks_little(hidden_states):
             return self._attend_to_sources(hidden_states, key_value_states, position_bias, mask)
         # Without a bias that is given, TFT5 looks into the past for how long it is.
         has_cache = use_cache or (past_key_value is not None and position_bias is None)
@@ -141,6 +145,14 @@ class LeanAttention(TFT5Attention):
         else:
             context_BQNH = attend_without_scores(*heads, position_bias)
         return self.o(tf.reshape(context_BQNH, tf.shape(query))), None, position_bias
+
+    def _attend_to_itself(
+        self, hidden_B1D: tf.Tensor, bias: tf.Tensor | None, mask: tf.Tensor | None
+    ) -> tuple[tf.Tensor, None, tf.Tensor]:
+        """Attend from a single position to itself, whose weight is 1; what `call` returns."""
+        if bias is None:
+            bias = self._own_bias(1, 1, mask, hidden_B1D.dtype)
+        return self.o(self.v(hidden_B1D)), None, bias
 
     def _asks_little(self, hidden_BQD: tf.Tensor) -> bool:
         """Tell whether queries are so few that keys and values of the sources cost more."""

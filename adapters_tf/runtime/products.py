@@ -87,6 +87,24 @@ def _split_rows(rows: tf.Tensor, shape: tf.Tensor) -> tf.Tensor:
     return tf.reshape(rows, tf.concat([shape, rows.shape[-1:]], 0))
 
 
+def read_rows(table: tf.Variable | tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
+    """Read rows of a table that is read whole elsewhere.
+
+    Given a variable, `tf.gather` is an operation after which TensorFlow copies the variable
+    whenever it is read: here the words' table, whole, at each token decoded. So it is read first,
+    which copies nothing, and the rows are gathered from that.
+
+    Args:
+        table: [V, D].
+        rows: int32 […].
+
+    Returns:
+        […, D].
+    """
+    is_variable = isinstance(table, tf.Variable)
+    return tf.gather(tf.convert_to_tensor(table) if is_variable else table, rows)
+
+
 def look_up(table_VD: tf.Tensor, rows_BT: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
     """Read rows of a large table, with a gradient that is a product, as a TPU wants it.
 

@@ -56,5 +56,7 @@ class ArgmaxModel(tf_keras.Model):
 
     def _score(self, batch: Mapping[str, tf.Tensor]) -> tf.Tensor:
         start = self.model.backbone.config.decoder_start_token_id
-        first_B1 = tf.ones_like(batch["encoder_input_tokens"][:, :1]) * start
+        # One position, whatever is known of the inputs' length: a single query needs no keys.
+        rows = tf.shape(batch["encoder_input_tokens"])[0]
+        first_B1 = tf.fill(tf.stack([rows, 1]), start)
         return self.model({**batch, "decoder_input_tokens": first_B1}, training=False)

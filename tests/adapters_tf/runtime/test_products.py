@@ -11,6 +11,7 @@ from adapters_tf.runtime.products import (
     look_up,
     look_up_few,
     project,
+    read_rows,
     score_words,
     score_words_gradient,
 )
@@ -82,3 +83,11 @@ def test_the_target_is_asked_for_and_forgotten():
     with compiling_for_tpu():
         assert is_for_tpu()
     assert not is_for_tpu()
+
+
+@pytest.mark.parametrize("make", [tf.constant, tf.Variable])
+def test_rows_are_read_from_what_was_read(make):
+    table = make(np.arange(14, dtype=np.float32).reshape(7, 2))
+    program = tf.function(lambda: read_rows(table, tf.constant(TOKENS))).get_concrete_function()
+    assert "ResourceGather" not in {op.type for op in program.graph.get_operations()}
+    np.testing.assert_array_equal(program(), table.numpy()[TOKENS])

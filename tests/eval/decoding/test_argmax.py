@@ -46,3 +46,27 @@ def test_the_routed_tasks_adapters_are_used(adapted_model):
         full = adapted_model({**batch, "decoder_input_tokens": tf.zeros((8, 1), tf.int32)})
         np.testing.assert_array_equal(answers[-1], full.numpy().argmax(-1))
     assert (answers[0] != answers[1]).any()
+
+
+def test_its_program_computes_nothing_that_one_position_does_not_need(case):
+    """Also where neither the rows nor the inputs' length is known beforehand."""
+    model, batch, _ = case
+    specs = {
+        "encoder_input_tokens": tf.TensorSpec([None, None], tf.int32),
+        "task": tf.TensorSpec([None], tf.int32),
+    }
+    program = tf.function(ArgmaxModel(model), autograph=False).get_concrete_function(specs)
+    products = {op.name for op in program.graph.get_operations() if op.type == "MatMul"}
+    of_decoder = {name for name in products if "decoder" in name}
+    assert any("/SelfAttention/v/" in name for name in of_decoder)
+    for spared in ("/SelfAttention/q/", "/SelfAttention/k/", "/EncDecAttention/k/"):
+        assert not any(spared in name for name in of_decoder)
+    np.testing.assert_array_equal(program(batch), ArgmaxModel(model)(batch))
+
+
+def test_no_table_is_gathered_from_as_a_variable(case):
+    """TensorFlow copies such a variable at every later read."""
+    model, batch, _ = case
+    program = tf.function(ArgmaxModel(model), autograph=False).get_concrete_function(batch)
+    kinds = {op.type for op in program.graph.get_operations()}
+    assert "GatherV2" in kinds and "ResourceGather" not in kinds
