@@ -1,6 +1,6 @@
 """Installs what the notebooks need into the runtime they run in: with a TPU, a GPU or a CPU alone.
 
-    python notebooks/install.py [--dry-run]
+    python -m notebooks.install [--dry-run]
 
 Where everything is there in the pinned versions, nothing is done.
 """

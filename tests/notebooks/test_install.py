@@ -1,6 +1,5 @@
 """What the notebooks install, by what a runtime has."""
 
-import importlib.util
 from pathlib import Path
 
 import pytest
@@ -9,11 +8,8 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
-def install():
-    spec = importlib.util.spec_from_file_location("install", ROOT / "notebooks" / "install.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def install(load_program):
+    return load_program("install")
 
 
 @pytest.mark.parametrize(
