@@ -15,6 +15,9 @@ MOST_BYTES = 64 << 20  # of a request
 class _Handler(BaseHTTPRequestHandler):
     served: Loaded
     protocol_version = "HTTP/1.1"  # connections stay open from request to request
+    # What is answered where no method of this class is asked, such as PUT.
+    error_message_format = '{"error": "%(message)s"}'
+    error_content_type = "application/json"
 
     def do_GET(self) -> None:
         """Answer a GET."""

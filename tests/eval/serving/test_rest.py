@@ -43,11 +43,12 @@ def ask(folder):
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
 
-        def ask(path, body=None):
+        def ask(path, body=None, method=None):
             data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
             address = f"http://127.0.0.1:{server.server_port}/v1/models/{path}"
             try:
-                with urllib.request.urlopen(urllib.request.Request(address, data)) as response:
+                request = urllib.request.Request(address, data, method=method)
+                with urllib.request.urlopen(request) as response:
                     return response.status, json.load(response)
             except urllib.error.HTTPError as error:
                 with error:
@@ -116,6 +117,11 @@ def test_rows_and_columns(ask):
 def test_what_cannot_be_answered_is_said(ask, path, body, status, said):
     code, found = ask(path, body)
     assert code == status and list(found) == ["error"] and said in found["error"]
+
+
+def test_another_method_is_answered_in_json_too(ask):
+    code, found = ask("tiny", method="DELETE")
+    assert code == 501 and found == {"error": "Unsupported method ('DELETE')"}
 
 
 def test_a_folder_without_a_version_is_refused(tmp_path, folder):
