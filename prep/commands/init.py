@@ -191,7 +191,9 @@ def _ask_kind(draft: Draft, columns: Sequence[Column], roles: Roles) -> Draft:
 
 def _next_commands(drafts: Sequence[Draft], out: Path, folder: Path) -> list[str]:
     names = ",".join(draft.name for draft in drafts)
-    source = ["--tasks", names, "--tasks-file", str(out), "--data-dir", os.path.relpath(folder)]
+    near = os.path.relpath(folder)
+    place = str(folder) if near.startswith(os.pardir) else near
+    source = ["--tasks", names, "--tasks-file", str(out), "--data-dir", place]
     dataset = f"data/{task_name(out.stem if len(drafts) > 1 else drafts[0].name)}"
     build = ["build", *source, "--vocabulary", "spiece.model", "--out", dataset]
     train = ["train-vocabulary", *source, "--size", "2000", "--out", "spiece.model"]

@@ -48,6 +48,7 @@ LEAST_FILLED = 0.8  # of the rows; a column with fewer values is left out
 FEW = 50  # different values of a class
 LEAST_EXAMPLES = 3  # of each class, on average
 _MOST_CLASS_WORDS = 4
+_SHOWN = 40  # characters of a value
 _CHOICE = re.compile(
     r"(choice|option|alternative|ending|solution|sol|answer|candidate|opt)"
     r"([ _]?\d+|[ _]?[a-e])"
@@ -127,7 +128,9 @@ def why_left_out(column: Column) -> str:
     if column.are_lists:
         return ""
     if column.is_constant:
-        return f"it is {next(iter(column.counts))!r} in all rows"
+        value = next(iter(column.counts))
+        shown = value if len(value) <= _SHOWN else f"{value[:_SHOWN]}…"
+        return f"it is {shown!r} in all rows"
     is_distinct = column.distinct == column.filled > 1
     is_named = _words_of(column.name) & ID_WORDS and 2 * column.distinct > column.filled
     if column.words <= 1 and (is_named or (is_distinct and column.are_whole)):

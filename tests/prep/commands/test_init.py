@@ -46,6 +46,14 @@ def test_what_is_drafted_is_built_by_the_commands_that_are_printed(tickets, caps
     }
 
 
+def test_a_folder_elsewhere_is_named_in_full(tickets, capsys, monkeypatch):
+    (tickets / "here").mkdir()
+    monkeypatch.chdir(tickets / "here")
+    assert init(tickets / "tickets.csv") == 0
+    words = capsys.readouterr().out.replace("\\\n", " ").split()
+    assert words[words.index("--data-dir") + 1] == str(tickets)
+
+
 def test_a_file_for_each_split(tickets, capsys):
     lines = [json.dumps({"text": f"a text {n}", "label": "ab"[n % 2]}) + "\n" for n in range(12)]
     Path("my_train.jsonl").write_text("".join(lines))

@@ -68,6 +68,11 @@ def test_why_columns_are_left_out():
     }
 
 
+def test_a_long_text_that_all_rows_have_is_not_told_in_full():
+    roles = guess_roles(columns(text=lambda n: "w " * 500, label=lambda n: "ab"[n % 2]))
+    assert roles.left_out == {"text": f"it is '{'w ' * 20}…' in all rows"}
+
+
 def test_what_a_person_names_is_taken():
     given = columns(a=text, b=text, c=lambda n: "xy"[n % 2], label=lambda n: "xy"[n % 2])
     roles = guess_roles(given, ["c"], ["b"])
