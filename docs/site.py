@@ -1,8 +1,8 @@
 """Turns this repository into the pages of the site: a hook of mkdocs (mkdocs.yml names it).
 
 The README is the first page, and CONTRIBUTING and CHANGELOG are pages as well. Links lead where
-they lead in the repository: what lies outside of docs/ is shown on a page of its own. The reference is
-made of what the packages offer, read from their source: nothing is imported.
+they lead in the repository: what lies outside of docs/ is shown on a page of its own. The
+reference is made of what the packages offer, read from their source: nothing is imported.
 """
 
 from __future__ import annotations
