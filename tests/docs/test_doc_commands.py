@@ -52,9 +52,8 @@ def test_no_command_is_without_a_verdict():
             assert command.where.partition(":")[0] in PAGES_THAT_RUN
 
 
-def test_most_of_what_can_be_run_is_run():
-    ours = [one for one in ALL if one.words[:2] == ("python", "-m")]
-    assert sum(one.verdict != "parsed" for one in ours) > 0.4 * len(ours)
+def test_what_can_be_run_is_not_only_read():
+    assert sum(one.verdict != "parsed" for one in ALL) >= 40
 
 
 TEXT = """\
