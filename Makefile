@@ -18,7 +18,7 @@ endef
 .DEFAULT_GOAL := help
 include docker/cloud.mk
 
-.PHONY: help setup tpu-setup shell demo quickstart test test-quick test-tpu-wheel test-jax-step test-kills tpu-compiler format lint types imports notebooks check benchmarks bench-tpu benchmark-peers benchmark-train-peers benchmark-eval-peers parity parity-newer stage lock clean
+.PHONY: help setup tpu-setup shell demo quickstart test test-quick test-tpu-wheel test-jax-step test-kills tpu-compiler format lint types imports docs notebooks check benchmarks bench-tpu benchmark-peers benchmark-train-peers benchmark-eval-peers parity parity-newer stage lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' Makefile docker/cloud.mk | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 24
@@ -93,6 +93,12 @@ imports: setup ## check who may import whom
 
 notebooks: setup ## run the notebooks, and keep copies with outputs in build/notebooks
 	$(BIN)/python -m notebooks.run build/notebooks
+
+# Strict: a link that leads nowhere ends it. Its makers need Python 3.11, and have news at every start.
+# After `make notebooks`, the site has the notebooks with what they showed.
+docs: export NO_MKDOCS_2_WARNING := 1
+docs: setup ## write the site of docs/ to build/site
+	$(BIN)/mkdocs build --strict
 
 check: lint types imports test ## all that CI runs
 

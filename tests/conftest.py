@@ -28,6 +28,7 @@ if "--xla_dump_to" not in os.environ["XLA_FLAGS"]:
 # Files of tests that share a run, which takes longer than each of them.
 TOGETHER = (
     "test_composed_runs.py",
+    "test_doc_commands.py",
     "test_extended_runs.py",
     "test_fit.py",
     "test_headed_runs.py",

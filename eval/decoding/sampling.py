@@ -36,8 +36,7 @@ class SamplingModel(LoopModel):
         model: The model to ask.
         length: T, the most tokens to decode, EOS included.
         sampling: How they are drawn.
-        limits: What tokens may not be.
-        examples_leave: As `LoopModel` has it.
+        **settings: `limits` and `examples_leave`, as `LoopModel` has them.
     """
 
     def __init__(self, model: TaskModel, *, length: int, sampling: Sampling, **settings: Any):
