@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from prep.version import VERSION
+
 ROOT = Path(__file__).parents[1]
 COMMANDS = {
     "prep --help": 0,
@@ -18,6 +20,7 @@ COMMANDS = {
     "trainer --help": 0,
     "trainer --trainng.steps 3": 2,
     "trainer add-task --help": 0,
+    "trainer quickstart --help": 0,
     "trainer.preflight --help": 0,
     "trainer.demo --help": 0,
     "trainer.doctor --help": 0,
@@ -25,6 +28,8 @@ COMMANDS = {
     "eval --help": 0,
     "eval --run x --bogus": 2,
     "eval --run /no/such/run": 1,
+    "eval compare --help": 0,
+    "eval submit --help": 0,
     "eval report --help": 0,
     "eval report /no/such/run --out x.html": 2,
     "eval export-serving --help": 0,
@@ -39,10 +44,23 @@ COMMANDS = {
     "adapters_tf mergee": 2,
     "adapters_tf list /no/such/run": 1,
 }
+PROGRAMS = (
+    "prep",
+    "prep build",
+    "adapters_tf",
+    "eval",
+    "eval report",
+    "eval.predict",
+    "trainer",
+    "trainer add-task",
+    "trainer.demo",
+    "trainer.doctor",
+    "trainer.preflight",
+)
 
 
-@pytest.mark.parametrize(("command", "code"), COMMANDS.items(), ids=COMMANDS)
-def test_tensorflow_is_not_loaded(command, code):
+def run_without_tensorflow(command):
+    """Run a program that must not load TensorFlow; gives what came of it, and its errors."""
     done = subprocess.run(
         [sys.executable, "-X", "importtime", "-m", *command.split()],
         cwd=ROOT,
@@ -52,9 +70,21 @@ def test_tensorflow_is_not_loaded(command, code):
     )
     lines = done.stderr.splitlines()
     said = [line for line in lines if not line.startswith("import time:")]
-    assert done.returncode == code, said
     imported = {line.split("|")[-1].strip() for line in lines if line not in said}
     assert "argparse" in imported and not imported & {"tensorflow", "tf_keras", "transformers"}
+    return done, said
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_every_program_says_its_version(program):
+    done, said = run_without_tensorflow(f"{program} --version")
+    assert (done.returncode, done.stdout, said) == (0, f"t5-task-adapters {VERSION}\n", [])
+
+
+@pytest.mark.parametrize(("command", "code"), COMMANDS.items(), ids=COMMANDS)
+def test_tensorflow_is_not_loaded(command, code):
+    done, said = run_without_tensorflow(command)
+    assert done.returncode == code, said
     if code:
         [line] = said
         assert line.startswith("error: ") and "usage:" not in line

@@ -6,14 +6,13 @@ is done is found done, so running it again resumes.
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
-from adapters_tf.commands.arguments import split_names
+from adapters_tf.commands.arguments import OneLineParser, split_names
 from adapters_tf.files.local_paths import local_path
 from prep import (
     Manifest,
@@ -63,7 +62,7 @@ ROW = "{:<21} {:<16} {:>8} {:>10} {:>7}  {:<12} {:>8} {:>9} {:>9}"
 
 def main(argv: list[str] | None) -> int:
     """Run the demo, or what is left of it."""
-    parser = argparse.ArgumentParser(prog="python -m trainer.demo", description=__doc__)
+    parser = OneLineParser(prog="python -m trainer.demo", description=__doc__)
     parser.add_argument("--run", default="runs/demo", help="folder for all that the demo makes")
     parser.add_argument("--method", default=METHOD, help="adapter method (default: %(default)s)")
     options = parser.parse_args(argv)

@@ -115,6 +115,7 @@ def _make_parser() -> SuggestingParser:
         "dataset": "the dataset folder that has the new task",
         "config": "YAML or JSON file of settings",
         "help": "show this help message and exit",
+        "version": "show program's version number and exit",
     }
     for action in parser._actions:
         action.help = here.get(action.dest, argparse.SUPPRESS)

@@ -16,6 +16,7 @@ from jsonargparse import ArgumentParser, get_loader, set_loader
 
 from adapters_tf.runs.sections import RENAMED, renamed
 from prep.errors import UsageError
+from prep.version import SAID
 from trainer.settings.choices import list_wrong_choices
 from trainer.settings.config import RunConfig
 from trainer.settings.config_file import check_config_file
@@ -87,6 +88,7 @@ def make_parser(
     """
     # A later option would change what a shortened one means.
     parser = SuggestingParser(prog=prog, description=description, allow_abbrev=False)
+    parser.add_argument("--version", action="version", version=SAID)
     # All settings in one line of usage would be sixty lines before what the command does.
     parser.usage = f"{prog} [--config FILE] [--SETTING VALUE …]"
     parser.add_argument("--config", action="config", help="YAML or JSON file of settings")
