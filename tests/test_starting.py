@@ -18,6 +18,7 @@ COMMANDS = {
     "prep build --vocabulery x": 2,
     "prep build --tasks rtee --vocabulary x --out y": 2,
     "trainer --help": 0,
+    "trainer --help-all": 0,
     "trainer --trainng.steps 3": 2,
     "trainer add-task --help": 0,
     "trainer quickstart --help": 0,

@@ -108,7 +108,7 @@ def _make_parser() -> SuggestingParser:
     parser.epilog = (
         "Settings of --data, --optimizer, --training and --distribution may be given too, and are "
         "the run's where they are not; so --heads.tasks NAME, where heads answer tasks of the run. "
-        "`python -m trainer --help` lists them."
+        "`python -m trainer --help-all` lists them."
     )
     here = {
         "run": "the trained run that grows; it is read, and stays as it is",
