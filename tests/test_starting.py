@@ -24,6 +24,8 @@ COMMANDS = {
     "trainer quickstart --help": 0,
     "trainer.preflight --help": 0,
     "trainer.demo --help": 0,
+    "trainer.completion --help": 0,
+    "trainer.completion fish": 2,
     "trainer.doctor --help": 0,
     "trainer.doctor --kind tpus": 2,
     "eval --help": 0,
@@ -54,6 +56,7 @@ PROGRAMS = (
     "eval.predict",
     "trainer",
     "trainer add-task",
+    "trainer.completion",
     "trainer.demo",
     "trainer.doctor",
     "trainer.preflight",
@@ -91,6 +94,11 @@ def test_tensorflow_is_not_loaded(command, code):
         assert line.startswith("error: ") and "usage:" not in line
     else:
         assert not said and all(len(line) <= 80 for line in done.stdout.splitlines()), done.stdout
+
+
+def test_completion_is_written_without_it():
+    done, said = run_without_tensorflow("trainer.completion zsh")
+    assert done.returncode == 0 and not said and "quickstart" in done.stdout
 
 
 def test_a_run_is_listed_without_it(tmp_path):

@@ -60,12 +60,17 @@ CONFIGS = Path(__file__).parents[1] / "configs"
 ROW = "{:<21} {:<16} {:>8} {:>10} {:>7}  {:<12} {:>8} {:>9} {:>9}"
 
 
-def main(argv: list[str] | None) -> int:
-    """Run the demo, or what is left of it."""
+def make_parser() -> OneLineParser:
+    """Make the parser of the command line."""
     parser = OneLineParser(prog="python -m trainer.demo", description=__doc__)
     parser.add_argument("--run", default="runs/demo", help="folder for all that the demo makes")
     parser.add_argument("--method", default=METHOD, help="adapter method (default: %(default)s)")
-    options = parser.parse_args(argv)
+    return parser
+
+
+def main(argv: list[str] | None) -> int:
+    """Run the demo, or what is left of it."""
+    options = make_parser().parse_args(argv)
     folder, method = local_path(options.run, "--run"), options.method
     adapters = folder / ("adapters" if method == METHOD else f"adapters-{method.replace(',', '-')}")
     quiet_libraries()

@@ -64,7 +64,7 @@ def read_added_task(argv: Sequence[str]) -> AddedTask:
         UsageError: An unknown option, or one that is missing or of the run.
         WeightsError: There is no run folder.
     """
-    parser = _make_parser()
+    parser = make_adding_parser()
     named = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     named.add_argument("--run", default="")
     folder = named.parse_known_args(argv)[0].run
@@ -101,7 +101,8 @@ def read_added_task(argv: Sequence[str]) -> AddedTask:
     )
 
 
-def _make_parser() -> SuggestingParser:
+def make_adding_parser() -> SuggestingParser:
+    """Make the parser of the command line; settings are taken, and hidden in its help."""
     prog = "python -m trainer add-task"
     parser = make_parser(prog, "Grow a trained run by a task: only the new task's row trains.")
     parser.usage = f"{prog} --run DIR --dataset DIR --task NAME --out DIR"
