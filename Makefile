@@ -58,8 +58,8 @@ $(VENV)/tpu: requirements-tpu.txt
 shell: setup ## open a shell whose `python` is the environment's
 	@VIRTUAL_ENV="$(CURDIR)/$(VENV)" PATH="$(CURDIR)/$(BIN):$$PATH" $${SHELL:-/bin/sh}
 
-demo: setup ## the whole story on embedded tasks, about 8 minutes
-	$(BIN)/python -m trainer.demo --run $(RUN) --method $(METHOD)
+demo: setup ## the story on generated tasks, in minutes; FULL=1: the long one, about 8 minutes
+	$(BIN)/python -m trainer.demo $(if $(FULL),$(if $(filter-out runs/demo,$(RUN)),--run $(RUN)) --full,--run $(RUN)) --method $(METHOD)
 
 quickstart: setup ## from a CSV file to a report: FILE=my.csv, by default made-up tickets
 	$(BIN)/python -m trainer quickstart $(FILE) --run $(or $(filter-out runs/demo,$(RUN)),runs/quickstart)

@@ -41,10 +41,11 @@ def read_arguments(argv: Sequence[str]) -> argparse.Namespace:
     Returns:
         The options of one command, and as `run` the function that takes them.
     """
-    return _make_parser().parse_args(build.join_beam_options(argv))
+    return make_parser().parse_args(build.join_beam_options(argv))
 
 
-def _make_parser() -> OneLineParser:
+def make_parser() -> OneLineParser:
+    """Make the parser of the command line."""
     parser = OneLineParser(
         prog="python -m prep", description="Turn raw tasks into a dataset folder of token ids."
     )

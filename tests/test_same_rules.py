@@ -9,13 +9,19 @@ import pytest
 
 import adapters_tf.commands.arguments
 import adapters_tf.errors
+import adapters_tf.version
 import prep.commands.parser
 import prep.errors
+import prep.version
 from adapters_tf.files import dataset_folder
 from prep.dataset import manifest
 
 NAMES = ("rte", "cola", "stsb", "RTE_large", "mnli", "")
 VALID = ("RTE", "cola", "STSB", "mnli_mismatched", "mnli")
+
+
+def test_the_version():
+    assert adapters_tf.version.SAID == prep.version.SAID
 
 
 @pytest.mark.parametrize("name", [*NAMES, "RTEE", "Cola", "nothing at all"])

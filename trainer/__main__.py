@@ -7,7 +7,29 @@ from pathlib import Path
 
 from prep.errors import INTERRUPTED, run_command
 from prep.quiet import quiet_libraries
-from trainer.settings.arguments import make_parser, read_options
+from trainer.settings.arguments import SuggestingParser, make_parser, read_options
+from trainer.settings.short_help import ShortHelpParser
+
+
+def make_trainer_parser() -> SuggestingParser:
+    """Make the parser of the command line: settings, and what is done with them."""
+    parser = make_parser(kind=ShortHelpParser)
+    parser.epilog = (
+        "`python -m trainer quickstart --help`: from a file of your own to a report.\n"
+        "`python -m trainer add-task --help`: grow a trained run by a task."
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="say what would be done, and write nothing"
+    )
+    parser.add_argument(
+        "--sweep",
+        default="",
+        metavar="SETTINGS",
+        help="train a run for each combination of values, each in a folder of its own below --run: "
+        "'{seed: [0, 1, 2], adapters.method: [lora, ia3]}'",
+    )
+    parser.add_argument("--jobs", type=int, default=1, help="runs of a sweep at once")
+    return parser
 
 
 def main(argv: list[str] | None) -> int:
@@ -27,22 +49,7 @@ def main(argv: list[str] | None) -> int:
         from trainer.quickstart import main as quickstart
 
         return quickstart(words[1:])
-    parser = make_parser()
-    parser.epilog = (
-        "`python -m trainer quickstart --help`: from a file of your own to a report. "
-        "`python -m trainer add-task --help`: grow a trained run by a task."
-    )
-    parser.add_argument(
-        "--dry-run", action="store_true", help="say what would be done, and write nothing"
-    )
-    parser.add_argument(
-        "--sweep",
-        default="",
-        metavar="SETTINGS",
-        help="train a run for each combination of values, each in a folder of its own below --run: "
-        "'{seed: [0, 1, 2], adapters.method: [lora, ia3]}'",
-    )
-    parser.add_argument("--jobs", type=int, default=1, help="runs of a sweep at once")
+    parser = make_trainer_parser()
     config, options = read_options(parser, argv)
     # TensorFlow takes seconds to import: only once the options are fine.
     quiet_libraries()

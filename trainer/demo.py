@@ -1,4 +1,4 @@
-"""The whole story on embedded tasks, in one command: `python -m trainer.demo --run DIR`.
+"""A story on embedded tasks, in one command: `python -m trainer.demo --run DIR [--full]`.
 
 Every stage is the public command a person would type, on the configs in `configs/`; a stage that
 is done is found done, so running it again resumes.
@@ -6,14 +6,14 @@ is done is found done, so running it again resumes.
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from adapters_tf.commands.arguments import split_names
+from adapters_tf.commands.arguments import OneLineParser, split_names
 from adapters_tf.files.local_paths import local_path
 from prep import (
     Manifest,
@@ -27,8 +27,11 @@ from prep.__main__ import main as prep
 from prep.errors import INTERRUPTED
 from trainer.quickstart import say
 from trainer.settings.arguments import read_arguments
+from trainer.settings.resolving import longest_lengths
 
-TASKS = ("scan_simple", "synthetic_entailment", "synthetic_similarity", "synthetic_choice")
+NEW = "synthetic_choice"  # that the backbone never sees
+TASKS = ("synthetic_entailment", "synthetic_similarity", NEW)
+FULL_TASKS = ("scan_simple", *TASKS)
 METHOD = "bottleneck"
 PIECES = 512
 SPLIT = "test"
@@ -58,40 +61,71 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "dora": {"rank": 32, "alpha": 64, "targets": ["q", "k", "v", "o", "wi", "wo"]},
 }
 CONFIGS = Path(__file__).parents[1] / "configs"
-ROW = "{:<21} {:<16} {:>8} {:>10} {:>7}  {:<12} {:>8} {:>9} {:>9}"
+ROW = "{:<21} {:>9} {:>6}  {:<12} {:>8} {:>8} {:>7}"
+
+
+def make_parser() -> OneLineParser:
+    """Make the parser of the command line."""
+    parser = OneLineParser(prog="python -m trainer.demo", description=__doc__)
+    parser.add_argument(
+        "--run",
+        help="folder for all that the demo makes (default: runs/demo, with --full runs/demo-full)",
+    )
+    parser.add_argument("--method", default=METHOD, help="adapter method (default: %(default)s)")
+    parser.add_argument(
+        "--full", action="store_true", help="learn SCAN too, which takes some minutes more"
+    )
+    return parser
 
 
 def main(argv: list[str] | None) -> int:
     """Run the demo, or what is left of it."""
-    parser = argparse.ArgumentParser(prog="python -m trainer.demo", description=__doc__)
-    parser.add_argument("--run", default="runs/demo", help="folder for all that the demo makes")
-    parser.add_argument("--method", default=METHOD, help="adapter method (default: %(default)s)")
-    options = parser.parse_args(argv)
-    folder, method = local_path(options.run, "--run"), options.method
+    options = make_parser().parse_args(argv)
+    folder = local_path(options.run or ("runs/demo-full" if options.full else "runs/demo"), "--run")
+    tasks, stage = (FULL_TASKS, "demo") if options.full else (TASKS, "demo-short")
+    method = options.method
     adapters = folder / ("adapters" if method == METHOD else f"adapters-{method.replace(',', '-')}")
     quiet_libraries()
     started = time.monotonic()
-    dataset = build_dataset(folder)
-    say("2. a tiny T5 learns three tasks from scratch")
-    if not train_stage(folder, "backbone", folder / "backbone"):
+    say(f"1. {len(tasks)} generated tasks become a vocabulary and TFRecords")
+    dataset = build_dataset(folder, tasks)
+    say("2. a tiny T5 learns all of them but the last from scratch")
+    if not train_stage(folder, f"{stage}-backbone", folder / "backbone"):
         return INTERRUPTED
-    backbone = folder / "backbone" / "backbone"
-    say(f"3. the backbone is frozen; each task, one of them new, trains its own {method}")
-    chosen = [f"--model.backbone={backbone}", f"--adapters.method={method}"]
+    print(f"\nIts answers on the {SPLIT} split; {NEW} it cannot know:", flush=True)
+    alone = score_backbone(folder, dataset, tasks)
+    say(f"3. the backbone is frozen; each task, the new one too, gets its own {method}")
+    print("What a task adds is small, and learning the new one cannot harm the others.")
+    if not train_stage(folder, f"{stage}-adapters", adapters, *choose_settings(method, folder)):
+        return INTERRUPTED
+    say(f"4. the same {SPLIT} split with the adapters, by `python -m eval`")
+    adapted = score_adapters(adapters)
+    say("5. the outcome: what each task's adapters are in size, and what they bring")
+    print(format_outcome(folder, adapters, tasks, dataset, alone, adapted))
+    minutes = (time.monotonic() - started) / 60
+    print(f"\n{minutes:.1f} minutes. Run folder: {adapters}")
+    print(f"Report: {adapters / 'eval' / f'{SPLIT}.report.html'}")
+    print(f"Curves: tensorboard --logdir {folder}")
+    if not options.full:
+        print("The long story, with a harder task: make demo FULL=1")
+    return 0
+
+
+def choose_settings(method: str, folder: Path) -> list[str]:
+    """Choose what the adapters' stage is told beside its config.
+
+    Args:
+        method: One, or several with commas between them.
+        folder: Of the demo.
+
+    Returns:
+        Words of a command line.
+    """
+    chosen = [f"--model.backbone={folder / 'backbone' / 'backbone'}", f"--adapters.method={method}"]
     chosen.append(f"--adapters.settings={json.dumps(settings_of(method, folder))}")
     if method in LEARNING_RATES:
         chosen.append(f"--optimizer.learning_rate={LEARNING_RATES[method]}")
-    if not train_stage(folder, "adapters", adapters, *chosen):
-        return INTERRUPTED
-    say("4. scoring on the test split: argmax on the device, greedy decoding for longer answers")
-    adapted = score_adapters(adapters)
-    alone = score_backbone(folder, dataset)
-    say("5. the outcome")
-    print(format_outcome(folder, adapters, dataset, alone, adapted))
-    minutes = (time.monotonic() - started) / 60
-    print(f"\n{minutes:.1f} minutes. Run folder: {adapters}")
-    print(f"Curves: tensorboard --logdir {folder}")
-    return 0
+    return chosen
 
 
 def settings_of(method: str, folder: Path) -> dict[str, dict[str, Any]]:
@@ -108,11 +142,10 @@ def settings_of(method: str, folder: Path) -> dict[str, dict[str, Any]]:
     return {name: known[name] for name in split_names(method) if name in known}
 
 
-def build_dataset(folder: Path) -> Manifest:
+def build_dataset(folder: Path, tasks: tuple[str, ...]) -> Manifest:
     """Train the vocabulary and build the dataset folder, unless they are there."""
-    say("1. generated tasks become a vocabulary and TFRecords")
     vocabulary, dataset = folder / "spiece.model", folder / "dataset"
-    names = ",".join(TASKS)
+    names = ",".join(tasks)
     if not vocabulary.exists():
         prep(
             ["train-vocabulary", "--tasks", names, "--size", str(PIECES), "--out", str(vocabulary)]
@@ -123,17 +156,18 @@ def build_dataset(folder: Path) -> Manifest:
 
 def train_stage(folder: Path, stage: str, run: Path, *extra: str) -> bool:
     """Train one stage of the demo, and tell whether it reached its end."""
+    from trainer.callbacks.progress import say as say_above_the_bar
     from trainer.fit import train
 
     config = read_arguments(
         [
-            f"--config={CONFIGS / f'demo-{stage}.yaml'}",
+            f"--config={CONFIGS / f'{stage}.yaml'}",
             f"--dataset={folder / 'dataset'}",
             f"--run={run}",
             *extra,
         ]
     )
-    return train(config, report=lambda line: print(line, flush=True)).is_done
+    return train(config, say_above_the_bar, is_live=sys.stdout.isatty()).is_done
 
 
 def score_adapters(run: Path) -> dict[str, Any]:
@@ -146,37 +180,47 @@ def score_adapters(run: Path) -> dict[str, Any]:
     return json.loads(figures.read_text(encoding="utf-8"))["tasks"]
 
 
-def score_backbone(folder: Path, manifest: Manifest) -> dict[str, dict[str, float]]:
-    """Score the backbone without adapters on every task, the one it never saw among them."""
+def score_backbone(
+    folder: Path, manifest: Manifest, tasks: tuple[str, ...]
+) -> dict[str, dict[str, float]]:
+    """Score the backbone without adapters on every task, and print each as it is scored."""
     file = folder / "backbone-alone.json"
     if file.exists():
-        return json.loads(file.read_text(encoding="utf-8"))
+        scores = json.loads(file.read_text(encoding="utf-8"))
+        for task in tasks:
+            print_score(manifest, task, scores[task])
+        return scores
     from adapters_tf import TaskModel, load_backbone
     from adapters_tf.runs.config import read_config
     from eval import Evaluator
 
     dataset = folder / "dataset"
-    model = TaskModel(load_backbone(str(folder / "backbone" / "backbone")), TASKS)
-    vocabulary = read_vocabulary(dataset, manifest)
-    data = read_config(folder / "backbone").data
     evaluator = Evaluator(
-        model,
+        TaskModel(load_backbone(str(folder / "backbone" / "backbone")), tasks),
         manifest,
-        vocabulary,
-        batch_size=data.batch_size,
-        input_length=data.input_length,
+        read_vocabulary(dataset, manifest),
+        batch_size=read_config(folder / "backbone").data.batch_size,
+        input_length=longest_lengths(manifest, tasks)[0],
     )
-    scores = {
-        task: evaluator.evaluate(task, read_split(dataset, manifest, task, SPLIT)).metrics
-        for task in TASKS
-    }
+    scores = {}
+    for task in tasks:
+        split = read_split(dataset, manifest, task, SPLIT)
+        scores[task] = evaluator.evaluate(task, split).metrics
+        print_score(manifest, task, scores[task])
     file.write_text(json.dumps(scores, indent=2) + "\n", encoding="utf-8")
     return scores
+
+
+def print_score(manifest: Manifest, task: str, scores: Mapping[str, float]) -> None:
+    """Print a task's main figure."""
+    metric = manifest.task(task).metrics[0]
+    print(f"  {task:<21} {metric} {scores[metric]:.3f}", flush=True)
 
 
 def format_outcome(
     folder: Path,
     run: Path,
+    tasks: tuple[str, ...],
     manifest: Manifest,
     alone: dict[str, dict[str, float]],
     adapted: dict[str, Any],
@@ -188,36 +232,27 @@ def format_outcome(
     total = sum(tensor.size for tensor in backbone.values())
     lines = [
         ROW.format(
-            "task",
-            "kind",
-            "examples",
-            "trainable",
-            "share",
-            "metric",
-            "backbone",
-            "adapters",
-            "trivial",
-        )
+            "task", "trainable", "share", "metric", "backbone", "adapters", "trivial"
+        ).rstrip()
     ]
-    for task in TASKS:
-        entry = manifest.task(task)
-        metric = entry.metrics[0]
+    for task in tasks:
+        metric = manifest.task(task).metrics[0]
         weights = load_file(str(run / "adapters" / task / "adapter_model.safetensors"))
         trainable = sum(tensor.size for tensor in weights.values())
-        lines.append(
-            ROW.format(
-                task,
-                entry.kind,
-                f"{entry.splits['train'].examples:,}",
-                f"{trainable:,}",
-                f"{trainable / total:.1%}",
-                metric,
-                f"{alone[task][metric]:.3f}",
-                f"{adapted[task]['metrics'][metric]:.3f}",
-                f"{adapted[task]['trivial_baseline'][metric]:.3f}",
-            )
+        cells = (
+            task,
+            f"{trainable:,}",
+            f"{trainable / total:.1%}",
+            metric,
+            f"{alone[task][metric]:.3f}",
+            f"{adapted[task]['metrics'][metric]:.3f}",
+            f"{adapted[task]['trivial_baseline'][metric]:.3f}",
         )
-    lines.append(f"The backbone ({total:,} parameters) never saw {TASKS[-1]}.")
+        lines.append(ROW.format(*cells))
+    lines.append(
+        f"Trivial is the best answer that does not look at the input. The backbone ({total:,}"
+    )
+    lines.append(f"parameters) never saw {NEW}.")
     return "\n".join(lines)
 
 

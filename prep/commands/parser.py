@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from prep.errors import UsageError, nearest
+from prep.version import SAID
 
 
 class OneLineParser(argparse.ArgumentParser):
@@ -17,6 +18,7 @@ class OneLineParser(argparse.ArgumentParser):
 
     def __init__(self, **settings: Any):
         super().__init__(allow_abbrev=False, **settings)
+        self.add_argument("--version", action="version", version=SAID)
         self._words: list[str] = []
 
     def parse_known_args(  # type: ignore[override]

@@ -64,7 +64,7 @@ def read_added_task(argv: Sequence[str]) -> AddedTask:
         UsageError: An unknown option, or one that is missing or of the run.
         WeightsError: There is no run folder.
     """
-    parser = _make_parser()
+    parser = make_adding_parser()
     named = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     named.add_argument("--run", default="")
     folder = named.parse_known_args(argv)[0].run
@@ -101,20 +101,22 @@ def read_added_task(argv: Sequence[str]) -> AddedTask:
     )
 
 
-def _make_parser() -> SuggestingParser:
+def make_adding_parser() -> SuggestingParser:
+    """Make the parser of the command line; settings are taken, and hidden in its help."""
     prog = "python -m trainer add-task"
     parser = make_parser(prog, "Grow a trained run by a task: only the new task's row trains.")
     parser.usage = f"{prog} --run DIR --dataset DIR --task NAME --out DIR"
     parser.epilog = (
         "Settings of --data, --optimizer, --training and --distribution may be given too, and are "
         "the run's where they are not; so --heads.tasks NAME, where heads answer tasks of the run. "
-        "`python -m trainer --help` lists them."
+        "`python -m trainer --help-all` lists them."
     )
     here = {
         "run": "the trained run that grows; it is read, and stays as it is",
         "dataset": "the dataset folder that has the new task",
         "config": "YAML or JSON file of settings",
         "help": "show this help message and exit",
+        "version": "show program's version number and exit",
     }
     for action in parser._actions:
         action.help = here.get(action.dest, argparse.SUPPRESS)

@@ -13,7 +13,7 @@ from eval.decoding.options import Beams
 from prep.errors import UsageError
 from trainer.preflight.compiler import find_python
 from trainer.preflight.topologies import FRIENDLY, Topology, find_topology
-from trainer.settings.arguments import make_parser, read_options
+from trainer.settings.arguments import SuggestingParser, make_parser, read_options
 from trainer.settings.config import RunConfig
 
 
@@ -42,19 +42,8 @@ class Options:
     json: Path | None
 
 
-def read_preflight_options(argv: Sequence[str] | None) -> Options:
-    """Read the command line.
-
-    Args:
-        argv: Arguments after the program's name; None for those of the process.
-
-    Returns:
-        The options; a run folder that is not named is one that nothing is written to.
-
-    Raises:
-        UsageError: An unknown option or topology, a missing compiler, options that do not go
-            together.
-    """
+def make_preflight_parser() -> SuggestingParser:
+    """Make the parser of the command line."""
     parser = make_parser(
         "python -m trainer.preflight",
         "Say what a TPU would make of a run, by its compiler and without a TPU: whether it fits, "
@@ -69,8 +58,26 @@ def read_preflight_options(argv: Sequence[str] | None) -> Options:
     parser.add_argument("--beams", type=int, help="with --eval: beam search with so many")
     parser.add_argument("--json", help="a file to write all figures to")
     parser.add_argument("--compiler-python", help="the Python that has jax and libtpu")
+    return parser
+
+
+def read_preflight_options(argv: Sequence[str] | None) -> Options:
+    """Read the command line.
+
+    Args:
+        argv: Arguments after the program's name; None for those of the process.
+
+    Returns:
+        The options; a run folder that is not named is one that nothing is written to.
+
+    Raises:
+        UsageError: An unknown option or topology, a missing compiler, options that do not go
+            together.
+    """
+    parser = make_preflight_parser()
     config, given = read_options(parser, argv)
     if not given["topology"]:
+        names = ", ".join(FRIENDLY)
         raise UsageError(f"--topology is missing: name one of {names}, or as in v5e:2x4")
     topology = find_topology(given["topology"])
     if given["search"] and given["compare"]:

@@ -16,6 +16,7 @@ from jsonargparse import ArgumentParser, get_loader, set_loader
 
 from adapters_tf.runs.sections import RENAMED, renamed
 from prep.errors import UsageError
+from prep.version import SAID
 from trainer.settings.choices import list_wrong_choices
 from trainer.settings.config import RunConfig
 from trainer.settings.config_file import check_config_file
@@ -75,18 +76,21 @@ def _last_part(option: str) -> str:
 def make_parser(
     prog: str = "python -m trainer",
     description: str = "Train a run, or go on with it where it stopped.",
+    kind: type[SuggestingParser] = SuggestingParser,
 ) -> SuggestingParser:
     """Build the parser: a config file, and every setting as a dotted option.
 
     Args:
         prog: The command, for its help.
         description: What it does, for its help.
+        kind: Of parser: one may have another help.
 
     Returns:
         The parser, to which options may be added.
     """
     # A later option would change what a shortened one means.
-    parser = SuggestingParser(prog=prog, description=description, allow_abbrev=False)
+    parser = kind(prog=prog, description=description, allow_abbrev=False)
+    parser.add_argument("--version", action="version", version=SAID)
     # All settings in one line of usage would be sixty lines before what the command does.
     parser.usage = f"{prog} [--config FILE] [--SETTING VALUE …]"
     parser.add_argument("--config", action="config", help="YAML or JSON file of settings")

@@ -88,4 +88,4 @@ def test_help_is_short_and_calls_the_run_what_it_is_here(capsys):
     lines = said.splitlines()
     assert len(lines) < 60 and max(map(len, lines)) <= 80
     assert "the trained run that grows" in said and "--optimizer.name" not in said
-    assert "`python -m trainer --help` lists them" in " ".join(said.split())
+    assert "`python -m trainer --help-all` lists them" in " ".join(said.split())
