@@ -27,7 +27,6 @@ from prep.__main__ import main as prep
 from prep.errors import INTERRUPTED
 from trainer.quickstart import say
 from trainer.settings.arguments import read_arguments
-from trainer.settings.resolving import longest_lengths
 
 NEW = "synthetic_choice"  # that the backbone never sees
 TASKS = ("synthetic_entailment", "synthetic_similarity", NEW)
@@ -193,6 +192,7 @@ def score_backbone(
     from adapters_tf import TaskModel, load_backbone
     from adapters_tf.runs.config import read_config
     from eval import Evaluator
+    from trainer.settings.resolving import longest_lengths
 
     dataset = folder / "dataset"
     evaluator = Evaluator(

@@ -376,6 +376,7 @@ def make_callbacks(
                 patience=training.patience,
                 columns=shutil.get_terminal_size().columns,
                 averaged=averaged,
+                part=validator.part,
             )
         )
     if training.wandb:

@@ -31,6 +31,7 @@ class ValidationCallback(StepCallback):
             never.
         columns: How wide lines may be.
         averaged: Gives the model the weights to validate, while they are.
+        part: What is validated, where that is not all examples; said with the figures.
 
     Attributes:
         was_left: Whether the program was told to stop during a validation.
@@ -48,11 +49,13 @@ class ValidationCallback(StepCallback):
         patience: int = 0,
         columns: int = 80,
         averaged: Callable[[], AbstractContextManager[None]] = nullcontext,
+        part: str = "",
     ):
         super().__init__(span)
         self.validate, self.checkpoints, self.metric = validate, checkpoints, metric
         self.log, self.report = log, report
         self.patience, self.columns, self.averaged = patience, columns, averaged
+        self.part = f", {part}" * bool(part)
         self.was_left = False
 
     def act(self, step: int) -> None:
@@ -76,7 +79,7 @@ class ValidationCallback(StepCallback):
         earlier = list(self.log.lines(KIND))
         self.log.write(KIND, step, figures)
         overall = "  ".join(f"{name} {figures[name]:.3f}" for name in figures if "/" not in name)
-        self.report(f"validation at step {step}{said}: {overall}")
+        self.report(f"validation at step {step}{said}{self.part}: {overall}")
         for line in validation_table(figures, earlier, step, self.columns):
             self.report(line)
         for line in problems:

@@ -34,6 +34,7 @@ class Validator:
         loss_chunk: Target positions whose scores over the vocabulary are held at once; 0 for all.
         heads: How the rows of tasks are made that heads answer.
         check: Called between batches; what it raises ends a validation.
+        part: Of the examples, as `validated_part` says it.
     """
 
     def __init__(
@@ -48,11 +49,12 @@ class Validator:
         loss_chunk: int = 0,
         check: Callable[[], None] = lambda: None,
         heads: Mapping[str, HeadRows] | None = None,
+        part: str = "",
     ):
         self.model, self.tables = model, tables
         self.evaluators, self.strategy = evaluators, strategy
         self.batch_size, self.shapes = batch_size, shapes
-        self.check = check
+        self.check, self.part = check, part
         self.heads = heads or {}
 
         # TPUStrategy makes a tensor of each argument, which a model is not, and names a scope after
@@ -164,7 +166,25 @@ def make_validator(
         loss_chunk=settings.training.loss_chunk,
         check=check,
         heads=head_rows(settings.heads, vocabulary),
+        part=validated_part(settings, manifest),
     )
+
+
+def validated_part(settings: ResolvedRun, manifest: Manifest) -> str:
+    """Say how many examples are validated, where `training.validation_examples` leaves some out.
+
+    Args:
+        settings: Of the run.
+        manifest: Of its dataset.
+
+    Returns:
+        Such as "200 of 761 examples"; empty where all are.
+    """
+    limit, split = settings.training.validation_examples, settings.data.validation_split
+    entries = [manifest.task(task).splits.get(split) for task in settings.tasks]
+    sizes = [entry.examples for entry in entries if entry is not None]
+    some, every = sum(min(size, limit or size) for size in sizes), sum(sizes)
+    return f"{some:,} of {every:,} examples" if some < every else ""
 
 
 def validation_shapes(settings: ResolvedRun, manifest: Manifest) -> dict[str, Lengths]:

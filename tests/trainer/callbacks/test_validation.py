@@ -57,10 +57,11 @@ def test_each_task_has_lines_of_its_own():
         metric="mean",
         log=types.SimpleNamespace(write=lambda *line: None, lines=lambda kind: []),
         report=said.append,
+        part="20 of 76 examples",
     )
     callback.on_train_batch_end(0)
     assert said == [
-        "validation at step 1: loss 2.000  mean 0.400",
+        "validation at step 1, 20 of 76 examples: loss 2.000  mean 0.400",
         "                    now   best  at step",
         "  rte   loss      1.000  1.000        1",
         "        accuracy  0.500  0.500        1",

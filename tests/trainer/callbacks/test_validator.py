@@ -19,7 +19,12 @@ from prep import (
     make_batch,
     read_split,
 )
-from trainer.callbacks.validator import Validator, make_validator, validation_shapes
+from trainer.callbacks.validator import (
+    Validator,
+    make_validator,
+    validated_part,
+    validation_shapes,
+)
 from trainer.steps.step import validation_step
 
 TASKS = ("a", "b")
@@ -39,6 +44,17 @@ def settings_of(tasks=TASKS, dataset="data", **data):
 
 def split_of(longest_input, longest_target, packing=None):
     return SplitEntry(1, (), 0, 0, longest_input, longest_target, (), 0, {}, packing=packing)
+
+
+def test_how_many_examples_are_validated_is_said_where_not_all_are():
+    splits = {
+        "a": replace(split_of(12, 5), examples=1200),
+        "b": replace(split_of(9, 5), examples=5),
+    }
+    settings, manifest = settings_of(), manifest_of(**splits)
+    for limit, said in ((0, ""), (1200, ""), (10, "15 of 1,205 examples")):
+        training = ResolvedTraining(validation_examples=limit)
+        assert validated_part(replace(settings, training=training), manifest) == said
 
 
 def manifest_of(packing=None, **validations):
