@@ -10,6 +10,8 @@ from prep.errors import UsageError
 from prep.inspection.survey import Mixture, survey_dataset
 from prep.inspection.text import describe_dataset
 
+_OF_A_PAGE = 5  # examples of each split
+
 
 def run(arguments: argparse.Namespace) -> None:
     """Run the command.
@@ -17,6 +19,8 @@ def run(arguments: argparse.Namespace) -> None:
     Args:
         arguments: Its options.
     """
+    if arguments.records is None:
+        arguments.records = _OF_A_PAGE if arguments.html else 1
     if arguments.records < 0:
         raise UsageError(f"--records is {arguments.records}; it must be >= 0")
     if arguments.html and (arguments.html.is_dir() or not arguments.html.parent.is_dir()):
@@ -51,9 +55,9 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--records",
         type=int,
-        default=1,
         metavar="N",
-        help="decoded examples to show of each split (default: %(default)s)",
+        help="decoded examples and rejected rows to show of each split (default: 1, on a page"
+        f" {_OF_A_PAGE})",
     )
     parser.add_argument(
         "--html",

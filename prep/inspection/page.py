@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
+import numpy as np
 from markupsafe import Markup
 
 from prep.inspection.length_plots import plot_lengths
 from prep.inspection.survey import SplitSurvey, Survey
-from prep.inspection.templating import open_templates
+from prep.inspection.templating import open_templates, read_style
 from prep.inspection.text import (
     describe_lengths,
     describe_losses,
@@ -15,6 +16,7 @@ from prep.inspection.text import (
     describe_task,
     describe_task_count,
 )
+from prep.inspection.verdict import give_verdict
 from prep.storage.durable_files import write_atomically
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -50,17 +52,24 @@ def render_page(survey: Survey) -> str:
     manifest = survey.manifest
 
     def plots(split: SplitSurvey) -> list[tuple[str, Markup]]:
+        """Draw each side, with a caption; a picture of a single length would say less than that."""
         drawn = (
             ("inputs", split.input_lengths, manifest.max_input_length),
             ("targets", split.target_lengths, manifest.max_target_length),
         )
         return [
-            (describe_lengths(counts), Markup(plot_lengths(name, counts, limit)))
+            (
+                f"{name}: {describe_lengths(counts)}",
+                Markup(plot_lengths(name, counts, limit) if np.count_nonzero(counts) > 1 else ""),
+            )
             for name, counts, limit in drawn
         ]
 
     return environment.get_template("inspection.html").render(
         survey=survey,
+        name=Path(survey.directory).name or survey.directory,
+        style=read_style(_TEMPLATES / "inspection.css"),
+        verdict=give_verdict(survey),
         manifest=manifest,
         task_count=describe_task_count(manifest),
         mixture_rule=describe_mixture_rule(survey.mixture),

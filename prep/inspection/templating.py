@@ -3,6 +3,9 @@
 from pathlib import Path
 
 import jinja2
+from markupsafe import Markup
+
+_LOOK = Path(__file__).parent / "templates" / "look.css"
 
 
 def open_templates(folder: Path) -> jinja2.Environment:
@@ -21,3 +24,15 @@ def open_templates(folder: Path) -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+
+
+def read_style(*files: Path) -> Markup:
+    """Read the style that all pages share, and what a page has of its own after it.
+
+    Args:
+        files: CSS of the page.
+
+    Returns:
+        For a `<style>` element.
+    """
+    return Markup("\n".join(file.read_text(encoding="utf-8") for file in (_LOOK, *files)))

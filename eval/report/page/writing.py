@@ -11,7 +11,7 @@ from eval.report.page.curves import SERIES
 from eval.report.page.report_data import Report, Score
 from eval.report.page.strip import draw_strip, strip_ends
 from eval.report.page.verdict import give_verdict, write_difference, write_score
-from prep.inspection.templating import open_templates
+from prep.inspection.templating import open_templates, read_style
 from prep.storage.durable_files import write_atomically
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -55,7 +55,7 @@ def render_page(report: Report) -> str:
 
     return environment.get_template("report.html").render(
         report=report,
-        style=_read("report.css"),
+        style=read_style(_TEMPLATES / "report.css"),
         script=_read("browser.js"),
         data=Markup(to_json(gather_rows(report))),
         verdict=give_verdict(report),
