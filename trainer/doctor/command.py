@@ -11,6 +11,7 @@ from adapters_tf.commands.arguments import OneLineParser
 from trainer.doctor.devices import check_devices
 from trainer.doctor.environment import check_environment
 from trainer.doctor.finding import FAULT, Finding, report_in_json, summarise
+from trainer.doctor.gpus import check_gpus
 from trainer.doctor.machine import check_machine
 from trainer.doctor.places import check_backbone, check_dataset, check_run
 from trainer.doctor.versions import check_versions
@@ -77,7 +78,10 @@ def examine(options: argparse.Namespace) -> Iterator[Finding]:
         yield check_backbone(options.backbone)
     if options.dataset:
         yield check_dataset(options.dataset, options.timeout)
-    yield from check_devices(options.kind, os.environ, options.timeout)
+    found = list(check_devices(options.kind, os.environ, options.timeout))
+    yield from found
+    is_used = any(one.about == "strategy" and "GPU" in one.what for one in found)
+    yield from check_gpus(options.kind, os.environ, is_used=is_used, is_tpu_wheel=is_tpu)
 
 
 def main(argv: list[str] | None = None) -> int:
