@@ -108,7 +108,7 @@ def gather_programs() -> argparse.ArgumentParser:
     commands = program.add_subparsers()
     copy(commands, "prep", preparing.make_parser())
     copy(commands, "adapters_tf", adapters.make_parser(None))
-    parts = {
+    parts: dict[str, argparse.ArgumentParser] = {
         "compare": compare.make_parser(),
         "report": reporting.make_parser(),
         "submit": submit.make_parser(),
@@ -117,9 +117,8 @@ def gather_programs() -> argparse.ArgumentParser:
     }
     copy(commands, "eval", scoring.make_parser(), parts)
     copy(commands, "eval.predict", predict.make_parser())
-    parts = {"quickstart": quickstart.make_parser()}
-    adding: Mapping[str, argparse.ArgumentParser] = {"add-task": make_adding_parser()}
-    copy(commands, "trainer", training.make_trainer_parser(), {**parts, **adding})
+    parts = {"quickstart": quickstart.make_parser(), "add-task": make_adding_parser()}
+    copy(commands, "trainer", training.make_trainer_parser(), parts)
     copy(commands, "trainer.preflight", make_preflight_parser())
     copy(commands, "trainer.doctor", doctor.make_parser())
     copy(commands, "trainer.demo", demo.make_parser())

@@ -11,6 +11,7 @@ from adapters_tf.runs.config import CHECKPOINTS
 from adapters_tf.runs.settings import ResolvedRun
 from adapters_tf.runtime.workers import refuse_workers
 from prep import Manifest
+from trainer.callbacks.validator import count_validated, validation_splits
 from trainer.parts import Prepare, Report, make_batches, make_model, open_devices, resolve_run
 from trainer.run.best_rows import has_best_rows
 from trainer.run.checkpoints import refuse_to_begin_again
@@ -101,17 +102,14 @@ def plan_resolved(
 
 
 def _describe_validation(settings: ResolvedRun, manifest: Manifest, by_task: bool) -> list[str]:
-    training, split = settings.training, settings.data.validation_split
-    entries = [manifest.task(task).splits.get(split) for task in settings.tasks]
-    sizes = [entry.examples for entry in entries if entry is not None]
-    if not sizes:
+    training, number = settings.training, len(validation_splits(settings, manifest))
+    if not number:
         return []
-    limit = training.validation_examples
-    examples = sum(min(size, limit) if limit else size for size in sizes)
+    examples = count_validated(settings, manifest)
     every = training.validate_every or training.steps
     count = training.steps // every + bool(training.steps % every)
     plural = "s" * (count != 1)
-    tasks = f"{len(sizes)} task{'s' * (len(sizes) != 1)}"
+    tasks = f"{number} task{'s' * (number != 1)}"
     each = "each " * (count != 1)
     lines = [f"{count} validation{plural}, {each}of {examples:,} examples, those of {tasks}"]
     whose = "each task keeps its own best step" if by_task else "one best step for all tasks"

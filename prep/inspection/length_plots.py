@@ -11,7 +11,13 @@ _BINS = 48
 _COLOURS = {"inputs": "#3b6ea5", "targets": "#7a9a3a"}
 _LIMIT_COLOUR = "#b5402f"
 _GREY = "#666666"
-_OF_THE_PAGE = {"#3b6ea5": "a", "#7a9a3a": "good", _LIMIT_COLOUR: "bad", _GREY: "quiet"}
+# What the page's style calls these, and draws lighter where the page is dark.
+_OF_THE_PAGE = {
+    _COLOURS["inputs"]: "a",
+    _COLOURS["targets"]: "good",
+    _LIMIT_COLOUR: "bad",
+    _GREY: "quiet",
+}
 _NEAR = 3  # the limit is drawn to scale if the longest text reaches a third of it
 # Text stays text, in the font of the page; equal histograms give equal bytes.
 _STYLE: dict[str, str | float] = {
@@ -63,6 +69,6 @@ def _as_svg(figure: Figure) -> str:
     stream = io.StringIO()
     figure.savefig(stream, format="svg", metadata=_NO_METADATA, transparent=True)
     text = stream.getvalue()
-    for colour, name in _OF_THE_PAGE.items():  # which knows whether it is dark
+    for colour, name in _OF_THE_PAGE.items():
         text = text.replace(colour, f"var(--{name})")
     return text[text.index("<svg") :]

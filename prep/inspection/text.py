@@ -148,11 +148,16 @@ def describe_losses(entry: SplitEntry) -> Iterator[str]:
         f" {entry.truncated_targets:,}"
     )
     yield from describe_unknown(entry)
-    reasons = ", ".join(f"{count:,} × {why}" for why, count in entry.rejected_reasons.items())
+    reasons = describe_reasons(entry)
     yield f"rejected: {entry.rejected:,}" + (f" ({reasons})" if reasons else "")
     yield from describe_left_out(entry)
     for other, count in entry.duplicates.items():
         yield f"duplicates: {count:,} examples have the inputs of one in {other}"
+
+
+def describe_reasons(entry: SplitEntry) -> str:
+    """List why rows were rejected, and how many for each reason; empty where none were."""
+    return ", ".join(f"{count:,} × {why}" for why, count in entry.rejected_reasons.items())
 
 
 def describe_left_out(entry: SplitEntry) -> list[str]:

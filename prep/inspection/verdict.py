@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from prep.inspection.survey import SplitSurvey, Survey, TaskSurvey
-from prep.inspection.text import describe_unknown, loses_much
+from prep.inspection.text import describe_reasons, describe_unknown, loses_much
 
 MUCH_REJECTED = 0.01  # of the source rows
 MUCH_TRUNCATED = 0.05  # of the examples
@@ -35,8 +35,7 @@ def _judge(task: TaskSurvey, split: SplitSurvey) -> Iterator[str]:
     entry = split.entry
     rows = entry.examples + entry.rejected
     if entry.rejected > MUCH_REJECTED * rows:
-        reasons = ", ".join(f"{count:,} × {why}" for why, count in entry.rejected_reasons.items())
-        yield f"{entry.rejected:,} of {rows:,} rows are rejected ({reasons})"
+        yield f"{entry.rejected:,} of {rows:,} rows are rejected ({describe_reasons(entry)})"
     if loses_much(entry):
         yield from (line.replace(": ", " ", 1) for line in describe_unknown(entry))
     if entry.truncated > MUCH_TRUNCATED * entry.examples:
@@ -50,16 +49,12 @@ def _judge(task: TaskSurvey, split: SplitSurvey) -> Iterator[str]:
 
 
 def _judge_labels(task: TaskSurvey, split: SplitSurvey) -> Iterator[str]:
-    words, counts = task.entry.label_words, split.entry.label_counts
-    if not words or len(counts) != len(words):
+    counts = dict(zip(task.entry.label_words, split.entry.label_counts, strict=True))
+    if not counts:
         return
-    even = sum(counts) / len(words)
-    absent = [word for word, count in zip(words, counts, strict=True) if not count]
-    rare = [
-        f"{word} ({count:,})"
-        for word, count in zip(words, counts, strict=True)
-        if 0 < count < even / _RARE
-    ]
+    even = sum(counts.values()) / len(counts)
+    absent = [word for word, count in counts.items() if not count]
+    rare = [f"{word} ({count:,})" for word, count in counts.items() if 0 < count < even / _RARE]
     if absent:
         yield f"no example is {_join(absent)}"
     if rare:

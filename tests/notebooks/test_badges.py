@@ -5,13 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from notebooks import badges
+
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 NAME = "train_on_tpu.ipynb"
-
-
-@pytest.fixture(scope="module")
-def badges(load_program):
-    return load_program("badges")
 
 
 @pytest.fixture
@@ -19,7 +16,7 @@ def text():
     return (NOTEBOOKS / NAME).read_text(encoding="utf-8")
 
 
-def test_a_badge_opens_the_notebook_and_its_first_cell_clones(badges, text):
+def test_a_badge_opens_the_notebook_and_its_first_cell_clones(text):
     before, after = (json.loads(one) for one in (text, badges.with_badge(text, NAME, "a/b", "v1")))
     title, badge = "".join(after["cells"][0]["source"]).split("\n\n")[:2]
     assert title == before["cells"][0]["source"][0].strip()
@@ -31,14 +28,14 @@ def test_a_badge_opens_the_notebook_and_its_first_cell_clones(badges, text):
     assert after["cells"][2:] == before["cells"][2:]
 
 
-def test_a_second_address_replaces_the_first(badges, text):
+def test_a_second_address_replaces_the_first(text):
     first = badges.with_badge(text, NAME, "a/b", "main")
     assert badges.with_badge(first, NAME, "c/d", "main") == badges.with_badge(
         text, NAME, "c/d", "main"
     )
 
 
-def test_all_notebooks_get_theirs(badges, text, tmp_path, monkeypatch, capsys):
+def test_all_notebooks_get_theirs(text, tmp_path, monkeypatch, capsys):
     for file in NOTEBOOKS.glob("*.ipynb"):
         (tmp_path / file.name).write_text(file.read_text(encoding="utf-8"), encoding="utf-8")
     monkeypatch.setattr(badges, "HERE", tmp_path)
@@ -50,7 +47,7 @@ def test_all_notebooks_get_theirs(badges, text, tmp_path, monkeypatch, capsys):
 
 
 @pytest.mark.parametrize("given", ["https://github.com/a/b", "a", "a/b/c", ""])
-def test_what_is_no_repository_is_refused(badges, given, capsys):
+def test_what_is_no_repository_is_refused(given, capsys):
     with pytest.raises(SystemExit):
         badges.main([given])
     assert "OWNER/NAME" in capsys.readouterr().err

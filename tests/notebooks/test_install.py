@@ -4,12 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from notebooks import install
+
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(scope="module")
-def install(load_program):
-    return load_program("install")
 
 
 @pytest.mark.parametrize(
@@ -23,14 +20,14 @@ def install(load_program):
         (("nvidia0",), {"TPU_NAME": ""}, "gpu"),
     ],
 )
-def test_what_a_runtime_has(install, tmp_path, files, environment, kind):
+def test_what_a_runtime_has(tmp_path, files, environment, kind):
     for name in files:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     assert install.find_kind(tmp_path, environment) == kind
 
 
-def test_what_is_asked_for(install):
+def test_what_is_asked_for():
     assert (
         install.wanted("cpu")["tensorflow"] == install.wanted("tpu")["tensorflow-tpu"] == "2.20.0"
     )
@@ -40,13 +37,13 @@ def test_what_is_asked_for(install):
     assert install.pip_words("gpu")[1][0] == "tensorflow[and-cuda]==2.20.0"
 
 
-def test_in_this_environment_nothing_is_missing(install, capsys, monkeypatch):
+def test_in_this_environment_nothing_is_missing(capsys, monkeypatch):
     monkeypatch.setattr(install, "find_kind", lambda: "cpu")
     install.main(["--dry-run"])
     assert capsys.readouterr().out == "this runtime has a CPU; 0 packages are to be installed\n"
 
 
-def test_what_is_missing_is_installed(install, capsys, monkeypatch):
+def test_what_is_missing_is_installed(capsys, monkeypatch):
     monkeypatch.setattr(install, "find_kind", lambda: "gpu")
     monkeypatch.setattr(install, "missing", lambda kind: ["tensorflow"])
     install.main(["--dry-run"])

@@ -12,7 +12,7 @@ from adapters_tf.runs.settings import ResolvedRun
 from eval import Evaluator
 from eval.decoding.replicas import padded_rows, share_out
 from eval.metrics.registry import mean_of_main_metrics
-from prep import Manifest, TokenTable, make_batch, read_split, read_vocabulary
+from prep import Manifest, SplitEntry, TokenTable, make_batch, read_split, read_vocabulary
 from trainer.batches.head_rows import HeadRows, head_rows
 from trainer.batches.mixture_batches import Lengths
 from trainer.settings.resolving import packed_lengths
@@ -180,11 +180,23 @@ def validated_part(settings: ResolvedRun, manifest: Manifest) -> str:
     Returns:
         Such as "200 of 761 examples"; empty where all are.
     """
-    limit, split = settings.training.validation_examples, settings.data.validation_split
-    entries = [manifest.task(task).splits.get(split) for task in settings.tasks]
-    sizes = [entry.examples for entry in entries if entry is not None]
-    some, every = sum(min(size, limit or size) for size in sizes), sum(sizes)
+    some = count_validated(settings, manifest)
+    every = sum(split.examples for split in validation_splits(settings, manifest))
     return f"{some:,} of {every:,} examples" if some < every else ""
+
+
+def count_validated(settings: ResolvedRun, manifest: Manifest) -> int:
+    """Count the examples of a validation, over all tasks; takes what `validated_part` takes."""
+    sizes = [split.examples for split in validation_splits(settings, manifest)]
+    return sum(min(size, settings.training.validation_examples or size) for size in sizes)
+
+
+def validation_splits(settings: ResolvedRun, manifest: Manifest) -> list[SplitEntry]:
+    """List the validation splits of the tasks that have one; takes what `validated_part` takes."""
+    found = [
+        manifest.task(task).splits.get(settings.data.validation_split) for task in settings.tasks
+    ]
+    return [split for split in found if split is not None]
 
 
 def validation_shapes(settings: ResolvedRun, manifest: Manifest) -> dict[str, Lengths]:
@@ -198,11 +210,10 @@ def validation_shapes(settings: ResolvedRun, manifest: Manifest) -> dict[str, Le
         Input and target tokens by task: those of training, unless its rows are packed; then the
         longest there are.
     """
-    data, split = settings.data, settings.data.validation_split
+    data = settings.data
     if not packed_lengths(manifest, settings.tasks, data.train_split):
         return task_shapes(settings, manifest)
-    entries = [manifest.task(task) for task in settings.tasks]
-    splits = [entry.splits[split] for entry in entries if split in entry.splits]
+    splits = validation_splits(settings, manifest)
     longest = (
         max((one.longest_input for one in splits), default=data.input_length),
         max((one.longest_target for one in splits), default=data.target_length),

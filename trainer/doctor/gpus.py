@@ -39,14 +39,14 @@ def check_gpus(
     """
     if kind not in ("auto", "gpu"):
         return
-    installed = _version(_CUDA) if installed is None else installed
-    has_driver = (root / "dev" / "nvidia0").exists()
     if is_used:
         yield Finding(OK, "GPU", "TensorFlow sees it")
         return
+    has_driver = (root / "dev" / "nvidia0").exists()
     if not (has_driver or _is_on_bus(root)):
         yield Finding(FAULT if kind == "gpu" else OK, "GPU", "none: no NVIDIA GPU on this bus")
         return
+    installed = _version(_CUDA) if installed is None else installed
     what, mend = _explain(environment, has_driver, is_tpu_wheel, installed)
     yield Finding(FAULT if kind == "gpu" else WARNING, "GPU", what, mend)
 
