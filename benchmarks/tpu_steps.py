@@ -105,6 +105,11 @@ def main() -> None:
     parser.add_argument("--dropout", choices=DROPOUTS, default=DROPOUTS[0])
     parser.add_argument("--compiler-python", default="")
     options = parser.parse_args()
+    names = [name for name in (*WORKLOADS, *EVALUATION) if options.only in name]
+    if not names:
+        parser.error(
+            f"--only {options.only!r} is in none of: {'; '.join((*WORKLOADS, *EVALUATION))}"
+        )
     python, topology = find_python(options.compiler_python), find_topology(options.topology)
     set_precision("mixed_bfloat16")
     print(
@@ -112,9 +117,7 @@ def main() -> None:
         "| GFLOP | s |"
     )
     print("|---|---|---|---|---|---|---|---|---|")
-    for name in (*WORKLOADS, *EVALUATION):
-        if options.only not in name:
-            continue
+    for name in names:
         rows, step = make_step(name, options.dropout)
         text, flops = step.export(rows, replicas=1), step.count_flops(rows)
         begun = time.monotonic()

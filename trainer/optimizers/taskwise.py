@@ -26,9 +26,9 @@ from adapters_tf.runtime.target import is_for_tpu
 from trainer.gradients.norms import global_norm
 from trainer.gradients.task_rows import TaskRows
 from trainer.optimizers.group_norms import GroupNorms
-from trainer.optimizers.rows import choose, slice_row, write_row
+from trainer.optimizers.rows import slice_row, write_row
+from trainer.optimizers.traced_step import Taken, Tensors, TracedStep
 
-Tensors = dict[str, tf.Tensor]
 AVERAGE = "average"  # the slot
 Gradient: TypeAlias = tf.Tensor | tf.IndexedSlices | TaskRows
 
@@ -90,6 +90,7 @@ class TaskwiseOptimizer(KeepsGradients, tf_keras.optimizers.Optimizer):
         self.rate_of = rate_of or (lambda variable: 1.0)
         self.group_of = group_of
         self.norms: GroupNorms | None = None
+        self._traced = TracedStep(self._step)
 
     def build(self, var_list: Sequence[tf.Variable]) -> None:
         """Create the slots and step counts of the given variables."""
@@ -243,12 +244,10 @@ class TaskwiseOptimizer(KeepsGradients, tf_keras.optimizers.Optimizer):
         else:
             value = tf.convert_to_tensor(variable)
             read = {name: tf.convert_to_tensor(slot) for name, slot in slots.items()}
-            stepped, new_slots = self._step(gradient, value, read, rate)
-            new_value = choose(is_finite, stepped, value)
-            variable.assign(new_value)
+            stepped, change, new_slots = self._traced.whole(is_finite, gradient, value, read, rate)
+            variable.assign(stepped)
             for name, slot in slots.items():
-                slot.assign(choose(is_finite, new_slots[name], read[name]))
-            change = new_value - value
+                slot.assign(new_slots[name])
         if self.norms:
             self.norms.note(number, change)
 
@@ -260,20 +259,19 @@ class TaskwiseOptimizer(KeepsGradients, tf_keras.optimizers.Optimizer):
         slots: dict[str, tf.Variable],
         rate: tf.Tensor,
     ) -> tf.Tensor:
-        row = gradient.indices[0]
         # Every bank has as many steps of a task as any other. The last one's are written after
         # all have been read, so a compiler may read them once.
         read_from = {**slots, "steps": self._last_bank["steps"]} if is_for_tpu() else slots
-        value, *rest = self._read_rows([bank, *read_from.values()], row)
+        value, *rest = self._read_rows([bank, *read_from.values()], gradient.indices)
         read = dict(zip(read_from, rest, strict=True))
-        new = self._step(gradient.values[0], value, read, rate)
-        return _write_rows(row, is_finite, (bank, value), new, slots, read)
+        new = self._traced.row(is_finite, gradient.values, value, read, rate)
+        return _write_rows(gradient.indices, bank, slots, new)
 
-    def _read_rows(self, variables: list[tf.Variable], row: tf.Tensor) -> list[tf.Tensor]:
+    def _read_rows(self, variables: list[tf.Variable], index: tf.Tensor) -> list[tf.Tensor]:
         if is_for_tpu():
-            return [slice_row(variable, row) for variable in variables]
-        rows = [tf.gather(variable, row) for variable in variables]
-        return hold_rows(rows, row) if self.is_compiled else rows
+            return [slice_row(variable, index) for variable in variables]
+        rows = [tf.gather(variable, index) for variable in variables]
+        return hold_rows(rows, index[0]) if self.is_compiled else rows
 
     def _update_task_rows(
         self,
@@ -284,18 +282,17 @@ class TaskwiseOptimizer(KeepsGradients, tf_keras.optimizers.Optimizer):
         rate: tf.Tensor,
     ) -> tf.Tensor:
         # All are read before any is written: a row that is there twice takes one step.
-        old = [
-            dict(zip(("value", *slots), self._read_rows([bank, *slots.values()], row), strict=True))
-            for row in tf.unstack(gradient.rows)
-        ]
+        batches = gradient.rows.shape[0]
+        indices = tf.split(gradient.rows, batches)
+        old = [self._read_rows([bank, *slots.values()], index) for index in indices]
         changes = []
-        for read, row, one in zip(
-            old, tf.unstack(gradient.rows), tf.unstack(gradient.values), strict=True
+        for (value, *rest), index, one in zip(
+            old, indices, tf.split(gradient.values, batches), strict=True
         ):
-            value = read.pop("value")
-            new = self._step(one, value, read, rate)
-            changes.append(_write_rows(row, is_finite, (bank, value), new, slots, read))
-        return gradient._replace(values=tf.stack(changes)).distinct()
+            read = dict(zip(slots, rest, strict=True))
+            new = self._traced.row(is_finite, one, value, read, rate)
+            changes.append(_write_rows(index, bank, slots, new))
+        return gradient._replace(values=tf.concat(changes, 0)).distinct()
 
     def _update_present_rows(
         self,
@@ -365,18 +362,14 @@ class TaskwiseOptimizer(KeepsGradients, tf_keras.optimizers.Optimizer):
 
 
 def _write_rows(
-    row: tf.Tensor,
-    is_finite: tf.Tensor,
-    held: tuple[tf.Variable, tf.Tensor],
-    new: tuple[tf.Tensor, Tensors],
+    index: tf.Tensor,
+    bank: tf.Variable,
     slots: dict[str, tf.Variable],
-    read: Tensors,
+    new: Taken,
 ) -> tf.Tensor:
-    """Write a row of a bank, `held` with its old value, and of its slots; return what was added."""
-    bank, value = held
-    stepped, new_slots = new
-    new_value = choose(is_finite, stepped, value)
-    write_row(bank, row, new_value)
+    """Write a row of a bank and of its slots; return what was added, [1, ...]."""
+    value, change, new_slots = new
+    write_row(bank, index, value)
     for name, slot in slots.items():
-        write_row(slot, row, choose(is_finite, new_slots[name], read[name]))
-    return new_value - value
+        write_row(slot, index, new_slots[name])
+    return change

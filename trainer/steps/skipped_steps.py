@@ -49,16 +49,17 @@ class SkippedSteps(tf.Module):
             tokens_K: float32 [K], likewise.
             is_taken: Of the step, bool scalar.
         """
-        skipped_K = tf.cast(find_tasks(loss_K, tokens_K) & ~is_taken, tf.int32)
+        skipped_K = tf.cast(find_tasks(loss_K, tokens_K) & ~is_taken, tf.int64)
         self.by_task.assign(self.by_task + skipped_K)
         # Too many stay too many, and then the steps since the first are counted.
         is_over = self.row >= self.most
-        longer_K = tf.where(is_taken, 0, self.row_by_task + skipped_K)
+        none = tf.zeros([], tf.int64)
+        longer_K = tf.where(is_taken, none, self.row_by_task + skipped_K)
         self.row_by_task.assign(tf.where(is_over, self.row_by_task, longer_K))
-        self.row.assign(tf.where(is_taken & ~is_over, 0, self.row + 1))
+        self.row.assign(tf.where(is_taken & ~is_over, none, self.row + 1))
 
     def read(self) -> np.ndarray:
-        """Read and reset how many were skipped of each task, int32 [K]; those in a row stay."""
+        """Read and reset how many were skipped of each task, int64 [K]; those in a row stay."""
         by_task = self.by_task.numpy()
         self.by_task.assign(tf.zeros_like(by_task))
         return by_task
@@ -86,7 +87,7 @@ def find_tasks(loss_K: tf.Tensor, tokens_K: tf.Tensor) -> tf.Tensor:
 
 def _counter(tasks: int | None, name: str) -> tf.Variable:
     return tf.Variable(
-        tf.zeros([] if tasks is None else [tasks], tf.int32),
+        tf.zeros([] if tasks is None else [tasks], tf.int64),
         trainable=False,
         name=name,
         synchronization=tf.VariableSynchronization.ON_READ,

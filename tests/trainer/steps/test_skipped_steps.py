@@ -50,6 +50,11 @@ def test_too_many_in_a_row_are_remembered_though_later_steps_are_taken():
     assert skipped.read().tolist() == [2, 2]
 
 
+def test_no_count_is_an_int32_variable_which_a_step_compiled_for_a_gpu_cannot_read():
+    counts = SkippedSteps(2, most=2).variables  # int32 ones are in the host's memory
+    assert len(counts) == 3 and {count.dtype for count in counts} == {tf.int64}
+
+
 def bits(strategy, model, optimizer):
     """Every weight, slot and step count, on every replica."""
     held = [
