@@ -53,6 +53,7 @@ from trainer.settings.checks import check_trained_adapters
 from trainer.settings.config import RunConfig
 from trainer.settings.observing import read_range
 from trainer.steps.fit_model import FitModel
+from trainer.steps.graph_optimizer import graph_optimizer, helps_steps
 
 Report = Callable[[str], None]
 
@@ -284,12 +285,13 @@ def run_steps(
     if len(sources) > 1:
         fit_model.feed(sources, map(batches.shape, steps))
     try:
-        fit_model.fit(
-            count_steps(strategy) if len(sources) > 1 else sources.popitem()[1],
-            steps_per_epoch=len(steps),
-            callbacks=callbacks,
-            verbose=0,
-        )
+        with graph_optimizer(is_on=helps_steps(is_compiled=fit_model.jit_compile)):
+            fit_model.fit(
+                count_steps(strategy) if len(sources) > 1 else sources.popitem()[1],
+                steps_per_epoch=len(steps),
+                callbacks=callbacks,
+                verbose=0,
+            )
     except tf.errors.OpError as error:
         if batches.failure is None:
             raise

@@ -17,6 +17,7 @@ from trainer.batches.head_rows import HeadRows, head_rows
 from trainer.batches.mixture_batches import Lengths
 from trainer.settings.resolving import packed_lengths
 from trainer.settings.shapes import task_shapes
+from trainer.steps.graph_optimizer import graph_optimizer
 from trainer.steps.step import validation_step
 
 
@@ -70,6 +71,7 @@ class Validator:
             shape: tf.function(step_all, autograph=False) for shape in set(shapes.values())
         }
 
+    @graph_optimizer(is_on=True)
     def run(self) -> dict[str, float]:
         """Validate all tasks.
 
