@@ -62,7 +62,7 @@ demo: setup ## the story on generated tasks, in minutes; FULL=1: the long one, a
 	$(BIN)/python -m trainer.demo $(if $(FULL),$(if $(filter-out runs/demo,$(RUN)),--run $(RUN)) --full,--run $(RUN)) --method $(METHOD)
 
 quickstart: setup ## from a CSV file to a report: FILE=my.csv, by default made-up tickets
-	$(BIN)/python -m trainer quickstart $(FILE) --run $(or $(filter-out runs/demo,$(RUN)),runs/quickstart)
+	$(BIN)/python -m trainer quickstart $(FILE) $(addprefix --run ,$(filter-out runs/demo,$(RUN)))
 
 # In three parts, one after the other: TensorFlow keeps every program it compiled, gigabytes of them.
 test: setup ## run the tests, or a room of them: PART=trainer/losses

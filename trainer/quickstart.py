@@ -8,15 +8,18 @@ support tickets are the example; without `--backbone`, a tiny T5 learns from scr
 from __future__ import annotations
 
 import argparse
+import json
 import shlex
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from adapters_tf.commands.arguments import OneLineParser
 from adapters_tf.files.local_paths import local_path
 from prep import UsageError, quiet_libraries
 from prep.__main__ import main as prep
+from prep.drafting.drafts import task_name
 from prep.drafting.sample import sample_tickets
 from prep.errors import INTERRUPTED
 from prep.storage.durable_files import write_atomically
@@ -26,6 +29,8 @@ from trainer.settings.arguments import read_arguments
 CONFIGS = Path(__file__).parents[1] / "configs"
 PIECES = 2000  # of a vocabulary of one's own; texts that are few give fewer
 VOCABULARY = "spiece.model"
+RUN = "runs/quickstart"
+QUESTION_FILE = "quickstart.json"
 
 
 def make_parser() -> OneLineParser:
@@ -36,7 +41,9 @@ def make_parser() -> OneLineParser:
     parser.add_argument(
         "files", nargs="*", metavar="FILE", help="as `python -m prep init` takes them"
     )
-    parser.add_argument("--run", default="runs/quickstart", help="folder for all that is made")
+    parser.add_argument(
+        "--run", help=f"folder for all that is made; by default {RUN}, named after file and T5"
+    )
     parser.add_argument(
         "--backbone", help="a pretrained T5: a folder or hub name, such as google-t5/t5-small"
     )
@@ -57,12 +64,16 @@ def main(argv: Sequence[str]) -> int:
         0 when all is done, 3 when a signal stopped the training.
     """
     options = make_parser().parse_args(list(argv))
-    folder = local_path(options.run, "--run")
+    folder = local_path(options.run or default_run(options), "--run")
     started = time.monotonic()
     folder.mkdir(parents=True, exist_ok=True)
     files = options.files or [str(write_sample(folder))]
     tasks_file = folder / "tasks.yaml"
-    if not tasks_file.exists():
+    question = _question(options, files)
+    if tasks_file.exists():
+        check_question(folder, question)
+    else:
+        write_atomically(folder / QUESTION_FILE, json.dumps(question).encode())
         say("1. What is in the file? Tasks are drafted from its columns.")
         run_prep(["init", *files, "--yes", "--out", str(tasks_file), *_columns(options)])
     names = ",".join(task.name for task in load_tasks(tasks_file))
@@ -87,12 +98,48 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
+def default_run(options: argparse.Namespace) -> str:
+    """Name the folder of a run after what it is made of, so that another file gets another one.
+
+    Args:
+        options: The command line.
+
+    Returns:
+        Such as runs/quickstart-reviews-t5_small; runs/quickstart of the made-up tickets.
+    """
+    made_of = [Path(one.rpartition("=")[2]).name.partition(".")[0] for one in options.files[:1]]
+    made_of += [Path(options.backbone).name] if options.backbone else []
+    return "-".join([RUN, *map(task_name, made_of)])
+
+
 def write_sample(folder: Path) -> Path:
     """Write the made-up tickets, unless they are there."""
     file = folder / "tickets.csv"
     if not file.exists():
         write_atomically(file, sample_tickets().encode())
     return file
+
+
+def check_question(folder: Path, question: dict[str, Any]) -> None:
+    """Refuse to go on with the tasks of other files or columns.
+
+    Args:
+        folder: Of all that is made; its tasks are drafted.
+        question: What they are to be drafted from.
+
+    Raises:
+        UsageError: They were drafted from something else.
+    """
+    try:
+        before = json.loads((folder / QUESTION_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # the task file may be a person's own
+        return
+    for name, now in question.items():
+        if (earlier := before.get(name)) != now:
+            raise UsageError(
+                f"--run {folder} has the tasks of {name} {earlier or 'that were guessed'}, not of "
+                f"{now or 'those to be guessed'}; name another --run"
+            )
 
 
 def find_vocabulary(options: argparse.Namespace, folder: Path) -> Path:
@@ -153,9 +200,21 @@ def score(folder: Path) -> Path:
     page = folder / "run" / "eval" / "validation.report.html"
     words = ["--run", str(folder / "run")]
     print("$ " + shell(["python", "-m", "eval", *words]))
-    if not page.exists():
+    if not (page.exists() and _is_of_best_step(page.with_name("validation.json"), folder / "run")):
         evaluate(words)
     return page
+
+
+def _is_of_best_step(figures: Path, run: Path) -> bool:
+    """Tell whether figures are of the step that is the best one by now."""
+    from adapters_tf.runs.checkpoints import BEST_FILE
+
+    files = (figures, run / BEST_FILE)
+    try:
+        scored, best = (json.loads(file.read_bytes())["step"] for file in files)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    return bool(scored == best)
 
 
 def run_prep(words: list[str]) -> None:
@@ -172,6 +231,15 @@ def say(title: str) -> None:
 def shell(words: Sequence[str]) -> str:
     """Write a command as it can be typed."""
     return shlex.join(words)
+
+
+def _question(options: argparse.Namespace, files: Sequence[str]) -> dict[str, Any]:
+    """Say what tasks are drafted from."""
+    return {
+        "files": ", ".join(str(Path(one).resolve()) for one in files),
+        "columns of answers": options.answer,
+        "columns of inputs": options.inputs,
+    }
 
 
 def _columns(options: argparse.Namespace) -> list[str]:

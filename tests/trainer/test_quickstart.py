@@ -1,11 +1,13 @@
 """From the made-up tickets to a report, cut short; and what it is told wrongly."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 from prep import run_command
 from trainer.__main__ import main
+from trainer.quickstart import default_run, make_parser
 
 
 def quickstart(folder, *words):
@@ -25,6 +27,10 @@ def test_from_no_file_at_all_to_a_report_and_found_done_again(tmp_path, capsys):
     before = page.stat().st_mtime_ns
     assert quickstart(folder, "--steps", "4", "--answer", "category,urgency") == 0
     assert page.stat().st_mtime_ns == before
+    figures = page.with_name("validation.json")
+    figures.write_text(figures.read_text().replace('"step": 4', '"step": 3', 1))
+    assert quickstart(folder, "--steps", "4", "--answer", "category,urgency") == 0
+    assert page.stat().st_mtime_ns > before  # those were figures of an earlier step
 
 
 @pytest.mark.parametrize(
@@ -41,3 +47,26 @@ def test_mistakes_are_told(tmp_path, capsys, monkeypatch, words, message):
     Path("empty").mkdir()
     assert quickstart(tmp_path / "it", *words) == 2
     assert message in capsys.readouterr().err
+
+
+def test_the_tasks_of_another_file_or_column_are_not_gone_on_with(tmp_path, capsys):
+    (tmp_path / "tasks.yaml").write_text("")
+    before = {"files": "/a.csv", "columns of answers": None, "columns of inputs": None}
+    (tmp_path / "quickstart.json").write_text(json.dumps(before))
+    assert quickstart(tmp_path, "b.csv") == 2
+    assert quickstart(tmp_path, "/a.csv", "--answer", "mood") == 2
+    first, second = capsys.readouterr().err.splitlines()
+    assert f"the tasks of files /a.csv, not of {Path('b.csv').resolve()}" in first
+    assert "the tasks of columns of answers that were guessed, not of mood" in second
+
+
+@pytest.mark.parametrize(
+    ("words", "folder"),
+    [
+        ([], "runs/quickstart"),
+        (["train=my data/Reviews 2.csv.gz", "validation=b.csv"], "runs/quickstart-reviews_2"),
+        (["a.csv", "--backbone", "google-t5/t5-small"], "runs/quickstart-a-t5_small"),
+    ],
+)
+def test_a_run_is_named_after_what_it_is_made_of(words, folder):
+    assert default_run(make_parser().parse_args(words)) == folder
