@@ -6,7 +6,7 @@ from pathlib import Path
 
 from adapters_tf.commands.arguments import OneLineParser, read_weights, split_names
 from adapters_tf.files.bucket_runs import is_read, local_copy
-from adapters_tf.files.local_paths import typed_dataset
+from adapters_tf.files.local_paths import typed_dataset, typed_file
 from adapters_tf.runs.config import read_config
 from eval.choice import choose_tasks
 from eval.decoding.options import (
@@ -50,7 +50,7 @@ def make_parser() -> OneLineParser:
     add_search_options(parser)
     parser.add_argument(
         "--causal-qa",
-        type=Path,
+        type=typed_file,
         metavar="FILE",
         help="of one task with texts for answers: figures and predictions in that study's shape",
     )

@@ -3,11 +3,10 @@
 from argparse import Namespace
 from collections.abc import Sequence
 from contextlib import ExitStack
-from pathlib import Path
 
 from adapters_tf.commands.arguments import OneLineParser, split_names
 from adapters_tf.files.bucket_runs import local_copy
-from adapters_tf.files.local_paths import typed_dataset
+from adapters_tf.files.local_paths import typed_dataset, typed_file
 from adapters_tf.runs.config import CONFIG_FILE, read_config
 from adapters_tf.runs.settings import ResolvedRun
 from eval.report.compared_runs import (
@@ -41,7 +40,9 @@ def make_parser() -> OneLineParser:
     parser.add_argument(
         "--dataset", type=typed_dataset, help="that they were scored on, if it was moved"
     )
-    parser.add_argument("--out", type=Path, help="folder for the table as text, LaTeX, CSV and PNG")
+    parser.add_argument(
+        "--out", type=typed_file, help="folder for the table as text, LaTeX, CSV and PNG"
+    )
     return parser
 
 

@@ -10,13 +10,12 @@ from __future__ import annotations
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from adapters_tf.commands.arguments import OneLineParser
 from adapters_tf.errors import say_note
 from adapters_tf.files.bucket_runs import local_copy
-from adapters_tf.files.local_paths import typed_dataset
+from adapters_tf.files.local_paths import typed_dataset, typed_file
 from adapters_tf.runs.config import read_config
 from adapters_tf.runtime.workers import refuse_workers
 from eval.decoding.options import (
@@ -62,7 +61,7 @@ def make_parser() -> OneLineParser:
     )
     parser.add_argument("--encoding", help="of --file; by default utf-8")
     parser.add_argument(
-        "--out", type=Path, help="where answers to --file go: .jsonl, .csv, .tsv or .txt"
+        "--out", type=typed_file, help="where answers to --file go: .jsonl, .csv, .tsv or .txt"
     )
     parser.add_argument("--batch-size", type=int, help="over all replicas; by default the run's")
     parser.add_argument(

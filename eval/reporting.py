@@ -6,7 +6,7 @@ from pathlib import Path
 
 from adapters_tf.commands.arguments import OneLineParser
 from adapters_tf.files.bucket_runs import local_copy
-from adapters_tf.files.local_paths import typed_dataset
+from adapters_tf.files.local_paths import typed_dataset, typed_file
 from adapters_tf.runs.config import CONFIG_FILE
 from prep import UsageError
 
@@ -20,10 +20,12 @@ def make_parser() -> OneLineParser:
         "runs", nargs="+", metavar="RUN", type=typed_dataset, help="one or two run folders"
     )
     parser.add_argument("--split", default="validation", help="by default validation")
-    parser.add_argument("--out", type=Path, metavar="FILE", required=True, help="to write, .html")
+    parser.add_argument(
+        "--out", type=typed_file, metavar="FILE", required=True, help="to write, .html"
+    )
     parser.add_argument(
         "--embeddings",
-        type=Path,
+        type=typed_file,
         metavar="FILE",
         help="of tasks, from `python -m adapters_tf embed`: shows which are alike",
     )

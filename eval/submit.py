@@ -2,12 +2,11 @@
 
 from argparse import Namespace
 from collections.abc import Sequence
-from pathlib import Path
 
 from adapters_tf.commands.arguments import OneLineParser
 from adapters_tf.errors import say_note
 from adapters_tf.files.bucket_runs import local_copy
-from adapters_tf.files.local_paths import typed_dataset
+from adapters_tf.files.local_paths import typed_dataset, typed_file
 from adapters_tf.runs.config import read_config
 from adapters_tf.runtime.workers import refuse_workers
 from eval.decoding.options import (
@@ -28,9 +27,14 @@ def make_parser() -> OneLineParser:
     )
     parser.add_argument("--task", required=True, help="of GLUE or SuperGLUE, as the run calls it")
     parser.add_argument(
-        "--file", type=Path, required=True, help="the benchmark's own test file: TSV or JSON Lines"
+        "--file",
+        type=typed_file,
+        required=True,
+        help="the benchmark's own test file: TSV or JSON Lines",
     )
-    parser.add_argument("--out", type=Path, required=True, help="folder for the file to hand in")
+    parser.add_argument(
+        "--out", type=typed_file, required=True, help="folder for the file to hand in"
+    )
     parser.add_argument(
         "--dataset", type=typed_dataset, help="dataset folder; by default the run's"
     )

@@ -156,7 +156,7 @@ def find_vocabulary(options: argparse.Namespace, folder: Path) -> Path:
         UsageError: Nothing says which vocabulary the backbone has.
     """
     if options.vocabulary:
-        return Path(options.vocabulary)
+        return local_path(options.vocabulary, "--vocabulary")
     if not options.backbone:
         return folder / VOCABULARY
     beside = Path(options.backbone) / VOCABULARY

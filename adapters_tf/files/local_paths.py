@@ -68,6 +68,11 @@ def typed_path(text: str) -> str:
     return _typed(text, is_dataset=False)
 
 
+def typed_file(text: str) -> Path:
+    """Read an option that names a file or folder to read or write, for argparse."""
+    return Path(typed_path(text))
+
+
 def typed_dataset(text: str) -> str:
     """Read an option that names a dataset, for argparse."""
     return _typed(text, is_dataset=True)
