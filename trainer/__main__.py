@@ -23,7 +23,7 @@ def make_trainer_parser() -> SuggestingParser:
     )
     parser.add_argument(
         "--sweep",
-        default="",
+        default=None,
         metavar="SETTINGS",
         help="train a run for each combination of values, each in a folder of its own below --run: "
         "'{seed: [0, 1, 2], adapters.method: [lora, ia3]}'",
@@ -56,7 +56,7 @@ def main(argv: list[str] | None) -> int:
 
     from trainer.callbacks.progress import say
 
-    if options["sweep"]:
+    if options["sweep"] is not None:
         from trainer.sweep.command import run_sweep
 
         return run_sweep(parser, words, config, options, say)

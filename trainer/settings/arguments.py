@@ -19,9 +19,11 @@ from prep.errors import UsageError
 from prep.version import SAID
 from trainer.settings.choices import list_wrong_choices
 from trainer.settings.config import RunConfig
-from trainer.settings.config_file import check_config_file
+from trainer.settings.config_file import check_config_file, repeated_keys
 
 _EXPECTED = {"int": "a whole number", "float": "a number", "bool": "true or false"}
+
+_NO_SECTION = re.compile(r"Parser key \"(.+?)\": Unable to load config '(.*?)' - .*")
 
 # jsonargparse's words for a value of another type.
 _OF_ANOTHER_TYPE = re.compile(
@@ -41,6 +43,9 @@ class SuggestingParser(ArgumentParser):
             raise UsageError(
                 f"{self._as_typed(wrong[1])}: expected {expected}, found {wrong[3]!r}"
             ) from ex
+        if section := _NO_SECTION.fullmatch(line):
+            example = f"--{section[1]}.NAME, or keys and values in braces"
+            raise UsageError(f"--{section[1]}: expected {example}, found {section[2]!r}") from ex
         raise UsageError(line + self._suggestion(line)) from ex
 
     def _as_typed(self, name: str) -> str:
@@ -135,6 +140,8 @@ def read_options(
     words = sys.argv[1:] if argv is None else list(argv)
     for file in _config_files(words):
         check_config_file(file)
+    for word in words:
+        _refuse_repeated_keys(word)
     with _renaming():
         try:
             parsed = parser.parse_args([_rename_option(word) for word in words])
@@ -151,6 +158,16 @@ def read_options(
     return config, values
 
 
+def _refuse_repeated_keys(word: str) -> None:
+    """Refuse an option's text in which a key stands twice; YAML would take the last one."""
+    text = word.partition("=")[2] if word.startswith("--") else word
+    if "{" not in text:
+        return
+    with contextlib.suppress(yaml.YAMLError, RecursionError):  # they are told by whoever reads it
+        for key in repeated_keys(yaml.compose(text, yaml.SafeLoader)):
+            raise UsageError(f"{word!r}: the key {key.value!r} stands there twice")
+
+
 def _is_no_yaml(word: str) -> bool:
     try:
         yaml.safe_load(word)
@@ -161,10 +178,10 @@ def _is_no_yaml(word: str) -> bool:
 
 def _config_files(words: Sequence[str]) -> Iterator[str]:
     """Find the files that a command line names; text in braces is settings, not a file."""
-    for word, following in itertools.pairwise([*words, ""]):
-        if word == "--config" and following:
+    for word, following in itertools.pairwise([*words, None]):
+        if word == "--config" and following is not None:
             yield following
-        elif word.startswith("--config="):
+        elif word and word.startswith("--config="):
             yield word.partition("=")[2]
 
 

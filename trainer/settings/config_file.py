@@ -117,7 +117,7 @@ def _check_value(path: str, node: yaml.Node, hint: Any, name: str) -> None:
         if kind is list and isinstance(node, yaml.SequenceNode):
             for item in node.value:
                 _check_value(path, item, get_args(one)[0], name)
-    for inner in _repeated(node):
+    for inner in repeated_keys(node):
         _fail(path, _line(inner), f"a second {inner.value!r} in {name}")
 
 
@@ -151,18 +151,28 @@ def _check_tags(path: str, node: yaml.Node) -> None:
                 _check_tags(path, one)
 
 
-def _repeated(node: yaml.Node) -> Iterator[yaml.Node]:
-    """Find keys that stand twice in one mapping, at any depth."""
+def repeated_keys(node: yaml.Node | None) -> Iterator[yaml.Node]:
+    """Find keys that stand twice in one mapping, at any depth.
+
+    Args:
+        node: Of a YAML text; None for an empty one.
+
+    Yields:
+        The second of each.
+
+    Raises:
+        RecursionError: It is nested too deeply, or holds itself.
+    """
     if isinstance(node, yaml.SequenceNode):
         for item in node.value:
-            yield from _repeated(item)
+            yield from repeated_keys(item)
     if isinstance(node, yaml.MappingNode):
         seen = set()
         for key, value in node.value:
             if isinstance(key, yaml.ScalarNode) and key.value in seen:
                 yield key
             seen.add(str(key.value))
-            yield from _repeated(value)
+            yield from repeated_keys(value)
 
 
 def _shown(node: yaml.Node) -> str:

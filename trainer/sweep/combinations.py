@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from prep import UsageError
+from trainer.settings.config_file import repeated_keys
 
 SEED = "seed"
 _MOST = 1000  # runs
@@ -58,9 +59,14 @@ def read_sweep(text: str) -> list[Member]:
         UsageError: It is no such thing, or asks for more than a thousand runs.
     """
     try:
+        twice = next(repeated_keys(yaml.compose(text, yaml.SafeLoader)), None)
         tree = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise UsageError(f"--sweep: {text!r} is not YAML: {str(error).splitlines()[0]}") from None
+    except RecursionError:
+        raise UsageError("--sweep: nested too deeply, or a value holds itself") from None
+    if twice is not None:
+        raise UsageError(f"--sweep: {twice.value!r} is there twice; give it one list of values")
     example = "'{seed: [0, 1, 2], adapters.method: [lora, ia3]}'"
     if not isinstance(tree, dict) or not tree:
         raise UsageError(f"--sweep: expected settings with their values, such as {example}")
@@ -69,7 +75,9 @@ def read_sweep(text: str) -> list[Member]:
             raise UsageError(f"--sweep {name}: expected a list of values, such as {example}")
         if name in ("run", "dataset"):
             raise UsageError(f"--sweep {name}: a sweep is of one dataset and has one folder")
-        texts = [_as_text(value) for value in values]
+        if f"--{name}" in (*_OWN_OPTIONS, _OWN_FLAG):
+            raise UsageError(f"--sweep {name}: that is no setting of a run, but the sweep's own")
+        texts = [_checked_text(name, value) for value in values]
         if len(set(texts)) < len(texts):
             raise UsageError(f"--sweep {name}: a value is there twice in {', '.join(texts)}")
     combinations = [
@@ -82,16 +90,28 @@ def read_sweep(text: str) -> list[Member]:
 
 def _named(combinations: Sequence[Mapping[str, Any]]) -> list[tuple[str, Mapping[str, Any]]]:
     """Give each combination the name of its folder; equal ones are told apart by a number."""
-    found: dict[str, int] = {}
+    taken: set[str] = set()
     named = []
     for values in combinations:
         parts = [
             f"{setting.rpartition('.')[2]}={_as_text(value)}" for setting, value in values.items()
         ]
         name = re.sub(r"[^\w.=+,-]+", "_", ",".join(parts))[:120].strip("_,.") or "run"
-        found[name] = found.get(name, 0) + 1
-        named.append((name if found[name] == 1 else f"{name},{found[name]}", values))
+        numbered = (f"{name},{number}" for number in itertools.count(2))
+        free = next(one for one in itertools.chain([name], numbered) if one not in taken)
+        taken.add(free)
+        named.append((free, values))
     return named
+
+
+def _checked_text(name: str, value: Any) -> str:
+    try:
+        return _as_text(value)
+    except (TypeError, ValueError):  # a date, bytes, a list that holds itself
+        raise UsageError(
+            f"--sweep {name}: {value!r:.40} is read as a {type(value).__name__}; expected numbers, "
+            "texts (in quotes where YAML reads another thing), lists or keys and values"
+        ) from None
 
 
 def _as_text(value: Any) -> str:

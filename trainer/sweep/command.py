@@ -53,13 +53,17 @@ def run_sweep(
     folder = local_path(config.run, "--run")
     sweep = Sweep(folder, members, kept)
     groups: dict[str, ResolvedRun] = {}
+    seen: dict[str, str] = {}
     for member in members:
         run = f"--run={folder / member.name}"
         of_run, _ = read_options(parser, [*kept, run, *member.options()])
         if member.group() not in groups:  # what another seed changes is only drawn otherwise
             groups[member.group()], _ = resolve_run(of_run)
+        settings = replace(groups[member.group()], seed=of_run.seed, run="")
+        if (same := seen.setdefault(repr(settings), member.name)) != member.name:
+            raise UsageError(f"--sweep: {same} and {member.name} are the same run; leave one out")
         place = str((folder / member.name).resolve())
-        _check_member(sweep, member, replace(groups[member.group()], run=place, seed=of_run.seed))
+        _check_member(sweep, member, replace(settings, run=place))
     if options["dry_run"]:
         for member in members:
             state = sweep.states.get(member.name) or "to be trained"

@@ -97,6 +97,10 @@ def test_a_printed_config_says_what_would_run(old_file, capsys):
         (["--data.bat=8"], "did you mean --data.batch_size?"),
         (["--data.batch_size=eight"], "data.batch_size"),
         (["--optimizer.decay"], "expected one argument"),
+        (["--training", "{steps: 3, steps: 4}"], "the key 'steps' stands there twice"),
+        (["--model.overrides={d_ff: 8, d_ff: 9}"], "the key 'd_ff' stands there twice"),
+        (["--training", "3"], "--training: expected --training.NAME, or keys .* found '3'"),
+        (["--config", ""], "--config : there is no such file"),
         (["--data.shapes", ""], "--data.shapes: expected a whole number, found ''"),
     ],
 )

@@ -27,6 +27,8 @@ def test_values_may_be_settings_themselves_and_names_stay_apart():
     assert len(set(names)) == 3 and not any("/" in name or " " in name for name in names)
     assert members[0].options() == ['--adapters.settings={"lora": {"rank": 4}}']
     assert read_sweep("seed: [0, 1]")[0].group() == "all"
+    # A number that tells two apart is no third one's name.
+    assert [one.name for one in read_sweep("a: [x, 'x!', 'x,2']")] == ["a=x", "a=x,2", "a=x,2,2"]
 
 
 @pytest.mark.parametrize(
@@ -39,6 +41,11 @@ def test_values_may_be_settings_themselves_and_names_stay_apart():
         ("seed: []", "seed: expected a list of values"),
         ("seed: [1, 2, 1]", "a value is there twice in 1, 2, 1"),
         ("run: [a, b]", "has one folder"),
+        ("sweep: [1]", "the sweep's own"),
+        ("{seed: [0], seed: [1]}", "'seed' is there twice"),
+        ("seed: [2020-01-01]", "seed: datetime.date.* is read as a date; expected numbers, texts"),
+        ("a: [&x [*x]]", "holds itself"),
+        ("", "expected settings with their values"),
         (f"seed: {list(range(40))}\ndata.cap: {list(range(30))}", "1,200 runs"),
     ],
 )

@@ -125,6 +125,7 @@ def test_runs_that_were_trained_otherwise_are_not_passed_off_as_done(
         ("{sed: [0, 1]}", "--sed"),
         ("{adapters.method: [lora, lorra]}", "did you mean 'lora'"),
         ("{optimizer.learning_rate: [0.1, fast]}", "learning_rate"),
+        ("{optimizer.learning_rate: [1e-3, 0.001]}", "learning_rate=0.001 are the same run"),
     ],
 )
 def test_a_setting_that_cannot_be_is_refused_before_the_first_run(
