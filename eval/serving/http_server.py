@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from eval.serving.rest import Loaded, RequestError, answer_get, answer_post
+from eval.serving.rest import MOST_LETTERS, Loaded, RequestError, answer_get, answer_post
 
 MOST_BYTES = 64 << 20  # of a request
 
@@ -15,9 +17,6 @@ MOST_BYTES = 64 << 20  # of a request
 class _Handler(BaseHTTPRequestHandler):
     served: Loaded
     protocol_version = "HTTP/1.1"  # connections stay open from request to request
-    # What is answered where no method of this class is asked, such as PUT.
-    error_message_format = '{"error": "%(message)s"}'
-    error_content_type = "application/json"
 
     def do_GET(self) -> None:
         """Answer a GET."""
@@ -37,18 +36,43 @@ class _Handler(BaseHTTPRequestHandler):
             raise RequestError(f"Content-Length is {length!r}; expected up to {MOST_BYTES} bytes")
         return self.rfile.read(int(length))
 
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """Answer where no method of this class is asked, such as PUT, or a line is no request."""
+        self.close_connection = True
+        self._send(code, {"error": message or HTTPStatus(code).phrase})
+
     def _answer(self, find: Callable[[], dict[str, Any]]) -> None:
         status = 200
         try:
             found = find()
         except RequestError as error:
             status, found = error.status, {"error": str(error)}
-        body = json.dumps(found, ensure_ascii=False).encode()
+        except ConnectionError:
+            raise
+        except Exception as error:  # a client is answered whatever went wrong
+            print(f"error: {self.path[:40]}: {error!r}"[:MOST_LETTERS], file=sys.stderr, flush=True)
+            status, found = 500, {"error": f"{error!r}"[:MOST_LETTERS]}
+        self._send(status, found)
+
+    def _send(self, status: int, found: dict[str, Any]) -> None:
+        body = json.dumps(found, ensure_ascii=False).encode(errors="backslashreplace")
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
+        if self.close_connection:
+            self.send_header("Connection", "close")
         self.end_headers()
-        self.wfile.write(body)
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 128  # connections that wait to be taken; five are too few for a burst
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of a client that went away before it was answered."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
 
 def make_server(served: Loaded, host: str, port: int) -> ThreadingHTTPServer:
@@ -66,4 +90,4 @@ def make_server(served: Loaded, host: str, port: int) -> ThreadingHTTPServer:
         OSError: The port is taken.
     """
     handler = type("Handler", (_Handler,), {"served": served})
-    return ThreadingHTTPServer((host, port), handler)
+    return _Server((host, port), handler)

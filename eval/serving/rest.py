@@ -8,7 +8,6 @@ tensorflow-text are all that this needs.
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import re
 from collections.abc import Mapping
@@ -20,6 +19,7 @@ import tensorflow as tf
 import tensorflow_text  # noqa: F401  (registers the ops of SentencePiece)
 
 DEFAULT = "serving_default"
+MOST_LETTERS = 300  # of a message: it may repeat what was asked
 _PLACE = re.compile(r"/v1/models/(?P<name>[^/:]+)(/versions/(?P<version>[0-9]+))?(?P<rest>.*)")
 
 
@@ -136,12 +136,14 @@ def answer_post(served: Loaded, path: str, body: bytes) -> dict[str, Any]:
         request = json.loads(body)
     except ValueError as error:
         raise RequestError(f"JSON Parse error: {error}") from None
+    except RecursionError:
+        raise RequestError("JSON Parse error: nested too deeply") from None
     if not isinstance(request, dict) or ("instances" in request) == ("inputs" in request):
         raise RequestError("expected a JSON object with either 'instances' or 'inputs'")
     name = request.get("signature_name") or DEFAULT
-    if name not in served.signatures:
+    if not isinstance(name, str) or name not in served.signatures:
         known = ", ".join(served.signatures)
-        raise RequestError(f"there is no signature {name!r}; the model has {known}", 404)
+        raise RequestError(f"there is no signature {name!r:.40}; the model has {known}", 404)
     wanted = list(served.signatures[name].structured_input_signature[1])
     is_rows = "instances" in request
     read = _read_rows if is_rows else _read_columns
@@ -206,9 +208,13 @@ def _read_columns(inputs: Any, wanted: list[str]) -> dict[str, list[bytes]]:
 def _read_text(value: Any, where: str) -> bytes:
     if isinstance(value, dict) and set(value) == {"b64"} and isinstance(value["b64"], str):
         try:
-            return base64.b64decode(value["b64"], validate=True)
-        except binascii.Error as error:
+            decoded = base64.b64decode(value["b64"], validate=True)
+            decoded.decode()
+        except UnicodeDecodeError as error:
+            raise RequestError(f"{where}: no UTF-8: {error.reason}") from None
+        except ValueError as error:
             raise RequestError(f"{where}: {error}") from None
+        return decoded
     if not isinstance(value, str):
         raise RequestError(f"{where}: expected a string, got {json.dumps(value)[:40]}")
     try:
@@ -242,4 +248,4 @@ def _tensor_info(one: Any) -> dict[str, Any]:
 def _shorten(message: str) -> str:
     """Take what an assertion says out of TensorFlow's account of where it is."""
     said = re.search(r"assertion failed: (.*)", message)
-    return said[1] if said else message.strip().splitlines()[0]
+    return (said[1] if said else message.strip().splitlines()[0])[:MOST_LETTERS]

@@ -1,13 +1,17 @@
 """Requests of TensorFlow Serving's REST API, over HTTP, to a model that shouts."""
 
 import json
+import socket
+import struct
 import threading
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import tensorflow as tf
 
+from eval.serving import http_server
 from eval.serving.http_server import make_server
 from eval.serving.rest import load_model, newest_version
 
@@ -54,6 +58,7 @@ def ask(folder):
                 with error:
                     return error.code, json.load(error)
 
+        ask.port = server.server_port
         yield ask
         server.shutdown()
         thread.join()
@@ -101,11 +106,15 @@ def test_rows_and_columns(ask):
         ("tiny:predict", {"instances": [{"texts": "a"}]}, 400, "instance 0 must have text"),
         ("tiny:predict", {"instances": ["a", 3]}, 400, "instance 1, text: expected a string"),
         ("tiny:predict", {"instances": [{"b64": "?"}]}, 400, "instance 0, text"),
+        ("tiny:predict", {"instances": [{"b64": "é"}]}, 400, "instance 0, text"),
+        ("tiny:predict", {"instances": [{"b64": "/////w=="}]}, 400, "text: no UTF-8"),
+        ("tiny:predict", b"[" * 100_000, 400, "nested too deeply"),
         ("tiny:predict", {"instances": ["a", ""]}, 400, "a text is empty"),
         ("tiny:predict", {"inputs": "a"}, 400, "'inputs' must have text"),
         ("tiny:predict", {"inputs": []}, 400, "a text or more"),
         ("tiny:predict", {"inputs": ["\ud800"]}, 400, "no UTF-8"),
         ("tiny:predict", {"signature_name": "x", "inputs": ["a"]}, 404, "no signature 'x'"),
+        ("tiny:predict", {"signature_name": ["x"], "inputs": ["a"]}, 404, "no signature ['x']"),
         (
             "tiny:predict",
             {"signature_name": "pair", "inputs": {"text": ["a"], "task": ["a", "b"]}},
@@ -122,6 +131,23 @@ def test_what_cannot_be_answered_is_said(ask, path, body, status, said):
 def test_another_method_is_answered_in_json_too(ask):
     code, found = ask("tiny", method="DELETE")
     assert code == 501 and found == {"error": "Unsupported method ('DELETE')"}
+    assert ask("tiny", method='A"B') == (501, {"error": "Unsupported method ('A\"B')"})
+
+
+def test_what_goes_wrong_inside_is_answered_and_said_in_a_line(ask, monkeypatch, capfd):
+    monkeypatch.setattr(http_server, "answer_get", lambda served, path: {}["gone"])
+    assert ask("tiny") == (500, {"error": "KeyError('gone')"})
+    assert capfd.readouterr().err == "error: /v1/models/tiny: KeyError('gone')\n"
+
+
+def test_a_burst_is_answered_and_clients_that_go_away_are_no_error(ask, capfd):
+    for _ in range(5):
+        with socket.create_connection(("127.0.0.1", ask.port)) as client:
+            client.sendall(b"POST /v1/models/tiny:predict HTTP/1.1\r\nContent-Length: 9\r\n\r\n")
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    with ThreadPoolExecutor(40) as pool:
+        assert {code for code, _ in pool.map(ask, ["tiny"] * 200)} == {200}
+    assert capfd.readouterr().err == ""
 
 
 def test_a_folder_without_a_version_is_refused(tmp_path, folder):
