@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 from adapters_tf.commands.arguments import OneLineParser, split_names
 from adapters_tf.files.bucket_runs import local_copy
-from adapters_tf.files.local_paths import typed_dataset, typed_file
+from adapters_tf.files.local_paths import same_place, typed_dataset, typed_file
 from adapters_tf.runs.config import CONFIG_FILE, read_config
 from adapters_tf.runs.settings import ResolvedRun
 from eval.report.compared_runs import (
@@ -56,7 +56,7 @@ def main(argv: Sequence[str]) -> int:
         The exit code.
     """
     options = make_parser().parse_args(list(argv))
-    if len(set(options.runs)) < len(options.runs):
+    if len(set(map(same_place, options.runs))) < len(options.runs):
         raise UsageError("a run is named twice")
     if len(options.runs) < 2:
         raise UsageError("compare takes two runs or more")

@@ -21,12 +21,12 @@ from eval.decoding.options import (
     add_search_options,
     read_decoding_options,
 )
-from prep import UsageError, load_manifest, nearest
+from prep import TaskEntry, UsageError, load_manifest, nearest
 from prep.commands.options import add_tasks_file, own_tasks
 
 STORED = ("float32", "bfloat16", "int8")  # as adapters_tf.model.stored_matrices has them
 EXPORT_FILE = "export.json"
-NO_CHECK = "none"
+NO_CHECK, CHECK_ON = "none", "validation"
 
 
 def make_parser() -> OneLineParser:
@@ -52,7 +52,7 @@ def make_parser() -> OneLineParser:
     )
     parser.add_argument(
         "--check-on",
-        default="validation",
+        default=CHECK_ON,
         metavar="SPLIT",
         help="whose answers are compared with the run's; by default validation; none for no check",
     )
@@ -125,11 +125,29 @@ def choose_names(options: Namespace, settings: ResolvedRun) -> list[str]:
     return list(dict.fromkeys(names))
 
 
+def check_split(split: str, entries: Sequence[TaskEntry]) -> None:
+    """Refuse to check on a split that no task has.
+
+    Args:
+        split: Its name.
+        entries: Tasks of the dataset.
+
+    Raises:
+        UsageError: There is none, and its name is not the option's default.
+    """
+    splits = {name for entry in entries for name in entry.splits}
+    if split not in splits and split != CHECK_ON:
+        raise UsageError(f"--check-on: no task has a split {split!r}; {nearest(split, splits)}")
+
+
 def _export(options: Namespace, decoding: Decoding, run: str, out: Path) -> None:
     """Export a run whose folder is on this machine, if only as a copy."""
     settings = read_config(run)
     names = choose_names(options, settings)
     manifest = load_manifest(options.dataset or settings.dataset)
+    split = options.check_on
+    if split != NO_CHECK:
+        check_split(split, [manifest.tasks[name] for name in names if name in manifest.tasks])
     own = own_tasks(options)
     import tensorflow as tf
 
@@ -148,7 +166,6 @@ def _export(options: Namespace, decoding: Decoding, run: str, out: Path) -> None
     )
     planned = plan_tasks(session, names, own)
     source = describe_source(session, options.run, options.checkpoint, (), None)
-    split = options.check_on
     references = {}
     if split != NO_CHECK:
         entries = [task.entry for task in planned.tasks]

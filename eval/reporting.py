@@ -6,7 +6,7 @@ from pathlib import Path
 
 from adapters_tf.commands.arguments import OneLineParser
 from adapters_tf.files.bucket_runs import local_copy
-from adapters_tf.files.local_paths import typed_dataset, typed_file
+from adapters_tf.files.local_paths import same_place, typed_dataset, typed_file
 from adapters_tf.runs.config import CONFIG_FILE
 from prep import UsageError
 
@@ -44,7 +44,7 @@ def main(argv: Sequence[str]) -> int:
     options = make_parser().parse_args(list(argv))
     if len(options.runs) > MOST_RUNS:
         raise UsageError(f"report takes one run or two, got {len(options.runs)}")
-    if len(set(options.runs)) < len(options.runs):
+    if len(set(map(same_place, options.runs))) < len(options.runs):
         raise UsageError("a run is named twice")
     if options.out.suffix != ".html":
         raise UsageError(f"--out {options.out}: expected a file that ends in .html")

@@ -63,6 +63,18 @@ def dataset_place(where: str, what: str = "") -> str:
     return str(local_path(where, what))
 
 
+def same_place(where: str) -> str:
+    """Write a place in the one way there is, so that two ways to say it are equal.
+
+    Args:
+        where: As `dataset_place` returns it.
+
+    Returns:
+        An address as it is, but for a slash at its end; of a path, what it leads to.
+    """
+    return where.rstrip("/") if where.startswith(BUCKET) else os.path.realpath(where)
+
+
 def typed_path(text: str) -> str:
     """Read an option that names a place on this machine, for argparse."""
     return _typed(text, is_dataset=False)

@@ -10,6 +10,7 @@ import numpy as np
 
 from adapters_tf.errors import say_note
 from eval.metrics.answers import Answers, gather_answers, target_texts
+from eval.report.scored_files import Line, read_figures, read_predictions
 from prep import (
     DataError,
     Manifest,
@@ -41,22 +42,14 @@ class ComparedRun:
     folder: Path
     document: Mapping[str, Any]
 
-    def predictions(self) -> dict[str, list[dict[str, Any]]]:
+    def predictions(self) -> dict[str, list[Line]]:
         """Read the lines of `<split>.predictions.jsonl`, in their order, by task.
 
         Raises:
-            DataError: One is none.
+            DataError: One is none, or they are not what the figures are of.
         """
         file = self.folder / "eval" / f"{self.document['split']}.predictions.jsonl"
-        found: dict[str, list[dict[str, Any]]] = {}
-        try:
-            with file.open(encoding="utf-8") as lines:
-                for line in lines:
-                    record = json.loads(line)
-                    found.setdefault(record["task"], []).append(record)
-        except (ValueError, KeyError, TypeError) as error:
-            raise DataError(f"{file} cannot be read: {error}; score the run again") from error
-        return found
+        return read_predictions(file, self.document["tasks"])
 
 
 def read_scored_run(name: str, folder: Path, split: str) -> ComparedRun:
@@ -78,17 +71,13 @@ def read_scored_run(name: str, folder: Path, split: str) -> ComparedRun:
     again = f"python -m eval --run {name} --split {split}"
     if not file.exists():
         raise UsageError(f"{name}: there is no eval/{split}.json; score the run first: {again}")
-    try:
-        document = json.loads(file.read_text(encoding="utf-8"))
-        has_digests = all("examples_digest" in task for task in document["tasks"].values())
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(f"{file} cannot be read: {error}; score the run again: {again}") from error
-    if not has_digests:
+    document = read_figures(file)
+    if not all("examples_digest" in task for task in document["tasks"].values()):
         raise UsageError(
             f"{name}: eval/{split}.json was written by an earlier version, which kept no digests; "
             f"score the run again: {again}"
         )
-    return ComparedRun(name, folder, document)
+    return ComparedRun(name, folder, {**document, "split": split})
 
 
 def choose_common_tasks(runs: Sequence[ComparedRun], wanted: Sequence[str]) -> list[str]:

@@ -105,9 +105,12 @@ def test_probabilities_are_read_back_as_they_were(runs, dataset):
 @pytest.mark.parametrize(
     ("name", "old", "new", "message"),
     [
-        ("json", "}", "", r"validation\.json cannot be read: .*score the run again"),
-        ("json", '"tasks"', '"task"', r"validation\.json cannot be read: 'tasks'"),
-        ("predictions.jsonl", "}", "", r"predictions\.jsonl cannot be read"),
+        ("json", "}", "", r"validation\.json: expected figures of .*score the run again"),
+        ("json", '"tasks"', '"task"', r"validation\.json: expected figures of .*: 'tasks'"),
+        ("json", '"metrics"', '"metric"', "task 'colour' has no metrics"),
+        ("predictions.jsonl", "}", "", r"predictions\.jsonl: expected a JSON object on each line"),
+        ("predictions.jsonl", '"example": 1,', "", "line 2: there is no field 'example'"),
+        ("predictions.jsonl", '"maybe"', '"no"', "'colour' are of other predictions; score"),
         ("predictions.jsonl", '"yes": ', '"yea": ', "probabilities of yea, no"),
     ],
 )
@@ -115,6 +118,9 @@ def test_damaged_files_are_refused(make_run, dataset, name, old, new, message):
     folder = Path(make_run("damaged", 2))
     file = folder / "eval" / f"{SPLIT}.{name}"
     file.write_text(file.read_text().replace(old, new))
+    if "yea" in new:  # in files of before, which had no digest
+        figures = file.with_name(f"{SPLIT}.json")
+        figures.write_text(figures.read_text().replace("predictions_digest", "x"))
     with pytest.raises(DataError, match=message):
         gather_run_answers([read_scored_run("damaged", folder, SPLIT)], ["colour"], str(dataset))
 
@@ -163,6 +169,7 @@ def test_what_cannot_be_compared(runs, make_run, tmp_path, capsys):
     good = runs["good"]
     assert "compare takes two runs or more" in refused(good)
     assert "a run is named twice" in refused(good, good)
+    assert "a run is named twice" in refused(good, f"{good}/../{Path(good).name}")
     message = refused(good, runs["bad"], "--split", "test")
     assert (
         f"there is no eval/test.json; score the run first: python -m eval --run {good}" in message

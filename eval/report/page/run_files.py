@@ -9,13 +9,10 @@ from typing import Any
 import numpy as np
 
 from adapters_tf.files.embeddings_file import read_embeddings
+from eval.report.scored_files import Line, read_figures, read_predictions
 from prep import DataError, UsageError
 
 LOG_FILE = "metrics.jsonl"
-_FIELDS = ("task", "example", "input", "target", "prediction")
-_FIGURES = ("kind", "examples", "metrics", "unreadable_predictions")
-
-Line = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -57,8 +54,8 @@ def read_run_files(name: str, run: Path, folder: Path, split: str) -> RunFiles:
             f"{name}: there is no {folder.name}/{split}.json; score the run first: python -m eval "
             f"--run {name} --split {split}"
         )
-    document = _read_figures(figures)
-    predictions = _read_predictions(folder / f"{split}.predictions.jsonl")
+    document = read_figures(figures)
+    predictions = read_predictions(folder / f"{split}.predictions.jsonl", document["tasks"])
     for task, told in document["tasks"].items():
         expected, found = told["examples"], len(predictions.get(task, ()))
         if found != expected:
@@ -67,37 +64,6 @@ def read_run_files(name: str, run: Path, folder: Path, split: str) -> RunFiles:
                 f"the figures are of {expected}; score the run again"
             )
     return RunFiles(name, document, predictions, read_log(run / LOG_FILE))
-
-
-def _read_figures(file: Path) -> dict[str, Any]:
-    try:
-        document: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        for task, figures in document["tasks"].items():
-            missing = [name for name in _FIGURES if name not in figures]
-            if missing or not figures["metrics"]:
-                raise ValueError(f"task {task!r} has no {(*missing, 'metrics')[0]}")
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(f"{file}: expected figures of `python -m eval`: {error}") from error
-    return document
-
-
-def _read_predictions(file: Path) -> dict[str, list[Line]]:
-    found: dict[str, list[Line]] = {}
-    try:
-        with file.open(encoding="utf-8", newline="\n") as lines:
-            for number, text in enumerate(lines, 1):
-                line = json.loads(text)
-                if not isinstance(line, dict):
-                    raise ValueError(f"line {number} is {text[:40].strip()}")
-                missing = [field for field in _FIELDS if field not in line]
-                if missing:
-                    raise DataError(f"{file}, line {number}: there is no field {missing[0]!r}")
-                found.setdefault(line["task"], []).append(line)
-    except FileNotFoundError as error:
-        raise DataError(f"there is no {file}; score the run again") from error
-    except ValueError as error:
-        raise DataError(f"{file}: expected a JSON object on each line: {error}") from error
-    return found
 
 
 def read_log(file: Path) -> list[Line]:

@@ -219,6 +219,7 @@ def test_weights_are_named_alike():
         (("--out", "gs://bucket/x"), 2, "is an address"),
         (("--out", "{here}"), 2, "is there already, and no export"),
         (("--out", "x", "--check-examples", "0"), 2, "expected 1 or more"),
+        (("--out", "x", "--check-on", "vaildation"), 2, "did you mean 'validation'"),
         (("--out", "x", "--tasks", "onwer"), 2, "no task 'onwer'; did you mean 'owner'"),
         (("--out", "x", "--weights", "int4"), 2, "there is no 'int4'"),
         (("--out", "x", "--per-token", "--free-answers"), 2, "--per-token compares label words"),

@@ -1,0 +1,83 @@
+"""The two files that an evaluation leaves for programs, read back: figures and predictions."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from prep import DataError
+
+_FIELDS = ("task", "example", "input", "target", "prediction")
+_FIGURES = ("kind", "examples", "metrics", "unreadable_predictions")
+_AGAIN = "score the run again"
+
+Line = Mapping[str, Any]
+
+
+def read_figures(file: Path) -> dict[str, Any]:
+    """Read `<split>.json`.
+
+    Args:
+        file: Of a run that was scored.
+
+    Returns:
+        What it holds.
+
+    Raises:
+        DataError: An evaluation writes no such file.
+    """
+    try:
+        document: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        for task, figures in document["tasks"].items():
+            missing = [name for name in _FIGURES if name not in figures]
+            if missing or not figures["metrics"]:
+                raise ValueError(f"task {task!r} has no {(*missing, 'metrics')[0]}")
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(
+            f"{file}: expected figures of `python -m eval`: {error}; {_AGAIN}"
+        ) from error
+    return document
+
+
+def read_predictions(file: Path, tasks: Mapping[str, Mapping[str, Any]]) -> dict[str, list[Line]]:
+    """Read `<split>.predictions.jsonl`.
+
+    Args:
+        file: Beside the figures.
+        tasks: The figures by task; earlier versions kept no digest of the predictions in them.
+
+    Returns:
+        Its lines, in their order, by task.
+
+    Raises:
+        DataError: It is not there, a line is none that an evaluation writes, or they are not the
+            predictions that the figures are of: an evaluation was killed between the two.
+    """
+    found: dict[str, list[Line]] = {}
+    digests = {task: hashlib.sha256() for task in tasks}
+    try:
+        with file.open(encoding="utf-8", newline="\n") as lines:
+            for number, text in enumerate(lines, 1):
+                line = json.loads(text)
+                if not isinstance(line, dict):
+                    raise ValueError(f"line {number} is {text[:40].strip()}")
+                missing = [field for field in _FIELDS if field not in line]
+                if missing:
+                    raise DataError(f"{file}, line {number}: there is no field {missing[0]!r}")
+                found.setdefault(str(line["task"]), []).append(line)
+                if line["task"] in digests:
+                    digests[line["task"]].update(text.encode())
+    except FileNotFoundError as error:
+        raise DataError(f"there is no {file}; {_AGAIN}") from error
+    except (ValueError, TypeError) as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError(f"{file}: expected a JSON object on each line: {error}") from error
+    for task, digest in digests.items():
+        expected = tasks[task].get("predictions_digest")
+        if task in found and expected and digest.hexdigest() != expected:
+            raise DataError(
+                f"{file}: the figures of task {task!r} are of other predictions; {_AGAIN}"
+            )
+    return found
