@@ -166,7 +166,9 @@ def describe(files: Mapping[str, SeenFile], columns: Sequence[Column], roles: Ro
             role = "asked about"
         else:
             role = f"left out: {roles.left_out.get(column.name, 'it was not named')}"
-        lines.append(wrap_line(f"  {column.name or repr(''):<16} {_what(column):<26} {role}"))
+        is_seen = column.name and column.name.isprintable()
+        name = column.name if is_seen else repr(column.name)
+        lines.append(wrap_line(f"  {name:<16} {_what(column):<26} {role}"))
     return [*lines, ""]
 
 

@@ -17,7 +17,7 @@ from prep.sources.blocks import columns_of, parse_block, read_blocks
 from prep.sources.declarations import SUFFIX_FORMATS, FileFormat, FileSpec, suffix_of
 from prep.sources.encodings import find_wide_encoding, guess_encoding
 from prep.sources.opening import as_data_errors, open_binary
-from prep.sources.row import BlankLineError, Row
+from prep.sources.row import BlankLineError, Row, RowError, check_text
 from prep.tasks.templates import NUMBER
 
 FORMATS: Mapping[str, FileFormat] = {**SUFFIX_FORMATS, ".ndjson": "jsonl"}
@@ -81,6 +81,11 @@ def look_at(path: Path) -> SeenFile:
     if file_format == "json":
         spec = _with_records(path, spec, notes)
     columns = columns_of(path, spec)
+    for name in columns:
+        try:
+            check_text(name)
+        except RowError as error:
+            raise DataError(f"{path}: the name of column {name!r} is no text: {error}") from error
     rows, faults, is_whole = _read_rows(path, spec)
     if not rows:
         raise DataError(f"{path} has no rows that can be read: {(faults or ['it is empty'])[0]}")
@@ -216,7 +221,7 @@ def _read_rows(path: Path, spec: FileSpec) -> tuple[list[Row], list[str], bool]:
     rows: list[Row] = []
     faults: list[str] = []
     for block in read_blocks(path, spec, _BLOCK):
-        for row in parse_block(block):
+        for row in map(_checked, parse_block(block)):
             if isinstance(row, Mapping):
                 rows.append(row)
             elif not isinstance(row, BlankLineError):
@@ -224,3 +229,15 @@ def _read_rows(path: Path, spec: FileSpec) -> tuple[list[Row], list[str], bool]:
             if len(rows) + len(faults) > MOST_ROWS:
                 return rows, faults, False
     return rows, faults, True
+
+
+def _checked(row: Row | RowError) -> Row | RowError:
+    """Take a row that has half a character for one that cannot be read, as a build does."""
+    if isinstance(row, Mapping):
+        try:
+            for value in row.values():
+                if isinstance(value, str):
+                    check_text(value)
+        except RowError as error:
+            return error
+    return row

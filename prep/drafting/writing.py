@@ -100,12 +100,13 @@ def _format_task(
     )
     lines += _gaps(draft, by_name)
     if not draft.answer:
-        lines += [f"  inputs: {json.dumps('{' + named(draft.inputs[0]) + '}', ensure_ascii=False)}"]
+        lines += [f"  inputs: {_quoted('{' + named(draft.inputs[0]) + '}')}"]
         lines += _comment(draft.why["objective"], "  ")
         lines += ["  objective: span_corruption"]
     else:
-        lines += [f"  inputs: {json.dumps(template, ensure_ascii=False)}"]
-        lines += _format_answer(draft, by_name[draft.answer], named(draft.answer))
+        lines += [f"  inputs: {_quoted(template)}"]
+        is_table = all(seen.spec.format in ("csv", "tsv") for seen in files.values())
+        lines += _format_answer(draft, by_name[draft.answer], named(draft.answer), is_table)
     reason = f"  # {draft.why['metrics']}" if "metrics" in draft.why else ""
     lines += [f"  metrics: [{', '.join(draft.metrics)}]{reason}"]
     if draft.truncation != "head":
@@ -113,12 +114,14 @@ def _format_task(
     return lines
 
 
-def _format_answer(draft: Draft, answer: Column, name: str) -> list[str]:
+def _format_answer(draft: Draft, answer: Column, name: str, is_table: bool) -> list[str]:
     reason = f"  # {draft.why['answer']}"
     if answer.are_lists:
         return [f"  answers: {_scalar(name)}{reason}"]
-    lines = [f"  targets: {json.dumps('{' + name + '}', ensure_ascii=False)}{reason}"]
+    lines = [f"  targets: {_quoted('{' + name + '}')}{reason}"]
     if answer.filled < answer.rows:
+        if not is_table:  # a row may lack the field, or have a null there
+            lines += [f'  defaults: {{{_scalar(name)}: ""}}']
         without = f"{answer.rows - answer.filled:,} rows have no answer, and are left out"
         lines += [f"  keep: {{{_scalar(name)}: '(?s).*\\S.*'}}  # {without}"]
     if draft.kind == "regression" and not answer.are_whole:
@@ -159,7 +162,7 @@ def _format_file(seen: SeenFile, folder: Path, renamed: Mapping[str, str]) -> st
     if spec.encoding != "utf-8":
         keys["encoding"] = _scalar(spec.encoding)
     if spec.delimiter:
-        keys["delimiter"] = json.dumps(spec.delimiter)
+        keys["delimiter"] = _quoted(spec.delimiter)
     if spec.columns:
         keys["columns"] = "[" + ", ".join(map(_scalar, spec.columns)) + "]"
     if spec.records:
@@ -176,7 +179,15 @@ def _format_file(seen: SeenFile, folder: Path, renamed: Mapping[str, str]) -> st
 def _scalar(text: str) -> str:
     """Write a text so that YAML reads it as that text."""
     is_plain = _PLAIN.fullmatch(text) and text.lower() not in _YAML_WORDS
-    return text if is_plain else json.dumps(text, ensure_ascii=False)
+    return text if is_plain else _quoted(text)
+
+
+def _quoted(text: str) -> str:
+    """Write a text in double quotes as YAML reads it: what nobody can see as its number."""
+    return "".join(
+        one if one.isprintable() else f"\\U{ord(one):08x}"
+        for one in json.dumps(text, ensure_ascii=False)
+    )
 
 
 def _comment(text: str, indent: str = "") -> list[str]:

@@ -46,6 +46,13 @@ def test_what_is_drafted_is_built_by_the_commands_that_are_printed(tickets, caps
     }
 
 
+def test_a_column_whose_name_would_break_its_line_is_shown_as_python_has_it(tickets, capsys):
+    rows = "".join(f"letter number {n},{'ab'[n % 2]}\n" for n in range(30))
+    Path("odd.csv").write_text('"the\ntext",label\n' + rows)
+    assert init("odd.csv") == 0
+    assert "\n  'the\\ntext' " in capsys.readouterr().out
+
+
 def test_a_folder_elsewhere_is_named_in_full(tickets, capsys, monkeypatch):
     (tickets / "here").mkdir()
     monkeypatch.chdir(tickets / "here")

@@ -95,3 +95,10 @@ def test_what_cannot_be_looked_at(tmp_path, name, content, error, message):
 def test_a_file_that_is_not_there(tmp_path):
     with pytest.raises(UsageError, match="there is no file"):
         look_at(tmp_path / "nothing.csv")
+
+
+def test_half_a_character_is_a_fault_of_its_row_and_no_name(tmp_path):
+    found = seen(tmp_path, '{"text": "a"}\n{"text": "\\ud800"}\n', "a.jsonl")
+    assert len(found.rows) == 1 and found.faults == ["lone surrogate: U+D800 after 0 characters"]
+    with pytest.raises(DataError, match=r"column 't.ud800' is no text: lone surrogate"):
+        seen(tmp_path, '{"t\\ud800": "a"}\n', "a.jsonl")

@@ -1,3 +1,5 @@
+import json
+
 import yaml
 
 from prep.drafting.columns import describe_column
@@ -40,6 +42,27 @@ def test_odd_names_and_values_are_read_back_as_they_are(tmp_path):
     spec = task.source.layouts[0].files["train"]
     assert spec.delimiter == ";" and spec.rename["in:put"] == "in_put"
     assert yaml.safe_load(text)[0]["name"] == "t"
+
+
+def test_what_nobody_can_see_is_read_back_too(tmp_path):
+    odd = ["a\u2028b", "a\x07b", "\ufeff\x7fc", "\U000e0001"]
+    lines = [json.dumps({"te\0xt": f"text {n}", "label": odd[n % 4]}) for n in range(30)]
+    text, (task,) = write(tmp_path, "\n".join(lines), "a.jsonl")
+    assert set(task.labels) == set(odd) and len(text.splitlines()) < 25
+    assert task.source.layouts[0].files["train"].rename == {"te\0xt": "te_xt"}
+
+
+def test_rows_that_lack_the_field_or_have_a_null_are_left_out(tmp_path):
+    lines = [
+        json.dumps({"text": f"t {n}", **({"label": "ab"[n % 2]} if n % 3 else {})})
+        for n in range(30)
+    ]
+    lines += ['{"text": "t", "label": null}']
+    _, (task,) = write(tmp_path, "\n".join(lines), "a.jsonl")
+    rows = [{"text": "x"}, {"text": "x", "label": None}, {"text": "x", "label": "a"}]
+    for function in task.row_functions:
+        rows = [done for row in rows if (done := function(row)) is not None]
+    assert rows == [{"text": "x", "label": "a"}]
 
 
 def test_rows_without_an_answer_are_left_out(tmp_path):
