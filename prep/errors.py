@@ -126,6 +126,8 @@ def _run(main: Callable[[list[str] | None], int | None], argv: Sequence[str] | N
         if (error.name or "").split(".")[0] in _OURS:
             raise
         return _report(f"{error}; `python -m trainer.doctor` says what is wrong", 1)
+    except MemoryError as error:  # of one thing too large; what the system kills says nothing
+        return _report(f"out of memory: {error}".removesuffix(": "), 1)
     except KeyboardInterrupt:
         return _report("stopped by a signal; the same command goes on", INTERRUPTED)
 

@@ -51,6 +51,7 @@ ENDINGS = {
     "nothing": ("return None", 0),
     "value": ("raise ValueError('a\\nb')", 1),
     "missing": ("open('no/such/file')", 1),
+    "memory": ("raise MemoryError", 1),
     "interrupted": ("raise KeyboardInterrupt", 3),
     "full": ("import errno\n    raise OSError(errno.ENOSPC, 'full', 'out.txt')", 1),
 }

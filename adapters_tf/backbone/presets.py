@@ -48,21 +48,45 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 
 def check_overrides(overrides: dict[str, Any]) -> None:
-    """Refuse a field that a T5 configuration doesn't have.
+    """Refuse a field that a T5 configuration doesn't have, or a value that it cannot have.
 
     Args:
         overrides: Values by field.
 
     Raises:
-        ConfigurationError: No such field; it names the nearest that exists.
+        ConfigurationError: No such field; it names the nearest that exists. Or no such value.
     """
-    parameters = [*inspect.signature(T5Config.__init__).parameters, "tie_word_embeddings"]
-    fields = [field for field in parameters if field not in ("self", "kwargs")]
-    for field in overrides:
+    parameters = inspect.signature(T5Config.__init__).parameters.items()
+    fields = {name: one.default for name, one in parameters if name not in ("self", "kwargs")}
+    fields |= {"tie_word_embeddings": True, "num_decoder_layers": fields["num_layers"]}
+    for field, value in overrides.items():
         if field not in fields:
             raise ConfigurationError(
                 f"a T5 configuration has no field '{field}'; {suggest(field, fields)}"
             )
+        if not _fits(field, value, fields[field]):
+            raise ConfigurationError(
+                f"model.overrides: {field} is {value!r}; expected {_what(field, fields[field])}"
+            )
+
+
+def _fits(field: str, value: Any, usual: Any) -> bool:
+    """Tell whether a value is of the kind of the usual one, and possible."""
+    if isinstance(usual, bool | str):
+        return isinstance(value, type(usual))
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    if isinstance(usual, int):
+        return isinstance(value, int) and value >= (0 if field.endswith("_id") else 1)
+    return 0 <= value < (1 if field.endswith("dropout_rate") else math.inf)
+
+
+def _what(field: str, usual: Any) -> str:
+    if isinstance(usual, bool | str):
+        return "true or false" if isinstance(usual, bool) else f"a text such as {usual}"
+    if isinstance(usual, int):
+        return f"a whole number, {0 if field.endswith('_id') else 1} or more"
+    return "a number from 0, below 1" if field.endswith("dropout_rate") else "a number, 0 or more"
 
 
 def preset_config(name: str, **overrides: Any) -> T5Config:

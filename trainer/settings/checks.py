@@ -43,6 +43,7 @@ _COLUMNS = 80
 _SHOWN_DIFFERENCES = 8  # of settings, in a message
 _VALUE_CHARACTERS = 60
 _MOST = 2**31 - 1  # what counts in int32 can hold
+_MOST_SEED = 2**32 - 1  # that NumPy's generators take
 # What may change between the parts of one run: it does not reach what is learned, or, of the
 # places, a fingerprint says that what lies there is the same.
 MAY_CHANGE = (
@@ -152,6 +153,8 @@ def _check_numbers(config: RunConfig) -> None:
         if not 0 <= number < math.inf:  # YAML's .nan is neither
             kind = "0 or more" if number < 0 else "a finite number"
             raise UsageError(f"{name} must be {kind}, got {number}")
+    if config.seed > _MOST_SEED:
+        raise UsageError(f"seed must be at most {_MOST_SEED:,}, got {config.seed}")
     for name, share in {
         "training.label_smoothing": config.training.label_smoothing,
         "optimizer.ema_decay": config.optimizer.ema_decay,

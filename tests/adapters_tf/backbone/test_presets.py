@@ -1,3 +1,5 @@
+import math
+
 import pytest
 
 from adapters_tf.backbone.presets import PRESETS, embedding_rows, preset_config
@@ -53,6 +55,25 @@ def test_an_unknown_preset_names_the_nearest():
 def test_an_unknown_field_names_the_nearest():
     with pytest.raises(ConfigurationError, match=r"no field 'dropout'.*'dropout_rate'"):
         preset_config("t5-tiny", dropout=0.0)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "expected"),
+    [
+        ("num_heads", 0, "a whole number, 1 or more"),
+        ("num_layers", 1.5, "a whole number, 1 or more"),
+        ("num_decoder_layers", "two", "a whole number, 1 or more"),
+        ("d_model", True, "a whole number, 1 or more"),
+        ("pad_token_id", -1, "a whole number, 0 or more"),
+        ("dropout_rate", 1, "a number from 0, below 1"),
+        ("layer_norm_epsilon", math.nan, "a number, 0 or more"),
+        ("feed_forward_proj", 3, "a text such as relu"),
+        ("tie_word_embeddings", "no", "true or false"),
+    ],
+)
+def test_a_value_that_cannot_be_is_refused(field, value, expected):
+    with pytest.raises(ConfigurationError, match=f"{field} is {value!r}; expected {expected}"):
+        preset_config("t5-tiny", **{field: value})
 
 
 @pytest.mark.parametrize(("ids", "rows"), [(32100, 32128), (128, 128), (129, 256), (1, 128)])

@@ -52,6 +52,7 @@ def without_shards(small_dataset, tmp_path):
         ({"training": TrainingConfig(z_loss=float("nan"))}, "z_loss must be a finite number, got"),
         ({"training": TrainingConfig(wait_for_space=float("inf"))}, "wait_for_space must be a fin"),
         ({"training": TrainingConfig(label_smoothing=1.0)}, "label_smoothing must be below 1"),
+        ({"seed": 2**32}, "seed must be at most 4,294,967,295, got 4294967296"),
         ({"data": DataConfig(batch_size=2**31)}, "data.batch_size must be at most 2,147,483,647"),
         ({"data": DataConfig(temperature=0.0)}, "data.temperature must be above 0"),
     ],
