@@ -9,6 +9,8 @@ from typing import Any
 
 from prep.errors import UsageError
 
+# Beyond these, float32 has no finite number of logits divided, or of lengths of thousands raised.
+_COLDEST, _STEEPEST = 1e-6, 10
 EARLY_STOPPING = {"false": False, "true": True, "never": "never"}
 
 
@@ -40,8 +42,11 @@ class Beams:
             raise UsageError(
                 f"--n-best is {self.n_best}; expected 1 to {self.beams}, the number of beams"
             )
-        if not isfinite(self.length_penalty):
-            raise UsageError(f"--length-penalty is {self.length_penalty}; expected a number")
+        if not -_STEEPEST <= self.length_penalty <= _STEEPEST:
+            raise UsageError(
+                f"--length-penalty is {self.length_penalty}; expected a number from "
+                f"-{_STEEPEST} to {_STEEPEST}"
+            )
         if self.early_stopping not in (True, False, "never"):
             raise UsageError(
                 f"early stopping is {self.early_stopping!r}; expected True, False or 'never'"
@@ -72,9 +77,9 @@ class Sampling:
     def __post_init__(self) -> None:
         if self.samples < 1:
             raise UsageError(f"--n-best is {self.samples}; expected 1 or more samples")
-        if not (isfinite(self.temperature) and self.temperature > 0):
+        if not (isfinite(self.temperature) and self.temperature >= _COLDEST):
             raise UsageError(
-                f"--temperature is {self.temperature}; expected a number above 0 (without "
+                f"--temperature is {self.temperature}; expected {_COLDEST:.6f} or more (without "
                 "--sample, --temperature, --top-k and --top-p answers are greedy)"
             )
         if self.top_k < 0:

@@ -12,6 +12,7 @@ from typing import IO
 from prep.errors import UsageError, nearest
 
 _COMMON = ("utf-8", "utf-16", "utf-32", "latin-1", "cp1252", "cp1251", "koi8-r", "shift_jis", "gbk")
+_OF_NO_FILES = {"idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape"}
 _MARKS = {codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_UTF32_BE: "utf-32"}
 _MARKS |= {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}  # shorter, so later
 _SAMPLE_BYTES = 1 << 16
@@ -29,8 +30,9 @@ def check_encoding(name: str) -> None:
         UsageError: It names the nearest one.
     """
     try:
-        is_text = codecs.lookup(name)._is_text_encoding
-    except LookupError:
+        found = codecs.lookup(name)
+        is_text = found._is_text_encoding and found.name.replace("-", "_") not in _OF_NO_FILES
+    except (LookupError, ValueError):  # a NUL in the name, say
         is_text = False
     if not is_text:
         raise UsageError(f"there is no encoding {name!r}; {nearest(name, _COMMON)}")

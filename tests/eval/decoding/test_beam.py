@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from adapters_tf import BottleneckConfig, PrefixConfig, TaskModel
 from eval import BeamModel, GreedyModel
+from eval.decoding.options import Beams
 from prep import UsageError
 from tests.adapters_tf.methods.cases import for_every_name, make_model, shake
 
@@ -191,6 +192,8 @@ def test_settings_out_of_range_are_refused(adapted_model):
         BeamModel(adapted_model, length=3, beams=2, n_best=3)
     with pytest.raises(UsageError, match="--beams is 0; expected 1 or more"):
         BeamModel(adapted_model, length=3, beams=0)
+    with pytest.raises(UsageError, match=r"--length-penalty is 1e\+30; expected .* from -10 to 10"):
+        Beams(2, length_penalty=1e30)
     with pytest.raises(UsageError, match="--length-penalty is nan; expected a number"):
         BeamModel(adapted_model, length=3, beams=2, length_penalty=float("nan"))
     with pytest.raises(UsageError, match="early stopping is 'always'; expected True, False or"):

@@ -134,6 +134,7 @@ def test_one_token_to_choose_from_is_greedy(adapted_model, settings):
     ("settings", "message"),
     [
         ({"temperature": 0.0}, "--temperature is 0.0"),
+        ({"temperature": 1e-40}, "--temperature is 1e-40; expected 0.000001 or more"),
         ({"temperature": float("nan")}, "--temperature is nan"),
         ({"top_k": -1}, "--top-k is -1"),
         ({"top_p": 0.0}, "--top-p is 0.0"),

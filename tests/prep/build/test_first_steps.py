@@ -195,6 +195,7 @@ def carve(said):
         (("FILE}", "FILE, escape: ab}"), "own.yaml:5: escape 'ab': in CSV it is one"),
         (("FILE}", "FILE, encoding: utf8x}"), "own.yaml:5: there is no encoding 'utf8x'; did you"),
         (("FILE}", "FILE, encoding: base64}"), "own.yaml:5: there is no encoding 'base64'"),
+        (("FILE}", "FILE, encoding: idna}"), "own.yaml:5: there is no encoding 'idna'"),
         (
             ("  inputs", "  carve: {split: train, from: train, rows: 1}\n  inputs"),
             "own.yaml:6: the",
