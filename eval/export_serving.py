@@ -21,7 +21,7 @@ from eval.decoding.options import (
     add_search_options,
     read_decoding_options,
 )
-from prep import TaskEntry, UsageError, load_manifest, nearest
+from prep import DataError, TaskEntry, UsageError, load_manifest, nearest
 from prep.commands.options import add_tasks_file, own_tasks
 
 STORED = ("float32", "bfloat16", "int8")  # as adapters_tf.model.stored_matrices has them
@@ -149,8 +149,6 @@ def _export(options: Namespace, decoding: Decoding, run: str, out: Path) -> None
     if split != NO_CHECK:
         check_split(split, [manifest.tasks[name] for name in names if name in manifest.tasks])
     own = own_tasks(options)
-    import tensorflow as tf
-
     from eval.scoring import describe_source
     from eval.serving.checking import ask_run, describe_check
     from eval.serving.exporting import VERSION, describe_export, plan_tasks, trace_run
@@ -174,7 +172,7 @@ def _export(options: Namespace, decoding: Decoding, run: str, out: Path) -> None
             say_note(f"not checked, for there are no examples of {split}: {', '.join(left_out)}")
     with replaced_folder(out) as folder:
         served, signatures = trace_run(session, planned, options.weights)
-        tf.saved_model.save(served, str(folder / VERSION), signatures=signatures)
+        save(served, folder / VERSION, signatures)
         about = describe_export(planned, signatures, source, options.weights)
         found = _check(folder / VERSION, references)
         about["check"] = {"split": split, "tasks": found} if found else None
@@ -183,6 +181,26 @@ def _export(options: Namespace, decoding: Decoding, run: str, out: Path) -> None
     for line in describe_check(found, split):
         print(line)
     print(f"wrote {out}: {about['bytes'] / 1e6:,.1f} MB, signatures {', '.join(signatures)}")
+
+
+def save(served: Any, folder: Path, signatures: dict[str, Any]) -> None:
+    """Save a program with its weights.
+
+    Args:
+        served: The module that holds them.
+        folder: To write.
+        signatures: Functions by name.
+
+    Raises:
+        DataError: TensorFlow could not write it, as on a full disk.
+    """
+    import tensorflow as tf
+
+    try:
+        tf.saved_model.save(served, str(folder), signatures=signatures)
+    except tf.errors.OpError as error:
+        reason = str(error.message).partition("\n")[0]
+        raise DataError(f"the export cannot be written: {reason}") from error
 
 
 def _check(folder: Path, references: dict[str, Any]) -> dict[str, dict[str, Any]]:

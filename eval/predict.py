@@ -35,6 +35,7 @@ if TYPE_CHECKING:  # loading TensorFlow takes seconds: only for a command line t
     from collections.abc import Iterator
 
     from eval.predicting.rows import AskedRow
+    from eval.session import Session
 
 BATCHES_AT_ONCE = 8  # of a file: that are read, answered and written down before the next ones
 _WARNINGS = 3  # of inputs that begin otherwise than the task's
@@ -129,16 +130,8 @@ def _answer(options: Namespace, decoding: Decoding, rows: RowFile | None, run: s
     starts = StartWarnings(options.task, start, vocabulary.normalize)
     answerer = TextAnswerer(session, options.task, options.n_best or 1)
     if rows is not None:
-        question = {
-            "run": options.run,
-            "step": session.run.step,
-            "checkpoint": options.checkpoint,
-            "task": options.task,
-            "dataset": manifest.vocabulary.sha256,
-            "n_best": options.n_best,
-            "decoding": describe_decoding(decoding),
-            **rows.describe(),
-        }
+        labels = entry.label_words if entry else ()
+        question = describe_question(options, session, decoding, labels) | rows.describe()
         at_once = answerer.batch_size * (BATCHES_AT_ONCE if options.out else 1)
         return answer_rows(options, rows, answerer, starts, question, at_once)
     for texts in [options.text] if options.text else _typed_texts(options.task, start):
@@ -146,6 +139,33 @@ def _answer(options: Namespace, decoding: Decoding, rows: RowFile | None, run: s
         for answer in answerer(texts):
             show(answer, options)
     return 0
+
+
+def describe_question(
+    options: Namespace, session: Session, decoding: Decoding, labels: Sequence[str]
+) -> dict[str, Any]:
+    """Say what answers depend on beside the rows: those of a run before may be kept if it is so.
+
+    Args:
+        options: The command line.
+        session: The open run.
+        decoding: How answers are found.
+        labels: The task's label words, if it has some.
+
+    Returns:
+        What JSON can hold.
+    """
+    return {
+        "run": options.run,
+        "step": session.run.step,
+        "checkpoint": options.checkpoint,
+        "checkpoint_digest": session.run.checkpoint_digest,
+        "task": options.task,
+        "vocabulary": session.manifest.vocabulary.sha256,
+        "labels": list(labels),
+        "n_best": options.n_best,
+        "decoding": describe_decoding(decoding),
+    }
 
 
 class StartWarnings:

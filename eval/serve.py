@@ -7,7 +7,7 @@ from pathlib import Path
 
 from adapters_tf.commands.arguments import OneLineParser
 from adapters_tf.files.local_paths import typed_path
-from prep import UsageError
+from prep import DataError, UsageError
 
 MOST_PORTS = 65535
 
@@ -43,15 +43,23 @@ def main(argv: Sequence[str]) -> int:
     folder = Path(options.model)
     if not folder.is_dir():
         raise UsageError(f"--model {folder} is no folder; `export-serving` writes one")
+    import tensorflow as tf
+
     from eval.serving.http_server import make_server
     from eval.serving.rest import load_model, newest_version
 
     name = options.name or folder.resolve().name
     try:
-        newest_version(folder)
-        server = make_server(load_model(folder, name), options.host, options.port)
+        version = newest_version(folder)
     except FileNotFoundError as error:
         raise UsageError(str(error)) from error
+    try:
+        served = load_model(folder, name)
+    except (OSError, ValueError, LookupError, tf.errors.OpError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise DataError(f"{version} cannot be loaded: {reason}; export it again") from error
+    try:
+        server = make_server(served, options.host, options.port)
     except OSError as error:
         where = f"--host {options.host} --port {options.port}"
         raise UsageError(f"{where}: {error.strerror}") from error

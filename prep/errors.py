@@ -13,6 +13,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TextIO
 
 _OURS = ("prep", "adapters_tf", "eval", "trainer")
 INTERRUPTED = 3  # stopped before the end by a signal; the same command goes on
@@ -80,6 +81,18 @@ def describe_os_error(error: OSError) -> str:
     if isinstance(error, IsADirectoryError):
         return f"expected a file, found a folder:{where or f' {error}'}"
     return str(error)
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Tell whether a person is at the other end of a standard stream.
+
+    Args:
+        stream: None where the shell closed it.
+
+    Returns:
+        Whether it is a terminal.
+    """
+    return stream is not None and stream.isatty()
 
 
 def run_command(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from prep.errors import INTERRUPTED, run_command
+from prep.errors import INTERRUPTED, is_terminal, run_command
 from prep.quiet import quiet_libraries
 from trainer.settings.arguments import SuggestingParser, make_parser, read_options
 from trainer.settings.short_help import ShortHelpParser
@@ -67,7 +67,7 @@ def main(argv: list[str] | None) -> int:
         return 0
     from trainer.fit import train
 
-    outcome = train(config, say, is_live=sys.stdout.isatty())
+    outcome = train(config, say, is_live=is_terminal(sys.stdout))
     if not outcome.is_done:
         return INTERRUPTED
     from trainer.run.contents import describe_contents

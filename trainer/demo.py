@@ -24,7 +24,7 @@ from prep import (
     run_command,
 )
 from prep.__main__ import main as prep
-from prep.errors import INTERRUPTED
+from prep.errors import INTERRUPTED, is_terminal
 from trainer.quickstart import say
 from trainer.settings.arguments import read_arguments
 
@@ -166,7 +166,7 @@ def train_stage(folder: Path, stage: str, run: Path, *extra: str) -> bool:
             *extra,
         ]
     )
-    return train(config, say_above_the_bar, is_live=sys.stdout.isatty()).is_done
+    return train(config, say_above_the_bar, is_live=is_terminal(sys.stdout)).is_done
 
 
 def score_adapters(run: Path) -> dict[str, Any]:

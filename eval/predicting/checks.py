@@ -9,6 +9,7 @@ from eval.decoding.options import Decoding
 from eval.predicting.rows import STANDARD_INPUT, RowFile
 from eval.predicting.writing import ADDED
 from prep import RowError, UsageError
+from prep.errors import is_terminal
 from prep.sources.row import check_text
 
 
@@ -52,7 +53,7 @@ def check_source(options: Namespace) -> RowFile | None:
         except RowError as error:
             raise UsageError(f"--text is no UTF-8: {error}") from error
         return None
-    name = options.file or ("" if sys.stdin.isatty() else STANDARD_INPUT)
+    name = options.file or ("" if is_terminal(sys.stdin) else STANDARD_INPUT)
     if not name:
         if options.out or options.column or options.template or options.encoding:
             raise UsageError("--out, --column, --template and --encoding go with --file")

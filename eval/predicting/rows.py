@@ -163,6 +163,8 @@ class RowFile:
     ):
         self.name = name
         if name == STANDARD_INPUT:
+            if sys.stdin is None:
+                raise UsageError("standard input is closed; give texts with --text or --file")
             if encoding:
                 raise UsageError("standard input is in the encoding of the terminal")
             if column or template:

@@ -17,7 +17,7 @@ from prep.drafting.drafts import Draft, draft_task, draft_tasks, task_name
 from prep.drafting.looking import SeenFile, look_at
 from prep.drafting.roles import Roles, guess_roles
 from prep.drafting.writing import format_tasks
-from prep.errors import UsageError
+from prep.errors import UsageError, is_terminal
 from prep.storage.durable_files import write_atomically
 from prep.tasks.task import TASK_KINDS
 from prep.tasks.tasks_file import load_tasks
@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.out.exists() and not arguments.force:
         raise UsageError(f"{arguments.out} is there already; --force writes another one")
     if not arguments.yes:
-        refuse_without_terminal(sys.stdin.isatty())
+        refuse_without_terminal(is_terminal(sys.stdin))
     files = {split: look_at(path) for split, path in share_out(arguments.files).items()}
     columns, files = common_columns(files)
     roles = guess_roles(columns, arguments.answer or (), arguments.inputs or ())

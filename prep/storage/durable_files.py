@@ -63,14 +63,15 @@ def write_atomically(path: Path, content: bytes) -> None:
         content: Its bytes.
 
     Raises:
-        OSError: If the disk refuses; nothing is left behind then.
+        OSError: If the disk refuses, naming the file; nothing is left behind then.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        with _naming(path):
+            with temporary.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -3,11 +3,13 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from eval import __main__ as evaluate
 from eval import predict
+from eval.decoding.options import Decoding
 from eval.predicting.asking import table_of_texts, usual_start
 from prep import Vocabulary, run_command
 
@@ -360,3 +362,17 @@ def test_texts_are_asked_for_in_a_terminal(run_folder, monkeypatch, capsys):
     lines = capsys.readouterr().out.splitlines()
     answers = [line.split("\t") for line in lines[-2:]]
     assert all(answer in ("yes", "no") and len(shares) == 2 for answer, *shares in answers)
+
+
+def test_answers_of_other_weights_or_labels_are_of_another_question():
+    options = predict.make_parser().parse_args(["--run", "x", "--task", "t", "--text", "a"])
+    vocabulary = SimpleNamespace(sha256="0")
+
+    def describe(digest, labels):
+        run = SimpleNamespace(step=3, checkpoint_digest=digest)
+        session = SimpleNamespace(run=run, manifest=SimpleNamespace(vocabulary=vocabulary))
+        return predict.describe_question(options, session, Decoding(), labels)
+
+    assert describe("a", ("yes", "no")) == describe("a", ("yes", "no"))
+    assert describe("a", ("yes", "no")) != describe("b", ("yes", "no"))
+    assert describe("a", ("yes", "no")) != describe("a", ("no", "yes"))

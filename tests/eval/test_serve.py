@@ -43,3 +43,12 @@ def test_mistakes_are_told(tmp_path, capsys):
     assert "--port is 70000; expected 0 to 65535" in capsys.readouterr().err
     assert run_command(main, ["--model", str(tmp_path)]) == 2
     assert "has no <number>/saved_model.pb" in capsys.readouterr().err
+
+
+def test_a_damaged_model_is_told_and_not_its_port(tmp_path, capsys):
+    signatures = {"serving_default": Shouter().shout}
+    tf.saved_model.save(Shouter(), str(tmp_path / "1"), signatures=signatures)
+    (tmp_path / "1" / "saved_model.pb").write_bytes(b"no model")
+    assert run_command(main, ["--model", str(tmp_path), "--port", "0"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"error: {tmp_path / '1'} cannot be loaded: ") and "--port" not in said

@@ -1,10 +1,11 @@
 import errno
+import io
 import subprocess
 import sys
 
 import pytest
 
-from prep.errors import DataError, UsageError, nearest, run_command
+from prep.errors import DataError, UsageError, is_terminal, nearest, run_command
 
 
 def test_nearest_finds_a_close_name_whatever_its_case():
@@ -65,6 +66,10 @@ def test_a_programming_error_is_not_hidden():
 
     with pytest.raises(TypeError, match="a defect"):
         run_command(fail, [])
+
+
+def test_a_stream_that_the_shell_closed_is_no_terminal():
+    assert not is_terminal(None) and not is_terminal(io.StringIO())
 
 
 def test_a_reader_who_has_seen_enough_is_no_error():

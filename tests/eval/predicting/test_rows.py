@@ -12,6 +12,12 @@ def read(path, column=None, template=None, at_once=2):
     return [row for part in parts for row in part], [len(part) for part in parts]
 
 
+def test_a_closed_standard_input_is_told(monkeypatch):
+    monkeypatch.setattr("sys.stdin", None)
+    with pytest.raises(UsageError, match="standard input is closed; give texts with --text"):
+        RowFile("-", None, None)
+
+
 def test_rows_come_in_order_and_in_parts(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text('id,text\n1,"one, ""two"""\n2,three\n3,четыре\n')

@@ -18,7 +18,7 @@ from eval.predicting.asking import TextAnswerer
 from eval.serving.exporting import plan_tasks, trace_run
 from eval.serving.model import DEFAULT
 from eval.session import open_session
-from prep import load_manifest, read_vocabulary, run_command
+from prep import DataError, load_manifest, read_vocabulary, run_command
 from prep.tasks.tasks_file import load_tasks
 
 pytestmark = pytest.mark.slow
@@ -230,3 +230,9 @@ def test_mistakes_are_told_before_anything_is_loaded(headed, tmp_path, capsys, o
     words = [word.format(here=tmp_path) for word in options]
     assert run("--run", headed[0], *words) == code
     assert said in capsys.readouterr().err
+
+
+def test_what_tensorflow_cannot_write_is_a_line(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DataError, match=r"the export cannot be written: .*file"):
+        export_serving.save(tf.Module(), tmp_path / "file" / "1", {})
