@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from prep.errors import INTERRUPTED, is_terminal, run_command
+from prep.errors import INTERRUPTED, UsageError, is_terminal, run_command
 from prep.quiet import quiet_libraries
 from trainer.settings.arguments import SuggestingParser, make_parser, read_options
 from trainer.settings.short_help import ShortHelpParser
@@ -51,6 +51,8 @@ def main(argv: list[str] | None) -> int:
         return quickstart(words[1:])
     parser = make_trainer_parser()
     config, options = read_options(parser, argv)
+    if options["sweep"] is None and options["jobs"] != 1:
+        raise UsageError(f"--jobs {options['jobs']} goes with --sweep, which is not given")
     # TensorFlow takes seconds to import: only once the options are fine.
     quiet_libraries()
 

@@ -3,6 +3,7 @@
 import pytest
 
 from prep import UsageError
+from trainer.__main__ import main
 from trainer.sweep.combinations import read_sweep, words_of_runs
 
 
@@ -52,6 +53,11 @@ def test_values_may_be_settings_themselves_and_names_stay_apart():
 def test_what_is_no_sweep_is_refused(text, said):
     with pytest.raises(UsageError, match=said):
         read_sweep(text)
+
+
+def test_jobs_are_of_a_sweep():
+    with pytest.raises(UsageError, match="--jobs 2 goes with --sweep"):
+        main(["--jobs", "2"])
 
 
 def test_runs_are_given_all_but_what_is_the_sweeps():
