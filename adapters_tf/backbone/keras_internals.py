@@ -13,7 +13,8 @@ from typing import Any
 
 import tensorflow as tf
 import tf_keras
-from transformers.models.t5 import modeling_tf_t5
+
+from adapters_tf.backbone.lean_transformers import modeling_tf_t5
 
 # By owner, the attributes used here; those of objects are looked for on a built one.
 INTERNALS = {
