@@ -176,7 +176,8 @@ parity-newer: setup .venv-parity/installed .venv-newer/installed ## the same, an
 stage: DIR := $(or $(DIR),$(DATASET))
 stage: TO := $(or $(TO),$(if $(BUCKET),gs://$(BUCKET)/$(notdir $(DATASET))))
 stage: setup ## copy DIR to TO=gs://bucket/prefix with gsutil
-	@test -n "$(DIR)" && test -n "$(TO)" || { echo "error: make stage DIR=folder TO=gs://bucket/prefix"; exit 2; }
+	@test -n "$(DIR)" || { echo "error: make stage: DIR and DATASET are empty: the folder to copy"; exit 2; }
+	@test -n "$(TO)" || { echo "error: make stage: BUCKET is empty (.env), and TO=gs://bucket/prefix too"; exit 2; }
 	$(DO) gsutil -q cp docker/unfinished.json $(TO)/dataset.json
 	$(DO) gsutil -m -q rsync -c -r -x '(.*/)?[.].*|dataset[.]json$$' $(DIR) $(TO)
 	$(DO) gsutil -q cp $(DIR)/dataset.json $(TO)/dataset.json

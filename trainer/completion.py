@@ -20,6 +20,12 @@ SHELLS = ("bash", "zsh")
 _FILES = ("FILE", "CONFIG")
 _FOLDERS = ("DIR", "FOLDER")
 _FOLDER_NAMES = ("run", "dataset", "out", "directory")
+# Their module loads TensorFlow; a test holds them together.
+METHODS = (
+    *("bottleneck", "lora", "ia3", "layer_norm", "conditional_layer_norm", "compacter"),
+    *("hypernetwork", "prompt", "prefix", "fusion", "houlsby", "pfeiffer", "parallel", "dora"),
+    *("hyperformer", "meta_adapter", "prefix_flat", "none", "compacter++", "hyperformer++"),
+)
 
 # Words of Python's own command line go before ours: `python -m prep` is our second word.
 BASH = """
@@ -99,6 +105,7 @@ def gather_programs() -> argparse.ArgumentParser:
     import prep.__main__ as preparing
     import trainer.__main__ as training
     from eval import compare, export_serving, predict, reporting, serve, submit
+    from prep.tasks import TASKS_BY_NAME
     from trainer import demo, quickstart
     from trainer.adding.options import make_adding_parser
     from trainer.doctor import command as doctor
@@ -106,7 +113,7 @@ def gather_programs() -> argparse.ArgumentParser:
 
     program = argparse.ArgumentParser(prog=PROGRAM)
     commands = program.add_subparsers()
-    copy(commands, "prep", preparing.make_parser())
+    copy(commands, "prep", preparing.make_parser(), words={"tasks": list(TASKS_BY_NAME)})
     copy(commands, "adapters_tf", adapters.make_parser(None))
     parts: dict[str, argparse.ArgumentParser] = {
         "compare": compare.make_parser(),
@@ -131,6 +138,7 @@ def copy(
     name: str,
     parser: argparse.ArgumentParser,
     parts: Mapping[str, argparse.ArgumentParser] | None = None,
+    words: Mapping[str, list[str]] | None = None,
 ) -> None:
     """Add a program's options and commands to those of another, in argparse's own classes.
 
@@ -139,6 +147,7 @@ def copy(
         name: Of the program or command.
         parser: It.
         parts: Commands that it finds by itself, without argparse.
+        words: By option, what it takes, of which its parser knows nothing.
     """
     plain = commands.add_parser(name, help=_explain(parser.description or ""), add_help=False)
     found = dict(parts or {})
@@ -146,14 +155,16 @@ def copy(
         if isinstance(action, argparse._SubParsersAction):
             found |= action.choices
         elif action.help != argparse.SUPPRESS:
-            _copy_option(plain, action)
+            _copy_option(plain, action, words or {})
     if found:
         below = plain.add_subparsers()
         for part, one in found.items():
-            copy(below, part, one)
+            copy(below, part, one, words=words)
 
 
-def _copy_option(plain: argparse.ArgumentParser, action: argparse.Action) -> None:
+def _copy_option(
+    plain: argparse.ArgumentParser, action: argparse.Action, known: Mapping[str, list[str]]
+) -> None:
     import shtab
 
     names = action.option_strings or [action.dest]
@@ -161,7 +172,7 @@ def _copy_option(plain: argparse.ArgumentParser, action: argparse.Action) -> Non
     if action.nargs == 0:
         plain.add_argument(*names, dest=action.dest, action="store_true", help=text)
         return
-    words = _values_of(action)
+    words = known.get(action.dest) or _values_of(action)
     added = plain.add_argument(
         *names, nargs=action.nargs, choices=words, help=text, metavar=action.metavar
     )
@@ -174,13 +185,17 @@ def _copy_option(plain: argparse.ArgumentParser, action: argparse.Action) -> Non
 
 def _values_of(action: argparse.Action) -> list[str] | None:
     """List the words that an option takes; None where they are not a few."""
+    from prep.tasks.wordings import FORMATS
     from trainer.settings.choices import CHOICES
 
+    taken = {**CHOICES, "adapters.method": METHODS}
     if action.choices is not None:
         return [str(word) for word in action.choices]
     if action.option_strings and isinstance(action.default, bool):
         return ["true", "false"]
-    return list(CHOICES[action.dest]) if action.dest in CHOICES else None
+    if action.metavar == "WORDING":
+        return list(FORMATS)
+    return list(taken[action.dest]) if action.dest in taken else None
 
 
 def _explain(text: str) -> str:

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from trainer.completion import gather_programs, write_script
+from trainer.completion import METHODS, gather_programs, write_script
 
 TRY = """
 source "$1"; shift
@@ -37,6 +37,9 @@ def script(tmp_path_factory):
         ),
         ("python -m trainer --optimizer.schedule co", ["constant", "cosine"]),
         ("python -m trainer --training.norms t", ["true"]),
+        ("python -m trainer --adapters.method lo", ["lora"]),
+        ("python -m prep build --tasks rt", ["rte"]),
+        ("python -m prep build --format e", ["encoder"]),
         ("python3 -m prep build --voc", ["--vocabulary"]),
         ("python -m eval report --o", ["--out"]),
         ("python -m adapters_tf export --format p", ["peft"]),
@@ -54,6 +57,13 @@ def test_bash_completes(script, words, expected):
     tied, *found = done.stdout.splitlines()
     assert tied.startswith("complete -o bashdefault -o default -F _t5_task_adapters_python python")
     assert found[: len(expected)] == expected
+
+
+@pytest.mark.slow
+def test_the_methods_are_those_that_there_are():
+    import adapters_tf.methods as known
+
+    assert {*METHODS} == {*known.METHODS, *known.VARIANTS, "none"}
 
 
 def test_a_tab_in_a_terminal(script):

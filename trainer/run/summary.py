@@ -11,24 +11,21 @@ import tensorflow as tf
 from adapters_tf import TaskModel
 from adapters_tf.methods import split_methods
 from adapters_tf.runs.settings import ResolvedRun
-from prep import Manifest, TokenTable
+from prep import Manifest
 from prep.dataset.entries import SplitEntry
-from prep.dataset.sharded_split import ShardedSplit
 from trainer.batches.mixture_batches import (
     Lengths,
     MixtureBatches,
-    choices_of,
     is_for_head,
     texts_of,
 )
 from trainer.batches.orders import BlockOrder, WholeOrder
 from trainer.batches.padding import count_row_tokens, real_share
+from trainer.run.cuts import Table, describe_cuts, longest_of, warn_of_cuts
 from trainer.run.weights import describe_weights
 from trainer.settings.config import RunConfig
 from trainer.settings.durations import describe_durations
 from trainer.steps.fit_model import FitModel
-
-Table = TokenTable | ShardedSplit
 
 
 def announce(
@@ -153,12 +150,13 @@ def describe(
         f"{name}: {_describe_size(table)}, {count} of {draws} {what}, "
         f"{count * batches.draw_rows / table.rows:.2f} epochs"
         + (f", {_describe_lengths(shape)}" if len(set(batches.shapes)) > 1 else "")
-        + _describe_cuts(table, shape)
+        + describe_cuts(table, shape)
         + _describe_blocks(order)
         for name, table, count, shape, order in zip(
             batches.names, batches.tables, counts, batches.shapes, batches.orders, strict=True
         )
     ]
+    lines += warn_of_cuts(batches)
     total = sum(int(weight.shape.num_elements()) for weight in model.backbone.weights)
     trainable = model.count_trainable()
     replicas, kind = strategy.num_replicas_in_sync, type(strategy).__name__
@@ -185,7 +183,7 @@ def describe_shapes(config: Any, batches: MixtureBatches, splits: Sequence[Split
     """
     tables, shapes = batches.tables, batches.shapes
     limits = max(shape[0] for shape in shapes), max(shape[1] for shape in shapes)
-    pairs = [_longest(table, shape) for table, shape in zip(tables, shapes, strict=True)]
+    pairs = [longest_of(table, shape) for table, shape in zip(tables, shapes, strict=True)]
     longest_input, longest_target = (max(lengths) for lengths in zip(*pairs, strict=True))
     step_bytes = max(_step_bytes(config, batches.batch_size, shape) for shape in shapes)
     size = f"{step_bytes / 1e9:.1f} GB" if step_bytes >= 1e8 else f"{step_bytes / 1e6:.1f} MB"
@@ -259,16 +257,6 @@ def _widened(shape: Lengths, limits: tuple[int, int]) -> Lengths:
     return (limits[0], 0, shape[2]) if is_for_head(shape) else limits
 
 
-def _longest(table: Table, shape: Lengths) -> tuple[int, int]:
-    """Tell the tokens of the longest text, and of the longest target that is looked at."""
-    inputs, targets = table.longest
-    if not is_for_head(shape):
-        return inputs, targets
-    if isinstance(table, TokenTable):
-        inputs = int(table.text_lengths(choices_of(shape)).max(initial=0))
-    return inputs, 0
-
-
 def _step_bytes(config: Any, B: int, shape: Lengths) -> int:
     """Count the bytes of what grows fastest: attention scores of all layers, and the logits."""
     S, T = shape[:2]
@@ -276,29 +264,6 @@ def _step_bytes(config: Any, B: int, shape: Lengths) -> int:
         return 4 * B * texts_of(shape) * config.num_heads * config.num_layers * S * S
     scores = config.num_layers * S * S + config.num_decoder_layers * T * (T + S)
     return 4 * B * (config.num_heads * scores + T * config.vocab_size)
-
-
-def _describe_cuts(table: Table, shape: Lengths) -> str:
-    """Say how many examples are longer than a batch has room for; packed rows never are."""
-    if table.is_packed:
-        return ""
-    longer = table.count_longer(*shape[:2])
-    if longer is None:  # the manifest of an earlier version counts no lengths
-        places = zip(("inputs", "targets"), _longest(table, shape), shape[:2], strict=True)
-        return "".join(
-            f", {name} of more than {most} tokens are cut (the longest has {longest})"
-            for name, longest, most in places
-            if longest > most
-        )
-    inputs, targets = longer
-    if is_for_head(shape):
-        targets = 0
-        if isinstance(table, TokenTable):
-            inputs = int((table.text_lengths(shape[2]) > shape[0]).sum())
-    said = f", {inputs} inputs cut to {shape[0]} tokens" if inputs else ""
-    if targets:
-        said += f", {targets} targets cut to {shape[1]} tokens"
-    return said
 
 
 def _describe_blocks(order: WholeOrder | BlockOrder) -> str:

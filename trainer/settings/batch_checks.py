@@ -27,7 +27,10 @@ def check_shapes(settings: ResolvedRun, manifest: Manifest) -> None:
     if data.lengths == "one":
         return
     if data.routing == "example":
-        raise UsageError("data.lengths per_task: with data.routing example a batch mixes tasks")
+        raise UsageError(
+            "data.lengths per_task: with data.routing example a batch mixes tasks; take "
+            "data.lengths one, or data.routing batch"
+        )
     if settings.training.steps_per_execution > 1 and settings.training.tasks_per_step == 1:
         raise UsageError(
             "data.lengths per_task: training.steps_per_execution must be 1, as each step may have "

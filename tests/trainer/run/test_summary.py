@@ -134,9 +134,17 @@ def test_packed_rows_are_counted_beside_their_examples():
 def test_examples_that_are_cut_are_counted():
     offsets = np.array([0, 3, 8, 13])
     long = dataclasses.replace(table_of(3), inputs=np.ones(13, np.uint16), input_offsets=offsets)
-    assert lines(batches_of({"a": long}, [0, 0, 0, 0]))[1] == (
-        "a: 3 examples, 4 of 4 batches, 10.67 epochs, 2 inputs cut to 4 tokens"
-    )
+    said = lines(batches_of({"a": long, "b": table_of(4)}, [0, 0, 0, 0]))
+    assert said[1] == "a: 3 examples, 4 of 4 batches, 10.67 epochs, 2 inputs cut to 4 tokens"
+    assert said[3].startswith("note: a: most inputs are cut to 4 tokens; --data.input_length 5 ")
+    assert not said[4].startswith("note: b")
+
+
+def test_a_few_inputs_that_are_cut_are_no_warning():
+    offsets = np.array([0, 5, 6, 7])
+    one = dataclasses.replace(table_of(3), inputs=np.ones(7, np.uint16), input_offsets=offsets)
+    said = lines(batches_of({"a": one}, [0, 0, 0, 0]))
+    assert said[1].endswith(", 1 inputs cut to 4 tokens") and "note" not in said[2]
 
 
 def test_of_a_split_in_shards_the_manifest_tells_and_nothing_is_read():
