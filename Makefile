@@ -61,7 +61,7 @@ shell: setup ## open a shell whose `python` is the environment's
 demo: setup ## the story on generated tasks, in minutes; FULL=1: the long one, about 8 minutes
 	$(BIN)/python -m trainer.demo $(if $(FULL),$(if $(filter-out runs/demo,$(RUN)),--run $(RUN)) --full,--run $(RUN)) --method $(METHOD)
 
-quickstart: setup ## from a CSV file to a report: FILE=my.csv, by default made-up tickets
+quickstart: setup ## from a CSV file to a report: FILE=my.csv, by default made-up tickets; RUN=folder
 	$(BIN)/python -m trainer quickstart $(FILE) $(addprefix --run ,$(filter-out runs/demo,$(RUN)))
 
 # In three parts, one after the other: TensorFlow keeps every program it compiled, gigabytes of them.

@@ -8,29 +8,35 @@ support tickets are the example; without `--backbone`, a tiny T5 learns from scr
 from __future__ import annotations
 
 import argparse
-import json
+import os
 import shlex
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from adapters_tf.commands.arguments import OneLineParser
 from adapters_tf.files.local_paths import local_path
 from prep import UsageError, quiet_libraries
 from prep.__main__ import main as prep
+from prep.commands.init import share_out
 from prep.drafting.drafts import task_name
 from prep.drafting.sample import sample_tickets
 from prep.errors import INTERRUPTED
 from prep.storage.durable_files import write_atomically
 from prep.tasks.tasks_file import load_tasks
+from trainer.quickstart_record import (
+    DATASET,
+    TASKS_FILE,
+    describe_call,
+    refuse_other,
+    write_record,
+)
 from trainer.settings.arguments import read_arguments
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 PIECES = 2000  # of a vocabulary of one's own; texts that are few give fewer
 VOCABULARY = "spiece.model"
 RUN = "runs/quickstart"
-QUESTION_FILE = "quickstart.json"
 
 
 def make_parser() -> OneLineParser:
@@ -64,28 +70,31 @@ def main(argv: Sequence[str]) -> int:
         0 when all is done, 3 when a signal stopped the training.
     """
     options = make_parser().parse_args(list(argv))
-    folder = local_path(options.run or default_run(options), "--run")
     started = time.monotonic()
+    files = share_out(options.files) if options.files else {}
+    folder = local_path(options.run or default_run(options), "--run")
+    files = files or {"train": write_sample(folder)}
+    names = ("answer", "inputs", "backbone", "vocabulary")
+    asked = describe_call(files, {name: getattr(options, name) for name in names})
+    refuse_other(folder, asked)
     folder.mkdir(parents=True, exist_ok=True)
-    files = options.files or [str(write_sample(folder))]
-    tasks_file = folder / "tasks.yaml"
-    question = _question(options, files)
-    if tasks_file.exists():
-        check_question(folder, question)
-    else:
-        write_atomically(folder / QUESTION_FILE, json.dumps(question).encode())
+    tasks_file, dataset = folder / TASKS_FILE, folder / DATASET
+    if not tasks_file.exists():
+        write_record(folder, asked)
         say("1. What is in the file? Tasks are drafted from its columns.")
-        run_prep(["init", *files, "--yes", "--out", str(tasks_file), *_columns(options)])
-    names = ",".join(task.name for task in load_tasks(tasks_file))
-    data_dir = str(Path(files[0].rpartition("=")[2]).resolve().parent)
-    source = ["--tasks", names, "--tasks-file", str(tasks_file), "--data-dir", data_dir]
+        given = options.files or [str(files["train"])]
+        run_prep(["init", *given, "--yes", "--out", str(tasks_file), *_columns(options)])
+    if not dataset.exists():
+        write_record(folder, asked)
+    names_of_tasks = ",".join(task.name for task in load_tasks(tasks_file))
+    data_dir = os.path.commonpath([path.resolve().parent for path in files.values()])
+    source = ["--tasks", names_of_tasks, "--tasks-file", str(tasks_file), "--data-dir", data_dir]
     vocabulary = find_vocabulary(options, folder)
     if not vocabulary.exists():
         say("2. A vocabulary is learned from its texts.")
         size = ["--size", str(PIECES), "--out", str(vocabulary)]
         run_prep(["train-vocabulary", *source, *size])
     say("3. Texts become token ids.")
-    dataset = folder / "data"
     run_prep(["build", *source, "--vocabulary", str(vocabulary), "--out", str(dataset)])
     if not train(options, folder, dataset):
         return INTERRUPTED
@@ -93,8 +102,8 @@ def main(argv: Sequence[str]) -> int:
     page = score(folder)
     minutes = (time.monotonic() - started) / 60
     print(f"\n{minutes:.1f} minutes. Open the report: {page}")
-    print("Ask it: " + shell(["python", "-m", "eval.predict", *_asking(folder, names)]))
-    print(f"Change {tasks_file} and run the same command with another --run.")
+    print("Ask it: " + shell(["python", "-m", "eval.predict", *_asking(folder, names_of_tasks)]))
+    print(f"To change the tasks, copy {tasks_file} into another folder, and name that with --run.")
     return 0
 
 
@@ -116,30 +125,9 @@ def write_sample(folder: Path) -> Path:
     """Write the made-up tickets, unless they are there."""
     file = folder / "tickets.csv"
     if not file.exists():
+        folder.mkdir(parents=True, exist_ok=True)
         write_atomically(file, sample_tickets().encode())
     return file
-
-
-def check_question(folder: Path, question: dict[str, Any]) -> None:
-    """Refuse to go on with the tasks of other files or columns.
-
-    Args:
-        folder: Of all that is made; its tasks are drafted.
-        question: What they are to be drafted from.
-
-    Raises:
-        UsageError: They were drafted from something else.
-    """
-    try:
-        before = json.loads((folder / QUESTION_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):  # the task file may be a person's own
-        return
-    for name, now in question.items():
-        if (earlier := before.get(name)) != now:
-            raise UsageError(
-                f"--run {folder} has the tasks of {name} {earlier or 'that were guessed'}, not of "
-                f"{now or 'those to be guessed'}; name another --run"
-            )
 
 
 def find_vocabulary(options: argparse.Namespace, folder: Path) -> Path:
@@ -200,21 +188,9 @@ def score(folder: Path) -> Path:
     page = folder / "run" / "eval" / "validation.report.html"
     words = ["--run", str(folder / "run")]
     print("$ " + shell(["python", "-m", "eval", *words]))
-    if not (page.exists() and _is_of_best_step(page.with_name("validation.json"), folder / "run")):
+    if not page.exists():
         evaluate(words)
     return page
-
-
-def _is_of_best_step(figures: Path, run: Path) -> bool:
-    """Tell whether figures are of the step that is the best one by now."""
-    from adapters_tf.runs.checkpoints import BEST_FILE
-
-    files = (figures, run / BEST_FILE)
-    try:
-        scored, best = (json.loads(file.read_bytes())["step"] for file in files)
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
-    return bool(scored == best)
 
 
 def run_prep(words: list[str]) -> None:
@@ -231,15 +207,6 @@ def say(title: str) -> None:
 def shell(words: Sequence[str]) -> str:
     """Write a command as it can be typed."""
     return shlex.join(words)
-
-
-def _question(options: argparse.Namespace, files: Sequence[str]) -> dict[str, Any]:
-    """Say what tasks are drafted from."""
-    return {
-        "files": ", ".join(str(Path(one).resolve()) for one in files),
-        "columns of answers": options.answer,
-        "columns of inputs": options.inputs,
-    }
 
 
 def _columns(options: argparse.Namespace) -> list[str]:
