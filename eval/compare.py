@@ -1,8 +1,9 @@
 """`python -m eval compare RUN RUN …`: runs side by side, and which differences are none."""
 
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from typing import Any
 
 from adapters_tf.commands.arguments import OneLineParser, split_names
 from adapters_tf.files.bucket_runs import local_copy
@@ -16,6 +17,7 @@ from eval.report.compared_runs import (
     note_other_ways,
     read_scored_run,
 )
+from eval.report.current import describe_change, is_index, name_command
 from prep import UsageError
 
 
@@ -66,6 +68,7 @@ def main(argv: Sequence[str]) -> int:
             read_scored_run(name, folder, options.split)
             for name, folder in zip(options.runs, folders, strict=True)
         ]
+        refuse_earlier(runs)
         _compare(options, runs)
     return 0
 
@@ -86,11 +89,38 @@ def _compare(options: Namespace, runs: list[ComparedRun]) -> None:
         scored = [name for name in runs[0].document["tasks"][task]["metrics"] if name in METRICS]
         metrics[task] = scored[:1] if options.metrics == "main" else scored
     rows = compare(metrics, answers, columns)
-    text = format_comparison(rows, names, [len(column) for column in columns])
+    of_columns = [[runs[run].document for run in column] for column in columns]
+    text = format_comparison(rows, names, [describe_column(column) for column in of_columns])
     print(text)
     if options.out is not None:
         for file in write_comparison(options.out, rows, names, text):
             print(f"wrote {file}")
+
+
+def refuse_earlier(runs: Sequence[ComparedRun]) -> None:
+    """Refuse figures of weights that their run no longer answers with.
+
+    Args:
+        runs: That were scored.
+
+    Raises:
+        UsageError: A run was trained on since it was scored.
+    """
+    for run in runs:
+        if change := describe_change(run.folder, run.document):
+            again = name_command(run.name, run.document)
+            raise UsageError(f"{run.name}: {change}; score it anew: {again}")
+
+
+def describe_column(documents: Sequence[Mapping[str, Any]]) -> str:
+    """Say how many runs a column has, and of which steps, as far as their figures tell."""
+    steps = sorted({one["step"] for one in documents if "step" in one})
+    told = [f"{len(documents)} runs"] if len(documents) > 1 else []
+    if steps:
+        told.append(f"step {steps[0]}" if len(steps) == 1 else f"steps {steps[0]} to {steps[-1]}")
+    if any(one.get("steps") for one in documents):
+        told[-1] += " or each task's own"
+    return ", ".join(told)
 
 
 def group_runs(runs: Sequence[ComparedRun], by: str) -> list[list[int]]:
@@ -171,4 +201,4 @@ def _beginning(names: Sequence[str]) -> str:
 
 def _is_compared(name: str) -> bool:
     """Tell which files of a run in a bucket are read."""
-    return name == CONFIG_FILE or name.startswith("eval/")
+    return name == CONFIG_FILE or name.startswith("eval/") or is_index(name)

@@ -83,6 +83,7 @@ def _write(
 
 def _is_shown(name: str) -> bool:
     """Tell which files of a run in a bucket are read."""
+    from eval.report.current import is_index
     from eval.report.page.run_files import LOG_FILE
 
-    return name in (CONFIG_FILE, LOG_FILE) or name.startswith("eval/")
+    return name in (CONFIG_FILE, LOG_FILE) or name.startswith("eval/") or is_index(name)

@@ -182,13 +182,15 @@ def train(options: argparse.Namespace, folder: Path, dataset: Path) -> bool:
 
 
 def score(folder: Path) -> Path:
-    """Score the run, unless it is scored; returns the report."""
+    """Score the run, unless it is scored as it is; returns the report."""
     from eval.__main__ import main as evaluate
+    from eval.report.page.run_files import read_run_files
 
-    page = folder / "run" / "eval" / "validation.report.html"
-    words = ["--run", str(folder / "run")]
+    run = folder / "run"
+    page = run / "eval" / "validation.report.html"
+    words = ["--run", str(run)]
     print("$ " + shell(["python", "-m", "eval", *words]))
-    if not page.exists():
+    if not page.exists() or read_run_files(str(run), run, page.parent, "validation").change:
         evaluate(words)
     return page
 

@@ -13,14 +13,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import tensorflow as tf
-
 from adapters_tf.runs.config import CHECKPOINTS
 
 BEST_FILE = "best.json"  # what says why the best checkpoint is the best
 _STEP = "step/.ATTRIBUTES/VARIABLE_VALUE"
-# What TensorFlow raises, and NumPy, where the bytes of a checkpoint are not what was written.
-_UNREADABLE = (tf.errors.OpError, IndexError, ValueError, RuntimeError)
 
 
 @dataclass(frozen=True)
@@ -69,11 +65,15 @@ def whole_checkpoints(
     Yields:
         Those that are whole.
     """
+    import tensorflow as tf  # seconds, which who lists or compares checkpoints does without
+
+    # What TensorFlow raises, and NumPy, where the bytes of a checkpoint are not what was written.
+    unreadable = (tf.errors.OpError, IndexError, ValueError, RuntimeError)
     for number, path in list_checkpoints(folder):
         try:
             reader = tf.train.load_checkpoint(path)
             tensors = {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
-        except _UNREADABLE as error:
+        except unreadable as error:
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             say(f"checkpoint {path} is damaged and not taken: {reason}")
             continue

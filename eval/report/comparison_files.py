@@ -25,13 +25,13 @@ _GREY = "#666666"
 _TESTS = ("task", "metric", "", "diff.", "95% interval", "p", "McNemar")
 
 
-def format_comparison(rows: Sequence[Row], names: Sequence[str], runs: Sequence[int]) -> str:
+def format_comparison(rows: Sequence[Row], names: Sequence[str], told: Sequence[str]) -> str:
     """Write a comparison for the screen.
 
     Args:
         rows: Of the comparison.
         names: Of the columns.
-        runs: How many runs each has.
+        told: Of each, how many runs it has and of which steps; empty for nothing.
 
     Returns:
         A table task × column, winners with a star; then a line for every pair of columns that is
@@ -40,8 +40,8 @@ def format_comparison(rows: Sequence[Row], names: Sequence[str], runs: Sequence[
     # A column's letter stands for its name, which may be long.
     letters = [_letter(number) for number in range(len(names))]
     lines = [
-        f"{letter}: {name}" + (f" ({count} runs)" if count > 1 else "")
-        for letter, name, count in zip(letters, names, runs, strict=True)
+        f"{letter}: {name}" + (f" ({what})" if what else "")
+        for letter, name, what in zip(letters, names, told, strict=True)
     ]
     table: list[tuple[str, ...]] = [("task", "metric", *letters)]
     for row in rows:

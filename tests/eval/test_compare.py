@@ -1,5 +1,6 @@
 """`python -m eval compare`: what runs were scored with, read back from their folders."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -138,6 +139,20 @@ def test_a_copy_of_a_run_is_no_other_seed(make_run, capsys):
     assert run_command(main, ["compare", *same, "--group-by", "settings"]) == 2
     assert "have the same weights, so they are not two seeds" in capsys.readouterr().err
     assert run_command(main, ["compare", *same]) == 0
+
+
+def test_figures_of_earlier_weights_are_refused(make_run, runs, capsys):
+    run = make_run("grown", 2, step=3, checkpoint="best", checkpoint_digest="ab12")
+    best = Path(run) / "best"
+    best.mkdir()
+    (best / "ckpt-150.index").write_bytes(b"newer weights")
+    assert run_command(main, ["compare", runs["good"], run]) == 2
+    said = capsys.readouterr().err
+    assert f"{run}: its figures are of step 3, and its best checkpoint is of step 150 now" in said
+    assert f"score it anew: python -m eval --run {run} --split validation\n" in said
+    digest = hashlib.sha256(b"newer weights").hexdigest()
+    make_run("grown", 2, step=150, checkpoint="best", checkpoint_digest=digest)
+    assert "B: grown (step 150)" in shown(capsys, runs["good"], run)
 
 
 def test_all_metrics(runs, capsys):

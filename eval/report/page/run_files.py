@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from adapters_tf.files.embeddings_file import read_embeddings
+from eval.report.current import describe_change
 from eval.report.scored_files import Line, read_figures, read_predictions
 from prep import DataError, UsageError
 
@@ -24,12 +25,15 @@ class RunFiles:
         document: Of `<split>.json`.
         predictions: Lines of `<split>.predictions.jsonl`, in their order, by task.
         log: Lines of `metrics.jsonl`; none where there is no such file.
+        change: What became of the weights that the figures are of; empty where the run still
+            answers with them, or nothing tells.
     """
 
     name: str
     document: Mapping[str, Any]
     predictions: Mapping[str, Sequence[Line]]
     log: Sequence[Line] = ()
+    change: str = ""
 
 
 def read_run_files(name: str, run: Path, folder: Path, split: str) -> RunFiles:
@@ -63,7 +67,8 @@ def read_run_files(name: str, run: Path, folder: Path, split: str) -> RunFiles:
                 f"{name}: {split}.predictions.jsonl has {found} predictions of task {task!r}, and "
                 f"the figures are of {expected}; score the run again"
             )
-    return RunFiles(name, document, predictions, read_log(run / LOG_FILE))
+    change = describe_change(run, document)
+    return RunFiles(name, document, predictions, read_log(run / LOG_FILE), change)
 
 
 def read_log(file: Path) -> list[Line]:

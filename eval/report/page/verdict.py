@@ -1,5 +1,6 @@
 """The sentences that a report opens with."""
 
+from eval.report.current import name_command
 from eval.report.page.report_data import MetricRow, Report, Score
 
 
@@ -10,10 +11,16 @@ def give_verdict(report: Report) -> list[str]:
         report: All that is known.
 
     Returns:
-        Sentences: the mean; which tasks are clearly better than the trivial answer, and which are
-        not; of two runs, which is ahead where.
+        Sentences: which run was trained on since it was scored; the mean; which tasks are clearly
+        better than the trivial answer, and which are not; of two runs, which is ahead where.
     """
-    return _compare(report) if len(report.runs) > 1 else _judge(report)
+    earlier = [
+        f"Not of {name} as it is now: {run.change}; {name_command(run.name, run.document)} scores "
+        "it anew."
+        for name, run in zip(report.names, report.runs, strict=True)
+        if run.change
+    ]
+    return [*earlier, *(_compare(report) if len(report.runs) > 1 else _judge(report))]
 
 
 def write_score(score: Score, places: int = 3) -> str:

@@ -1,5 +1,7 @@
 """The sentences that a report opens with."""
 
+from dataclasses import replace
+
 from eval.report.page.report_data import Score, gather_report
 from eval.report.page.verdict import give_verdict, write_difference, write_score
 
@@ -10,6 +12,15 @@ def test_of_one_run_what_is_better_than_the_trivial_answer(run_of):
         "Clearly better than the trivial answer: colour.",
         "Without a trivial answer or an interval to compare with: why, grade.",
     ]
+
+
+def test_a_run_that_was_trained_on_since_comes_first(run_of):
+    change = "its figures are of step 20, and its best checkpoint is of step 30 now"
+    run = replace(run_of(), change=change)
+    said = give_verdict(gather_report([run], ["first"]))
+    again = "python -m eval --run first --split validation scores it anew."
+    assert said[0] == f"Not of first as it is now: {change}; {again}"
+    assert said[1].startswith("The mean of")
 
 
 def test_of_two_runs_which_is_ahead_where(run_of):
