@@ -52,7 +52,7 @@ class Wording:
         """Make the text of a row.
 
         Raises:
-            RowError: A field is missing or null, or no text, or does not fit the template.
+            RowError: A field is missing, null or blank, or no text, or does not fit the template.
         """
         try:
             text = fields[self.column] if self.column else self._fill(fields)
@@ -69,6 +69,8 @@ class Wording:
         for name in _names_in(self.template):
             if fields[name] is None:
                 raise RowError("field is missing", repr(name))
+            if isinstance(fields[name], str) and not fields[name].strip():
+                raise RowError("empty field", repr(name))  # as `prep build` and `eval serve` say
         try:
             return self.template.format_map(fields)
         except (ValueError, TypeError, AttributeError, IndexError) as error:

@@ -50,14 +50,16 @@ def test_what_no_template_or_encoding_can_hold_is_a_fault(tmp_path):
         '{"a": null, "b": 2}',
         '{"a": "y\\ud800", "b": 3}',
         '{"a": "z", "b": []}',
+        '{"a": "  ", "b": 4}',
     ]
     path.write_text("\n".join(lines))
     rows, _ = read(path, template="t {a} {b:>2}")
-    assert [row.text for row in rows] == ["t x  1", "", "", ""]
+    assert [row.text for row in rows] == ["t x  1", "", "", "", ""]
     assert [row.fault.split(":")[0] for row in rows[1:]] == [
         "field is missing",
         "lone surrogate",
         "field does not fit the template",
+        "empty field",
     ]
 
 
