@@ -21,6 +21,7 @@ from eval.report.page.run_files import read_similarity
 from eval.report.page.writing import write_page
 from eval.report.places import dataset_digest, is_of_run, report_folder
 from eval.report.scored_task import ScoredTask
+from eval.report.standing import describe_weights
 from eval.report.table import format_table
 from eval.report.unfinished import UnfinishedAnswers
 from eval.session import Session
@@ -71,6 +72,8 @@ def score_run(
         what = f"{dataset} is not the dataset the run was trained on"
         say_note(f"{what}; its figures go to {_shown(folder)}")
     worker, unfinished = read_worker(), None
+    if worker is None or worker.is_chief:
+        print(describe_weights(here, settings.training, checkpoint, session.run.step))
     if worker is None:  # several would have to agree on what is there
         question = {name: value for name, value in provenance.items() if name not in _OF_THE_CALL}
         batch_size = session.evaluator.answerer.batch_size
