@@ -3,6 +3,7 @@
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 from adapters_tf.commands.arguments import OneLineParser, split_names
@@ -61,7 +62,10 @@ def main(argv: Sequence[str]) -> int:
     if len(set(map(same_place, options.runs))) < len(options.runs):
         raise UsageError("a run is named twice")
     if len(options.runs) < 2:
-        raise UsageError("compare takes two runs or more")
+        (place,) = options.runs
+        within = list_runs(Path(place))
+        what = f"; {place} is a folder of runs: name some of {', '.join(within)}" if within else ""
+        raise UsageError(f"compare takes two runs or more{what}")
     with ExitStack() as stack:
         folders = [stack.enter_context(local_copy(run, _is_compared)) for run in options.runs]
         runs = [
@@ -71,6 +75,13 @@ def main(argv: Sequence[str]) -> int:
         refuse_earlier(runs)
         _compare(options, runs)
     return 0
+
+
+def list_runs(folder: Path) -> list[str]:
+    """List the runs below a folder that is none itself, such as a sweep's."""
+    if (folder / CONFIG_FILE).exists():
+        return []
+    return sorted(str(file.parent) for file in folder.glob(f"*/{CONFIG_FILE}"))
 
 
 def _compare(options: Namespace, runs: list[ComparedRun]) -> None:

@@ -109,15 +109,21 @@ def choose_common_tasks(runs: Sequence[ComparedRun], wanted: Sequence[str]) -> l
     if left_out and not wanted:
         say_note(f"not compared, for not all runs have them: {', '.join(sorted(left_out))}")
     chosen = [task for task in common if not wanted or task in wanted]
-    for task in chosen:
-        digest = first.document["tasks"][task]["examples_digest"]
-        for run in others:
-            if run.document["tasks"][task]["examples_digest"] != digest:
-                raise UsageError(
-                    f"task {task!r}: {run.name} and {first.name} were not scored on the same "
-                    "examples and metrics; score them on one dataset"
-                )
+    unlike = {task: run.name for task in chosen for run in others if _differ(task, run, first)}
+    if unlike:
+        task, name = next(iter(unlike.items()))
+        alike = ",".join(one for one in chosen if one not in unlike)
+        raise UsageError(
+            f"task {task!r}: {name} and {first.name} were not scored on the same examples and "
+            "metrics; score them on one dataset"
+            + (f", or compare the others alone: --tasks {alike}" if alike else "")
+        )
     return chosen
+
+
+def _differ(task: str, run: ComparedRun, other: ComparedRun) -> bool:
+    one, two = (of.document["tasks"][task]["examples_digest"] for of in (run, other))
+    return bool(one != two)
 
 
 def note_other_ways(runs: Sequence[ComparedRun]) -> None:

@@ -141,6 +141,27 @@ def test_a_copy_of_a_run_is_no_other_seed(make_run, capsys):
     assert run_command(main, ["compare", *same]) == 0
 
 
+def test_tasks_that_can_be_compared_are_named(make_run, runs, capsys):
+    run = Path(make_run("other", 2))
+    file = run / "eval" / f"{SPLIT}.json"
+    document = json.loads(file.read_text())
+    document["tasks"]["copy"]["examples_digest"] = "00"
+    file.write_text(json.dumps(document))
+    assert run_command(main, ["compare", runs["good"], str(run)]) == 2
+    said = capsys.readouterr().err
+    assert "task 'copy': " in said and "or compare the others alone: --tasks colour\n" in said
+    assert "colour" in shown(capsys, runs["good"], str(run), "--tasks", "colour")
+
+
+def test_the_runs_of_a_sweep_are_named(runs, capsys):
+    sweep = Path(runs["good"]).parent
+    assert run_command(main, ["compare", str(sweep)]) == 2
+    said = capsys.readouterr().err
+    assert f"{sweep} is a folder of runs: name some of " in said and runs["bad"] in said
+    assert run_command(main, ["compare", runs["good"]]) == 2
+    assert capsys.readouterr().err == "error: compare takes two runs or more\n"
+
+
 def test_figures_of_earlier_weights_are_refused(make_run, runs, capsys):
     run = make_run("grown", 2, step=3, checkpoint="best", checkpoint_digest="ab12")
     best = Path(run) / "best"
