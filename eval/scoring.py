@@ -22,7 +22,7 @@ from eval.report.page.writing import write_page
 from eval.report.places import dataset_digest, is_of_run, report_folder
 from eval.report.scored_task import ScoredTask
 from eval.report.standing import describe_weights
-from eval.report.table import format_table
+from eval.report.table import format_table, tell_few
 from eval.report.unfinished import UnfinishedAnswers
 from eval.session import Session
 from prep import TaskEntry, TokenTable, read_split
@@ -82,6 +82,8 @@ def score_run(
     if worker is not None and not worker.is_chief:
         return []
     print(format_table(scored))
+    if few := tell_few({task.entry.name: task.result.examples for task in scored}):
+        print(few)
     files, kept = write_figures(session, folder, split, scored, provenance)
     page = folder / f"{split}.report.html"
     alike = find_similarity(settings, [*(one.name for one in entries), *kept])

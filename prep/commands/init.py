@@ -11,6 +11,7 @@ from typing import Any
 
 from prep.commands.lines import wrap_line
 from prep.commands.options import parse_local
+from prep.drafting.advice import advise
 from prep.drafting.asking import ask_roles, ask_word, refuse_without_terminal
 from prep.drafting.columns import Column, describe_column
 from prep.drafting.drafts import Draft, draft_task, draft_tasks, task_name
@@ -169,7 +170,8 @@ def describe(files: Mapping[str, SeenFile], columns: Sequence[Column], roles: Ro
         is_seen = column.name and column.name.isprintable()
         name = column.name if is_seen else repr(column.name)
         lines.append(wrap_line(f"  {name:<16} {_what(column):<26} {role}"))
-    return [*lines, ""]
+    notes = [wrap_line(f"note: {one}") for one in advise(columns, roles)]
+    return [*lines, "", *notes]
 
 
 def _what(column: Column) -> str:

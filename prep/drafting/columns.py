@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ from typing import Any
 from prep.sources.row import Row
 from prep.tasks.templates import NUMBER
 
+_COMMA = re.compile(r"[+-]?\d[\d.]*,\d+")
+_DATE = re.compile(r"(\d{4}([-/.])\d\d?\2\d\d?|\d\d?([-/.])\d\d?\3(\d\d){1,2})([ T]\d\d?:\d\d.*)?")
 _MOST_COUNTED = 1000  # values; with more of them a column is no list of classes
 
 
@@ -28,6 +31,9 @@ class Column:
         are_whole: Whether they are whole numbers.
         are_lists: Whether all are lists of texts.
         are_texts: Whether all can stand in a text.
+        have_commas: Whether all are numbers, some with a comma in place of the point.
+        are_dates: Whether all are dates in figures.
+        empty_lists: How many are lists without anything in them.
         words: Words of a value, on average.
     """
 
@@ -40,6 +46,9 @@ class Column:
     are_whole: bool
     are_lists: bool
     are_texts: bool
+    have_commas: bool
+    are_dates: bool
+    empty_lists: int
     words: float
 
     @property
@@ -78,6 +87,9 @@ def describe_column(name: str, rows: Sequence[Row]) -> Column:
         are_whole=bool(values) and sum(map(_is_whole, numbers)) == len(values),
         are_lists=bool(values) and len(lists) == len(values),
         are_texts=len(written) == len(values),
+        have_commas=0 < len(numbers) + _count(_COMMA, written) == len(values) > len(numbers),
+        are_dates=0 < _count(_DATE, written) == len(values),
+        empty_lists=sum(not one for one in lists),
         words=sum(len(text.split()) for text in written) / max(len(written), 1),
     )
 
@@ -90,6 +102,10 @@ def is_empty(value: Any) -> bool:
 def as_written(value: Any) -> str:
     """Write a value as a template does."""
     return str(value).strip()
+
+
+def _count(pattern: re.Pattern[str], written: Sequence[str]) -> int:
+    return sum(pattern.fullmatch(text) is not None for text in written)
 
 
 def _is_whole(text: str) -> bool:

@@ -8,12 +8,14 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from prep.drafting.advice import advise
 from prep.drafting.columns import Column
 from prep.drafting.drafts import Draft
 from prep.drafting.looking import SeenFile
 from prep.drafting.roles import Roles
 
 VALIDATION_SHARE = 0.1
+NO_ANSWER = "no answer"  # what a model writes where a row has none
 _WIDTH = 96  # of comments
 _SHOWN_LABELS = 12
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_./-]*")
@@ -42,7 +44,7 @@ def format_tasks(
         YAML.
     """
     renamed = safe_names(columns)
-    lines = [*_comment(title), ""]
+    lines = [line for text in (title, *advise(columns, roles)) for line in _comment(text)] + [""]
     by_name = {column.name: column for column in columns}
     for draft in drafts:
         lines += _format_task(draft, files, by_name, roles, folder, renamed)
@@ -117,7 +119,8 @@ def _format_task(
 def _format_answer(draft: Draft, answer: Column, name: str, is_table: bool) -> list[str]:
     reason = f"  # {draft.why['answer']}"
     if answer.are_lists:
-        return [f"  answers: {_scalar(name)}{reason}"]
+        lines = [f"  answers: {_scalar(name)}{reason}"]
+        return [*lines, f"  no_answer: {NO_ANSWER}"] if answer.empty_lists else lines
     lines = [f"  targets: {_quoted('{' + name + '}')}{reason}"]
     if answer.filled < answer.rows:
         if not is_table:  # a row may lack the field, or have a null there

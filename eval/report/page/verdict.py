@@ -2,6 +2,7 @@
 
 from eval.report.current import name_command
 from eval.report.page.report_data import MetricRow, Report, Score
+from eval.report.table import tell_few
 
 
 def give_verdict(report: Report) -> list[str]:
@@ -12,7 +13,8 @@ def give_verdict(report: Report) -> list[str]:
 
     Returns:
         Sentences: which run was trained on since it was scored; the mean; which tasks are clearly
-        better than the trivial answer, and which are not; of two runs, which is ahead where.
+        better than the trivial answer, and which are not; of two runs, which is ahead where; which tasks
+        have few examples.
     """
     earlier = [
         f"Not of {name} as it is now: {run.change}; {name_command(run.name, run.document)} scores "
@@ -20,7 +22,9 @@ def give_verdict(report: Report) -> list[str]:
         for name, run in zip(report.names, report.runs, strict=True)
         if run.change
     ]
-    return [*earlier, *(_compare(report) if len(report.runs) > 1 else _judge(report))]
+    few = tell_few({task.name: task.examples for task in report.tasks})
+    said = _compare(report) if len(report.runs) > 1 else _judge(report)
+    return [*earlier, *said, *([f"{few}."] if few else ())]
 
 
 def write_score(score: Score, places: int = 3) -> str:

@@ -26,7 +26,8 @@ def write(tmp_path, content, name="a.csv"):
 def test_reasons_stand_beside_the_keys(tmp_path):
     rows = "".join(f"{n},text number {n},{'yes' if n % 3 else 'no'}\n" for n in range(30))
     text, (task,) = write(tmp_path, "id,text,label\n" + rows)
-    assert text.startswith("# A title\n\n- name: t\n  kind: classification  # it has 2 different")
+    assert text.startswith("# A title\n# 30 rows are too few")
+    assert "\n\n- name: t\n  kind: classification  # it has 2 different" in text
     assert "  # id is left out: it tells rows apart and says nothing of them\n" in text
     assert '    "yes": "yes"  # 20 rows, 67%\n' in text
     assert (task.inputs, task.targets) == ("t: {text}", "{label}")
@@ -82,7 +83,9 @@ def test_new_names_are_no_others(tmp_path):
 def test_lists_numbers_and_raw_text(tmp_path):
     lines = "".join(f'{{"question": "what is {n}", "answers": ["x", "y"]}}\n' for n in range(3))
     _, (task,) = write(tmp_path, lines, "a.jsonl")
-    assert task.answers is not None and task.kind == "generation"
+    assert task.answers is not None and task.kind == "generation" and not task.no_answer
+    _, (task,) = write(tmp_path, lines + '{"question": "why", "answers": []}\n', "a.jsonl")
+    assert task.no_answer == "no answer"
     rows = "".join(f"text {n},{n / 7:.2f}\n" for n in range(30))
     text, (task,) = write(tmp_path, "text,score\n" + rows)
     assert "round: {score: 0.2}" in text and task.kind == "regression"

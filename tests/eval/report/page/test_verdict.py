@@ -11,6 +11,7 @@ def test_of_one_run_what_is_better_than_the_trivial_answer(run_of):
         "The mean of the main figures of 3 tasks is 0.000.",
         "Clearly better than the trivial answer: colour.",
         "Without a trivial answer or an interval to compare with: why, grade.",
+        "Too few examples to judge by: colour (4), why (2), grade (2).",
     ]
 
 

@@ -1,0 +1,47 @@
+"""What a person should know of columns before a task is made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from prep.drafting.columns import Column
+from prep.drafting.roles import Roles
+
+FEW_ROWS = 100  # with fewer, a tenth of them tells nothing
+
+
+def advise(columns: Sequence[Column], roles: Roles) -> list[str]:
+    """Say what a guess may have got wrong, or what the rows cannot give.
+
+    Args:
+        columns: That the files share.
+        roles: Of the columns.
+
+    Returns:
+        A sentence each.
+    """
+    said = []
+    rows = max((column.rows for column in columns), default=0)
+    if rows < FEW_ROWS:
+        said.append(
+            f"{rows} rows are too few to judge by: figures of a handful of examples are chance, "
+            "and a model learns little from them; some hundred rows are a beginning"
+        )
+    for column in columns:
+        if column.name in roles.answers and column.have_commas:
+            said.append(
+                f"{column.name!r} looks like numbers with a comma, which are read as texts: "
+                "written as 0.54 they make a task of regression (pandas.read_csv with "
+                "decimal=',' reads such a file)"
+            )
+        if column.name in roles.inputs and column.are_dates:
+            said.append(
+                f"{column.name!r} looks like dates and is asked about, so every text will need "
+                "one: name the other columns with --inputs to leave it out"
+            )
+        if column.name in roles.answers and column.empty_lists:
+            said.append(
+                f"{column.empty_lists:,} of {column.rows:,} rows have no answer in "
+                f"{column.name!r}: the model shall write what `no_answer` says"
+            )
+    return said

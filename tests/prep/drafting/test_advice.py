@@ -1,0 +1,54 @@
+"""What a person is told of columns before a task is made of them."""
+
+import pytest
+
+from prep.drafting.advice import advise
+from prep.drafting.columns import describe_column
+from prep.drafting.roles import guess_roles
+
+
+def advice(count=200, **made):
+    rows = [{name: make(n) for name, make in made.items()} for n in range(count)]
+    columns = [describe_column(name, rows) for name in made]
+    return advise(columns, guess_roles(columns))
+
+
+def text(n):
+    return f"text {n}"
+
+
+def test_nothing_is_said_of_what_is_well():
+    assert advice(text=text, score=lambda n: n / 7) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "is_told"),
+    [
+        (lambda n: f"{n},{n % 10}", True),
+        (lambda n: f"1.00{n % 10},5" if n else "3", True),
+        (lambda n: f"{n}, {n}", False),
+        (lambda n: f"{n},5" if n else "none", False),
+    ],
+)
+def test_numbers_with_a_comma(value, is_told):
+    said = advice(text=text, score=value)
+    assert [one.startswith("'score' looks like numbers with a comma") for one in said] == (
+        [True] * is_told
+    )
+
+
+@pytest.mark.parametrize(
+    "day", ["2025-06-{:02}", "{}.6.2025", "6/{}/25", "2025-06-{:02} 12:30:00", "2025-06-{:02}T1:30"]
+)
+def test_dates_that_are_asked_about(day):
+    made = {"date": lambda n: day.format(n % 28 + 1), "text": text, "label": lambda n: "ab"[n % 2]}
+    (said,) = advice(**made)
+    assert said.startswith("'date' looks like dates and is asked about")
+    assert not advice(**{**made, "date": lambda n: f"room 2025-06-{n}"})
+
+
+def test_few_rows_and_rows_without_answers():
+    made = {"question": text, "answers": lambda n: ["x"] if n % 3 else []}
+    few, (without, *_) = advice(6, **made)[0], advice(**made)
+    assert few.startswith("6 rows are too few to judge by")
+    assert without.startswith("67 of 200 rows have no answer in 'answers'")
