@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from eval.metrics.reading import read_labels, read_number
-from prep import DataError, Task, UsageError, Vocabulary, get_task, nearest
+from prep import DataError, Task, UsageError, Vocabulary, get_task
 from prep.sources.blocks import parse_block, read_blocks
 from prep.sources.declarations import FileSource, FileSpec
 from prep.sources.row import Row, RowError
@@ -85,7 +85,10 @@ def read_test_set(name: str, file: Path) -> Questions:
         DataError: A row lacks what the task asks about, or its number.
     """
     if name not in TARGETS:
-        raise UsageError(f"{name!r} is no task of GLUE or SuperGLUE; {nearest(name, TARGETS)}")
+        raise UsageError(
+            f"{name!r} is no task of GLUE or SuperGLUE, whose servers alone take submissions; "
+            f"expected one of {', '.join(sorted(TARGETS))}"
+        )
     task, target = get_task(name), TARGETS[name].file
     if name == "mnli" and "mismatched" in file.name:
         target = "MNLI-mm.tsv"

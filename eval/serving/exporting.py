@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_text
 
+from adapters_tf.errors import say_note
 from adapters_tf.model.stored_matrices import store_matrices
 from eval.decoding.answerer import way_of
 from eval.predicting.asking import TextAnswerer, usual_start
@@ -69,7 +70,10 @@ def plan_tasks(session: Session, names: Sequence[str], own_tasks: Mapping[str, T
         declared = find_declared(entry, manifest, own_tasks)
         limit = longest_input(entry, manifest, declared)
         tasks.append(ServedTask(entry, row, way, limit))
-        if template := template_of(declared):
+        template, why = template_of(declared)
+        if template is None:
+            say_note(f"{name} is asked by text alone, and not by columns: {why}")
+        else:
             templates[name] = template
         if splits := [one for one in ("train", *entry.splits) if one in entry.splits]:
             table = read_split(session.dataset, manifest, name, splits[0])

@@ -89,14 +89,28 @@ def find_declared(
     return None
 
 
-def template_of(task: Task | None) -> Template | None:
-    """Find the template of a task whose texts are made by nothing but a template."""
-    if task is None or task.all_row_functions or task.objective:
-        return None
-    if task.choices or not isinstance(task.inputs, str):
-        return None
+def template_of(task: Task | None) -> tuple[Template | None, str]:
+    """Find the template of a task whose texts are made by nothing but a template.
+
+    Args:
+        task: As the dataset words it; None where that is not known.
+
+    Returns:
+        The template; None where there is none, and why.
+    """
+    if task is None:
+        return None, "the declaration that its dataset was built with is not here (--tasks-file)"
+    if task.all_row_functions:
+        return None, "its rows are changed before they are worded, by `round`, say, or a function"
+    if task.objective:
+        return None, "its inputs are raw text"
+    if task.choices:
+        return None, "each of its choices is a text"
+    if not isinstance(task.inputs, str):
+        return None, "its inputs are worded by a function"
     prefix = task.prefix.replace("{", "{{").replace("}", "}}")
-    return Template.of(prefix + task.inputs)
+    template = Template.of(prefix + task.inputs)
+    return template, "" if template else "its template has more than names of fields"
 
 
 def longest_input(entry: TaskEntry, manifest: Manifest, task: Task | None) -> int:
