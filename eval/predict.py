@@ -28,7 +28,7 @@ from eval.decoding.options import (
 from eval.predicting.asking import Answer, TextAnswerer, check_choices, find_start
 from eval.predicting.checks import check_counts, check_labels_options, check_source
 from eval.predicting.rows import RowFile
-from eval.predicting.writing import ADDED, AnswerFile, describe_row
+from eval.predicting.writing import AnswerFile, describe_row, name_columns
 from prep import UsageError, load_manifest, nearest, run_command
 
 if TYPE_CHECKING:  # loading TensorFlow takes seconds: only for a command line that is right
@@ -220,7 +220,9 @@ def answer_rows(
     """
     from tqdm import tqdm
 
-    out = AnswerFile(options.out, question, [*rows.columns, *ADDED]) if options.out else None
+    columns = name_columns(rows.columns, options.n_best or 1)
+    question = {**question, "columns": columns}
+    out = AnswerFile(options.out, question, columns) if options.out else None
     parts = rows.read(at_once)
     skip = out.rows if out else 0
     if out and skip:

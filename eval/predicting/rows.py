@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import string
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from adapters_tf.errors import say_note
 from prep import DataError, UsageError, nearest
 from prep.sources.blocks import columns_of, parse_block, read_blocks
 from prep.sources.declarations import SUFFIX_FORMATS, FileSpec, suffix_of
-from prep.sources.row import RowError, check_text
+from prep.sources.row import BlankLineError, RowError, check_text
 
 STANDARD_INPUT = "-"
 USUAL_COLUMNS = ("input", "inputs", "text", "line")
@@ -29,11 +30,13 @@ class AskedRow:
         fields: As the file has them.
         text: What is to be answered; empty where the row cannot be read.
         fault: Why it cannot.
+        is_blank: Whether its line has nothing on it.
     """
 
     fields: Mapping[str, Any]
     text: str
     fault: str = ""
+    is_blank: bool = False
 
 
 @dataclass(frozen=True)
@@ -190,16 +193,21 @@ class RowFile:
             at_once: Rows to read at a time.
 
         Yields:
-            Rows, in order, so many at a time; blank lines are rows with a fault.
+            Rows, in order, so many at a time; blank lines are rows with a fault, but for those at
+            the end, which are none.
 
         Raises:
             DataError: The file cannot be read.
         """
+        yield from _in_parts(_without_blank_end(self._read_all(at_once)), at_once)
+
+    def _read_all(self, at_once: int) -> Iterator[AskedRow]:
         if self.name == STANDARD_INPUT:
-            yield from _standard_input(at_once)
+            yield from _standard_input()
             return
         for block in read_blocks(self.path, self.spec, at_once):
-            yield [_ask(row, self.wording) for row in parse_block(block)]
+            for row in parse_block(block):
+                yield _ask(row, self.wording)
 
     def is_file(self, path: Path) -> bool:
         """Say whether a file that is there is the one of the texts."""
@@ -217,23 +225,34 @@ class RowFile:
 
 def _ask(row: Mapping[str, Any] | RowError, wording: Wording) -> AskedRow:
     if isinstance(row, RowError):
-        return AskedRow({}, "", str(row))
+        return AskedRow({}, "", str(row), isinstance(row, BlankLineError))
     try:
         return AskedRow(row, wording(row))
     except RowError as error:
         return AskedRow(row, "", str(error))
 
 
-def _standard_input(at_once: int) -> Iterator[list[AskedRow]]:
-    rows: list[AskedRow] = []
+def _standard_input() -> Iterator[AskedRow]:
     try:
         for line in sys.stdin:
             text = line.rstrip("\r\n")
-            rows.append(_ask({"input": text}, Wording("input")))
-            if len(rows) == at_once:
-                yield rows
-                rows = []
+            yield replace(_ask({"input": text}, Wording("input")), is_blank=not text.strip())
     except UnicodeDecodeError as error:
         raise DataError(f"standard input is no {error.encoding}: {error.reason}") from error
-    if rows:
-        yield rows
+
+
+def _without_blank_end(rows: Iterator[AskedRow]) -> Iterator[AskedRow]:
+    """Leave out the blank lines that nothing comes after."""
+    blank: list[AskedRow] = []
+    for row in rows:
+        if row.is_blank:
+            blank.append(row)
+            continue
+        yield from blank
+        blank = []
+        yield row
+
+
+def _in_parts(rows: Iterator[AskedRow], at_once: int) -> Iterator[list[AskedRow]]:
+    while part := list(itertools.islice(rows, at_once)):
+        yield part

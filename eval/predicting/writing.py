@@ -25,7 +25,8 @@ from prep.storage.durable_files import write_atomically
 from prep.storage.locks import locked
 
 WRITTEN_FORMATS = (".jsonl", ".csv", ".tsv", ".txt")
-ADDED = ("prediction", "probabilities", "answers", "fault")  # to a row's own fields
+_RANKED = "answers"
+ADDED = ("prediction", "probabilities", _RANKED, "fault")  # to a row's own fields
 _DIGITS = "{:.6g}"
 
 
@@ -58,10 +59,15 @@ def describe_row(row: AskedRow, answer: Answer | None, n_best: int) -> dict[str,
         shares = answer.probabilities.items()
         record["probabilities"] = {word: float(_DIGITS.format(share)) for word, share in shares}
     if n_best > 1:
-        record["answers"] = [
+        record[_RANKED] = [
             {"text": one.text, "score": float(_DIGITS.format(one.score))} for one in answer.ranked
         ]
     return record
+
+
+def name_columns(fields: Sequence[str], n_best: int) -> list[str]:
+    """Name the columns of a table of rows and their answers, as `describe_row` has them."""
+    return [*fields, *(name for name in ADDED if n_best > 1 or name != _RANKED)]
 
 
 class AnswerFile:

@@ -76,13 +76,14 @@ def test_a_file_of_another_encoding(tmp_path, encoding):
 
 def test_lines_of_a_text_file(tmp_path):
     path = tmp_path / "a.txt"
-    path.write_text("one\ntwo\n")
-    rows, _ = read(path)
-    assert [row.text for row in rows] == ["one", "two"]
+    path.write_text("one\n\ntwo\n\n\n")
+    rows, parts = read(path)
+    assert [row.text for row in rows] == ["one", "", "two"] and parts == [2, 1]
+    assert [bool(row.fault) for row in rows] == [False, True, False]
 
 
 def test_standard_input_has_a_text_on_each_line(monkeypatch):
-    monkeypatch.setattr("sys.stdin", io.StringIO("one\n\nthree\n\udcff"))
+    monkeypatch.setattr("sys.stdin", io.StringIO("one\n\nthree\n\udcff\n\n \n"))
     rows, parts = read("-")
     assert [row.text for row in rows] == ["one", "", "three", ""] and parts == [2, 2]
     assert [bool(row.fault) for row in rows] == [False, True, False, True]

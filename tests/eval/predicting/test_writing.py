@@ -7,7 +7,7 @@ import pytest
 
 from eval.predicting.asking import Answer, RankedAnswer
 from eval.predicting.rows import AskedRow
-from eval.predicting.writing import ADDED, AnswerFile, describe_row
+from eval.predicting.writing import ADDED, AnswerFile, describe_row, name_columns
 from prep import DataError, UsageError
 
 QUESTION = {"run": "r", "step": 3}
@@ -32,6 +32,11 @@ def test_a_row_keeps_its_fields_and_gets_its_answer():
         "prediction": None,
         "fault": "field is missing",
     }
+
+
+def test_a_table_has_a_column_of_answers_where_several_were_asked_for():
+    assert name_columns(["id"], 1) == ["id", "prediction", "probabilities", "fault"]
+    assert name_columns(["id"], 3) == ["id", *ADDED]
 
 
 def test_a_field_of_an_answer_is_not_written_over():
