@@ -18,11 +18,12 @@ from eval.report.files import write_report
 from eval.report.page.matrices import Matrix, show_similarity
 from eval.report.page.report_data import report_run
 from eval.report.page.run_files import read_similarity
+from eval.report.page.verdict import tell_few
 from eval.report.page.writing import write_page
 from eval.report.places import dataset_digest, is_of_run, report_folder
 from eval.report.scored_task import ScoredTask
 from eval.report.standing import describe_weights
-from eval.report.table import format_table, tell_few
+from eval.report.table import format_table
 from eval.report.unfinished import UnfinishedAnswers
 from eval.session import Session
 from prep import TaskEntry, TokenTable, read_split

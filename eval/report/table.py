@@ -1,12 +1,11 @@
 """The table on the screen: one line per task and metric."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from eval.metrics.tokenizers import ROUGE_SCORE
 from eval.report.scored_task import ScoredTask
 
 USUAL_WORDS = (ROUGE_SCORE, "13a")
-FEW_EXAMPLES = 10  # with fewer a single answer moves an accuracy by a tenth and more
 _WIDTH = 80
 _LEAST_NAME = 12  # characters of a task's name that are always shown
 _HEADING = ("task", "examples", "metric", "score", "95% interval", "s.e.", "trivial")
@@ -43,19 +42,6 @@ def format_table(scored: list[ScoredTask]) -> str:
                 )
             )
     return "\n".join([*align_columns(rows, _IS_NUMBER), *_notes(scored)])
-
-
-def tell_few(examples: Mapping[str, int]) -> str:
-    """Say which tasks have too few examples for their figures to be more than chance.
-
-    Args:
-        examples: That were scored, by task.
-
-    Returns:
-        A sentence without its point; empty where there are enough.
-    """
-    few = [f"{task} ({count})" for task, count in examples.items() if count < FEW_EXAMPLES]
-    return f"Too few examples to judge by: {', '.join(few)}" if few else ""
 
 
 def align_columns(rows: Sequence[Sequence[str]], is_number: Sequence[bool]) -> list[str]:

@@ -104,7 +104,8 @@ def test_the_table_and_the_files_are_shown(run_folder, capsys):
     code = run(evaluate, "--run", run_folder, "--split", "train", "--tasks", "grade,colour")
     lines = capsys.readouterr().out.splitlines()
     assert code == 0
-    header, *rows = (line.split() for line in lines[:5])
+    assert lines[0] == "scoring the best checkpoint, of step 42"
+    header, *rows = (line.split() for line in lines[1:6])
     assert header == ["task", "examples", "metric", "score", "95%", "interval", "s.e.", "trivial"]
     assert [row[0] for row in rows] == ["grade", "grade", "colour", "colour"]
     assert rows[2][1:3] == ["13", "accuracy"] and rows[2][-1] == "0.5385"

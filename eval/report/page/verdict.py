@@ -1,8 +1,11 @@
 """The sentences that a report opens with."""
 
+from collections.abc import Mapping
+
 from eval.report.current import name_command
 from eval.report.page.report_data import MetricRow, Report, Score
-from eval.report.table import tell_few
+
+FEW_EXAMPLES = 10  # with fewer a single answer moves an accuracy by a tenth and more
 
 
 def give_verdict(report: Report) -> list[str]:
@@ -25,6 +28,19 @@ def give_verdict(report: Report) -> list[str]:
     few = tell_few({task.name: task.examples for task in report.tasks})
     said = _compare(report) if len(report.runs) > 1 else _judge(report)
     return [*earlier, *said, *([f"{few}."] if few else ())]
+
+
+def tell_few(examples: Mapping[str, int]) -> str:
+    """Say which tasks have too few examples for their figures to be more than chance.
+
+    Args:
+        examples: That were scored, by task.
+
+    Returns:
+        A sentence without its point; empty where there are enough.
+    """
+    few = [f"{task} ({count})" for task, count in examples.items() if count < FEW_EXAMPLES]
+    return f"Too few examples to judge by: {', '.join(few)}" if few else ""
 
 
 def write_score(score: Score, places: int = 3) -> str:

@@ -9,7 +9,7 @@ from eval.evaluator import TaskResult
 from eval.metrics.answers import pair_answers
 from eval.metrics.registry import score
 from eval.report.scored_task import ScoredTask
-from eval.report.table import format_table, tell_few
+from eval.report.table import format_table
 from prep import TaskEntry
 
 
@@ -104,8 +104,3 @@ def test_without_a_training_split_there_is_nothing_to_compare_with():
 def test_lines_end_where_their_text_ends():
     tasks = [scored("a", "generation", 1, {"bleu": 0.5}, None)]
     assert all(line == line.rstrip() for line in format_table(tasks).splitlines())
-
-
-def test_few_examples_are_told():
-    assert tell_few({"a": 9, "b": 10, "c": 1}) == "Too few examples to judge by: a (9), c (1)"
-    assert tell_few({"b": 10}) == ""

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from eval.report.page.report_data import Score, gather_report
-from eval.report.page.verdict import give_verdict, write_difference, write_score
+from eval.report.page.verdict import give_verdict, tell_few, write_difference, write_score
 
 
 def test_of_one_run_what_is_better_than_the_trivial_answer(run_of):
@@ -41,3 +41,8 @@ def test_figures_are_written_with_what_is_known():
     assert write_score(Score(0.5, 0.25, 0.75, None), 2) == "0.50 (0.25 to 0.75)"
     assert write_score(Score(-0.5, None, None, None)) == "−0.500"
     assert [write_difference(value) for value in (0.25, -0.25)] == ["+0.250", "−0.250"]
+
+
+def test_few_examples_are_told():
+    assert tell_few({"a": 9, "b": 10, "c": 1}) == "Too few examples to judge by: a (9), c (1)"
+    assert tell_few({"b": 10}) == ""
