@@ -3,6 +3,7 @@
 import os
 import pty
 import select
+import shutil
 import subprocess
 
 import pytest
@@ -66,24 +67,33 @@ def test_the_methods_are_those_that_there_are():
     assert {*METHODS} == {*known.METHODS, *known.VARIANTS, "none"}
 
 
-def test_a_tab_in_a_terminal(script):
+BASH = (["bash", "--norc", "--noprofile", "-i"], "")
+ZSH = (["zsh", "-f", "-i"], "autoload -Uz compinit; compinit -u; ")
+
+
+@pytest.mark.parametrize(("shell", "begin"), [BASH, ZSH], ids=["bash", "zsh"])
+def test_a_tab_in_a_terminal(shell, begin, tmp_path):
+    if shutil.which(shell[0]) is None:
+        pytest.skip(f"{shell[0]} is not installed")
+    script = tmp_path / "completion"
+    script.write_text(write_script(shell[0]), encoding="utf-8")
     ours, theirs = pty.openpty()
-    bash = subprocess.Popen(
-        ["bash", "--norc", "--noprofile", "-i"],
+    process = subprocess.Popen(
+        shell,
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
-        env={**os.environ, "TERM": "dumb"},
+        env={**os.environ, "TERM": "dumb", "HOME": str(tmp_path)},
         start_new_session=True,
     )
     try:
-        os.write(ours, f"source {script}; echo read''y\n".encode())
+        os.write(ours, f"{begin}source {script}; echo read''y\n".encode())
         read_until(ours, b"ready")
         os.write(ours, b"python -m prep build --voc\t")
-        assert b"--vocabulary " in read_until(ours, b"--vocabulary ")
+        assert b"--vocabulary" in read_until(ours, b"--vocabulary")
     finally:
-        bash.kill()
-        bash.wait()
+        process.kill()
+        process.wait()
         os.close(ours)
         os.close(theirs)
 
