@@ -5,7 +5,8 @@
 `answers`: ours, as `python -m eval` asks for them, a token by argmax and more greedily; `labels`:
 ours, of two label words of a token each or four of several; `pass`: one decoder pass over the rows
 of such labels, by the model alone; `encoder`: the encoder alone; `scores`: all scores of the first
-token, brought to the host; `generate`, `generate_graph`: TFT5's own, eager or in a `tf.function`.
+token, brought to the host; `generate`, `generate_graph`: TFT5's own, eager or in a `tf.function`;
+`products`: matrix products and nothing else, of the inputs once and then of each token.
 """
 
 import argparse
@@ -15,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.turns import take_turns
+from benchmarks.turns import multiply_answers, take_turns
 from prep import TokenTable, quiet_libraries
 
 quiet_libraries()
@@ -24,6 +25,7 @@ import tensorflow as tf  # noqa: E402
 
 from adapters_tf import TaskModel, encode, load_backbone, project_logits  # noqa: E402
 from adapters_tf.model.forward import decode  # noqa: E402
+from benchmarks.train_contestants import multiply  # noqa: E402
 from eval import ArgmaxModel, GreedyModel  # noqa: E402
 from eval.decoding.labels import LabelTextModel, LabelTexts, LabelWordModel  # noqa: E402
 from eval.decoding.predictor import TokenPredictor  # noqa: E402
@@ -35,11 +37,14 @@ _FIRST_OF_TEXTS = (101, 202, 303, 404)
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     whats = ("answers", "labels", "pass", "encoder", "scores", "generate", "generate_graph")
-    parser.add_argument("what", choices=whats)
+    parser.add_argument("what", choices=(*whats, "products"))
     parser.add_argument("file", type=Path)
     parser.add_argument("--tokens", type=int, default=1)
     parser.add_argument("--preset", default="t5-small")
     options = parser.parse_args()
+    if options.what == "products":
+        take_turns(multiply_answers(multiply, options.file))
+        return
     with np.load(options.file) as data:
         inputs = data["inputs"]
     model = make_model(options.preset)

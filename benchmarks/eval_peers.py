@@ -8,9 +8,10 @@ of its own; they take turns of a few batches. All T5s are of `--preset`'s sizes,
 adapters; weights are random, and no answer ends before its last token.
 
 Two cases. `shapes`: 8 rows of 128 tokens, about half of them padding, one token to answer with, 16,
-32, or label words. `lengths`: the inputs of real tasks of `--data-dir` (the embedded ones without
-it), in their own order: ours takes rows of like length together, `generate` pads each batch to its
-longest row, as Hugging Face's collator does.
+32, or label words; beside them the matrix products that such answers can't do without. `lengths`:
+the inputs of real tasks of `--data-dir` (the embedded ones without it), in their own order: ours
+takes rows of like length together, `generate` pads each batch to its longest row, as Hugging Face's
+collator does. The last column is the most memory that a contestant's process had.
 """
 
 import argparse
@@ -25,6 +26,7 @@ import numpy as np
 
 from adapters_tf.backbone.presets import PRESETS
 from benchmarks.packing import plan_build
+from benchmarks.step_products import answer_products
 from benchmarks.turns import Contestant, compare, median_ratio
 from prep import build_dataset, load_manifest, read_split
 
@@ -92,6 +94,7 @@ def compare_shapes(options: argparse.Namespace, folder: Path) -> None:
                 make.ours(f"{what}, TFT5 generate", "generate", tokens),
                 *(graph if tokens > 1 else []),
                 make.torch(f"{what}, PyTorch generate", tokens),
+                *make.products(f"{what}, products alone", tokens),
             ]
         )
     for group in groups:
@@ -146,6 +149,21 @@ class Contestants:
             return None
         return self._make(name, self.options.python, "torch_generate", "generate", tokens)
 
+    def products(self, name: str, tokens: int) -> list[Contestant]:
+        """What no answer can do without, as TensorFlow and as PyTorch multiply."""
+        sizes = {"vocab_size": VOCABULARY, **PRESETS[self.options.preset]}
+        once, each = answer_products(sizes, ROWS, INPUTS, tokens)
+        file = self.folder / f"products-{tokens}.json"
+        file.write_text(json.dumps({"once": once, "each": each, "tokens": tokens}))
+        here = Contestants(self.options, self.folder, file)
+        made = [here.ours(name, "products")]
+        if self.options.python:
+            python = self.options.python
+            made.append(
+                here._make(f"{name}, PyTorch", python, "torch_generate", "products", tokens)
+            )
+        return made
+
     def _make(self, name: str, python: str, module: str, what: str, tokens: int) -> Contestant:
         command = [python, "-m", f"benchmarks.{module}", what, str(self.file)]
         command += [f"--tokens={tokens}", f"--preset={self.options.preset}"]
@@ -168,11 +186,14 @@ def show(
     if not contestants:
         return
     compare(contestants, options.turns, steps or options.steps)
-    print(f"\n{options.preset}, {title}, float32\n{'':36} {unit:>12} {'to the first':>13}")
+    print(
+        f"\n{options.preset}, {title}, float32\n{'':36} {unit:>12} {'to the first':>13} {'GB':>6}"
+    )
     for one in contestants:
         times = one.seconds()
         ratio = median_ratio(times, contestants[0].seconds())
-        print(f"{one.name:36} {statistics.median(times) * 1000:12,.0f} {ratio:13.2f}")
+        milliseconds = statistics.median(times) * 1000
+        print(f"{one.name:36} {milliseconds:12,.0f} {ratio:13.2f} {one.peak() / 1e9:6.2f}")
 
 
 if __name__ == "__main__":

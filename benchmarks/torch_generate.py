@@ -2,7 +2,8 @@
 
     python -m benchmarks.torch_generate generate BATCHES.npz --tokens 16
 
-Hugging Face's T5 and its `generate`, greedily, each batch padded to its longest row.
+Hugging Face's T5 and its `generate`, greedily, each batch padded to its longest row. `products`:
+matrix products and nothing else.
 """
 
 import argparse
@@ -13,17 +14,21 @@ import numpy as np
 import torch
 from transformers import T5Config, T5ForConditionalGeneration
 
-from benchmarks.turns import take_turns
+from benchmarks.torch_train import multiply
+from benchmarks.turns import multiply_answers, take_turns
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=("generate",))
+    parser.add_argument("what", choices=("generate", "products"))
     parser.add_argument("file", type=Path)
     parser.add_argument("--tokens", type=int, default=1)
     parser.add_argument("--preset", default="t5-small", help="as the file has it")
     options = parser.parse_args()
     torch.manual_seed(0)
+    if options.what == "products":
+        take_turns(multiply_answers(multiply, options.file))
+        return
     with np.load(options.file) as data:
         inputs, sizes = data["inputs"], json.loads(str(data["sizes"]))
     config = T5Config(**sizes, vocab_size=32_128, decoder_start_token_id=0)

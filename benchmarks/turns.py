@@ -7,6 +7,7 @@ nothing but Python, so that it may run in any environment.
 
 import contextlib
 import json
+import resource
 import statistics
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 
 def take_turns(take_step: Callable[[], tuple[int, int]]) -> None:
@@ -31,6 +33,24 @@ def take_turns(take_step: Callable[[], tuple[int, int]]) -> None:
         tell(time.perf_counter() - started, steps)
 
 
+def multiply_answers(multiply: Callable[..., Callable], file: Path) -> Callable[[], Any]:
+    """Make a step of the products of answers, those of the inputs once and the rest by token.
+
+    Args:
+        multiply: Makes what computes a list of products.
+        file: What `answer_products` found and how many tokens, as JSON.
+    """
+    found = json.loads(file.read_text())
+    once, each = multiply(found["once"]), multiply(found["each"])
+
+    def take_step() -> tuple[int, int]:
+        for _ in range(found["tokens"]):
+            each()
+        return once()
+
+    return take_step
+
+
 def tell_ready() -> None:
     """Say that what is done once is done."""
     print("ready", flush=True)
@@ -46,6 +66,7 @@ def tell(seconds: float, steps: Sequence[tuple[int, int]]) -> None:
     """Report a turn."""
     real, positions = (sum(column) for column in zip(*steps, strict=True))
     figures = {"steps": len(steps), "seconds": seconds, "real": real, "positions": positions}
+    figures["peak"] = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # kilobytes
     print(json.dumps(figures), flush=True)
 
 
@@ -105,6 +126,10 @@ class Contestant:
     def real_share(self) -> float:
         """Positions that hold tokens, of all."""
         return sum(t["real"] for t in self.figures) / sum(t["positions"] for t in self.figures)
+
+    def peak(self) -> float:
+        """The most memory that it had at a time, in bytes."""
+        return max(turn["peak"] for turn in self.figures)
 
     def _line(self, start: str) -> str:
         assert self.process.stdout is not None
