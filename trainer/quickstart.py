@@ -10,6 +10,8 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
+import shutil
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -102,7 +104,8 @@ def main(argv: Sequence[str]) -> int:
     page = score(folder)
     minutes = (time.monotonic() - started) / 60
     print(f"\n{minutes:.1f} minutes. Open the report: {page}")
-    print("Ask it: " + shell(["python", "-m", "eval.predict", *_asking(folder, names_of_tasks)]))
+    asking = ["-m", "eval.predict", *_asking(folder, names_of_tasks)]
+    print("Ask it: " + shell([name_python(), *asking]))
     print(f"To change the tasks, copy {tasks_file} into another folder, and name that with --run.")
     return 0
 
@@ -209,6 +212,15 @@ def say(title: str) -> None:
 def shell(words: Sequence[str]) -> str:
     """Write a command as it can be typed."""
     return shlex.join(words)
+
+
+def name_python() -> str:
+    """Name this interpreter as a shell finds it: `make` runs one that is on nobody's path."""
+    found = shutil.which("python")
+    if found is not None and Path(found).parent == Path(sys.executable).parent:
+        return "python"
+    here = Path(sys.executable)
+    return str(here.relative_to(Path.cwd()) if here.is_relative_to(Path.cwd()) else here)
 
 
 def _columns(options: argparse.Namespace) -> list[str]:

@@ -7,7 +7,7 @@ import pytest
 
 from prep import run_command
 from trainer.__main__ import main
-from trainer.quickstart import default_run, make_parser
+from trainer.quickstart import default_run, make_parser, name_python
 
 
 def quickstart(folder, *words):
@@ -34,6 +34,17 @@ def test_from_no_file_at_all_to_a_report_and_found_done_again(tmp_path, capsys):
     assert page.stat().st_mtime_ns > before  # those were figures of other weights
     assert quickstart(folder, __file__, "--steps", "4") == 2
     assert f"holds a quickstart of {folder / 'tickets.csv'}, not of" in capsys.readouterr().err
+
+
+def test_the_interpreter_is_named_as_a_shell_would_find_it(monkeypatch, tmp_path):
+    here = tmp_path / ".venv" / "bin" / "python"
+    monkeypatch.setattr("sys.executable", str(here))
+    monkeypatch.setattr("shutil.which", lambda name: "/usr/bin/python")
+    assert name_python() == str(here)
+    monkeypatch.chdir(tmp_path)
+    assert name_python() == ".venv/bin/python"
+    monkeypatch.setattr("shutil.which", lambda name: str(here))
+    assert name_python() == "python"
 
 
 @pytest.mark.parametrize(
