@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from pathlib import Path
 
@@ -89,14 +90,18 @@ def add_task(argv: list[str]) -> int:
     Returns:
         0 when it is done or was told, 3 when a signal stopped it before.
     """
-    from trainer.adding.options import read_added_task
+    from adapters_tf.files.bucket_runs import is_in_bucket, is_of_run, local_copy
+    from trainer.adding.options import named_run, read_added_task
 
-    asked = read_added_task(argv)
-    quiet_libraries()
-    from trainer.adding.command import add_task as add
-    from trainer.callbacks.progress import say
+    run = named_run(argv)
+    with contextlib.ExitStack() as stack:
+        copy = stack.enter_context(local_copy(run, is_of_run)) if is_in_bucket(run) else None
+        asked = read_added_task(argv, copy)
+        quiet_libraries()
+        from trainer.adding.command import add_task as add
+        from trainer.callbacks.progress import say
 
-    is_done = add(asked, say)
+        is_done = add(asked, say)
     return 0 if is_done else INTERRUPTED
 
 

@@ -1,8 +1,10 @@
-"""A small T5 and a small dataset folder of embedded tasks."""
+"""A small T5, a small dataset folder of embedded tasks, and an empty bucket."""
 
 import json
 import shutil
 import sys
+import tempfile
+import warnings
 
 import pytest
 
@@ -11,6 +13,7 @@ from prep.build.dataset import build_dataset
 from prep.build.options import BuildOptions
 from prep.build.vocabulary_training import task_texts, train_vocabulary, words_to_keep
 from prep.tasks import get_task
+from tests.gcs_emulator.server import Emulator
 from trainer.optimizers.groups import group_by_variable
 from trainer.optimizers.registry import OPTIMIZERS
 
@@ -118,3 +121,35 @@ def go_back():
         (run / "best.json").unlink(missing_ok=True)
 
     return go
+
+
+@pytest.fixture(scope="session")
+def emulator(tmp_path_factory):
+    with Emulator(tmp_path_factory.mktemp("gcs")).serving() as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def bucket(emulator, monkeypatch, tmp_path):
+    """The name of an empty bucket that Google's client finds; temporary files have a place."""
+    with warnings.catch_warnings():
+        # Google's client tells when it will leave this Python behind, and what else to install.
+        warnings.simplefilter("ignore", FutureWarning)
+        warnings.simplefilter("ignore", ImportWarning)
+        from prep.storage import bucket as prep_bucket
+    emulator.clear()
+    emulator.store.create_bucket("runs")
+    for name, value in emulator.client_settings().items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("trainer.callbacks.pushing.EVERY", 0.0)  # these steps are fast
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    quick = prep_bucket.RETRY.with_delay(initial=0.01, maximum=0.05).with_timeout(2.0)
+    monkeypatch.setattr(prep_bucket, "RETRY", quick)
+    yield "runs"
+    emulator.faults.clear()
+
+
+@pytest.fixture
+def objects(emulator, bucket):
+    return emulator.store.buckets[bucket]

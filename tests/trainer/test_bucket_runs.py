@@ -4,7 +4,6 @@ import contextlib
 import gc
 import io
 import json
-import tempfile
 import time
 import warnings
 from pathlib import Path
@@ -20,7 +19,6 @@ from adapters_tf.runs.checkpoints import newest_whole
 from adapters_tf.runs.config import read_config
 from eval.__main__ import main as evaluate
 from prep import DataError, run_command
-from tests.gcs_emulator.server import Emulator
 from tests.trainer.checkpoint_values import weights_of
 from tests.trainer.test_fit import arguments
 from trainer.__main__ import main
@@ -29,7 +27,6 @@ with warnings.catch_warnings():
     # Google's client tells when it will leave this Python behind, and what else to install.
     warnings.simplefilter("ignore", FutureWarning)
     warnings.simplefilter("ignore", ImportWarning)
-    from prep.storage import bucket as prep_bucket
     from prep.storage.bucket import BucketFolder
     from prep.storage.bucket_mirror import BucketMirror
     from prep.storage.bucket_owner import OWNER_FILE
@@ -44,33 +41,6 @@ FEW = (
     "--training.validate_every=3",
     "--training.log_every=2",
 )
-
-
-@pytest.fixture(scope="module")
-def emulator(tmp_path_factory):
-    with Emulator(tmp_path_factory.mktemp("gcs")).serving() as emulator:
-        yield emulator
-
-
-@pytest.fixture
-def bucket(emulator, monkeypatch, tmp_path):
-    """The name of an empty bucket that Google's client finds; temporary files have a place."""
-    emulator.clear()
-    emulator.store.create_bucket("runs")
-    for name, value in emulator.client_settings().items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setattr("trainer.callbacks.pushing.EVERY", 0.0)  # these steps are fast
-    (tmp_path / "temporary").mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
-    quick = prep_bucket.RETRY.with_delay(initial=0.01, maximum=0.05).with_timeout(2.0)
-    monkeypatch.setattr(prep_bucket, "RETRY", quick)
-    yield "runs"
-    emulator.faults.clear()
-
-
-@pytest.fixture
-def objects(emulator, bucket):
-    return emulator.store.buckets[bucket]
 
 
 def train(dataset, run, *extra):

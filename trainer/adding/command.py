@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from adapters_tf import TaskModel
+from adapters_tf.files.bucket_runs import is_in_bucket
 from adapters_tf.runs.sources import use_kept_sources
 from adapters_tf.runtime.workers import refuse_workers
 from prep import DataError, UsageError
@@ -44,6 +45,30 @@ def add_task(asked: AddedTask, report: Callable[[str], None] = print) -> bool:
         DataError: A dataset, or a run, that is not whole.
     """
     refuse_workers("add-task")
+    if not is_in_bucket(asked.out):
+        return add_here(asked, report)
+    from trainer.run.bucket_run import owned_bucket_run  # loads Google's client
+
+    with owned_bucket_run(asked.out, report) as run:
+        here = replace(asked, out=str(run.local))
+        return add_here(here, lambda line: report(run.shown(line)), run.address)
+
+
+def add_here(asked: AddedTask, report: Callable[[str], None], known_as: str = "") -> bool:
+    """Grow a run into a folder on this machine.
+
+    Args:
+        asked: What is asked for.
+        report: Called with every line of progress.
+        known_as: Where others find the new run, if the folder is the copy of one in a bucket.
+
+    Returns:
+        As `add_task`.
+
+    Raises:
+        UsageError: What cannot be; nothing was written.
+        DataError: A dataset, or a run, that is not whole.
+    """
     out = Path(asked.out)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UsageError(f"{out} holds something already; choose a new folder for --out")
@@ -64,7 +89,7 @@ def add_task(asked: AddedTask, report: Callable[[str], None] = print) -> bool:
     file = training / ORIGIN_FILE
     merging = Merging(chosen, asked.how, asked.density)
     how = "mean" if asked.how == "mean" else f"{asked.how}, density {asked.density:g}"
-    began = {"run": asked.run, "checkpoints": run.digest, "from": asked.start, "how": how}
+    began = {"run": asked.name(), "checkpoints": run.digest, "from": asked.start, "how": how}
 
     def prepare(model: TaskModel) -> None:
         begin_row(model, run, asked.origin, merging)
@@ -87,7 +112,9 @@ def add_task(asked: AddedTask, report: Callable[[str], None] = print) -> bool:
         outcome = train_owned(config, settings, manifest, say, Hooks(prepare))
         if not outcome.is_done:
             return False
-        write_grown_run(asked.origin, run, settings, read_trained_run(training), out)
+        trained = read_trained_run(training)
+        names = asked.name(), known_as or str(out)
+        write_grown_run(asked.origin, run, settings, trained, out, names)
         shutil.rmtree(training)
     for line in _describe_end(asked, settings.dataset):
         report(line)

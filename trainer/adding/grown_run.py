@@ -34,7 +34,12 @@ _LOGS = (METRICS_FILE, LOGS_FOLDER)
 
 
 def write_grown_run(
-    origin: ResolvedRun, run: TrainedRun, row: ResolvedRun, trained: TrainedRun, out: Path
+    origin: ResolvedRun,
+    run: TrainedRun,
+    row: ResolvedRun,
+    trained: TrainedRun,
+    out: Path,
+    names: tuple[str, str] | None = None,
 ) -> None:
     """Write a run folder with one task more than another.
 
@@ -44,19 +49,21 @@ def write_grown_run(
         row: The settings that the new task's row was trained with, alone.
         trained: What was learned of it.
         out: The folder, which is not there.
+        names: Where others find the run that grows and the new one; by default where they are.
 
     Raises:
         DataError: The checkpoints do not go together.
         OSError: The disk refuses; nothing is there then.
     """
     (task,) = row.tasks
+    origin_name, own_name = names or (str(run.directory), str(out))
     settings = replace(
         origin.without_files(),
         dataset=row.dataset,
-        run=str(out),
+        run=own_name,
         tasks=(*origin.tasks, task),
         heads=_with_head(origin.heads, row.heads),
-        bank_of=str(run.directory),
+        bank_of=origin_name,
         fingerprints={**origin.fingerprints, **_of_task(row.fingerprints, task)},
     )
     model = build_model(settings, directory=run.directory)

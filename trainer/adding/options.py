@@ -6,9 +6,11 @@ import argparse
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from adapters_tf.commands.arguments import split_names
+from adapters_tf.files.bucket_runs import is_in_bucket
 from adapters_tf.files.local_paths import local_path
 from adapters_tf.runs.config import read_config
 from adapters_tf.runs.sections import BalancingConfig, DataConfig, HeadsConfig, ModelConfig
@@ -27,16 +29,17 @@ class AddedTask:
 
     Attributes:
         origin: The settings of the run that grows.
-        run: Its folder, absolute.
+        run: Its folder on this machine, absolute.
         task: The new one.
         start: What its row starts from: `scratch`, `nearest`, a task of the run, or several with
             commas between them, which are merged.
         nearest_by: A file of task embeddings, for `nearest`.
-        out: The run folder to write, absolute.
+        out: The run folder to write, absolute, or an address in a bucket.
         config: How the row trains; its tasks are the new one, and its run is not known yet.
         how: Several are merged, one of `MERGERS`.
         density: Of what training changed, the share that TIES and DARE keep.
         is_dry: Whether it is told only what would be done.
+        known_as: Where others find the run that grows, if it is the copy of one in a bucket.
     """
 
     origin: ResolvedRun
@@ -49,13 +52,26 @@ class AddedTask:
     how: str = "mean"
     density: float = 0.2
     is_dry: bool = False
+    known_as: str = ""
+
+    def name(self) -> str:
+        """Name the run that grows as others do."""
+        return self.known_as or self.run
 
 
-def read_added_task(argv: Sequence[str]) -> AddedTask:
+def named_run(argv: Sequence[str]) -> str:
+    """Read which run grows, a folder or an address; empty where the command line does not say."""
+    named = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    named.add_argument("--run", default="")
+    return str(named.parse_known_args(argv)[0].run)
+
+
+def read_added_task(argv: Sequence[str], copy: Path | None = None) -> AddedTask:
     """Read the command line; settings that it does not name are those of the run.
 
     Args:
         argv: Arguments after `add-task`.
+        copy: Of the run that grows, where that is in a bucket.
 
     Returns:
         What is asked for.
@@ -65,10 +81,9 @@ def read_added_task(argv: Sequence[str]) -> AddedTask:
         WeightsError: There is no run folder.
     """
     parser = make_adding_parser()
-    named = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    named.add_argument("--run", default="")
-    folder = named.parse_known_args(argv)[0].run
-    origin = read_config(local_path(folder, "--run")) if folder else None
+    folder = named_run(argv)
+    place = copy or (local_path(folder, "--run") if folder else None)
+    origin = read_config(place) if place else None
     if origin is not None:
         parser.set_defaults(_defaults(origin))
     config, others = read_options(parser, argv)
@@ -76,7 +91,7 @@ def read_added_task(argv: Sequence[str]) -> AddedTask:
     for option, value in {**required, "--out": others["out"]}.items():
         if not value:
             raise UsageError(f"add-task: {option} is missing")
-    assert origin is not None
+    assert origin is not None and place is not None
     steps = others["steps"] or config.training.steps
     if not steps and not config.training.epochs:
         raise UsageError("add-task: --steps is missing (or --training.epochs)")
@@ -84,12 +99,12 @@ def read_added_task(argv: Sequence[str]) -> AddedTask:
     _check_merge(others)
     return AddedTask(
         origin=origin,
-        run=str(local_path(folder, "--run").resolve()),
+        run=str(place.resolve()),
         task=others["task"],
         start=",".join(split_names(others["from"])),
         nearest_by=others["nearest_by"]
         and str(local_path(others["nearest_by"], "--nearest-by").resolve()),
-        out=str(local_path(others["out"], "--out").resolve()),
+        out=others["out"] if is_in_bucket(others["out"]) else str(Path(others["out"]).resolve()),
         config=replace(
             config,
             tasks=[others["task"]],
@@ -98,6 +113,7 @@ def read_added_task(argv: Sequence[str]) -> AddedTask:
         how=others["how"],
         density=others["density"],
         is_dry=others["dry_run"],
+        known_as=folder if copy else "",
     )
 
 
@@ -112,7 +128,7 @@ def make_adding_parser() -> SuggestingParser:
         "`python -m trainer --help-all` lists them."
     )
     here = {
-        "run": "the trained run that grows; it is read, and stays as it is",
+        "run": "the trained run that grows, a folder or gs://…; it is read, and stays as it is",
         "dataset": "the dataset folder that has the new task",
         "config": "YAML or JSON file of settings",
         "help": "show this help message and exit",
@@ -121,7 +137,7 @@ def make_adding_parser() -> SuggestingParser:
     for action in parser._actions:
         action.help = here.get(action.dest, argparse.SUPPRESS)
     parser.add_argument("--task", default="", help="the new task, of --dataset")
-    parser.add_argument("--out", default="", help="the run folder to write")
+    parser.add_argument("--out", default="", help="the run folder to write, or gs://…")
     parser.add_argument(
         "--from",
         default=SCRATCH,
