@@ -10,6 +10,7 @@ from pathlib import Path
 
 from adapters_tf import TaskModel
 from adapters_tf.files.bucket_runs import is_in_bucket
+from adapters_tf.runs.settings import ResolvedRun
 from adapters_tf.runs.sources import use_kept_sources
 from adapters_tf.runtime.workers import refuse_workers
 from prep import DataError, UsageError
@@ -79,11 +80,7 @@ def add_here(asked: AddedTask, report: Callable[[str], None], known_as: str = ""
     adapters = replace(adapters, start_from="", nearest_by="")
     config = replace(asked.config, run=str(training), adapters=adapters)
     settings, manifest = resolve_run(config)
-    if settings.vocabulary_sha256 != asked.origin.vocabulary_sha256:
-        raise DataError(
-            f"dataset {settings.dataset} has vocabulary {settings.vocabulary_sha256[:12]}…, and "
-            f"the run was trained with {asked.origin.vocabulary_sha256[:12]}…; use the same"
-        )
+    _check_vocabulary(settings, asked.origin)
     run = read_trained_run(Path(asked.run))
 
     file = training / ORIGIN_FILE
@@ -119,6 +116,15 @@ def add_here(asked: AddedTask, report: Callable[[str], None], known_as: str = ""
     for line in _describe_end(asked, settings.dataset):
         report(line)
     return True
+
+
+def _check_vocabulary(settings: ResolvedRun, origin: ResolvedRun) -> None:
+    """Refuse token ids of another vocabulary than the run's."""
+    if settings.vocabulary_sha256 != origin.vocabulary_sha256:
+        raise DataError(
+            f"dataset {settings.dataset} has vocabulary {settings.vocabulary_sha256[:12]}…, and "
+            f"the run was trained with {origin.vocabulary_sha256[:12]}…; use the same"
+        )
 
 
 def _describe_start(asked: AddedTask, chosen: Sequence[str]) -> str:

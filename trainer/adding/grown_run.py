@@ -80,10 +80,7 @@ def write_grown_run(
         record = _best_record(run.directory, trained.directory, task, trained.best.step)
         (partial / BEST_FILE).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
         for name in settings.tasks:
-            exported, target = (
-                run.directory / ADAPTERS_FOLDER / name,
-                partial / ADAPTERS_FOLDER / name,
-            )
+            exported, target = (one / ADAPTERS_FOLDER / name for one in (run.directory, partial))
             if exported.is_dir():
                 shutil.copytree(exported, target)
             else:
