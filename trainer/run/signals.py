@@ -6,6 +6,8 @@ command then goes on from there. A validation in progress is left, and made up f
 
 from __future__ import annotations
 
+import contextlib
+import os
 import signal
 from collections.abc import Callable
 from types import FrameType
@@ -22,7 +24,7 @@ LISTENED = (signal.SIGTERM, signal.SIGINT)
 class StopSignals:
     """Listens for requests to stop, from `listen` to `close`.
 
-    A second Ctrl-C ends the program at once.
+    A line on standard error tells that a signal came. A second Ctrl-C ends the program at once.
 
     Attributes:
         received: The signal's name; None for none.
@@ -63,3 +65,6 @@ class StopSignals:
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.received = signal.Signals(number).name
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        # A step and a checkpoint may take a while. Printing is not safe in a handler; this is.
+        with contextlib.suppress(OSError):
+            os.write(2, f"\n{self.received}: stopping; Ctrl-C again ends at once\n".encode())

@@ -17,12 +17,14 @@ def handlers():
 
 
 @pytest.mark.parametrize("number", LISTENED)
-def test_a_signal_is_noted_and_does_nothing_else(number):
+def test_a_signal_is_noted_and_told_and_does_nothing_else(number, capfd):
     with closing(StopSignals()) as signals:
         signals.listen()
         assert signals.received is None
         os.kill(os.getpid(), number)
         assert signals.received == number.name
+    told = f"\n{number.name}: stopping; Ctrl-C again ends at once\n"
+    assert capfd.readouterr() == ("", told)
 
 
 def test_a_second_ctrl_c_ends_at_once():
