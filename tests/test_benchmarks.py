@@ -69,7 +69,8 @@ def test_contestants_take_turns(tmp_path):
     compare([quick, other], turns=3, steps=2)
     assert [turn["steps"] for turn in quick.figures] == [2, 2, 2]
     assert (quick.real_share(), other.real_share()) == (0.4, 0.5)
-    assert all(seconds > 0 for seconds in quick.seconds()) and 1e6 < quick.peak() < 1e9
+    assert all(seconds > 0 for seconds in quick.seconds())
+    assert 1e6 < quick.peak() < 1e8  # of a plain Python, not of this process
 
 
 def test_a_contestant_that_ends_says_why(tmp_path):
