@@ -71,8 +71,7 @@ def add_here(asked: AddedTask, report: Callable[[str], None], known_as: str = ""
         DataError: A dataset, or a run, that is not whole.
     """
     out = Path(asked.out)
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UsageError(f"{out} holds something already; choose a new folder for --out")
+    _check_empty(out)
     chosen = choose_start(asked.start, asked.task, asked.origin.tasks, asked.nearest_by)
     training = out.with_name(f".{out.name}.training")
     # What the run is built on lies in its own folder.
@@ -116,6 +115,12 @@ def add_here(asked: AddedTask, report: Callable[[str], None], known_as: str = ""
     for line in _describe_end(asked, settings.dataset):
         report(line)
     return True
+
+
+def _check_empty(out: Path) -> None:
+    """Refuse a folder that holds something, and a file."""
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UsageError(f"{out} holds something already; choose a new folder for --out")
 
 
 def _check_vocabulary(settings: ResolvedRun, origin: ResolvedRun) -> None:

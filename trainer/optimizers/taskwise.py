@@ -244,7 +244,9 @@ class TaskwiseOptimizer(KeepsGradients, tf_keras.optimizers.Optimizer):
         else:
             value = tf.convert_to_tensor(variable)
             read = {name: tf.convert_to_tensor(slot) for name, slot in slots.items()}
-            stepped, change, new_slots = self._traced.whole(is_finite, gradient, value, read, rate)
+            stepped, change, new_slots = self._traced.whole(
+                is_finite, (gradient, value, read), rate
+            )
             variable.assign(stepped)
             for name, slot in slots.items():
                 slot.assign(new_slots[name])
@@ -264,7 +266,7 @@ class TaskwiseOptimizer(KeepsGradients, tf_keras.optimizers.Optimizer):
         read_from = {**slots, "steps": self._last_bank["steps"]} if is_for_tpu() else slots
         value, *rest = self._read_rows([bank, *read_from.values()], gradient.indices)
         read = dict(zip(read_from, rest, strict=True))
-        new = self._traced.row(is_finite, gradient.values, value, read, rate)
+        new = self._traced.row(is_finite, (gradient.values, value, read), rate)
         return _write_rows(gradient.indices, bank, slots, new)
 
     def _read_rows(self, variables: list[tf.Variable], index: tf.Tensor) -> list[tf.Tensor]:
@@ -290,7 +292,7 @@ class TaskwiseOptimizer(KeepsGradients, tf_keras.optimizers.Optimizer):
             old, indices, tf.split(gradient.values, batches), strict=True
         ):
             read = dict(zip(slots, rest, strict=True))
-            new = self._traced.row(is_finite, one, value, read, rate)
+            new = self._traced.row(is_finite, (one, value, read), rate)
             changes.append(_write_rows(index, bank, slots, new))
         return gradient._replace(values=tf.concat(changes, 0)).distinct()
 
