@@ -8,7 +8,6 @@ import warnings
 from collections.abc import Callable, Iterator
 
 import numpy as np
-from sklearn import metrics as sklearn_metrics
 
 from eval.metrics.answers import Answers
 from eval.metrics.metric import (
@@ -77,11 +76,13 @@ def matthews(answers: Answers) -> float:
     Returns:
         From −1 to 1.
     """
+    from sklearn.metrics import matthews_corrcoef  # takes half a second
+
     targets, predictions = answers.targets, answers.predictions
     if is_constant(targets) or is_constant(predictions):
         return 0.0
     with _many_classes():
-        return float(sklearn_metrics.matthews_corrcoef(targets, predictions))
+        return float(matthews_corrcoef(targets, predictions))
 
 
 def make_label_metrics() -> dict[str, PreparedMetric]:
@@ -116,7 +117,9 @@ def _many_classes() -> Iterator[None]:
 
 def _label_metric(score: str, average: str) -> PreparedMetric:
     def figure(answers: Answers) -> float:
-        compute: Callable[..., float] = getattr(sklearn_metrics, f"{score}_score")
+        from sklearn import metrics
+
+        compute: Callable[..., float] = getattr(metrics, f"{score}_score")
         if not average and answers.classes == 2:
             readable = _without_unreadable(answers)
             return float(compute(answers.targets, readable, zero_division=0.0))

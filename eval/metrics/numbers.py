@@ -7,8 +7,6 @@ Shape letters: N examples, R resamples, U different numbers.
 from collections.abc import Callable
 
 import numpy as np
-from scipy import stats
-from sklearn import metrics as sklearn_metrics
 
 from eval.metrics.answers import Answers
 from eval.metrics.labels import is_constant
@@ -67,13 +65,17 @@ def _spread(count: np.ndarray, x: np.ndarray, xx: np.ndarray) -> np.ndarray:
 @prepared(_pearson_of_resamples)
 def pearson(answers: Answers) -> float:
     """Compute Pearson's correlation; 0.0 when targets or predictions are all the same."""
-    return _correlation(stats.pearsonr, answers)
+    from scipy.stats import pearsonr  # takes half a second, as scikit-learn does
+
+    return _correlation(pearsonr, answers)
 
 
 @prepared(_spearman_of_resamples)
 def spearman(answers: Answers) -> float:
     """Compute Spearman's rank correlation; 0.0 when targets or predictions are all the same."""
-    return _correlation(stats.spearmanr, answers)
+    from scipy.stats import spearmanr
+
+    return _correlation(spearmanr, answers)
 
 
 def _correlation(function: Callable, answers: Answers) -> float:
@@ -102,7 +104,9 @@ def _squares(answers: Answers) -> np.ndarray:
 @prepared(of_sums(_squares, lambda sums: np.sqrt(divide(sums[:, 0], sums[:, 1]))))
 def rmse(answers: Answers) -> float:
     """Compute the root of the mean squared error."""
-    return float(sklearn_metrics.root_mean_squared_error(answers.targets, answers.predictions))
+    from sklearn.metrics import root_mean_squared_error
+
+    return float(root_mean_squared_error(answers.targets, answers.predictions))
 
 
 def _variances(answers: Answers) -> np.ndarray:
@@ -125,9 +129,11 @@ def r2(answers: Answers) -> float:
         At most 1; below 0 where the mean of the right answers would do better. Where those are all
         the same it is 1 if every answer is right, else 0, as scikit-learn has it.
     """
+    from sklearn.metrics import r2_score
+
     if len(answers.targets) == 1:
         return float(answers.targets[0] == answers.predictions[0])
-    return float(sklearn_metrics.r2_score(answers.targets, answers.predictions))
+    return float(r2_score(answers.targets, answers.predictions))
 
 
 def _errors(answers: Answers) -> np.ndarray:

@@ -4,7 +4,6 @@ Shape letters: N examples, K classes of the task, R resamples, M bins, U differe
 """
 
 import numpy as np
-from sklearn import metrics as sklearn_metrics
 
 from eval.metrics.answers import Answers
 from eval.metrics.metric import Resampler, averaged, count_each, divide, of_sums, prepared
@@ -125,6 +124,8 @@ def roc_auc(answers: Answers) -> float:
         From 0 to 1. Of two classes that of the second word; of more the mean over those that occur,
         each against the others. 0.5 where only one class occurs, as nothing can be told.
     """
+    from sklearn.metrics import roc_auc_score  # takes half a second
+
     probabilities = need_probabilities(answers, "roc_auc")
     occurring = np.unique(answers.targets)
     if len(occurring) < 2:
@@ -133,7 +134,7 @@ def roc_auc(answers: Answers) -> float:
     return float(
         np.mean(
             [
-                sklearn_metrics.roc_auc_score(answers.targets == number, probabilities[:, number])
+                roc_auc_score(answers.targets == number, probabilities[:, number])
                 for number in classes
             ]
         )
