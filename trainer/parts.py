@@ -212,6 +212,7 @@ def make_model(
                 training.z_loss,
                 training.loss_chunk,
                 settings.heads.focal_gamma,
+                is_compiled,
             ),
             training.max_skipped_steps,
             training.tasks_per_step,
