@@ -8,7 +8,8 @@ from tqdm import tqdm
 
 from adapters_tf.errors import say_note
 from adapters_tf.runs.settings import ResolvedRun
-from adapters_tf.runtime.workers import read_worker
+from adapters_tf.runtime.strategy import hear_first
+from adapters_tf.runtime.workers import Worker, read_worker
 from eval.decoding.options import describe_decoding
 from eval.evaluator import TaskResult
 from eval.report.baselines import trivial_baseline
@@ -72,15 +73,13 @@ def score_run(
     if not is_of_run(settings, dataset, split, entries):
         what = f"{dataset} is not the dataset the run was trained on"
         say_note(f"{what}; its figures go to {_shown(folder)}")
-    worker, unfinished = read_worker(), None
-    if worker is None or worker.is_chief:
+    worker = read_worker()
+    is_chief = worker is None or worker.is_chief
+    if is_chief:
         print(describe_weights(here, settings.training, checkpoint, session.run.step))
-    if worker is None:  # several would have to agree on what is there
-        question = {name: value for name, value in provenance.items() if name not in _OF_THE_CALL}
-        batch_size = session.evaluator.answerer.batch_size
-        unfinished = UnfinishedAnswers(folder, split, question, batch_size)
+    unfinished = keep_answers(session, folder, split, provenance, worker)
     scored = [score_task(session, entry, split, unfinished) for entry in entries]
-    if worker is not None and not worker.is_chief:
+    if not is_chief:
         return []
     print(format_table(scored))
     if few := tell_few({task.entry.name: task.result.examples for task in scored}):
@@ -89,14 +88,46 @@ def score_run(
     page = folder / f"{split}.report.html"
     alike = find_similarity(settings, [*(one.name for one in entries), *kept])
     files.append(write_page(page, report_run(run, here, folder, split, alike)))
-    if unfinished is not None:
-        unfinished.take_away()
+    unfinished.take_away()
     for file in files:
         print(f"wrote {_shown(file)}")
     if causal_qa is not None:
         write_causal_qa(causal_qa, scored[0], checkpoint)
         print(f"wrote {causal_qa}")
     return files
+
+
+def keep_answers(
+    session: Session,
+    folder: Path,
+    split: str,
+    provenance: Mapping[str, Any],
+    worker: Worker | None,
+) -> UnfinishedAnswers:
+    """Keep answers as they come, for an evaluation that is killed; by the first of workers.
+
+    Args:
+        session: The open run.
+        folder: Of the report.
+        split: The split to score on.
+        provenance: Where the figures come from.
+        worker: This process, one of several, or None.
+
+    Returns:
+        What answers a table part by part.
+    """
+    question = {name: value for name, value in provenance.items() if name not in _OF_THE_CALL}
+    answerer = session.evaluator.answerer
+    if worker is None:
+        return UnfinishedAnswers(folder, split, question, answerer.batch_size)
+    return UnfinishedAnswers(
+        folder,
+        split,
+        question,
+        answerer.batch_size,
+        is_keeper=worker.is_chief,
+        hear=lambda content: hear_first(answerer.strategy, content),
+    )
 
 
 def write_figures(
@@ -197,7 +228,7 @@ def find_similarity(settings: ResolvedRun, tasks: Sequence[str]) -> Matrix | Non
 
 
 def score_task(
-    session: Session, entry: TaskEntry, split: str, unfinished: UnfinishedAnswers | None
+    session: Session, entry: TaskEntry, split: str, unfinished: UnfinishedAnswers
 ) -> ScoredTask:
     """Score one task, showing progress.
 
@@ -205,7 +236,7 @@ def score_task(
         session: The open run.
         entry: The task.
         split: The split to score on.
-        unfinished: Where answers are kept until all are there; None: nowhere.
+        unfinished: Where answers are kept until all are there.
 
     Returns:
         The result, beside the trivial baseline's.
@@ -225,17 +256,15 @@ def score_task(
 
 
 def evaluate_with_progress(
-    session: Session, entry: TaskEntry, table: TokenTable, unfinished: UnfinishedAnswers | None
+    session: Session, entry: TaskEntry, table: TokenTable, unfinished: UnfinishedAnswers
 ) -> TaskResult:
     """Score one table, with a progress bar of its examples on a terminal."""
-    answer, found = None, 0
-    if unfinished is not None:
-        answer = unfinished.answer_with(session.evaluator.answerer.answer)
-        found = unfinished.found
+    answer = unfinished.answer_with(session.evaluator.answerer.answer)
+    found = unfinished.found
     with tqdm(total=len(table), desc=entry.name, unit=" examples", disable=None) as bar:
         result = session.evaluator.evaluate(
             entry.name, table, lambda done: bar.update(done - bar.n), answer
         )
-    if unfinished is not None and (earlier := unfinished.found - found):
+    if earlier := unfinished.found - found:
         say_note(f"{entry.name}: {earlier:,} answers are those of an evaluation that was ended")
     return result

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
+import numpy as np
 import tensorflow as tf
 import tf_keras
 
@@ -19,6 +20,8 @@ from adapters_tf.tpu_wheel import list_chips
 KINDS = ("auto", "tpu", "gpu", "cpu")
 PRECISIONS = ("float32", "mixed_bfloat16")
 TPU_VARIABLES = ("TPU_NAME", "COLAB_TPU_ADDR", "TPU_WORKER_HOSTNAMES")
+
+_WORD = 8  # bytes of an int64
 
 
 def make_strategy(kind: str = "auto", logical_devices: int = 1) -> tf.distribute.Strategy:
@@ -138,6 +141,31 @@ def ask_all(strategy: tf.distribute.Strategy, value: float) -> list[float]:
         lambda context: tf.constant([value], tf.float64)
     )
     return [float(one) for one in strategy.gather(given, axis=0).numpy()]
+
+
+def hear_first(strategy: tf.distribute.Strategy, content: bytes | None) -> bytes | None:
+    """Give all workers what the first one has; every one of them must call it.
+
+    Args:
+        strategy: Of the workers.
+        content: The first one's, or None; what the others give is not looked at.
+
+    Returns:
+        The first one's.
+    """
+    worker = read_worker()
+    is_first = worker is None or worker.is_chief
+    size = -1 if content is None else len(content)
+    size = int(ask_all(strategy, size if is_first else 0)[0])
+    if size <= 0:
+        return None if size < 0 else b""
+    words = np.zeros(-(-size // _WORD), np.int64)  # what workers exchange are numbers
+    if is_first and content is not None:
+        words.view(np.uint8)[:size] = np.frombuffer(content, np.uint8)
+    given = strategy.experimental_distribute_values_from_function(
+        lambda context: tf.constant(words)
+    )
+    return strategy.gather(given, axis=0).numpy()[: len(words)].tobytes()[:size]
 
 
 def check_xla(strategy: tf.distribute.Strategy, *, sums_over_replicas: bool) -> None:

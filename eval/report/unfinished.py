@@ -1,7 +1,8 @@
 """Answers that an evaluation has so far: what was killed goes on where it was.
 
 They lie in `<split>.unfinished/` of the report's folder, a file for every so many examples of a
-task, beside the question that they are answers to; the report written, they are taken away.
+task, beside the question that they are answers to; the report written, they are taken away. Of
+several workers the first one keeps them, and tells the others.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ BATCHES_AT_ONCE = 64  # that are answered before answers are written down
 _QUESTION = "question.json"
 
 Answer = Callable[[TaskEntry, TokenTable, Progress], Given]
+Hear = Callable[[bytes | None], bytes | None]
 
 
 class UnfinishedAnswers:
@@ -38,17 +40,30 @@ class UnfinishedAnswers:
         split: The split that is scored.
         question: What answers depend on beside the examples: checkpoint, decoding and the like.
         batch_size: Examples per batch.
+        is_keeper: Whether this process writes answers down.
+        hear: Given what this process has of a file, tells what its keeper has.
 
     Attributes:
-        found: How many examples an evaluation before had answered, so far as was asked.
+        found: How many examples an evaluation before had answered, so far as its keeper was asked.
     """
 
-    def __init__(self, folder: Path, split: str, question: Mapping[str, Any], batch_size: int):
+    def __init__(
+        self,
+        folder: Path,
+        split: str,
+        question: Mapping[str, Any],
+        batch_size: int,
+        *,
+        is_keeper: bool = True,
+        hear: Hear = lambda content: content,
+    ):
         self.folder, self.split, self.found = folder / f"{split}.unfinished", split, 0
+        self._is_keeper, self._hear = is_keeper, hear
         self.at_once = BATCHES_AT_ONCE * batch_size
         self._question = json.dumps({**question, "at_once": self.at_once}, indent=1).encode()
         file = self.folder / _QUESTION
-        if self.folder.is_dir() and (not file.is_file() or file.read_bytes() != self._question):
+        is_other = not file.is_file() or file.read_bytes() != self._question
+        if is_keeper and self.folder.is_dir() and is_other:
             shutil.rmtree(self.folder)
 
     def answer_with(self, answer: Answer) -> Answer:
@@ -66,10 +81,14 @@ class UnfinishedAnswers:
             for first in range(0, max(len(table), 1), self.at_once):
                 part = table.part(first, first + self.at_once)
                 file = self.folder / f"{entry.name}-{first}.npz"
-                given = self._read(file, entry, part)
-                if given is None:
+                kept = self._hear(self._find(file, entry, part) if self._is_keeper else None)
+                if kept is None:
                     given = answer(entry, part, _from(first, report))
-                    self._write(file, given, entry)
+                    if self._is_keeper:
+                        self._write(file, given, entry)
+                else:
+                    given, _ = _parse(kept)
+                    self.found += self._is_keeper * len(part)
                 parts.append(given)
                 report(first + len(part))
             return join(parts)
@@ -77,23 +96,17 @@ class UnfinishedAnswers:
         return answer_all
 
     def take_away(self) -> None:
-        """Forget the answers: what they were for is written."""
+        """Forget the answers, where they are kept: what they were for is written."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _read(self, file: Path, entry: TaskEntry, part: TokenTable) -> Given | None:
+    def _find(self, file: Path, entry: TaskEntry, part: TokenTable) -> bytes | None:
+        """Read the answers to a part; None where there are none, or half a file, or others'."""
         try:
-            with np.load(io.BytesIO(file.read_bytes()), allow_pickle=False) as arrays:
-                about = json.loads(bytes(arrays["about"]))
-                scores = arrays.get("scores")
-                given = Given(about["texts"], arrays["token_ids"], scores, about["way"])
-        except FileNotFoundError:
+            content = file.read_bytes()
+            given, of = _parse(content)
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile):
             return None
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile):  # half a file, or none of ours
-            return None
-        if about["of"] != self._describe(entry) or len(given.texts) != len(part):
-            return None
-        self.found += len(part)
-        return given
+        return content if of == self._describe(entry) and len(given.texts) == len(part) else None
 
     def _describe(self, entry: TaskEntry) -> list[str]:
         """Say what a part's answers are to: another process may answer otherwise meanwhile."""
@@ -109,6 +122,14 @@ class UnfinishedAnswers:
         self.folder.mkdir(parents=True, exist_ok=True)
         write_atomically(self.folder / _QUESTION, self._question)
         write_atomically(file, stream.getvalue())
+
+
+def _parse(content: bytes) -> tuple[Given, list[str]]:
+    """Read a file of answers, and what they are answers to."""
+    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+        about = json.loads(bytes(arrays["about"]))
+        scores = arrays.get("scores")
+        return Given(about["texts"], arrays["token_ids"], scores, about["way"]), about["of"]
 
 
 def _from(first: int, report: Progress) -> Progress:

@@ -11,6 +11,7 @@ import pytest
 
 from eval import __main__ as evaluate
 from eval import predict
+from eval.report.unfinished import UnfinishedAnswers
 from prep import run_command
 from tests.trainer.test_two_workers import free_ports
 
@@ -32,12 +33,20 @@ def read_predictions(run):
     return records, shares
 
 
-def test_two_workers_give_the_answers_of_one(run_folder, tmp_path):
+def test_two_workers_give_the_answers_of_one_and_go_on_with_those_of_another(
+    run_folder, tmp_path, monkeypatch
+):
     runs = [tmp_path / name for name in ("alone", "together")]
     for run in runs:
         shutil.copytree(run_folder, run, ignore=shutil.ignore_patterns("eval"))
-    words = ["--tasks", "colour,copy", "--batch-size", "4"]
+    words = ["--tasks", "colour,copy,grade", "--batch-size", "4"]
+    monkeypatch.setattr(UnfinishedAnswers, "take_away", lambda self: None)
     assert run_command(evaluate.main, ["--run", str(runs[0]), *words]) == 0
+    # As one that was killed when it had answered `grade` left them.
+    kept = runs[1] / "eval" / "validation.unfinished"
+    shutil.copytree(runs[0] / "eval" / kept.name, kept)
+    for task in ("colour", "copy"):
+        (kept / f"{task}-0.npz").unlink()
     ports = free_ports(2)
     workers = [
         subprocess.Popen(
@@ -53,6 +62,8 @@ def test_two_workers_give_the_answers_of_one(run_folder, tmp_path):
     said = [worker.communicate(timeout=300)[0] for worker in workers]
     assert [worker.returncode for worker in workers] == [0, 0], said
     assert "wrote" in said[0] and "wrote" not in said[1]
+    assert ["grade: 13 answers are those of an evaluation" in one for one in said] == [True, False]
+    assert not kept.exists()
     found = [read_predictions(run) for run in runs]
     assert [found[0][0], found[0][1]] == [found[1][0], pytest.approx(found[1][1], rel=1e-4)]
     figures = [json.loads((run / "eval" / "validation.json").read_text()) for run in runs]
