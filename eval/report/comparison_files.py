@@ -95,6 +95,7 @@ def to_latex(rows: Sequence[Row], names: Sequence[str]) -> str:
         A `tabular`; winners are bold, a standard deviation over runs stands behind its mean.
     """
     lines = [
+        r"% needs \usepackage{booktabs}",
         rf"\begin{{tabular}}{{ll{'r' * len(names)}}}",
         r"\toprule",
         " & ".join(["task", "metric", *(name.translate(_ESCAPES) for name in names)]) + r" \\",

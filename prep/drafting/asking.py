@@ -11,7 +11,18 @@ from prep.errors import UsageError, nearest
 Ask = Callable[[str], str]
 
 
-def ask_roles(columns: Sequence[Column], guessed: Roles, ask: Ask = input) -> Roles:
+def _ask_person(question: str) -> str:
+    """Ask in the terminal; its end (Ctrl-D) is no answer."""
+    try:
+        return input(question)
+    except EOFError:
+        print()
+        raise UsageError(
+            "no answer came and nothing was written; Enter takes what is guessed, --yes all of it"
+        ) from None
+
+
+def ask_roles(columns: Sequence[Column], guessed: Roles, ask: Ask = _ask_person) -> Roles:
     """Ask which columns hold the answers and which are asked about.
 
     Args:
@@ -50,7 +61,7 @@ def _ask_names(
             return chosen
 
 
-def ask_word(question: str, guessed: str, valid: Sequence[str], ask: Ask = input) -> str:
+def ask_word(question: str, guessed: str, valid: Sequence[str], ask: Ask = _ask_person) -> str:
     """Ask for one of some words.
 
     Args:

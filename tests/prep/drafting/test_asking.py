@@ -44,3 +44,12 @@ def test_nobody_is_asked_without_a_terminal():
     refuse_without_terminal(True)
     with pytest.raises(UsageError, match="--yes takes what is guessed"):
         refuse_without_terminal(False)
+
+
+def test_the_end_of_the_terminal_is_no_answer(monkeypatch):
+    def end(question):
+        raise EOFError
+
+    monkeypatch.setattr("builtins.input", end)
+    with pytest.raises(UsageError, match="nothing was written; Enter takes what is guessed"):
+        ask_word("the task is called", "rev", ())
