@@ -184,12 +184,13 @@ stage: setup ## copy DIR to TO=gs://bucket/prefix with gsutil
 	$(DO) $(BIN)/python -m prep verify $(TO)
 
 lock: setup ## renew constraints.txt from the pins (needs uv)
-	uv pip compile --universal --python-version 3.10 --fork-strategy fewest --no-annotate --no-header \
+	uv pip compile -q --universal --python-version 3.10 --fork-strategy fewest --no-annotate --no-header \
 		requirements-dev.txt -o constraints.txt
+	sed -i '1i # Resolved by uv for Python 3.10 to 3.12 on Linux, macOS and Windows; renewed by `make lock`.' constraints.txt
 	sed 's/^tensorflow\[.*\]==/tensorflow-tpu[gcs-filesystem]==/' requirements.txt > requirements-tpu.in
 	echo 'libtpu==0.0.14' >> requirements-tpu.in
 	echo 'tensorflow ; python_version < "3"' > requirements-tpu.overrides
-	uv pip compile --python-version 3.11 --python-platform x86_64-manylinux_2_31 --no-annotate --no-header \
+	uv pip compile -q --python-version 3.11 --python-platform x86_64-manylinux_2_31 --no-annotate --no-header \
 		--overrides requirements-tpu.overrides -c constraints.txt requirements-tpu.in -o requirements-tpu.lock
 	sed -i '/^#/!d' requirements-tpu.txt && cat requirements-tpu.lock >> requirements-tpu.txt
 	rm requirements-tpu.in requirements-tpu.overrides requirements-tpu.lock
