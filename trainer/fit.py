@@ -189,7 +189,7 @@ def train_owned(
     if is_new:
         check_trained_adapters(settings)
     strategy = open_devices(settings, hooks.say)
-    batches = make_batches(settings, manifest)
+    batches = make_batches(settings, manifest, read_worker())
     fit_model = open_model(settings, strategy, report, hooks.prepare)
     model, optimizer = fit_model.task_model, fit_model.optimizer
     exports = describe_formats(export_formats(model))

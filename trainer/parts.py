@@ -17,15 +17,18 @@ from adapters_tf import (
 from adapters_tf.model.checkpointing import checkpoint_blocks
 from adapters_tf.runs.settings import ResolvedRun
 from adapters_tf.runtime.strategy import check_xla, join_strategy
+from adapters_tf.runtime.workers import Worker
 from adapters_tf.task_adapters.head_files import fits_head
 from adapters_tf.task_adapters.starting import start_tasks
 from eval.decoding.replicas import check_batch_size
-from prep import Manifest, TokenTable, UsageError, load_manifest, read_split, read_vocabulary
+from prep import Manifest, UsageError, load_manifest, read_split, read_vocabulary
 from prep.dataset.sharded_split import ShardedSplit
+from prep.dataset.split_part import SplitPart
 from trainer.balancing.method import Balancing
 from trainer.balancing.registry import BALANCINGS
 from trainer.batches.distribution import check_hosts
 from trainer.batches.head_rows import HeadRows, head_rows
+from trainer.batches.lanes import Table, rows_of_places
 from trainer.batches.mixture_batches import MixtureBatches
 from trainer.losses.tokens import TokenLoss
 from trainer.optimizers.groups import group_by_variable, rate_by_variable
@@ -98,18 +101,21 @@ def open_devices(settings: ResolvedRun, say: Report = print) -> tf.distribute.St
     return strategy
 
 
-def make_batches(settings: ResolvedRun, manifest: Manifest) -> MixtureBatches:
+def make_batches(
+    settings: ResolvedRun, manifest: Manifest, worker: Worker | None = None
+) -> MixtureBatches:
     """Open the training splits and lay out the whole run's batches.
 
     Args:
         settings: Of the run.
         manifest: Of its dataset.
+        worker: This one, which makes its share of every batch; None where one process makes all.
 
     Returns:
         The batches by number.
     """
     data = settings.data
-    tables = open_training_splits(settings, manifest)
+    tables = open_training_splits(settings, manifest, worker)
     sizes = [len(table) for table in tables.values()]
     shares = batch_shares(settings, sizes, [table.rows for table in tables.values()])
     draws = data.batch_size if data.routing == "example" else 1
@@ -125,6 +131,7 @@ def make_batches(settings: ResolvedRun, manifest: Manifest) -> MixtureBatches:
         per_step=settings.training.tasks_per_step,
         heads=read_head_rows(settings, manifest),
         scales=loss_scales(settings, manifest),
+        lanes=data.lanes,
     )
 
 
@@ -144,16 +151,17 @@ def read_head_rows(settings: ResolvedRun, manifest: Manifest) -> Mapping[str, He
 
 
 def open_training_splits(
-    settings: ResolvedRun, manifest: Manifest
-) -> dict[str, TokenTable | ShardedSplit]:
+    settings: ResolvedRun, manifest: Manifest, worker: Worker | None = None
+) -> dict[str, Table]:
     """Read the training splits that have room in memory, and open the others.
 
     Args:
         settings: Of the run.
         manifest: Of its dataset.
+        worker: As `make_batches` takes it; of several lanes it reads its own.
 
     Returns:
-        By task: its tokens, or its shards.
+        By task: its tokens, those of the worker's lanes, or its shards.
 
     Raises:
         DataError: A shard that is missing, truncated or corrupt.
@@ -162,13 +170,19 @@ def open_training_splits(
     limit = data.memory_limit if isinstance(data.memory_limit, int) else 0
     needs = memory_needs(settings.tasks, manifest, data.train_split)
     given = share_limit(limit, needs)
-    where = settings.dataset, manifest
-    return {
-        task: read_split(*where, task, data.train_split, has_answers=False)
-        if given[task] >= need
-        else ShardedSplit(*where, task, data.train_split, given[task])
-        for task, need in needs.items()
-    }
+
+    def opened(task: str) -> Table:
+        where = settings.dataset, manifest, task, data.train_split
+        if given[task] < needs[task]:
+            return ShardedSplit(*where, given[task])
+        if worker is None or data.lanes == 1:
+            return read_split(*where, has_answers=False)
+        share = data.batch_size // worker.count
+        places = range(worker.number * share, (worker.number + 1) * share)
+        rows = sum(shard.records for shard in manifest.task(task).split(data.train_split).shards)
+        return SplitPart(*where, rows_of_places(rows, data.lanes, data.batch_size, places))
+
+    return {task: opened(task) for task in needs}
 
 
 def make_model(

@@ -106,6 +106,10 @@ class DataConfig:
             as `2GB` or `512MiB`, or `auto`, a quarter of the machine's. Splits that need more are
             visited in windows of shards, read as they come up: the order of examples depends on the
             limit. A run keeps what it began with; its config.yaml has 0 where all was read whole.
+        lanes: Parts of every training split, in file order, each of which fills the same places of
+            every batch, in an order of its own; a divisor of `batch_size`. Of several hosts each
+            reads only the shards of the lanes that its places are filled from; the number of hosts
+            does not change what is learned, that of lanes does.
     """
 
     batch_size: int = 32
@@ -123,6 +127,7 @@ class DataConfig:
     routing: str = "batch"
     loss_scale: str | dict[str, float] = "equal"
     memory_limit: int | str = "auto"
+    lanes: int = 1
 
 
 @dataclass(frozen=True)

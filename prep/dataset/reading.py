@@ -188,6 +188,7 @@ def read_split(
     *,
     most: int | None = None,
     has_answers: bool = True,
+    shards: range | None = None,
 ) -> TokenTable:
     """Read the examples of a split into memory.
 
@@ -199,6 +200,7 @@ def read_split(
         most: Read the first examples alone, so many at most, each a row of its own; None for all.
         has_answers: Whether references and groups are read too, which scoring wants and training
             does not.
+        shards: The numbers of those to read, one after the other; None for all.
 
     Returns:
         The examples, in shard order.
@@ -210,13 +212,14 @@ def read_split(
     place = place_of(directory)
     entry = manifest.task(task).split(split)
     dtype = token_dtype(manifest)
+    chosen = entry.shards if shards is None else entry.shards[shards.start : shards.stop]
     tokens = {
-        "inputs": _Tokens(entry.input_tokens, dtype),
-        "targets": _Tokens(entry.target_tokens, dtype),
+        "inputs": _Tokens(sum(shard.input_tokens for shard in chosen), dtype),
+        "targets": _Tokens(sum(shard.target_tokens for shard in chosen), dtype),
     }
     batches: list[dict[str, np.ndarray]] = []
     found = 0
-    for shard in entry.shards:
+    for shard in chosen:
         if most is not None and found >= most:
             break
         for columns in _read_columns(place, manifest, entry, shard, has_answers):

@@ -9,11 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from prep.dataset.entries import SplitEntry
-from prep.dataset.length_counts import read_length_counts
 from prep.dataset.manifest import Manifest
 from prep.dataset.reading import TokenTable, read_shard, token_dtype
 from prep.dataset.shard_cache import ShardCache
+from prep.dataset.split_figures import SplitFigures
 from prep.storage import StoragePath, place_of
 
 # Of a table, beside its tokens: two offsets, a label and a row number for each example.
@@ -48,7 +47,7 @@ def shard_sizes(manifest: Manifest, task: str, split: str) -> np.ndarray:
     return sizes + examples * _EXAMPLE_BYTES + _ENDS + (records + 1) * 8
 
 
-class ShardedSplit:
+class ShardedSplit(SplitFigures):
     """The rows of a split, by number, within a number of bytes of memory.
 
     Args:
@@ -71,8 +70,10 @@ class ShardedSplit:
     def __init__(
         self, directory: StoragePath, manifest: Manifest, task: str, split: str, limit: int
     ):
-        self._entry: SplitEntry = manifest.task(task).split(split)
-        self.shard_rows = np.array([shard.records for shard in self._entry.shards], np.int64)
+        entry = manifest.task(task).split(split)
+        super().__init__(entry)
+        self._where = directory, manifest, task, split
+        self.shard_rows = np.array([shard.records for shard in entry.shards], np.int64)
         self.shard_bytes = shard_sizes(manifest, task, split)
         self.limit = limit
         self._starts = np.cumsum(self.shard_rows) - self.shard_rows
@@ -84,50 +85,16 @@ class ShardedSplit:
         threads = _REMOTE_THREADS if place.is_remote else 1
         self.shards = ShardCache(read, self.shard_bytes.tolist(), limit, threads)
 
-    def __len__(self) -> int:
-        return self._entry.examples
-
-    @property
-    def rows(self) -> int:
-        """Rows that training batches take from it: as many as records."""
-        return int(self.shard_rows.sum())
-
-    @property
-    def is_packed(self) -> bool:
-        """Whether a row may hold several examples."""
-        return self._entry.packing is not None
-
-    @property
-    def tokens(self) -> int:
-        """Tokens of all inputs and targets."""
-        return self._entry.input_tokens + self._entry.target_tokens
-
-    @property
-    def input_tokens(self) -> int:
-        """Tokens of all inputs."""
-        return self._entry.input_tokens
-
-    @property
-    def longest(self) -> tuple[int, int]:
-        """Tokens of the longest input and of the longest target."""
-        return self._entry.longest_input, self._entry.longest_target
-
-    def count_longer(self, input_length: int, target_length: int) -> tuple[int, int] | None:
-        """Count the examples that are longer than a batch has room for, as the manifest knows it.
+    def opened_again(self, limit: int) -> ShardedSplit:
+        """Open the same split with a memory of its own.
 
         Args:
-            input_length: In tokens.
-            target_length: In tokens.
+            limit: The most bytes that shards in it have together.
 
         Returns:
-            How many inputs, of choices how many of their texts, and how many targets; None where an
-            earlier version counted no lengths.
+            The split; nothing of it is read yet.
         """
-        inputs = read_length_counts(self._entry.input_lengths)
-        targets = read_length_counts(self._entry.target_lengths)
-        if inputs is None or targets is None:
-            return None
-        return inputs.count_longer(input_length), targets.count_longer(target_length)
+        return ShardedSplit(*self._where, limit)
 
     def expect(self, now: Collection[int], soon: Collection[int]) -> None:
         """Read shards ahead.

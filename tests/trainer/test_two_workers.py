@@ -20,6 +20,7 @@ pytestmark = pytest.mark.slow
 FEW = (
     f"--model.overrides={json.dumps(SMALL | {'dropout_rate': 0.0})}",
     "--training.steps=16",
+    "--data.lanes=2",  # one for each worker
     "--training.checkpoint_every=4",
     "--training.log_every=4",
     "--training.validate_every=8",

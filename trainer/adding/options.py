@@ -184,6 +184,7 @@ def _defaults(origin: ResolvedRun) -> dict[str, Any]:
         weights={},
         epochs=DataConfig.epochs,
         memory_limit=DataConfig.memory_limit,
+        lanes=DataConfig.lanes,
     )
     of_a_task = "/" in origin.training.best_metric
     training = replace(

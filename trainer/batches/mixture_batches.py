@@ -11,9 +11,8 @@ import numpy as np
 
 from prep import TokenTable, UsageError, make_batch, make_packed_batch
 from prep.dataset.batches import BATCH_KEYS, CHOICE_KEYS, HEAD_KEYS, PACKED_KEYS, BatchKey
-from prep.dataset.sharded_split import ShardedSplit
 from trainer.batches.head_rows import HeadRows
-from trainer.batches.orders import BlockOrder, WholeOrder
+from trainer.batches.lanes import Table, count_before, count_drawn, in_memory, make_lanes
 
 # Tokens of inputs and of targets; for heads, of inputs, 0, and how many choices there are, or 0.
 Lengths = tuple[int, ...]
@@ -69,11 +68,11 @@ class MixtureBatches:
     and of a split that is not in memory as a whole, on its shards (`orders`). Batches run across
     epoch ends, so no row is dropped and every batch is full. A row is an example, or what a packed
     record holds. A draw is what the schedule decides at a time: a whole batch, or where batches mix
-    tasks, one row.
+    tasks, one row. With several lanes all this holds for each of them by itself (`lanes`).
 
     Args:
         tables: The training tokens of each task, all of them packed or none; of a task too large
-            for the memory, its shards.
+            for the memory, its shards; those of this host's lanes.
         schedule: int32 [batches × draws], the task index of every draw, an index into `tables`'
             order.
         batch_size: Rows per global batch.
@@ -85,6 +84,8 @@ class MixtureBatches:
         per_step: Batches that a step takes, a divisor of their number.
         heads: How the rows of tasks are made that heads answer; their shapes say so too.
         scales: By task, what its weights in the loss are multiplied with; 1 where not named.
+        lanes: Lanes of every task's rows, a divisor of the batch size, and of the draws of a batch
+            unless it is one; no task has fewer rows.
 
     Raises:
         UsageError: Some tables are packed and some are not.
@@ -92,7 +93,7 @@ class MixtureBatches:
 
     def __init__(
         self,
-        tables: Mapping[str, TokenTable | ShardedSplit],
+        tables: Mapping[str, Table],
         schedule: np.ndarray,
         *,
         batch_size: int,
@@ -104,6 +105,7 @@ class MixtureBatches:
         per_step: int = 1,
         heads: Mapping[str, HeadRows] | None = None,
         scales: Mapping[str, float] | None = None,
+        lanes: int = 1,
     ):
         self.names: Sequence[str] = tuple(tables)
         self.tables = [tables[name] for name in self.names]
@@ -120,15 +122,18 @@ class MixtureBatches:
         self.scales = [(scales or {}).get(name, 1.0) for name in self.names]
         self._labels = {
             name: self.heads[name].labels(table)
-            for name, table in tables.items()
-            if name in self.heads and isinstance(table, TokenTable)
+            for name, table in zip(self.names, map(in_memory, self.tables), strict=True)
+            if name in self.heads and table is not None
         }
-        self.positions = _count_before(schedule, len(self.names))
+        self.positions = count_before(schedule, len(self.names), draws, lanes)
         self.draws, self.draw_rows, self.per_step = draws, batch_size // draws, per_step
         self.steps = len(schedule) // (draws * per_step)
-        self._rows_drawn = np.bincount(schedule, minlength=len(self.names)) * self.draw_rows
-        self.orders = [_order_of(seed, name, tables[name]) for name in self.names]
-        self._windows: dict[int, tuple[int, int]] = {}  # that tasks were last seen in
+        drawn = count_drawn(schedule, len(self.names), draws, lanes, batch_size).tolist()
+        self.lanes = [
+            make_lanes(seed, name, tables[name], drawn[task])
+            for task, name in enumerate(self.names)
+        ]
+        self._lane_places = batch_size // lanes
         self.failure: Exception | None = None
 
     def shape(self, number: int) -> Lengths:
@@ -207,23 +212,27 @@ class MixtureBatches:
         Returns:
             By task: int64 [n] places in the part, and int64 [n] rows of the task's split.
         """
-        return {
-            task: (places, self.orders[task].rows_at(counters))
-            for task, (places, counters) in self._counters(number, first, last).items()
-        }
+        found: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+        for (task, lane), (places, counters) in self._counters(number, first, last).items():
+            part = places, self.lanes[task][lane].rows_at(counters)
+            before = found.get(task, (part[0][:0], part[1][:0]))
+            found[task] = np.append(before[0], part[0]), np.append(before[1], part[1])
+        return found
 
     def _counters(
         self, number: int, first: int, last: int | None
-    ) -> dict[int, tuple[np.ndarray, np.ndarray]]:
-        """Count by task, for each place of a batch, the task's rows before it in the run."""
+    ) -> dict[tuple[int, int], tuple[np.ndarray, np.ndarray]]:
+        """Count by task and lane, for each place of a batch, the lane's rows before it."""
         places = np.arange(first, self.batch_size if last is None else last)
         draws = number * self.draws + places // self.draw_rows
-        tasks = self.schedule[draws]
-        counters = self.positions[draws] * self.draw_rows + places % self.draw_rows
-        return {
-            int(task): (np.flatnonzero(tasks == task), counters[tasks == task])
-            for task in np.unique(tasks)
-        }
+        tasks, lanes = self.schedule[draws], places // self._lane_places
+        at_once = min(self.draw_rows, self._lane_places)  # of a draw in a lane
+        counters = self.positions[draws] * at_once + places % at_once
+        found = {}
+        for task, lane in sorted(set(zip(tasks.tolist(), lanes.tolist(), strict=True))):
+            chosen = (tasks == task) & (lanes == lane)
+            found[task, lane] = np.flatnonzero(chosen), counters[chosen]
+        return found
 
     def batch(self, number: int, first: int = 0, last: int | None = None) -> dict[str, np.ndarray]:
         """Make one global batch, or a part of it; arguments as `rows` takes them.
@@ -233,11 +242,8 @@ class MixtureBatches:
             [B, T], weights float32 [B, T], task int32 [B]; for heads what `HeadRows` makes.
         """
         parts = []
-        for task, (places, counters) in self._counters(number, first, last).items():
-            table, rows = self.tables[task], self.orders[task].rows_at(counters)
-            if isinstance(table, ShardedSplit):
-                self._expect(task, int(counters[0]))
-                table, rows = table.take(rows), np.arange(len(rows))
+        for (task, lane), (places, counters) in self._counters(number, first, last).items():
+            table, rows = self.lanes[task][lane].take(counters)
             made = self._make(table, rows, task)
             if self.scales[task] != 1.0:
                 name = "label_weights" if "labels" in made else "decoder_loss_weights"
@@ -259,32 +265,6 @@ class MixtureBatches:
 
     def close(self) -> None:
         """Read ahead no more."""
-        for table in self.tables:
-            if isinstance(table, ShardedSplit):
-                table.close()
-
-    def _expect(self, task: int, counter: int) -> None:
-        """Have the shards read that a task's rows come from next, where a window begins."""
-        table, order = self.tables[task], self.orders[task]
-        if not isinstance(table, ShardedSplit) or not isinstance(order, BlockOrder):
-            return
-        window = order.window_at(counter)
-        if self._windows.get(task) != window:
-            self._windows[task] = window
-            table.expect(*order.shards_from(*window, last=self._rows_drawn[task]))
-
-
-def _order_of(seed: int, name: str, table: TokenTable | ShardedSplit) -> WholeOrder | BlockOrder:
-    if isinstance(table, ShardedSplit):
-        # A window that is in use, and the next one being read.
-        return BlockOrder(seed, name, table.shard_rows, table.shard_bytes, table.limit // 2)
-    return WholeOrder(seed, name, table.rows)
-
-
-def _count_before(schedule: np.ndarray, tasks: int) -> np.ndarray:
-    # positions[n] = how many of the draws 0 … n-1 have the task of draw n.
-    positions = np.empty(len(schedule), np.int64)
-    for task in range(tasks):
-        chosen = schedule == task
-        positions[chosen] = np.arange(np.count_nonzero(chosen))
-    return positions
+        for lanes in self.lanes:
+            for lane in lanes:
+                lane.close()

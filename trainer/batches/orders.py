@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,10 +18,11 @@ class WholeOrder:
         seed: Of the run.
         name: Of the task.
         rows: Rows of its training split.
+        part: Numbers that tell the order of a part of the split from other orders.
     """
 
-    def __init__(self, seed: int, name: str, rows: int):
-        self._key = [seed, zlib.crc32(name.encode())]
+    def __init__(self, seed: int, name: str, rows: int, part: Sequence[int] = ()):
+        self._key = [seed, zlib.crc32(name.encode()), *part]
         self._rows = rows
         self._cached: tuple[int, np.ndarray] | None = None
 
@@ -74,6 +76,7 @@ class BlockOrder:
         shard_rows: int64 [shards], rows of each.
         shard_bytes: int64 [shards], what each takes in memory.
         window_bytes: The most that the shards of a window take; at least one shard is in each.
+        part: Numbers that tell the order of a part of the split from other orders.
     """
 
     def __init__(
@@ -83,8 +86,9 @@ class BlockOrder:
         shard_rows: np.ndarray,
         shard_bytes: np.ndarray,
         window_bytes: int,
+        part: Sequence[int] = (),
     ):
-        self._key = [seed, zlib.crc32(name.encode())]
+        self._key = [seed, zlib.crc32(name.encode()), *part]
         self._shard_rows, self._shard_bytes = shard_rows, shard_bytes
         self._starts = np.cumsum(shard_rows) - shard_rows
         self._rows = int(shard_rows.sum())

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from prep import TokenTable
-from prep.dataset.sharded_split import ShardedSplit
+from trainer.batches.lanes import Table
 from trainer.batches.mixture_batches import Lengths, MixtureBatches, choices_of, is_for_head
-
-Table = TokenTable | ShardedSplit
 
 
 def longest_of(table: Table, shape: Lengths) -> tuple[int, int]:

@@ -13,15 +13,17 @@ from adapters_tf.methods import split_methods
 from adapters_tf.runs.settings import ResolvedRun
 from prep import Manifest
 from prep.dataset.entries import SplitEntry
+from prep.dataset.split_part import shards_of
+from trainer.batches.lanes import Lane, Table
 from trainer.batches.mixture_batches import (
     Lengths,
     MixtureBatches,
     is_for_head,
     texts_of,
 )
-from trainer.batches.orders import BlockOrder, WholeOrder
+from trainer.batches.orders import BlockOrder
 from trainer.batches.padding import count_row_tokens, real_share
-from trainer.run.cuts import Table, describe_cuts, longest_of, warn_of_cuts
+from trainer.run.cuts import describe_cuts, longest_of, warn_of_cuts
 from trainer.run.weights import describe_weights
 from trainer.settings.config import RunConfig
 from trainer.settings.durations import describe_durations
@@ -151,9 +153,15 @@ def describe(
         f"{count * batches.draw_rows / table.rows:.2f} epochs"
         + (f", {_describe_lengths(shape)}" if len(set(batches.shapes)) > 1 else "")
         + describe_cuts(table, shape)
-        + _describe_blocks(order)
-        for name, table, count, shape, order in zip(
-            batches.names, batches.tables, counts, batches.shapes, batches.orders, strict=True
+        + _describe_lanes(lanes, entry)
+        for name, table, count, shape, lanes, entry in zip(
+            batches.names,
+            batches.tables,
+            counts,
+            batches.shapes,
+            batches.lanes,
+            splits,
+            strict=True,
         )
     ]
     lines += warn_of_cuts(batches)
@@ -266,13 +274,26 @@ def _step_bytes(config: Any, B: int, shape: Lengths) -> int:
     return 4 * B * (config.num_heads * scores + T * config.vocab_size)
 
 
-def _describe_blocks(order: WholeOrder | BlockOrder) -> str:
-    """Say how a split is visited that is not in memory as a whole."""
-    if isinstance(order, WholeOrder):
-        return ""
-    windows = order.windows(0)
-    shards = max(len(window.shards) for window in windows)
-    return f", an epoch in {len(windows)} windows of {shards} shard{'s' * (shards != 1)} at most"
+def _describe_lanes(lanes: Sequence[Lane], split: SplitEntry) -> str:
+    """Say how a split is visited that is divided, or not in memory as a whole."""
+    said = ""
+    if len(lanes) > 1:
+        records = np.array([shard.records for shard in split.shards])
+        most = max(len(shards_of(records, lane.rows)) for lane in lanes)
+        said = f", in {len(lanes)} lanes of {_count_shards(most)} at most"
+        if len(records) < len(lanes):
+            said += f", of {_count_shards(len(records))} in all, which several read"
+    if not isinstance(lanes[0].order, BlockOrder):
+        return said
+    windows = [lane.order.windows(0) for lane in lanes if isinstance(lane.order, BlockOrder)]
+    count = max(map(len, windows))
+    most = max(len(window.shards) for one in windows for window in one)
+    each = " of each" * (len(lanes) > 1)
+    return f"{said}, an epoch{each} in {count} windows of {_count_shards(most)} at most"
+
+
+def _count_shards(count: int) -> str:
+    return f"{count} shard{'s' * (count != 1)}"
 
 
 def _describe_size(table: Table) -> str:

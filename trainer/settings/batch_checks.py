@@ -40,6 +40,30 @@ def check_shapes(settings: ResolvedRun, manifest: Manifest) -> None:
         raise UsageError("data.lengths per_task: packed rows have one shape, and little padding")
 
 
+def check_lanes(settings: ResolvedRun, manifest: Manifest) -> None:
+    """Refuse lanes that do not divide a batch, or that a task has not a row for each of.
+
+    Args:
+        settings: Of the run.
+        manifest: Of the dataset.
+
+    Raises:
+        UsageError: Naming the other setting, or the task.
+    """
+    data = settings.data
+    if data.batch_size % data.lanes:
+        raise UsageError(
+            f"data.lanes {data.lanes} must divide data.batch_size, which is {data.batch_size}"
+        )
+    for task in settings.tasks:
+        rows = sum(shard.records for shard in manifest.task(task).split(data.train_split).shards)
+        if rows < data.lanes:
+            raise UsageError(
+                f"data.lanes is {data.lanes:,}, and {task} has {rows:,} rows in its split "
+                f"{data.train_split!r}; expected a row or more for each lane"
+            )
+
+
 def check_weights(settings: ResolvedRun) -> None:
     """Refuse weights of a mixture that leave out a task, or name one that the run has not.
 

@@ -20,7 +20,13 @@ from prep.dataset.batches import DECODER_START_ID
 from prep.dataset.manifest import MANIFEST_FILE
 from prep.tasks.metrics import LESS_IS_BETTER
 from trainer.optimizers.groups import GROUPS
-from trainer.settings.batch_checks import check_balancing, check_heads, check_shapes, check_weights
+from trainer.settings.batch_checks import (
+    check_balancing,
+    check_heads,
+    check_lanes,
+    check_shapes,
+    check_weights,
+)
 from trainer.settings.choices import list_wrong_choices
 from trainer.settings.config import DataConfig, RunConfig
 from trainer.settings.durations import (
@@ -114,6 +120,7 @@ def _check_numbers(config: RunConfig) -> None:
         "training.steps_per_execution": config.training.steps_per_execution,
         "data.batch_size": config.data.batch_size,
         "data.shapes": config.data.shapes,
+        "data.lanes": config.data.lanes,
         "data.epochs": config.data.epochs,
         **{f"data.weights.{task}": weight for task, weight in config.data.weights.items()},
         "data.temperature": config.data.temperature,
@@ -183,7 +190,8 @@ def check_run(settings: ResolvedRun, manifest: Manifest) -> None:
     check_shapes(settings, manifest)
     check_weights(settings)
     check_schedule(settings)
-    check_limit(settings.data.memory_limit, settings.tasks, manifest, settings.data.train_split)
+    check_lanes(settings, manifest)
+    check_limit(settings.data, settings.tasks, manifest)
     check_balancing(settings)
     check_heads(settings, manifest)
     check_loss_scale(settings)

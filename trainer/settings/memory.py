@@ -115,29 +115,30 @@ def share_limit(limit: int, needs: Mapping[str, int]) -> dict[str, int]:
     return {task: given[task] for task in needs}
 
 
-def check_limit(limit: int | str, tasks: tuple[str, ...], manifest: Manifest, split: str) -> None:
+def check_limit(data: DataConfig, tasks: tuple[str, ...], manifest: Manifest) -> None:
     """Refuse a limit within which no shard can be visited while the next one is read.
 
     Args:
-        limit: Bytes, 0 for no limit.
+        data: The batches, resolved: the limit in bytes, or 0 for none, and the lanes that share it.
         tasks: Of the run.
         manifest: Of its dataset.
-        split: The training split.
 
     Raises:
         UsageError: Naming the task, and the least limit that would do.
     """
+    limit, split = data.memory_limit, data.train_split
     if not isinstance(limit, int):
         return
     needs = memory_needs(tasks, manifest, split)
     least = {
-        task: min(need, 2 * int(shard_sizes(manifest, task, split).max(initial=0)))
+        task: min(need, 2 * data.lanes * int(shard_sizes(manifest, task, split).max(initial=0)))
         for task, need in needs.items()
     }
+    lanes = f" for each of {data.lanes} lanes" * (data.lanes > 1)
     for task, given in share_limit(limit, needs).items():
         if given < least[task]:
             raise UsageError(
                 f"{SETTING} is {limit:,} bytes, of which {task} gets {given:,} and needs "
-                f"{least[task]:,}, for two of its largest shards; "
+                f"{least[task]:,}, for two of its largest shards{lanes}; "
                 f"{len(tasks) * max(least.values()):,} do for all tasks"
             )

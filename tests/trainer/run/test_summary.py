@@ -54,7 +54,7 @@ def table_of(examples, packs=None):
     )
 
 
-def batches_of(tables, schedule, draws=1):
+def batches_of(tables, schedule, draws=1, lanes=1):
     return MixtureBatches(
         tables,
         np.array(schedule, np.int32),
@@ -63,6 +63,7 @@ def batches_of(tables, schedule, draws=1):
         target_length=4,
         seed=0,
         draws=draws,
+        lanes=lanes,
     )
 
 
@@ -174,6 +175,24 @@ def test_of_a_split_in_shards_the_manifest_tells_and_nothing_is_read():
     said = lines(batches, splits={"b": counted})
     assert ", 70% padding (" in said[0] and ", 8 inputs cut to 4 tokens, an epoch in " in said[2]
     assert sharded.shards.readings == 0
+
+
+def test_lanes_are_said_with_their_shards():
+    """Of 28 rows in four shards, two lanes have 14 each: the first 8 + 6, the second 2 + 8 + 4."""
+    shards = tuple(ShardEntry("gone", rows, 0, "", rows, rows) for rows in (8, 8, 8, 4))
+    split = SplitEntry(28, shards, 0, 0, 1, 1, (), 0, {})
+    task = types.SimpleNamespace(split=lambda name: split)
+    vocabulary = types.SimpleNamespace(size=1000)
+    manifest = types.SimpleNamespace(vocabulary=vocabulary, task=lambda name: task)
+    sharded = ShardedSplit("nowhere", manifest, "b", "train", limit=1000)
+    told = {"b": split}
+    said = lines(batches_of({"b": sharded}, [0] * 4, lanes=2), splits=told)[1]
+    # A lane's windows are of 250 bytes, and its largest shards of 240.
+    assert said.endswith(
+        ", in 2 lanes of 3 shards at most, an epoch of each in 3 windows of 1 shard at most"
+    )
+    said = lines(batches_of({"b": table_of(28)}, [0] * 4, lanes=8), splits=told)[1]
+    assert said.endswith(", in 8 lanes of 2 shards at most, of 4 shards in all, which several read")
 
 
 def test_where_it_goes_on_from_is_said():

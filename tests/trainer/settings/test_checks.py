@@ -54,6 +54,7 @@ def without_shards(small_dataset, tmp_path):
         ({"training": TrainingConfig(label_smoothing=1.0)}, "label_smoothing must be below 1"),
         ({"seed": 2**32}, "seed must be at most 4,294,967,295, got 4294967296"),
         ({"data": DataConfig(batch_size=2**31)}, "data.batch_size must be at most 2,147,483,647"),
+        ({"data": DataConfig(lanes=0)}, "data.lanes must be above 0, got 0"),
         ({"data": DataConfig(temperature=0.0)}, "data.temperature must be above 0"),
     ],
 )
@@ -147,6 +148,24 @@ def test_adapters_that_are_not_there_are_refused_first(
     )
     with pytest.raises(error, match=message):
         train(config)
+
+
+def test_lanes_that_cannot_be(config, small_dataset):
+    manifest = load_manifest(small_dataset)
+    task = next(iter(manifest.tasks))
+    rows = manifest.task(task).split("train").examples
+    for lanes, batch_size, message in (
+        (3, 8, "data.lanes 3 must divide data.batch_size, which is 8"),
+        (
+            2 * rows,
+            2 * rows,
+            f"data.lanes is {2 * rows:,}, and {task} has {rows:,} rows in its split",
+        ),
+    ):
+        data = DataConfig(batch_size=batch_size, lanes=lanes)
+        settings = resolve(dataclasses.replace(config, tasks=task, data=data), manifest)
+        with pytest.raises(UsageError, match=message):
+            check_run(settings, manifest)
 
 
 def test_what_no_validation_would_compute(config, small_dataset):

@@ -77,15 +77,17 @@ def test_what_small_tasks_leave_the_others_get():
 
 def test_a_limit_below_two_shards_is_refused_with_one_that_would_do():
     with pytest.raises(UsageError, match="of which large gets 10,184 and needs 21,632") as error:
-        check_limit(15_000, TASKS, MANIFEST, "train")
+        check_limit(DataConfig(memory_limit=15_000), TASKS, MANIFEST)
     assert str(error.value).endswith("43,264 do for all tasks")
     for limit in (43_264, 0, "auto"):
-        check_limit(limit, TASKS, MANIFEST, "train")
+        check_limit(DataConfig(memory_limit=limit), TASKS, MANIFEST)
+    with pytest.raises(UsageError, match="for two of its largest shards for each of 2 lanes"):
+        check_limit(DataConfig(memory_limit=43_264, lanes=2), TASKS, MANIFEST)
     random = np.random.default_rng(0)
     for _ in range(50):  # what it names does, whatever the tasks
         tokens = {f"t{n}": random.integers(1, 9000, random.integers(1, 9)) for n in range(4)}
         manifest = manifest_of(**tokens)
         with pytest.raises(UsageError) as error:
-            check_limit(1000, tuple(tokens), manifest, "train")
+            check_limit(DataConfig(memory_limit=1000), tuple(tokens), manifest)
         named = int(str(error.value).rsplit("; ", 1)[1].split()[0].replace(",", ""))
-        check_limit(named, tuple(tokens), manifest, "train")
+        check_limit(DataConfig(memory_limit=named), tuple(tokens), manifest)
