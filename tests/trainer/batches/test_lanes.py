@@ -12,7 +12,7 @@ from prep.build.dataset import build_dataset
 from prep.build.options import BuildOptions
 from prep.commands.split_options import parse_selection
 from prep.dataset.sharded_split import ShardedSplit
-from prep.dataset.split_part import SplitPart, shards_of
+from prep.dataset.split_part import SplitPart
 from tests.trainer.batches.test_mixture_batches import make_table, pack_table
 from trainer.batches.lanes import count_before, count_drawn, lane_rows, make_lanes, rows_of_places
 from trainer.batches.mixture_batches import MixtureBatches
@@ -31,8 +31,6 @@ def test_rows_by_lane():
     # Of 8 places and 4 lanes, places 2 to 5 are those of lanes 1 and 2.
     assert rows_of_places(10, 4, 8, range(2, 6)) == range(2, 7)
     assert rows_of_places(10, 2, 8, range(3, 5)) == range(10)
-    assert shards_of(np.array([4, 0, 4, 2]), range(4, 8)) == range(2, 3)
-    assert shards_of(np.array([4, 0, 4, 2]), range(3, 9)) == range(4)
 
 
 def test_draws_are_counted_by_task_and_lane():
