@@ -16,6 +16,7 @@ from adapters_tf import (
     load_average,
     load_run,
     load_task,
+    task_tensors,
 )
 from adapters_tf.__main__ import main as adapters
 from adapters_tf.task_adapters.head_files import head_tensors
@@ -314,6 +315,24 @@ def test_a_run_with_heads_grows_by_a_task_with_more_classes(headed_ones, things,
     assert exported["output_kernel"].shape == (32, 3)
     assert (out / "checkpoints").exists() == (headed_ones == "owner,size")
     assert evaluate([f"--run={out}"]) == 0
+
+
+def test_a_run_with_heads_grows_by_a_task_in_words(things, tmp_path, capsys):
+    """Merged of both: of the decoder only one has trained. How heads are built says nothing."""
+    run, out = tmp_path / "run", tmp_path / "out"
+    few = ("--training.steps=2", "--training.validate_every=0", "--heads.layers=1")
+    train(things, run, "--tasks=owner,size", "--heads.tasks=size", *few)
+    asked = [f"--run={run}", f"--dataset={things}", f"--out={out}", "--task=colour", "--steps=1"]
+    still = ["--from=owner,size", "--optimizer.learning_rate=1e-9"]
+    assert run_command(main, ["add-task", *asked, *still]) == 0, capsys.readouterr()
+    said = capsys.readouterr().out
+    assert "from the mean of owner, size, its decoder's adapters from owner; all else" in said
+    grown = load_run(out).model
+    owner, size, colour = (task_tensors(grown, one) for one in ("owner", "size", "colour"))
+    for path, value in colour.items():
+        right = owner[path] if path.startswith("decoder.") else (owner[path] + size[path]) / 2
+        np.testing.assert_allclose(value, right, atol=1e-6, err_msg=path)
+    assert evaluate([f"--run={out}", "--tasks=colour"]) == 0
 
 
 def test_evaluation_answers_as_validation_did(mixed, things):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from adapters_tf import TaskModel
 from adapters_tf.files.bucket_runs import is_in_bucket
+from adapters_tf.model.heads import read_heads
 from adapters_tf.runs.settings import ResolvedRun
 from adapters_tf.runs.sources import use_kept_sources
 from adapters_tf.runtime.workers import refuse_workers
@@ -17,7 +18,7 @@ from prep import DataError, UsageError
 from prep.storage.durable_files import write_atomically
 from trainer.adding.grown_run import write_grown_run
 from trainer.adding.options import AddedTask
-from trainer.adding.row import Merging, begin_row, choose_start
+from trainer.adding.row import Merging, begin_row, choose_start, fits_heads, in_words
 from trainer.adding.trained_run import read_trained_run
 from trainer.fit import Hooks, train_owned
 from trainer.parts import resolve_run
@@ -98,13 +99,13 @@ def add_here(asked: AddedTask, report: Callable[[str], None], known_as: str = ""
     if asked.is_dry:
         if has_begun(settings):
             _check_origin(file, began)
-        say(_describe_start(asked, chosen))
+        say(_describe_start(asked, chosen, settings))
         plan_resolved(config, settings, manifest, say, prepare)
         return True
     with owned_folder(training):
         if has_begun(settings):
             _check_origin(file, began)
-        say(_describe_start(asked, chosen))
+        say(_describe_start(asked, chosen, settings))
         outcome = train_owned(config, settings, manifest, say, Hooks(prepare))
         if not outcome.is_done:
             return False
@@ -132,9 +133,17 @@ def _check_vocabulary(settings: ResolvedRun, origin: ResolvedRun) -> None:
         )
 
 
-def _describe_start(asked: AddedTask, chosen: Sequence[str]) -> str:
+def _describe_start(asked: AddedTask, chosen: Sequence[str], settings: ResolvedRun) -> str:
+    """Say what the row begins with, and what of it no row of the run has to give."""
     merged = f"the {asked.how.replace('_', '-')} of {', '.join(chosen)}"
     what = merged if len(chosen) > 1 else "".join(chosen)
+    heads = settings.heads
+    own = read_heads(heads.kinds, heads.answers, heads.words).get(asked.task)
+    worded = in_words(asked.origin, chosen)
+    if own is not None and chosen and not fits_heads(own, asked.origin, chosen):
+        what += ", its head anew"
+    elif own is None and len(worded) < len(chosen):
+        what += f", its decoder's adapters from {', '.join(worded) or 'scratch'}"
     return f"{asked.task} starts from {what or 'scratch'}; all else stays as it is"
 
 

@@ -97,6 +97,8 @@ def read_added_task(argv: Sequence[str], copy: Path | None = None) -> AddedTask:
         raise UsageError("add-task: --steps is missing (or --training.epochs)")
     _check(origin, config, others)
     _check_merge(others)
+    if not config.heads.tasks and config.heads == _heads(origin):
+        config = replace(config, heads=HeadsConfig())  # how the run's are built says nothing here
     return AddedTask(
         origin=origin,
         run=str(place.resolve()),
@@ -178,8 +180,10 @@ def _check_merge(others: dict[str, Any]) -> None:
 
 def _defaults(origin: ResolvedRun) -> dict[str, Any]:
     """List the settings of a run that the row of a task is trained with."""
+    scale = origin.data.loss_scale
     data = replace(
         origin.data,
+        loss_scale=scale if isinstance(scale, str) else DataConfig.loss_scale,
         mixture=DataConfig.mixture,
         weights={},
         epochs=DataConfig.epochs,

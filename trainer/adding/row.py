@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import tensorflow as tf
@@ -13,13 +13,16 @@ from adapters_tf.backbone.keras_internals import freeze_weights
 from adapters_tf.commands.merge import shared_start
 from adapters_tf.files.tensors import check_tensors
 from adapters_tf.methods import method_name
-from adapters_tf.model.heads import PATH, read_heads
+from adapters_tf.model.heads import PATH, HeadOf, read_heads
 from adapters_tf.runs.settings import ResolvedRun
 from adapters_tf.task_adapters.merging import merge_tasks
 from adapters_tf.task_adapters.starting import nearest_of
 from prep import UsageError
 from trainer.adding.options import NEAREST, SCRATCH
 from trainer.adding.trained_run import TrainedRun
+
+# What a task that a head answers leaves as it was drawn.
+_OF_DECODER = ("decoder.", "lm_head.", "prefix.decoder.", "prefix.cross.")
 
 
 def choose_start(start: str, task: str, tasks: Sequence[str], nearest_by: str) -> list[str]:
@@ -92,7 +95,8 @@ def begin_row(model: TaskModel, run: TrainedRun, origin: ResolvedRun, merging: M
     for path in variables.keys() - banks:
         variables[path].assign(run.best.weights[path])
     if merging.tasks:
-        merged = banks if _fit_head(model, origin, merging.tasks) else banks - _of_heads(banks)
+        own = next(iter(model.heads.tasks.values())) if model.heads else None
+        merged = banks if fits_heads(own, origin, merging.tasks) else banks - _of_heads(banks)
         for path, row in merged_rows(run, merged, origin, merging).items():
             width = variables[path].shape[-1]  # classes of its own; the run may have more
             variables[path].assign(row[None][..., :width])
@@ -112,13 +116,24 @@ def _shape_of_rows(path: str, variable: tf.Variable, origin: ResolvedRun) -> tup
     return count, *inner
 
 
-def _fit_head(model: TaskModel, origin: ResolvedRun, tasks: Sequence[str]) -> bool:
-    """Tell whether the heads of some tasks of a run give what the new task's gives."""
-    if model.heads is None:
-        return False
+def fits_heads(own: HeadOf | None, origin: ResolvedRun, tasks: Sequence[str]) -> bool:
+    """Tell whether the heads of some tasks of a run give what the new task's gives.
+
+    Args:
+        own: The new task's; None where it answers in words.
+        origin: The run's settings.
+        tasks: Whose rows the new one begins with.
+
+    Returns:
+        Whether its head begins with theirs.
+    """
     theirs = read_heads(origin.heads.kinds, origin.heads.answers, origin.heads.words)
-    (own,) = model.heads.tasks.values()
-    return all(theirs.get(task) == own for task in tasks)
+    return own is not None and all(theirs.get(task) == own for task in tasks)
+
+
+def in_words(origin: ResolvedRun, tasks: Sequence[str]) -> list[str]:
+    """List those of some tasks of a run whose decoder's adapters were trained."""
+    return [task for task in tasks if task not in origin.heads.kinds]
 
 
 def merged_rows(
@@ -133,16 +148,30 @@ def merged_rows(
         merging: Whose rows, and how.
 
     Returns:
-        By module path, the merged row; of one task, its row.
+        By module path, the merged row; of one task, its row. Of the decoder it is that of the tasks
+        that answer in words, and there is none where heads answer all of them.
     """
+    of_decoder = {path for path in banks if path.startswith(_OF_DECODER)}
+    rows: dict[str, np.ndarray] = {}
+    for paths, tasks in (
+        (banks - of_decoder, merging.tasks),
+        (of_decoder, in_words(origin, merging.tasks)),
+    ):
+        if tasks and paths:
+            rows |= _merged(run, paths, origin, replace(merging, tasks=tasks))
+    return rows
+
+
+def _merged(
+    run: TrainedRun, paths: set[str], origin: ResolvedRun, merging: Merging
+) -> dict[str, np.ndarray]:
     adapters = {
-        task: {path: run.best.weights[path][origin.tasks.index(task)] for path in sorted(banks)}
+        task: {path: run.best.weights[path][origin.tasks.index(task)] for path in sorted(paths)}
         for task in merging.tasks
     }
+    how = merging.how if len(adapters) > 1 else "mean"
     start = {}
-    if merging.how != "mean":  # of what training changed: of a model as the run began with
+    if how != "mean":  # of what training changed: of a model as the run began with
         began = build_model(origin.without_files(), directory=run.directory)
         start = shared_start(began, merging.tasks)
-    return merge_tasks(
-        adapters, merging.how, density=merging.density, start=start, seed=origin.seed
-    )
+    return merge_tasks(adapters, how, density=merging.density, start=start, seed=origin.seed)

@@ -177,6 +177,16 @@ def test_with_any_method_the_rest_stays(small_dataset, tmp_path, monkeypatch, me
         assert rows == ["task_embeddings.embeddings.vectors"] or len(rows) == 1
 
 
+def test_a_run_of_mixed_batches_grows(small_dataset, tmp_path, capsys):
+    """What its tasks counted in a batch is nothing to the new one."""
+    mixed = ("--data.routing=example", f"--data.loss_scale={{{OLD[0]}: 2}}", "--data.lanes=2")
+    run, out = train(small_dataset, tmp_path / "run", *mixed), tmp_path / "out"
+    assert add(small_dataset, run, out, "--steps=2", f"--from={','.join(OLD)}", "--how=dare") == 0
+    check_others_stay(run, out)
+    assert f"{NEW}: 6000 examples, 8 of 8 rows" in capsys.readouterr().out
+    assert load_run(out).settings.data.routing == "example"
+
+
 def test_the_nearest_task_is_found_by_embeddings(lora_run, small_dataset, tmp_path, capsys):
     file = tmp_path / "tasks.npz"
     save_embeddings(file, [*OLD, NEW], np.array([[1, 0], [0, 1], [0.1, 1]], np.float32))

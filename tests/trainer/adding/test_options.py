@@ -5,7 +5,13 @@ import dataclasses
 import pytest
 
 from adapters_tf.runs.config import CONFIG_FILE, config_text
-from adapters_tf.runs.sections import AdapterConfig, DataConfig, OptimizerConfig, TrainingConfig
+from adapters_tf.runs.sections import (
+    AdapterConfig,
+    DataConfig,
+    HeadsConfig,
+    OptimizerConfig,
+    TrainingConfig,
+)
 from adapters_tf.runs.settings import ResolvedHeads, ResolvedModel, ResolvedRun
 from prep import UsageError
 from trainer.adding.options import read_added_task
@@ -22,7 +28,13 @@ def origin(tmp_path):
         seed=3,
         model=ResolvedModel(dropout="per_unit"),
         adapters=AdapterConfig(method="lora"),
-        data=DataConfig(batch_size=5, mixture="weights", weights={"a": 1.0, "b": 2.0}),
+        data=DataConfig(
+            batch_size=6,
+            mixture="weights",
+            weights={"a": 1.0, "b": 2.0},
+            loss_scale={"a": 2.0},
+            lanes=2,
+        ),
         optimizer=OptimizerConfig(learning_rate=0.5, schedule_steps=[5, 9]),
         training=TrainingConfig(steps=9, tasks_per_step=2, best_metric="a/accuracy", log_every=4),
     )
@@ -38,12 +50,13 @@ def test_settings_are_the_run_s_but_for_those_of_many_tasks(origin, tmp_path):
     config = asked.config
     assert (config.seed, config.model.dropout, config.adapters) == (3, "per_unit", origin.adapters)
     assert (config.data.batch_size, config.data.mixture, config.data.weights) == (
-        5,
+        6,
         "proportional",
         {},
     )
     assert (config.optimizer.learning_rate, config.optimizer.end_rate) == (0.5, 0.1)
     assert config.optimizer.schedule_steps == 0
+    assert (config.data.lanes, config.data.loss_scale) == (1, "equal")
     training = config.training
     assert (training.steps, training.tasks_per_step, training.log_every) == (7, 1, 4)
     assert training.best_metric == "mean" and config.task_list() == ["new"]
@@ -57,7 +70,8 @@ def test_heads_are_built_as_the_run_s_and_asked_for_by_name(origin, tmp_path):
     some = dataclasses.replace(origin, heads=heads)
     asked = read(some, tmp_path, "--heads.tasks=new").config.heads
     assert (asked.pooling, asked.focal_gamma, asked.tasks) == ("first", 2.0, "new")
-    assert read(some, tmp_path).config.heads.tasks == ""
+    assert read(some, tmp_path).config.heads == HeadsConfig()  # in words: theirs say nothing
+    assert read(some, tmp_path, "--heads.dropout=0.5").config.heads.dropout == 0.5  # refused later
     with pytest.raises(
         UsageError, match=r"--heads\.pooling is mean, and the run's heads have first"
     ):
