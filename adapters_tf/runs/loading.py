@@ -267,8 +267,10 @@ def load_average(
     directory = Path(run_directory)
     settings = settings or read_config(directory)
     if settings.heads.kinds:
+        headed = ", ".join(settings.heads.kinds)
         raise ConfigurationError(
-            f"heads answer tasks of {directory}, and the mean of several adapters has no head"
+            f"heads answer {headed} of {directory}, and the mean of several "
+            "adapters' outputs has no head; `python -m adapters_tf merge` makes one head of theirs"
         )
     strategy = strategy or tf.distribute.get_strategy()
     with strategy.scope():

@@ -23,7 +23,7 @@ from adapters_tf.methods import METHODS, method_name, training_only_fields
 from adapters_tf.methods.trained.frozen import frozen_digest
 from adapters_tf.model.heads import PATH as HEADS
 from adapters_tf.model.task_model import TaskModel
-from adapters_tf.task_adapters.head_files import check_head, load_head, write_head
+from adapters_tf.task_adapters.head_files import MergedHead, check_head, load_head, write_head
 
 Tensors = Mapping[str, np.ndarray]
 Source = tuple[str, Tensors]  # the second with where it comes from, for messages
@@ -62,15 +62,17 @@ def save_task(
     task: str,
     folder: str | Path,
     tensors: dict[str, np.ndarray] | None = None,
+    head: MergedHead | None = None,
 ) -> Path:
     """Write one task's adapter, and its head if it has one, replacing what the folder held.
 
     Args:
         model: With adapters.
-        task: One of its tasks.
+        task: One of its tasks; beside `tensors` any name.
         folder: Where to write `adapter_config.json` and `adapter_model.safetensors`.
-        tensors: What to write, named as `task_tensors` does, without a head; by default what that
-            returns.
+        tensors: What to write, named as `task_tensors` does; by default what that returns, and the
+            task's own head, if it has one.
+        head: Of `tensors`; None for none.
 
     Returns:
         The folder.
@@ -79,8 +81,8 @@ def save_task(
     with replaced_folder(folder) as partial:
         write_text(partial / CONFIG_FILE, json.dumps(config, indent=2) + "\n")
         write_tensors(tensors or task_tensors(model, task), partial / WEIGHTS_FILE)
-        if tensors is None:  # the head is of what was trained
-            write_head(model, task, partial)
+        if tensors is None or head is not None:
+            write_head(model, task, partial, head)
     return Path(folder)
 
 

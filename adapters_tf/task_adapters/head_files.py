@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,19 @@ from adapters_tf.model.task_model import TaskModel
 HEAD_CONFIG_FILE = "head_config.json"
 HEAD_WEIGHTS_FILE = "head.safetensors"
 HEADS_FOLDER = "heads"  # of a run without adapters, with one folder per task
+
+
+@dataclass(frozen=True)
+class MergedHead:
+    """A head made of those of several tasks.
+
+    Attributes:
+        like: One of the tasks, whose head answers the same.
+        tensors: As `head_tensors` gives them.
+    """
+
+    like: str
+    tensors: dict[str, np.ndarray]
 
 
 def head_tensors(model: TaskModel, task: str) -> dict[str, np.ndarray]:
@@ -61,19 +74,22 @@ def assign_head(model: TaskModel, task: str, tensors: dict[str, np.ndarray], ori
         variable.assign(values)
 
 
-def write_head(model: TaskModel, task: str, folder: Path) -> None:
+def write_head(model: TaskModel, task: str, folder: Path, merged: MergedHead | None = None) -> None:
     """Write one task's head into a folder that is being written.
 
     Args:
         model: Whose task it is.
         task: Without a head, nothing is written.
         folder: Where to.
+        merged: The head to write in place of the task's own, which may then be any name.
     """
-    if not model.has_head(task):
-        return
-    config = {"task": task, **_describe(model, task)}
+    if merged is None:
+        if not model.has_head(task):
+            return
+        merged = MergedHead(task, head_tensors(model, task))
+    config = {"task": task, **_describe(model, merged.like)}
     write_text(folder / HEAD_CONFIG_FILE, json.dumps(config, indent=2) + "\n")
-    write_tensors(head_tensors(model, task), folder / HEAD_WEIGHTS_FILE)
+    write_tensors(merged.tensors, folder / HEAD_WEIGHTS_FILE)
 
 
 def save_head(model: TaskModel, task: str, folder: str | Path) -> Path:

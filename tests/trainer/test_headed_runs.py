@@ -402,7 +402,7 @@ def test_a_bank_is_edited_with_its_heads(mixed, things, tmp_path, capsys):
     more = load_run(again).model
     batch["task"] = np.full(2, 3, np.int32)
     np.testing.assert_array_equal(more.answer(batch).numpy(), size)
-    with pytest.raises(ConfigurationError, match="no head"):
+    with pytest.raises(ConfigurationError, match=r"colour, size, place of .* outputs has no head;"):
         load_average(mixed[0], ["size", "colour"])
 
 
