@@ -241,14 +241,18 @@ class MixtureBatches:
             The batch keys of the dataset contract: tokens and segment ids int32 [B, S] and
             [B, T], weights float32 [B, T], task int32 [B]; for heads what `HeadRows` makes.
         """
-        parts = []
+        taken: dict[tuple[int, int], list[tuple[np.ndarray, TokenTable, np.ndarray]]] = {}
         for (task, lane), (places, counters) in self._counters(number, first, last).items():
             table, rows = self.lanes[task][lane].take(counters)
-            made = self._make(table, rows, task)
+            taken.setdefault((task, id(table)), []).append((places, table, rows))
+        parts = []
+        for (task, _), found in taken.items():
+            rows = np.concatenate([rows for _, _, rows in found])
+            made = self._make(found[0][1], rows, task)
             if self.scales[task] != 1.0:
                 name = "label_weights" if "labels" in made else "decoder_loss_weights"
                 made[name] *= np.float32(self.scales[task])
-            parts.append((places, made))
+            parts.append((np.concatenate([places for places, _, _ in found]), made))
         order = np.argsort(np.concatenate([places for places, _ in parts]))
         return {key: np.concatenate([part[key] for _, part in parts])[order] for key in parts[0][1]}
 
