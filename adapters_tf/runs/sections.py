@@ -180,7 +180,8 @@ class TrainingConfig:
             later; where the schedule falls, `optimizer.schedule_steps` must then say how it goes
             on.
         epochs: If above 0, the run's steps are counted: until the task of `epochs_of` has been seen
-            so often; `steps` is then not looked at.
+            so often; `steps` is then not looked at. On the command line, either stands in place of
+            a file's other; both in one place are refused.
         epochs_of: A task, or `shortest` or `longest`, the task with the fewest or the most rows.
         tasks_per_step: Batches in a step, each as the mixture draws it: their gradients are
             combined as `balancing` says. What a step takes of memory is that of one batch.

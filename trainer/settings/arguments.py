@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import difflib
+import io
 import itertools
 import re
 import sys
@@ -20,6 +21,7 @@ from prep.version import SAID
 from trainer.settings.choices import list_wrong_choices
 from trainer.settings.config import RunConfig
 from trainer.settings.config_file import check_config_file, repeated_keys
+from trainer.settings.given_length import settle_length
 
 _EXPECTED = {"int": "a whole number", "float": "a number", "bool": "true or false"}
 
@@ -143,8 +145,9 @@ def read_options(
     for word in words:
         _refuse_repeated_keys(word)
     with _renaming():
+        words = [_rename_option(word) for word in words]
         try:
-            parsed = parser.parse_args([_rename_option(word) for word in words])
+            parsed = parser.parse_args(words)
         except yaml.MarkedYAMLError as error:  # of an option's own text
             wrong = next(filter(_is_no_yaml, words), "an option")
             raise UsageError(f"{wrong!r} is not YAML: {error.problem}") from None
@@ -155,7 +158,9 @@ def read_options(
     config = RunConfig(**settings)
     if mistakes := list_wrong_choices(config):
         raise UsageError(mistakes[0])
-    return config, values
+    with _renaming(), contextlib.redirect_stderr(io.StringIO()):  # what is noted was noted above
+        training = settle_length(config.training, parser, words)
+    return dataclasses.replace(config, training=training), values
 
 
 def _refuse_repeated_keys(word: str) -> None:

@@ -187,7 +187,6 @@ def test_a_run_that_is_extended_keeps_its_warmup(read):
         ("--training.steps=10%", "10%: a run cannot be as long as a share of itself; expected"),
         ("--training.steps=sixty", "steps: expected steps such as 500, or epochs such as"),
         ("--training.steps=0 epochs", "training.steps must be above 0, got 0 epochs"),
-        ("--training={steps: 2 epochs, epochs: 3}", "is 2 epochs and training.epochs 3; leave one"),
         ("--training.patience=long", "training.patience: expected validations such as 5"),
         ("--training.max_skipped_steps=0%", "training.max_skipped_steps must be above 0"),
         ("--training.profile=10%", "training.profile: expected the first and the last step"),
