@@ -17,10 +17,16 @@ from prep.tasks.task import Task
 from prep.tokens.vocabulary import EOS_MARK, Vocabulary
 
 _BLOCK_ROWS = 2048
+_LEAST, _MOST = 4, 2**31 - 1  # pieces: three are special; SentencePiece counts in 32 bits
+_NO_TEXT = ("sentences_.empty()", "all_chars_count")  # of SentencePiece's messages
 
 
 def train_vocabulary(
-    texts: Iterable[str], out_path: Path, size: int, whole_words: Iterable[str] = ()
+    texts: Iterable[str],
+    out_path: Path,
+    size: int,
+    whole_words: Iterable[str] = (),
+    is_kept: bool = False,
 ) -> Vocabulary:
     """Train byte-pair encoding with T5's special ids: pad 0, EOS 1, unknown 2, no BOS.
 
@@ -33,19 +39,24 @@ def train_vocabulary(
         out_path: The `.model` file to write.
         size: Pieces at most, special ones included; few texts give fewer.
         whole_words: Words that always are one token of their own.
+        is_kept: Whether another vocabulary of that name stays as it is.
 
     Returns:
         The vocabulary.
 
     Raises:
-        UsageError: If the size is too small for the characters of the texts.
-        DataError: If there is no text.
+        UsageError: If the size is too small for the characters of the texts, or too large; if
+            another vocabulary is there that is kept.
+        DataError: If there is no text; likewise whatever the texts raise.
     """
+    if not _LEAST <= size <= _MOST:
+        raise UsageError(f"a vocabulary has {_LEAST} to {_MOST:,} pieces, not {size:,}")
     model = io.BytesIO()
+    raised: list[Exception] = []
     words = sorted({"▁" + word.replace(" ", "▁") for word in whole_words})
     try:
         sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=iter(texts),
+            sentence_iterator=_keep_raised(texts, raised),
             model_writer=model,
             model_type="bpe",
             vocab_size=size,
@@ -60,17 +71,34 @@ def train_vocabulary(
             minloglevel=2,
         )
     except RuntimeError as error:
-        if "sentences_.empty()" in str(error):
+        if raised:
+            raise raised[0] from None
+        if any(word in str(error) for word in _NO_TEXT):
             raise DataError("no text to train a vocabulary on") from error
         if "required_chars" in str(error):
             raise UsageError(
                 f"a vocabulary of {size} pieces has no room for every character, special id and"
                 " whole word of these texts; ask for more"
             ) from error
-        raise UsageError(f"no vocabulary of {size} pieces: {error}") from error
+        reason = " ".join(str(error).split())
+        raise UsageError(f"no vocabulary of {size} pieces: {reason}") from error
+    made = model.getvalue()
+    if is_kept and out_path.exists() and out_path.read_bytes() != made:
+        raise UsageError(
+            f"{out_path} is there already, and is another vocabulary; --force writes over it"
+        )
     out_path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(out_path, model.getvalue())
+    write_atomically(out_path, made)
     return Vocabulary(out_path)
+
+
+def _keep_raised(texts: Iterable[str], raised: list[Exception]) -> Iterator[str]:
+    """Keep what texts raise, of which SentencePiece makes an error of its own."""
+    try:
+        yield from texts
+    except Exception as error:
+        raised.append(error)
+        raise
 
 
 def task_texts(tasks: Iterable[Task], data_dir: StoragePath | None) -> Iterator[str]:

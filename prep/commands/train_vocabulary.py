@@ -16,7 +16,8 @@ def run(arguments: argparse.Namespace) -> None:
     """
     tasks = [read_from(task, arguments.source) for task in find_tasks(arguments)]
     texts = task_texts(tasks, arguments.data_dir)
-    vocabulary = train_vocabulary(texts, arguments.out, arguments.size, words_to_keep(tasks))
+    words, is_kept = words_to_keep(tasks), not arguments.force
+    vocabulary = train_vocabulary(texts, arguments.out, arguments.size, words, is_kept)
     print(f"{arguments.out}: {vocabulary.pieces:,} pieces, {vocabulary.size:,} ids with sentinels")
     if vocabulary.pieces < arguments.size:
         print(f"note: not {arguments.size:,} pieces: these texts give no more")
@@ -44,5 +45,8 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument(
         "--out", type=parse_local, required=True, metavar="FILE", help="the .model file to write"
+    )
+    parser.add_argument(
+        "--force", action="store_true", help="write over another vocabulary of that name"
     )
     parser.set_defaults(run=run)

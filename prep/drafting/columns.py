@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -13,6 +14,8 @@ from prep.tasks.templates import NUMBER
 
 _COMMA = re.compile(r"[+-]?\d[\d.]*,\d+")
 _DATE = re.compile(r"(\d{4}([-/.])\d\d?\2\d\d?|\d\d?([-/.])\d\d?\3(\d\d){1,2})([ T]\d\d?:\d\d.*)?")
+# What programs write where a value is missing, as no class is called.
+_MISSING = frozenset(("nan", "-nan", "<na>", "#n/a", "#na"))
 _MOST_COUNTED = 1000  # values; with more of them a column is no list of classes
 
 
@@ -22,7 +25,7 @@ class Column:
 
     Attributes:
         name: As the file has it.
-        filled: How many rows have a value that is not empty.
+        filled: How many rows have a value that is neither empty nor "not a number".
         rows: How many there are.
         counts: How often each value comes up, the most frequent first, as a text; at most
             `_MOST_COUNTED` different ones.
@@ -34,6 +37,8 @@ class Column:
         have_commas: Whether all are numbers, some with a comma in place of the point.
         are_dates: Whether all are dates in figures.
         empty_lists: How many are lists without anything in them.
+        missing: How often each text such as "NaN" stands in place of a value; rows with one are
+            not filled.
         words: Words of a value, on average.
     """
 
@@ -49,12 +54,18 @@ class Column:
     have_commas: bool
     are_dates: bool
     empty_lists: int
+    missing: dict[str, int]
     words: float
 
     @property
     def examples(self) -> float:
         """How many rows have the same value, on average."""
         return self.filled / max(self.distinct, 1)
+
+    @property
+    def empty(self) -> int:
+        """How many rows have nothing there that a build could take for a text."""
+        return self.rows - self.filled - sum(self.missing.values())
 
     @property
     def is_constant(self) -> bool:
@@ -72,7 +83,8 @@ def describe_column(name: str, rows: Sequence[Row]) -> Column:
     Returns:
         Its description.
     """
-    values = [value for row in rows if not is_empty(value := row.get(name))]
+    found = [value for row in rows if not is_empty(value := row.get(name))]
+    values = [value for value in found if not _is_missing(value)]
     lists = [value for value in values if _is_list(value)]
     written = [as_written(value) for value in values if _is_plain(value)]
     counts = Counter(written)
@@ -90,18 +102,24 @@ def describe_column(name: str, rows: Sequence[Row]) -> Column:
         have_commas=0 < len(numbers) + _count(_COMMA, written) == len(values) > len(numbers),
         are_dates=0 < _count(_DATE, written) == len(values),
         empty_lists=sum(not one for one in lists),
+        missing=dict(Counter(as_written(value) for value in found if _is_missing(value))),
         words=sum(len(text.split()) for text in written) / max(len(written), 1),
     )
 
 
 def is_empty(value: Any) -> bool:
     """Tell whether a row lacks a value."""
-    return value is None or (isinstance(value, str) and not value.strip())
+    is_no_number = isinstance(value, float) and math.isnan(value)  # Parquet's and JSON's gaps
+    return value is None or is_no_number or (isinstance(value, str) and not value.strip())
 
 
 def as_written(value: Any) -> str:
     """Write a value as a template does."""
     return str(value).strip()
+
+
+def _is_missing(value: Any) -> bool:
+    return isinstance(value, str) and value.strip().casefold() in _MISSING
 
 
 def _count(pattern: re.Pattern[str], written: Sequence[str]) -> int:

@@ -122,11 +122,7 @@ def _format_answer(draft: Draft, answer: Column, name: str, is_table: bool) -> l
         lines = [f"  answers: {_scalar(name)}{reason}"]
         return [*lines, f"  no_answer: {NO_ANSWER}"] if answer.empty_lists else lines
     lines = [f"  targets: {_quoted('{' + name + '}')}{reason}"]
-    if answer.filled < answer.rows:
-        if not is_table:  # a row may lack the field, or have a null there
-            lines += [f'  defaults: {{{_scalar(name)}: ""}}']
-        without = f"{answer.rows - answer.filled:,} rows have no answer, and are left out"
-        lines += [f"  keep: {{{_scalar(name)}: '(?s).*\\S.*'}}  # {without}"]
+    lines += _leave_out(answer, name, is_table)
     if draft.kind == "regression" and not answer.are_whole:
         lines += [f"  round: {{{_scalar(name)}: 0.2}}  # as T5 writes numbers: fewer to learn"]
     if draft.labels:
@@ -143,13 +139,27 @@ def _format_answer(draft: Draft, answer: Column, name: str, is_table: bool) -> l
     return lines
 
 
+def _leave_out(answer: Column, name: str, is_table: bool) -> list[str]:
+    """Leave out rows without an answer, in the keys of a task file."""
+    lines = []
+    if answer.empty:
+        if not is_table:  # a row may lack the field, or have a null there
+            lines += [f'  defaults: {{{_scalar(name)}: ""}}']
+        without = f"{answer.empty:,} rows have no answer, and are left out"
+        lines += [f"  keep: {{{_scalar(name)}: '(?s).*\\S.*'}}  # {without}"]
+    if answer.missing:
+        words = "|".join(map(re.escape, answer.missing))
+        without = f"{sum(answer.missing.values()):,} rows have no answer but this, and are left out"
+        lines += [f"  skip: {{{_scalar(name)}: '\\s*({words})\\s*'}}  # {without}"]
+    return lines
+
+
 def _gaps(draft: Draft, by_name: Mapping[str, Column]) -> list[str]:
     """Say of columns that lack values what becomes of such rows."""
     return [
-        f"  # {column.rows - column.filled:,} of {column.rows:,} rows lack {name!r}: they will be "
-        "rejected"
+        f"  # {column.empty:,} of {column.rows:,} rows lack {name!r}: they will be rejected"
         for name in draft.inputs
-        if (column := by_name[name]).filled < column.rows
+        if (column := by_name[name]).empty
     ]
 
 

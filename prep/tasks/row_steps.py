@@ -4,6 +4,7 @@ Their source is part of the digest of every task that uses them, as that of any 
 """
 
 import decimal
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -76,7 +77,7 @@ def add_constants(values: Mapping[str, str], row: Row) -> Row:
 
 
 def fill_defaults(values: Mapping[str, str], row: Row) -> Row:
-    """Fill fields that a row lacks, or that are empty.
+    """Fill fields that a row lacks, or that are empty: null, no text, or "not a number".
 
     Args:
         values: By field.
@@ -85,8 +86,12 @@ def fill_defaults(values: Mapping[str, str], row: Row) -> Row:
     Returns:
         The row with these fields.
     """
-    absent = {name: text for name, text in values.items() if row.get(name) in (None, "")}
+    absent = {name: text for name, text in values.items() if _is_absent(row.get(name))}
     return {**row, **absent}
+
+
+def _is_absent(value: Any) -> bool:
+    return value in (None, "") or (isinstance(value, float) and math.isnan(value))
 
 
 def keep_matching(patterns: Mapping[str, str], row: Row) -> Row | None:

@@ -136,7 +136,12 @@ def test_train_vocabulary_on_tasks(run, tmp_path):
     assert code == 0
     vocabulary = Vocabulary(path)
     assert out == f"{path}: 300 pieces, {vocabulary.size} ids with sentinels\n"
-    out = run("train-vocabulary", "--tasks", "scan_simple", "--size", 5000, "--out", path)[1]
+    assert run("train-vocabulary", *arguments)[:2] == (0, out)  # the same bytes
+    larger = ("train-vocabulary", "--tasks", "scan_simple", "--size", 5000, "--out", path)
+    code, _, error = run(*larger)
+    assert code == 2 and "another vocabulary; --force writes over it" in error
+    assert Vocabulary(path).sha256 == vocabulary.sha256
+    out = run(*larger, "--force")[1]
     assert out.endswith("ids with sentinels\nnote: not 5,000 pieces: these texts give no more\n")
     vocabulary = Vocabulary(path)
     assert vocabulary.size == vocabulary.pieces + 100

@@ -2,10 +2,11 @@ import pytest
 
 from prep.drafting.columns import describe_column
 
+NAN = float("nan")
 ROWS = [
-    {"n": 1, "text": "one two", "list": ["a"], "mixed": "x", "object": {"a": 1}, "gap": ""},
-    {"n": "2.0", "text": " one two ", "list": [], "mixed": 3, "object": {"a": 2}},
-    {"n": "-3e1", "text": "three", "list": ["b", "c"], "mixed": None, "object": {}, "gap": "y"},
+    {"n": 1, "text": "one two", "list": ["a"], "mix": "x", "obj": {"a": 1}, "gap": "", "f": NAN},
+    {"n": "2.0", "text": " one two ", "list": [], "mix": 3, "obj": {"a": 2}, "f": "NaN"},
+    {"n": "-3e1", "text": "three", "list": ["b", "c"], "mix": None, "obj": {}, "gap": "y", "f": 5},
 ]
 
 
@@ -15,9 +16,10 @@ ROWS = [
         ("n", 3, 3, {"numbers", "whole", "texts"}),
         ("text", 3, 2, {"texts"}),
         ("list", 3, 0, {"lists"}),
-        ("mixed", 2, 2, {"texts"}),
-        ("object", 3, 0, set()),
+        ("mix", 2, 2, {"texts"}),
+        ("obj", 3, 0, set()),
         ("gap", 1, 1, {"texts"}),
+        ("f", 1, 1, {"numbers", "whole", "texts"}),
         ("absent", 0, 0, {"texts"}),
     ],
 )
@@ -34,3 +36,10 @@ def test_counts_begin_with_the_most_frequent():
     column = describe_column("text", ROWS)
     assert list(column.counts.items()) == [("one two", 2), ("three", 1)]
     assert column.words == pytest.approx(5 / 3) and column.examples == 1.5
+
+
+@pytest.mark.parametrize("word", ["nan", "NaN", "-nan", "<NA>", "#N/A"])
+def test_what_programs_write_where_a_value_is_missing(word):
+    rows = [{"a": value} for value in (word, f" {word}", "NA", "nana", "none")]
+    column = describe_column("a", rows)
+    assert column.missing == {word: 2} and list(column.counts) == ["NA", "nana", "none"]

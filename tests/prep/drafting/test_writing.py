@@ -75,6 +75,25 @@ def test_rows_without_an_answer_are_left_out(tmp_path):
     assert keep({"text": "x", "label": "so\nso"}) == {"text": "x", "label": "so\nso"}
 
 
+def test_rows_whose_answer_is_no_number_are_left_out(tmp_path):
+    rows = "".join(f"text {n},{['good', 'bad', ' NaN', ''][n % 4]}\n" for n in range(40))
+    text, (task,) = write(tmp_path, "text,label\n" + rows)
+    assert set(task.labels) == {"good", "bad"}
+    assert text.count("# 10 rows have no answer") == 2
+    rows = [{"text": "x", "label": one} for one in (" NaN", "", "good", "NaN or not")]
+    for function in task.row_functions:
+        rows = [done for row in rows if (done := function(row)) is not None]
+    assert [row["label"] for row in rows] == ["good", "NaN or not"]
+    scores = [0.5 * (n % 20) if n % 2 else float("nan") for n in range(60)]
+    lines = [json.dumps({"text": f"t {n}", "score": one}) for n, one in enumerate(scores)]
+    text, (task,) = write(tmp_path, "\n".join(lines), "a.jsonl")
+    assert task.kind == "regression" and "30 rows have no answer, and are left out" in text
+    rows = [{"text": "x", "score": 1.5}, {"text": "x", "score": float("nan")}]
+    for function in task.row_functions:
+        rows = [done for row in rows if (done := function(row)) is not None]
+    assert len(rows) == 1
+
+
 def test_new_names_are_no_others(tmp_path):
     columns = [describe_column(name, []) for name in ("a.b", "a_b", "1", "", "plain name", "текст")]
     assert safe_names(columns) == {"a.b": "a_b_", "1": "column_1", "": "column_4"}

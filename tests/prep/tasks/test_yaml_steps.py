@@ -79,7 +79,7 @@ def test_defaults_and_constants(load):
         ["constants: {to: German}", "defaults: {hint: none}"], inputs="to {to}: {q} ({hint})"
     )
     assert task.columns == ("q", "a")
-    for hint in ({}, {"hint": None}, {"hint": ""}):
+    for hint in ({}, {"hint": None}, {"hint": ""}, {"hint": float("nan")}):
         assert worded(task, q="x", a="y", **hint) == [("to German: x (none)", "y")]
     assert worded(task, q="x", a="y", hint="z") == [("to German: x (z)", "y")]
 

@@ -96,9 +96,25 @@ def test_a_size_too_small_for_the_characters_is_a_usage_error(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_no_text_is_a_data_error(tmp_path):
+@pytest.mark.parametrize("size", [-1, 0, 3, 2**31])
+def test_no_size_of_a_vocabulary(tmp_path, size):
+    with pytest.raises(UsageError, match="a vocabulary has 4 to 2,147,483,647 pieces, not"):
+        train_vocabulary(["a b"], tmp_path / "v.model", size)
+
+
+@pytest.mark.parametrize("texts", [[], ["", "  "]])
+def test_no_text_is_a_data_error(tmp_path, texts):
     with pytest.raises(DataError, match="no text"):
-        train_vocabulary([], tmp_path / "v.model", 50)
+        train_vocabulary(texts, tmp_path / "v.model", 50)
+
+
+def test_what_is_wrong_with_the_texts_is_told_in_their_own_words(tmp_path):
+    def texts():
+        yield "a b"
+        raise DataError("things.csv is cut")
+
+    with pytest.raises(DataError, match=r"^things\.csv is cut$"):
+        train_vocabulary(texts(), tmp_path / "v.model", 50)
 
 
 def test_eos_in_a_text_is_a_separator(small_vocabulary):
