@@ -94,6 +94,10 @@ def make_label_metrics() -> dict[str, PreparedMetric]:
     more class; it is the same where every class occurs and every answer can be read. So are
     `f1_score_with_invalid` and `mean_multiclass_f1` of `t5.evaluation.metrics`.
 
+    A resample tells nothing of a class of the split that it does not hold: the class is left out of
+    that resample's average, as scikit-learn's default leaves it out, where 0 would draw intervals
+    down, below the figure itself. A class that the whole split lacks counts 0 in resamples too.
+
     An unreadable answer of a two-class task counts as the wrong one of the two in the figures of
     class 1; elsewhere it is a miss of the right class.
 
@@ -133,12 +137,17 @@ def _label_metric(score: str, average: str) -> PreparedMetric:
         given = _without_unreadable(answers) if is_binary else answers.predictions
         of_class = slice(1, 2) if is_binary else slice(0, answers.classes)
         average_over = _AVERAGES[average or "macro"]
+        whole = _count_hits(np.ones((1, len(given))), answers, given)
+        is_there = (whole[1] + whole[2])[:, of_class] > 0
+        share = is_there.mean() if average_over is _macro else 1.0
+        if not is_there.any():
+            return lambda weights: np.zeros(len(weights))
 
         def compute(weights: np.ndarray) -> np.ndarray:
             hits, found, right = (
                 counts[:, of_class] for counts in _count_hits(weights, answers, given)
             )
-            return average_over(score, hits, found, right)
+            return share * average_over(score, hits, found, right)
 
         return compute
 
@@ -168,8 +177,9 @@ def _compute_score(
 
 
 def _macro(score: str, hits: np.ndarray, given: np.ndarray, right: np.ndarray) -> np.ndarray:
-    mean: np.ndarray = _compute_score(score, hits, given, right).mean(1)
-    return mean
+    """Average over the classes that are there; NaN where none is."""
+    is_there = given + right > 0
+    return divide(_compute_score(score, hits, given, right).sum(1), is_there.sum(1))
 
 
 def _micro(score: str, hits: np.ndarray, given: np.ndarray, right: np.ndarray) -> np.ndarray:

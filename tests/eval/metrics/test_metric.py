@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from sklearn.metrics import f1_score, recall_score
 
 from eval.metrics.answers import pair_answers
 from eval.metrics.intervals import prepare_resampler
@@ -68,6 +69,25 @@ def test_a_weight_is_how_often_an_example_counts(name):
         # BLEU's choice of runs to count is the whole corpus's.
         expected = [METRICS[name](repeat(answers, row)) for row in times]
         assert figures == pytest.approx(expected, abs=1e-9)
+
+
+def test_a_class_that_a_resample_lacks_is_left_out_there():
+    """Of four classes, one occurs nowhere: it counts 0 in every resample."""
+    right, given = np.array([0, 0, 1, 2]), np.array([0, 1, 1, 2])
+    answers = pair_answers(right, given, 4)
+    times = np.array([[2, 1, 1, 0], [1, 1, 1, 1], [0, 0, 0, 4]])
+    for name, score in (("f1_macro", f1_score), ("recall_macro", recall_score)):
+        figures = METRICS[name].resampler(answers)(times.astype(float))
+        of_present = [
+            score(np.repeat(right, row), np.repeat(given, row), average="macro") for row in times
+        ]
+        assert figures == pytest.approx(0.75 * np.array(of_present))
+        assert figures[1] == pytest.approx(METRICS[name](answers))
+    two = pair_answers([0, 0, 1], [0, 0, 1], 2)
+    alone, both = METRICS["f1"].resampler(two)(np.array([[2.0, 1.0, 0.0], [1.0, 1.0, 1.0]]))
+    assert np.isnan(alone) and both == 1.0
+    never = pair_answers([0, 0], [0, 0], 2)
+    assert METRICS["f1"].resampler(never)(np.array([[2.0, 0.0]])) == [0.0]
 
 
 def test_what_resamples_cannot_judge_is_said():
