@@ -20,6 +20,7 @@ from prep import (
     read_split,
     read_vocabulary,
 )
+from prep.sources.row import is_blank
 from prep.tokens.vocabulary import EOS_MARK
 
 if TYPE_CHECKING:  # loading TensorFlow takes seconds: only for a command line that is right
@@ -223,7 +224,7 @@ def table_of_texts(texts: Sequence[str], vocabulary: Vocabulary, first: int = 0)
     Raises:
         UsageError: A text is empty.
     """
-    if not all(text.strip() for text in texts):
+    if any(map(is_blank, texts)):
         raise UsageError("a text is empty; give it the words to answer to")
     ids = [[*vocabulary.encode(text), vocabulary.eos_id] for text in texts]
     count = len(texts)

@@ -10,7 +10,7 @@ from eval.predicting.rows import STANDARD_INPUT, RowFile
 from eval.predicting.writing import ADDED
 from prep import RowError, UsageError
 from prep.errors import is_terminal
-from prep.sources.row import check_text
+from prep.sources.row import check_text, is_blank
 
 
 def check_counts(options: Namespace) -> None:
@@ -46,7 +46,7 @@ def check_source(options: Namespace) -> RowFile | None:
         for name in ("file", "column", "template", "encoding", "out"):
             if getattr(options, name):
                 raise UsageError(f"--{name} goes with a file, and --text gives the texts")
-        if not all(text.strip() for text in options.text):
+        if any(map(is_blank, options.text)):
             raise UsageError("--text is empty; give it the words to answer to")
         try:
             check_text("".join(options.text))

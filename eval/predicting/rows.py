@@ -14,7 +14,7 @@ from adapters_tf.errors import say_note
 from prep import DataError, UsageError, nearest
 from prep.sources.blocks import columns_of, parse_block, read_blocks
 from prep.sources.declarations import SUFFIX_FORMATS, FileSpec, suffix_of
-from prep.sources.row import BlankLineError, RowError, check_text
+from prep.sources.row import BlankLineError, RowError, check_text, is_blank
 
 STANDARD_INPUT = "-"
 USUAL_COLUMNS = ("input", "inputs", "text", "line")
@@ -63,7 +63,7 @@ class Wording:
             raise RowError("field is missing", str(error)) from error
         if not isinstance(text, str):
             raise RowError("field is no text", repr(text)[:40])
-        if not text.strip():
+        if is_blank(text):
             raise RowError("text is empty")
         check_text(text)
         return text
@@ -72,7 +72,7 @@ class Wording:
         for name in _names_in(self.template):
             if fields[name] is None:
                 raise RowError("field is missing", repr(name))
-            if isinstance(fields[name], str) and not fields[name].strip():
+            if isinstance(fields[name], str) and is_blank(fields[name]):
                 raise RowError("empty field", repr(name))  # as `prep build` and `eval serve` say
         try:
             return self.template.format_map(fields)

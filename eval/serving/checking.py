@@ -14,6 +14,7 @@ from tqdm import tqdm
 from eval.predicting.asking import TextAnswerer
 from eval.session import Session
 from prep import TaskEntry, read_split
+from prep.sources.row import is_blank
 
 _AT_ONCE = 32  # texts that the export is asked about
 
@@ -56,7 +57,7 @@ def ask_run(
         table = read_split(session.dataset, session.manifest, entry.name, split).head(most)
         decode = session.vocabulary.decode_texts
         texts = tuple(decode(table.input_ids(row)) for row in range(len(table)))
-        texts = tuple(text for text in texts if text.strip())
+        texts = tuple(text for text in texts if not is_blank(text))
         if not texts:
             continue
         answers = TextAnswerer(session, entry.name)(texts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Callable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,11 +13,14 @@ from typing import Any
 from eval.serving.rest import MOST_LETTERS, Loaded, RequestError, answer_get, answer_post
 
 MOST_BYTES = 64 << 20  # of a request
+_PART = 1 << 16  # bytes that are read at a time
 
 
 class _Handler(BaseHTTPRequestHandler):
     served: Loaded
     protocol_version = "HTTP/1.1"  # connections stay open from request to request
+    timeout = 60.0  # seconds without a byte, after which a connection ends
+    body_seconds = 300.0  # that the body of a request may take
 
     def do_GET(self) -> None:
         """Answer a GET."""
@@ -34,7 +38,21 @@ class _Handler(BaseHTTPRequestHandler):
         if not length.isdecimal() or int(length) > MOST_BYTES:
             self.close_connection = True  # what was not read cannot be told from the next request
             raise RequestError(f"Content-Length is {length!r}; expected up to {MOST_BYTES} bytes")
-        return self.rfile.read(int(length))
+        return self._receive(int(length))
+
+    def _receive(self, length: int) -> bytes:
+        """Read a body, for so long as something comes."""
+        body, ends = bytearray(), time.monotonic() + self.body_seconds
+        while len(body) < length:
+            try:
+                part = self.rfile.read1(min(length - len(body), _PART))
+            except TimeoutError:
+                part = b""
+            body += part
+            if not part or (len(body) < length and time.monotonic() > ends):
+                self.close_connection = True
+                raise RequestError(f"{len(body)} of {length} bytes came in time", 408)
+        return bytes(body)
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """Answer where no method of this class is asked, such as PUT, or a line is no request."""

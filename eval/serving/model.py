@@ -13,11 +13,12 @@ import tensorflow as tf
 
 from eval.serving.inputs import Limits, pad_rows, split_rows, truncate_rows
 from eval.serving.programs import Key, Programs, TaskAnswers
-from eval.serving.texts import BLANKS
+from eval.serving.texts import UNSEEN
 from eval.serving.wording import Template
 from prep import UsageError
 
 DEFAULT = "serving_default"
+MOST_SHOWN = 5  # of what is wrong with a request
 COLUMNS = ".columns"  # behind a task's name, where its wording is part of the program
 Outputs = dict[str, tf.Tensor]
 
@@ -72,14 +73,14 @@ class ServedModel(tf.Module):
 
     def _answer_named(self, text: tf.Tensor, task: tf.Tensor) -> Outputs:
         """Answer texts of any tasks, which are named beside them."""
-        shape = tf.debugging.assert_equal(
-            tf.shape(text), tf.shape(task), "expected as many names in `task` as texts in `text`"
+        shape = tf.debugging.Assert(
+            tf.size(text) == tf.size(task), ["expected as many names in `task` as texts in `text`"]
         )
         is_it = task[:, None] == tf.constant(self.names)
         is_known = tf.reduce_any(is_it, 1)
         unknown = tf.boolean_mask(task, ~is_known)
         what = f"expected a task out of {', '.join(self.names)}; got"
-        known = tf.debugging.Assert(tf.reduce_all(is_known), [what, unknown])
+        known = _refuse(~tf.reduce_all(is_known), what, unknown)
         with tf.control_dependencies([shape, known]):
             number_B = tf.argmax(tf.cast(is_it, tf.int32), 1, output_type=tf.int32)
         answers = self._answer(text, number_B)
@@ -186,11 +187,10 @@ class ServedModel(tf.Module):
         if not choices:
             return pad_rows(self._truncate(ids, number_B), self.input_length)
         parts = split_rows(ids)
-        count = tf.debugging.assert_equal(
-            parts.row_lengths(),
-            tf.constant(choices, tf.int64),
-            f"expected the texts of {choices} choices with </s> between them",
-        )
+        counts = parts.row_lengths()
+        wrong = tf.boolean_mask(counts, counts != choices)
+        what = f"expected the texts of {choices} choices with </s> between them, got as many as"
+        count = _refuse(tf.size(wrong) > 0, what, tf.strings.as_string(wrong))
         with tf.control_dependencies([count]):
             texts = self._truncate(parts.values, tf.repeat(number_B, choices))
         tokens = pad_rows(texts, self.input_length)
@@ -208,6 +208,12 @@ def _trace(function: Callable[..., Outputs], inputs: Sequence[str]) -> Any:
 
 
 def _refuse_blank(text_B: tf.Tensor, what: str) -> tf.Operation:
-    is_blank = tf.strings.regex_full_match(text_B, rf"[{BLANKS}]*")
-    rows = tf.where(is_blank)[:, 0]
-    return tf.debugging.Assert(tf.size(rows) == 0, [f"{what}; rows from 0:", rows])
+    rows = tf.where(tf.strings.regex_full_match(text_B, rf"[{UNSEEN}]*"))[:, 0]
+    shown = tf.strings.as_string(rows)
+    return _refuse(tf.size(rows) > 0, f"{what}; rows from 0:", shown)
+
+
+def _refuse(is_wrong: tf.Tensor, what: str, which: tf.Tensor) -> tf.Operation:
+    """Refuse what is asked in one text, which names the first of what is wrong: strings [wrong]."""
+    shown = tf.strings.reduce_join(which[:MOST_SHOWN], separator=", ")
+    return tf.debugging.Assert(~is_wrong, [tf.strings.join([what, shown], " ")])

@@ -247,5 +247,6 @@ def _tensor_info(one: Any) -> dict[str, Any]:
 
 def _shorten(message: str) -> str:
     """Take what an assertion says out of TensorFlow's account of where it is."""
-    said = re.search(r"assertion failed: (.*)", message)
-    return (said[1] if said else message.strip().splitlines()[0])[:MOST_LETTERS]
+    said = re.search(r"assertion failed: \[(.*)\]", message)
+    text = said[1].replace("] [", " ") if said else message.strip().splitlines()[0]
+    return text[:MOST_LETTERS]

@@ -10,12 +10,15 @@ import tensorflow as tf
 import tensorflow_text
 
 from prep import Vocabulary
+from prep.sources.row import UNSEEN as UNSEEN_RANGES
 
 # Python's `\s`, spelled out for RE2, to which it is ASCII's alone.
 BLANKS = (
     r"\t-\r\x{1c}-\x{20}\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}"
     r"\x{3000}"
 )
+# What `prep` takes for nothing to see.
+UNSEEN = "".join(rf"\x{{{low:x}}}-\x{{{high:x}}}" for low, high in UNSEEN_RANGES)
 _BORDER = b"\xff"  # no byte of UTF-8; tensorflow-text's own splitting loses what is behind a NUL
 _ANCHOR = "<unk>"  # put in front of what shall have no blank, as the vocabulary does
 

@@ -1,9 +1,17 @@
 """A row as a source gives it, and the error of one that cannot be used."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 Row = Mapping[str, Any]
+# Blanks, control characters and marks without width, of which a vocabulary makes nothing or what it
+# does not know: the first and the last code point of each range.
+UNSEEN = (
+    *((0x0, 0x20), (0x7F, 0xA0), (0xAD, 0xAD), (0x1680, 0x1680), (0x180E, 0x180E)),
+    *((0x2000, 0x200F), (0x2028, 0x202F), (0x205F, 0x206F), (0x3000, 0x3000), (0xFEFF, 0xFEFF)),
+)
+_BLANK = re.compile("[" + "".join(f"\\u{low:04x}-\\u{high:04x}" for low, high in UNSEEN) + "]*")
 
 
 class RowError(ValueError):
@@ -56,6 +64,18 @@ def shown_row(row: Any) -> bytes:
         return repr(row).encode("utf-8", "backslashreplace")
     except Exception as error:  # such as nested too deeply
         return f"{type(row).__name__}: {type(error).__name__}".encode()
+
+
+def is_blank(text: str) -> bool:
+    """Tell whether there is nothing to see in a text.
+
+    Args:
+        text: Any text.
+
+    Returns:
+        Whether all of it is blanks, control characters and marks without width.
+    """
+    return not text or not (text[0].isalnum() or _BLANK.fullmatch(text) is None)
 
 
 def check_text(text: str) -> None:

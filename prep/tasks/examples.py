@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from prep.sources.declarations import RowFunction
-from prep.sources.row import Row, RowError, as_row_error, check_text
+from prep.sources.row import Row, RowError, as_row_error, check_text, is_blank
 from prep.tasks.patterns import SlowPatternError
 from prep.tasks.task import Task, Wording
 from prep.tasks.templates import NUMBER, compile_template
@@ -61,7 +61,7 @@ def row_to_example(task: Task) -> Callable[[Row], Example]:
                 value = row.get(name)
                 if value is None:
                     raise RowError("missing field", repr(name))
-                if isinstance(value, str) and (not value or value.isspace()):
+                if isinstance(value, str) and is_blank(value):
                     raise RowError("empty field", repr(name))
             inputs, targets = make_inputs(row), make_targets(row)
             group = make_group(row) if has_group else ""

@@ -1,9 +1,11 @@
 """Requests of TensorFlow Serving's REST API, over HTTP, to a model that shouts."""
 
+import contextlib
 import json
 import socket
 import struct
 import threading
+import time
 import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
@@ -23,7 +25,7 @@ class Shouter(tf.Module):
 
     @tf.function(input_signature=[TEXTS])
     def shout(self, text):
-        tf.debugging.Assert(tf.reduce_all(text != ""), ["a text is empty; got", text])
+        tf.debugging.Assert(tf.reduce_all(text != ""), ["a text is empty; got [", text])
         return {"answer": tf.strings.upper(text), "score": tf.zeros(tf.shape(text))}
 
     @tf.function(input_signature=[TEXTS, tf.TensorSpec([None], tf.string, "task")])
@@ -109,7 +111,7 @@ def test_rows_and_columns(ask):
         ("tiny:predict", {"instances": [{"b64": "é"}]}, 400, "instance 0, text"),
         ("tiny:predict", {"instances": [{"b64": "/////w=="}]}, 400, "text: no UTF-8"),
         ("tiny:predict", b"[" * 100_000, 400, "nested too deeply"),
-        ("tiny:predict", {"instances": ["a", ""]}, 400, "a text is empty"),
+        ("tiny:predict", {"instances": ["a", ""]}, 400, "a text is empty; got [ a "),
         ("tiny:predict", {"inputs": "a"}, 400, "'inputs' must have text"),
         ("tiny:predict", {"inputs": []}, 400, "a text or more"),
         ("tiny:predict", {"inputs": ["\ud800"]}, 400, "no UTF-8"),
@@ -148,6 +150,28 @@ def test_a_burst_is_answered_and_clients_that_go_away_are_no_error(ask, capfd):
     with ThreadPoolExecutor(40) as pool:
         assert {code for code, _ in pool.map(ask, ["tiny"] * 200)} == {200}
     assert capfd.readouterr().err == ""
+
+
+@pytest.mark.slow
+def test_half_a_request_holds_no_connection_for_ever(ask, monkeypatch):
+    monkeypatch.setattr(http_server._Handler, "timeout", 0.2)
+    head = b"POST /v1/models/tiny:predict HTTP/1.1\r\nContent-Length: 9\r\n\r\n"
+    for sent in (b"POST", head, head + b"{"):
+        with socket.create_connection(("127.0.0.1", ask.port), timeout=20) as client:
+            client.sendall(sent)
+            answer = b"".join(iter(lambda: client.recv(1000), b""))
+        assert answer.startswith(b"HTTP/1.1 408") == sent.startswith(head)
+    assert b"1 of 9 bytes came in time" in answer
+    monkeypatch.setattr(http_server._Handler, "body_seconds", 0.3)
+    with socket.create_connection(("127.0.0.1", ask.port), timeout=20) as client:
+        client.sendall(head)
+        for _ in range(8):
+            client.sendall(b"x")
+            time.sleep(0.1)
+            with contextlib.suppress(BlockingIOError):
+                if client.recv(12, socket.MSG_DONTWAIT) == b"HTTP/1.1 408":
+                    return
+    raise AssertionError("a byte now and then held the connection")
 
 
 def test_a_folder_without_a_version_is_refused(tmp_path, folder):

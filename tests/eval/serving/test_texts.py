@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from eval.serving.texts import TextVocabulary
+from eval.serving.texts import UNSEEN, UNSEEN_RANGES, TextVocabulary
 from prep import Vocabulary
+from prep.sources.row import is_blank
 
 ODD = [
     *("", "   ", "red", " yes  no\n", "мир", "no 😀 red", "\x00", "red\x00blue\x01", "x" * 3000),
@@ -44,3 +45,11 @@ def test_answers_have_the_texts_that_they_have_in_python(both):
     texts = [text.decode() for text in decode(ids).numpy()]
     assert texts == [vocabulary.decode(row) for row in ids]
     assert len(set(texts)) > 100
+
+
+def test_nothing_to_see_is_what_prep_takes_for_it():
+    edges = {one + off for ends in UNSEEN_RANGES for one in ends for off in (-1, 0, 1)}
+    letters = [chr(one) for one in sorted(edges) if one >= 0]
+    found = tf.strings.regex_full_match(letters, f"[{UNSEEN}]*").numpy()
+    assert found.tolist() == [is_blank(one) for one in letters] and not found.all()
+    assert all(map(is_blank, ("", "\u200b \ufeff\x07"))) and not is_blank("\u200bx")

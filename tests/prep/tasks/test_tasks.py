@@ -114,6 +114,7 @@ def test_an_unknown_task_gets_a_hint():
         ("cola", {"label": "2"}, "unknown label: '2' is none of '0', '1'"),
         ("cola", {"sentence": ""}, "empty field: 'sentence'"),
         ("cola", {"sentence": " \t"}, "empty field: 'sentence'"),
+        ("cola", {"sentence": "\u200b\ufeff\x07 "}, "empty field: 'sentence'"),
         ("cola", {"label": None}, "missing field: 'label'"),
         ("boolq", {"label": "yes"}, "unknown label: 'yes'"),
         ("stsb", {"score": "high"}, "unusable field: ValueError"),

@@ -55,5 +55,5 @@ def test_both_in_one_place_are_refused(tmp_path, words, where):
 
 
 def test_both_in_python_are_refused_too():
-    with pytest.raises(UsageError, match="is 2 epochs and training.epochs 3; leave one out"):
+    with pytest.raises(UsageError, match=r"is 2 epochs and training\.epochs 3; leave one out"):
         asked_epochs(TrainingConfig(steps="2 epochs", epochs=3))
