@@ -61,8 +61,17 @@ shell: setup ## open a shell whose `python` is the environment's
 demo: setup ## the story on generated tasks, in minutes; FULL=1: the long one, about 8 minutes
 	$(BIN)/python -m trainer.demo $(if $(FULL),$(if $(filter-out runs/demo,$(RUN)),--run $(RUN)) --full,--run $(RUN)) --method $(METHOD)
 
-quickstart: setup ## from a CSV file to a report: FILE=my.csv, by default made-up tickets; RUN=folder
+quickstart: $(if $(FILE),.files-there) setup ## from a CSV file to a report: FILE=my.csv, by default made-up tickets; RUN=folder
 	$(BIN)/python -m trainer quickstart $(FILE) $(addprefix --run ,$(filter-out runs/demo,$(RUN)))
+
+# Before minutes of installing: FILE may be several, each with its split in front (train=my.csv).
+.PHONY: .files-there
+.files-there:
+	@for file in $(FILE); do \
+	  if [ ! -f "$$file" ] && [ ! -f "$${file#*=}" ]; then \
+	    echo "error: FILE=$$file: there is no such file" >&2; exit 2; \
+	  fi; \
+	done
 
 # In three parts, one after the other: TensorFlow keeps every program it compiled, gigabytes of them.
 test: setup ## run the tests, or a room of them: PART=trainer/losses

@@ -14,6 +14,8 @@ from nbclient import NotebookClient
 from nbconvert import HTMLExporter
 from nbformat import NotebookNode
 
+from adapters_tf.files.local_paths import typed_file
+
 HERE = Path(__file__).parent
 # Each begins where the one before it ended.
 NOTEBOOKS = ("prepare_and_stage", "train_on_tpu", "evaluate_and_debug")
@@ -24,7 +26,7 @@ _FINDER = "here = Path.cwd()"  # of the project's code, which the copies do not 
 def main() -> None:
     """Run all, one after the other."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("out", type=Path)
+    parser.add_argument("out", type=typed_file, help="local folder for the copies")
     parser.add_argument("--steps", type=int, default=200, help="of training")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)

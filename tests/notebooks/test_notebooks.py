@@ -1,6 +1,7 @@
 """The notebooks from top to bottom, on embedded tasks; nothing of a run is kept in them."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -30,6 +31,19 @@ def test_they_begin_alike():
     assert len({cells(name)[0] for name in NOTEBOOKS}) == 1
 
 
+def test_an_address_is_no_folder_for_copies(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "notebooks.run", "gs://bucket/out"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2 and "'gs://bucket/out' is an address; expected" in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory):
     """What each notebook shows, run in a kernel one after the other; by copy, and as a page."""
@@ -37,7 +51,8 @@ def ran(tmp_path_factory):
         pytest.skip("Jupyter's kernel of requirements-dev.txt needs Python 3.11")
     place = tmp_path_factory.mktemp("notebooks")
     done = subprocess.run(
-        [sys.executable, str(ROOT / "notebooks" / "run.py"), str(place), "--steps", "4"],
+        [sys.executable, "-m", "notebooks.run", str(place), "--steps", "4"],
+        cwd=ROOT,
         capture_output=True,
         text=True,
         timeout=900,

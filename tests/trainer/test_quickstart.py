@@ -1,6 +1,7 @@
 """From the made-up tickets to a report, cut short; and what it is told wrongly."""
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -73,3 +74,19 @@ def test_mistakes_are_told(tmp_path, capsys, monkeypatch, words, message):
 )
 def test_a_run_is_named_after_what_it_is_made_of(words, folder):
     assert default_run(make_parser().parse_args(words)) == folder
+
+
+def test_make_looks_for_files_before_it_installs(tmp_path):
+    (tmp_path / "a.csv").touch()
+
+    def make(target, *files):
+        words = ["make", "-s", target, f"FILE={' '.join(files)}", f"VENV={tmp_path / 'venv'}"]
+        root = Path(__file__).parents[2]
+        return subprocess.run(words, cwd=root, capture_output=True, text=True, check=False)
+
+    there, missing = str(tmp_path / "a.csv"), str(tmp_path / "b.csv")
+    assert make(".files-there", there, f"train={there}").returncode == 0
+    for file in (missing, f"test={missing}"):
+        done = make("quickstart", there, file)
+        assert done.returncode == 2 and f"error: FILE={file}: there is no such file" in done.stderr
+    assert not (tmp_path / "venv").exists()

@@ -29,6 +29,20 @@ def test_such_a_row_is_rejected_wherever_it_stands(line, name, tmp_path):
         assert f"'{name}' has two values" in str(rows[-1])
 
 
+@pytest.mark.parametrize("place", [0, 2])
+def test_such_a_row_among_the_first_leaves_the_others(place, tmp_path):
+    path, spec = tmp_path / "rows.jsonl", FileSpec("rows.jsonl", "jsonl")
+    lines = ['{"a": 1, "b": 2}'] * 4
+    lines[place] = '{"a": 1, "a": 2, "b": 2}'
+    path.write_text("\n".join(lines))
+    assert columns_of(path, spec) == ("a", "b")
+    with pytest.raises(DataError, match="several columns have one name: 'a'"):
+        columns_of(path, FileSpec("rows.jsonl", "jsonl", rename={"b": "a"}))
+    path.write_text(lines[place])
+    with pytest.raises(DataError, match="none of its first 1 rows can be read: repeated name"):
+        columns_of(path, spec)
+
+
 def test_such_a_document_is_refused(tmp_path):
     path = tmp_path / "rows.json"
     path.write_text('[{"a": 1}, {"a": 1, "b": 2, "b": 3}]')
