@@ -11,6 +11,7 @@ import difflib
 import errno
 import io
 import os
+import re
 import signal
 import sys
 import threading
@@ -19,6 +20,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 _OURS = ("prep", "adapters_tf", "eval", "trainer")
 INTERRUPTED = 3  # stopped before the end by a signal; the same command goes on
 CLOSED = 141  # what a shell reports for a program that wrote to a closed pipe: 128 + SIGPIPE
+_AROUND = re.compile(r"^(\{\{.*?\}\} ?)+| \[Op:\w+\]$")  # TensorFlow's words around a reason
+FULL = "disk full"
 _MANY_NAMES = 12  # more are not listed in a message
 _NEAREST = 4  # of so many
 
@@ -55,6 +58,22 @@ def suggest(name: str, valid: Iterable[str]) -> str:
         shown = ", ".join(by_folded[folded] for folded in least_far)
         return f"the nearest of {len(choices)} names: {shown}"
     return f"valid: {', '.join(choices)}" if choices else "there are none"
+
+
+def reason_of_refusal(message: str) -> str:
+    """Find in what TensorFlow says of a file that it could not read or write the reason.
+
+    Args:
+        message: TensorFlow's: nodes, a path, the reason, an operation, and more lines.
+
+    Returns:
+        Such as `File too large`; `FULL` where there is no space left.
+    """
+    line = _AROUND.sub("", message.strip().partition("\n")[0])
+    where, mark, reason = line.rpartition("; ")
+    found = reason if mark and where.startswith(("/", "gs://")) else line
+    is_full = any(words in found.lower() for words in ("no space left", "disk quota exceeded"))
+    return FULL if is_full else found
 
 
 def say_note(text: str) -> None:
@@ -126,7 +145,7 @@ def describe_os_error(error: OSError) -> str:
     """
     where = f" {error.filename}" if error.filename else ""
     if error.errno == errno.ENOSPC:
-        return f"disk full: no space left on device while writing{where or ' the output'}"
+        return f"{FULL}: no space left on device while writing{where or ' the output'}"
     if isinstance(error, FileNotFoundError):
         return f"no such file or folder:{where or f' {error}'}"
     if isinstance(error, PermissionError):

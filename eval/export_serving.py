@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from adapters_tf.commands.arguments import OneLineParser, split_names
-from adapters_tf.errors import say_note
+from adapters_tf.errors import reason_of_refusal, say_note
 from adapters_tf.files.bucket_runs import local_copy
 from adapters_tf.files.local_paths import local_path, typed_dataset, typed_path
 from adapters_tf.files.whole_folder import replaced_folder
@@ -199,7 +199,7 @@ def save(served: Any, folder: Path, signatures: dict[str, Any]) -> None:
     try:
         tf.saved_model.save(served, str(folder), signatures=signatures)
     except tf.errors.OpError as error:
-        reason = str(error.message).partition("\n")[0]
+        reason = reason_of_refusal(str(error.message))
         raise DataError(f"the export cannot be written: {reason}") from error
 
 

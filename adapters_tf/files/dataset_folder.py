@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from adapters_tf.errors import WeightsError, suggest
+from adapters_tf.errors import WeightsError, reason_of_refusal, suggest
 
 MANIFEST_FILE = "dataset.json"
 SCHEMA_VERSION = 1
@@ -54,7 +54,9 @@ class DatasetFolder:
         try:
             return tf.io.gfile.GFile(file, "rb").read()
         except tf.errors.OpError as error:
-            raise WeightsError(f"{file} cannot be read: {error.message}") from error
+            raise WeightsError(
+                f"{file} cannot be read: {reason_of_refusal(error.message)}"
+            ) from error
 
     def read_inputs(self, task: str, count: int, split: str = "train") -> list[np.ndarray]:
         """Read inputs spread evenly over a split.
@@ -95,7 +97,9 @@ class DatasetFolder:
                     if number in chosen:
                         yield record.numpy()
             except tf.errors.OpError as error:
-                raise WeightsError(f"{file} cannot be read: {error.message}") from error
+                raise WeightsError(
+                    f"{file} cannot be read: {reason_of_refusal(error.message)}"
+                ) from error
 
 
 def open_dataset(address: str) -> DatasetFolder:

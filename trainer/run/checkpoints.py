@@ -12,6 +12,7 @@ from typing import Any
 import tensorflow as tf
 
 from adapters_tf import TaskModel
+from adapters_tf.errors import FULL, reason_of_refusal
 from adapters_tf.runs.checkpoints import BEST_FILE, list_checkpoints, whole_checkpoints
 from adapters_tf.runs.config import CHECKPOINTS
 from adapters_tf.runs.loading import trainable_checkpoint
@@ -105,9 +106,8 @@ class RunCheckpoints:
         except tf.errors.OpError as error:
             for leftover in Path(manager.directory).glob("*_temp"):
                 shutil.rmtree(leftover, ignore_errors=True)
-            is_full = "No space left" in error.message
-            reason = "disk full" if is_full else error.message.splitlines()[0]
-            raise (FullDiskError if is_full else DataError)(
+            reason = reason_of_refusal(error.message)
+            raise (FullDiskError if reason == FULL else DataError)(
                 f"{reason}: the checkpoint of step {step} could not be written to "
                 f"{manager.directory}; earlier ones are whole"
             ) from error

@@ -11,6 +11,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from adapters_tf.errors import FULL, reason_of_refusal
 from adapters_tf.files.tensors import naming
 from prep import DataError
 from prep.storage.durable_files import write_atomically
@@ -114,10 +115,9 @@ class MetricsLog:
                     tf.summary.scalar(f"{kind}/{name}", value)
             self.summaries.flush()
         except tf.errors.OpError as error:
-            is_full = "No space left" in error.message
-            reason = "disk full" if is_full else error.message
-            raise (FullDiskError if is_full else DataError)(
-                f"{reason.splitlines()[0]}: the curves of step {step} could not be written to "
+            reason = reason_of_refusal(error.message)
+            raise (FullDiskError if reason == FULL else DataError)(
+                f"{reason}: the curves of step {step} could not be written to "
                 f"{self.folder}; the same command goes on from the last checkpoint"
             ) from error
 
