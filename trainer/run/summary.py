@@ -24,6 +24,7 @@ from trainer.batches.mixture_batches import (
 from trainer.batches.orders import BlockOrder
 from trainer.batches.padding import count_row_tokens, real_share
 from trainer.run.cuts import describe_cuts, longest_of, warn_of_cuts
+from trainer.run.head_numbers import warn_of_numbers
 from trainer.run.weights import describe_weights
 from trainer.settings.config import RunConfig
 from trainer.settings.durations import describe_durations
@@ -164,7 +165,7 @@ def describe(
             strict=True,
         )
     ]
-    lines += warn_of_cuts(batches)
+    lines += warn_of_cuts(batches) + warn_of_numbers(batches)
     total = sum(int(weight.shape.num_elements()) for weight in model.backbone.weights)
     trainable = model.count_trainable()
     replicas, kind = strategy.num_replicas_in_sync, type(strategy).__name__
