@@ -48,6 +48,7 @@ from trainer.run.full_disk import SpaceWait
 from trainer.run.lock import owned_folder
 from trainer.run.metrics_log import MetricsLog
 from trainer.run.summary import announce, report_unused
+from trainer.run.untaken_steps import warn_of_untaken
 from trainer.run.workers import any_worker, check_same_step, explain_lost_worker, own_copy
 from trainer.settings.checks import check_trained_adapters
 from trainer.settings.config import RunConfig
@@ -228,6 +229,8 @@ def train_owned(
         problem = write_curves(folder, log.lines(), settings.tasks)
         if problem:
             report(problem)
+    for line in warn_of_untaken(log.lines("train"), settings.tasks):
+        report(line)
     if read_worker():
         ask_all(strategy, 0.0)  # one that ends early would be missed
     return Outcome(folder, reached, is_done=True)

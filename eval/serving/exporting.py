@@ -63,6 +63,7 @@ def plan_tasks(session: Session, names: Sequence[str], own_tasks: Mapping[str, T
     """
     answerer, manifest = session.evaluator.answerer, session.manifest
     tasks, templates, starts = [], {}, {}
+    unworded: dict[str, list[str]] = {}
     for name in names:
         entry = TextAnswerer(session, name).entry
         way = way_of(entry, answerer.model, answerer.decoding)
@@ -72,12 +73,15 @@ def plan_tasks(session: Session, names: Sequence[str], own_tasks: Mapping[str, T
         tasks.append(ServedTask(entry, row, way, limit))
         template, why = template_of(declared)
         if template is None:
-            say_note(f"{name} is asked by text alone, and not by columns: {why}")
+            unworded.setdefault(why, []).append(name)
         else:
             templates[name] = template
         if splits := [one for one in ("train", *entry.splits) if one in entry.splits]:
             table = read_split(session.dataset, manifest, name, splits[0])
             starts[name] = usual_start(table, session.vocabulary)
+    for why, some in unworded.items():
+        verb = "is" if len(some) == 1 else "are"
+        say_note(f"{', '.join(some)} {verb} asked by text alone, and not by columns: {why}")
     return Planned(tuple(tasks), templates, starts)
 
 

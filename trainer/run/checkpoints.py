@@ -244,10 +244,17 @@ class RunCheckpoints:
 
         Returns:
             The steps behind the model's weights now.
+
+        Raises:
+            DataError: It cannot be read: somebody took it away, for one.
         """
         path = self.best.latest_checkpoint
         if path is not None:
-            self.weights.restore(path).assert_existing_objects_matched()
+            try:
+                self.weights.restore(path).assert_existing_objects_matched()
+            except tf.errors.OpError as error:
+                reason = reason_of_refusal(error.message)
+                raise DataError(f"checkpoint {path} cannot be read: {reason}") from error
         return int(self.step.numpy())
 
 

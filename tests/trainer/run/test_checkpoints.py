@@ -242,3 +242,13 @@ def test_a_best_that_is_damaged_is_none(run, tmp_path):
     assert again.save_if_best(15, "mean", 0.25)
     (tmp_path / "best.json").write_text("{")
     assert again.best_value() is None and "best.json is damaged" in said[-1]
+
+
+def test_a_best_checkpoint_that_somebody_took_away_is_told(run, tmp_path):
+    model, checkpoints = run()
+    fill(model, 1.0)
+    assert checkpoints.save_if_best(1, "loss", 0.5)
+    for file in (tmp_path / "best").glob("ckpt-*"):
+        file.unlink()
+    with pytest.raises(DataError, match=r"checkpoint .*/best/ckpt-.* cannot be read: "):
+        checkpoints.restore_best()
