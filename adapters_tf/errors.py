@@ -12,8 +12,10 @@ import errno
 import io
 import os
 import re
+import shutil
 import signal
 import sys
+import textwrap
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
@@ -80,9 +82,19 @@ def say_note(text: str) -> None:
     """Tell a person what is not an error and should be known.
 
     Args:
-        text: One line; it is written to the standard error.
+        text: One line; it is written to the standard error, in a terminal not wider than that.
     """
-    print(f"note: {' '.join(text.split())}", file=sys.stderr, flush=True)
+    line = f"note: {' '.join(text.split())}"
+    if sys.stderr is not None and sys.stderr.isatty():
+        columns = shutil.get_terminal_size().columns
+        line = textwrap.fill(
+            line,
+            columns,
+            subsequent_indent="    ",
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+    print(line, file=sys.stderr, flush=True)
 
 
 def run_command(

@@ -1,8 +1,11 @@
-"""What TensorFlow says of a file, in our words."""
+"""What TensorFlow says of a file, in our words; and notes."""
+
+import io
+import sys
 
 import pytest
 
-from adapters_tf.errors import FULL, reason_of_refusal
+from adapters_tf.errors import FULL, reason_of_refusal, say_note
 
 NODE = "{{function_node __wrapped__SaveV2_dtypes_129_device_/job:localhost/replica:0/task:0}} "
 PART = "/runs/a/checkpoints/ckpt-2_temp/part-0.data.tempstate1335"
@@ -25,3 +28,16 @@ PART = "/runs/a/checkpoints/ckpt-2_temp/part-0.data.tempstate1335"
 )
 def test_the_reason_of_a_refusal(message, reason):
     assert reason_of_refusal(message) == reason
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_a_note_is_not_wider_than_a_terminal(monkeypatch, is_terminal):
+    stream = io.StringIO()
+    monkeypatch.setattr(stream, "isatty", lambda: is_terminal)
+    monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setenv("COLUMNS", "40")
+    say_note("a folder\n  that is not the one which the run was trained on: " + "x" * 50)
+    lines = stream.getvalue().splitlines()
+    assert " ".join(map(str.strip, lines)).startswith("note: a folder that is not the one which")
+    expected = ["note: a folder that is not the one which", "    the run was trained on:"]
+    assert (lines[:-1] == expected) == is_terminal and lines[-1].endswith("x" * 50)
