@@ -98,9 +98,10 @@ def test_a_label_may_be_written_with_combining_marks_or_composed(build):
     assert both == {combining: "x", composed: "y"}
 
 
-def test_a_name_that_is_there_twice_in_an_object_is_refused(build):
+def test_a_name_that_is_there_twice_in_an_object_rejects_it_and_in_a_file_is_refused(build):
     twice = '{"text": "a", "label": 1, "text": "b"}\n'
-    assert "several columns have one name: 'text'" in build("a.jsonl", lines(*ROWS) + twice)
+    split = build("a.jsonl", twice + lines(*ROWS)).split("train")
+    assert (split.examples, split.rejected_reasons) == (9, {"repeated name": 1})
     renamed = TASK.replace("FILE}", "FILE, rename: {title: text}}")
     content = lines(*ROWS, {"text": "a", "title": "b", "label": 1})
     assert "one name: 'text'" in build("a.jsonl", content, renamed, force=True)
