@@ -95,6 +95,11 @@ def read_added_task(argv: Sequence[str], copy: Path | None = None) -> AddedTask:
     steps = others["steps"] or config.training.steps
     if not steps and not config.training.epochs:
         raise UsageError("add-task: --steps is missing (or --training.epochs)")
+    if steps and config.training.epochs:
+        raise UsageError(
+            f"add-task: --steps is {steps} and --training.epochs {config.training.epochs:g}; "
+            "leave one out"
+        )
     _check(origin, config, others)
     _check_merge(others)
     if not config.heads.tasks and config.heads == _heads(origin):
