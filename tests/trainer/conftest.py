@@ -12,6 +12,7 @@ from adapters_tf import BottleneckConfig, TaskModel, load_backbone
 from prep.build.dataset import build_dataset
 from prep.build.options import BuildOptions
 from prep.build.vocabulary_training import task_texts, train_vocabulary, words_to_keep
+from prep.commands.split_options import parse_selection
 from prep.tasks import get_task
 from tests.gcs_emulator.server import Emulator
 from trainer.optimizers.groups import group_by_variable
@@ -88,6 +89,28 @@ def small_dataset(tmp_path_factory):
     )
     build_dataset(options)
     return folder / "dataset"
+
+
+@pytest.fixture(scope="session")
+def build_shards(small_dataset, tmp_path_factory):
+    """Builds tasks of the small dataset in several shards; returns the folder and its manifest."""
+
+    def build(tasks, examples, shard_records, *, input_length=64, pack=False):
+        out = tmp_path_factory.mktemp("shards") / "dataset"
+        options = BuildOptions(
+            tasks=tuple(map(get_task, tasks)),
+            vocabulary=small_dataset / "spiece.model",
+            out=out,
+            max_input_length=input_length,
+            max_target_length=8,
+            pack=pack,
+            selection=parse_selection([], [], examples, 0),
+            shard_records=shard_records,
+            workers=1,
+        )
+        return out, build_dataset(options)
+
+    return build
 
 
 @pytest.fixture(scope="session")

@@ -7,10 +7,7 @@ import numpy as np
 import pytest
 
 from adapters_tf.runs.config import read_config
-from prep import get_task, load_manifest, run_command
-from prep.build.dataset import build_dataset
-from prep.build.options import BuildOptions
-from prep.commands.split_options import parse_selection
+from prep import load_manifest, run_command
 from tests.trainer.checkpoint_values import weights_of
 from tests.trainer.position_counts import check_positions
 from tests.trainer.test_fit import arguments
@@ -24,20 +21,9 @@ FEW = ("--training.steps=20", "--training.validate_every=0")
 
 
 @pytest.fixture(scope="module")
-def sharded(small_dataset, tmp_path_factory):
+def sharded(build_shards):
     """Two tasks in thirty shards each, and a limit of a tenth of what they need."""
-    out = tmp_path_factory.mktemp("shards") / "dataset"
-    options = BuildOptions(
-        tasks=tuple(map(get_task, TASKS)),
-        vocabulary=small_dataset / "spiece.model",
-        out=out,
-        max_input_length=32,
-        max_target_length=8,
-        selection=parse_selection([], [], ["train=240", "validation=20"], 0),
-        shard_records=8,
-        workers=1,
-    )
-    manifest = build_dataset(options)
+    out, manifest = build_shards(TASKS, ["train=240", "validation=20"], 8, input_length=32)
     return out, sum(memory_needs(TASKS, manifest, "train").values()) // 10
 
 

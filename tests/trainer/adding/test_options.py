@@ -93,7 +93,7 @@ def test_rows_are_merged_in_ways_there_are(origin, tmp_path):
 
 def test_steps_may_be_epochs(origin, tmp_path):
     assert read(origin, tmp_path, "--steps=2 epochs").config.training.steps == "2 epochs"
-    with pytest.raises(UsageError, match="--steps is 7 and --training.epochs 2; leave one out"):
+    with pytest.raises(UsageError, match=r"--steps is 7 and --training\.epochs 2; leave one out"):
         read(origin, tmp_path, "--training.epochs=2")
 
 

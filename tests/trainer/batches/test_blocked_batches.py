@@ -5,10 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from prep import get_task, load_manifest, read_split
-from prep.build.dataset import build_dataset
-from prep.build.options import BuildOptions
-from prep.commands.split_options import parse_selection
+from prep import load_manifest, read_split
 from prep.dataset.sharded_split import ShardedSplit
 from trainer.batches.distribution import make_dataset
 from trainer.batches.mixture_batches import MixtureBatches
@@ -24,22 +21,9 @@ TASKS = ("synthetic_entailment", "synthetic_choice")
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["one to a record", "packed"])
-def dataset(request, small_dataset, tmp_path_factory):
+def dataset(request, build_shards):
     """Two tasks in fifty shards each, or some fewer where they are packed."""
-    out = tmp_path_factory.mktemp("shards") / "dataset"
-    options = BuildOptions(
-        tasks=tuple(map(get_task, TASKS)),
-        vocabulary=small_dataset / "spiece.model",
-        out=out,
-        max_input_length=64,
-        max_target_length=8,
-        pack=request.param,
-        selection=parse_selection([], [], ["train=400"], 0),
-        shard_records=8,
-        workers=1,
-    )
-    build_dataset(options)
-    return out
+    return build_shards(TASKS, ["train=400"], 8, pack=request.param)[0]
 
 
 def settings_for(dataset, steps=64, share=0.1, **data):

@@ -7,10 +7,7 @@ import numpy as np
 import pytest
 
 from adapters_tf.runtime.workers import Worker
-from prep import DataError, ShardEntry, SplitEntry, get_task, load_manifest
-from prep.build.dataset import build_dataset
-from prep.build.options import BuildOptions
-from prep.commands.split_options import parse_selection
+from prep import DataError, ShardEntry, SplitEntry, load_manifest
 from prep.dataset.sharded_split import ShardedSplit
 from prep.dataset.split_part import SplitPart
 from tests.trainer.batches.test_mixture_batches import make_table, pack_table
@@ -85,22 +82,9 @@ def test_a_single_lane_has_the_order_that_there_was_without_lanes():
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["one to a record", "packed"])
-def dataset(request, small_dataset, tmp_path_factory):
+def dataset(request, build_shards):
     """Two tasks in 25 shards of some eight rows, or fewer where they are packed."""
-    out = tmp_path_factory.mktemp("lanes") / "dataset"
-    options = BuildOptions(
-        tasks=tuple(map(get_task, TASKS)),
-        vocabulary=small_dataset / "spiece.model",
-        out=out,
-        max_input_length=64,
-        max_target_length=8,
-        pack=request.param,
-        selection=parse_selection([], [], ["train=200"], 0),
-        shard_records=240,
-        workers=1,
-    )
-    build_dataset(options)
-    return out
+    return build_shards(TASKS, ["train=200"], 240, pack=request.param)[0]
 
 
 def batches_of(folder, worker=None, share=1.0, **data):
