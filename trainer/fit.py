@@ -365,25 +365,26 @@ def make_callbacks(
     training = settings.training
     last = training.steps
     logged = Span(first, last, training.log_every)
+    figures = FiguresCallback(logged, log, report, bar)
     callbacks: list[tf_keras.callbacks.Callback] = [
-        FiguresCallback(logged, log, report, bar),
+        figures,
         SkippedStepsCallback(logged, checkpoints),
     ]
     if validator is not None:
-        callbacks.append(
-            ValidationCallback(
-                Span(first, last, training.validate_every or last),
-                validator.run,
-                checkpoints,
-                metric=training.best_metric,
-                log=log,
-                report=report,
-                patience=training.patience,
-                columns=shutil.get_terminal_size().columns,
-                averaged=averaged,
-                part=validator.part,
-            )
+        validation = ValidationCallback(
+            Span(first, last, training.validate_every or last),
+            validator.run,
+            checkpoints,
+            metric=training.best_metric,
+            log=log,
+            report=report,
+            patience=training.patience,
+            columns=shutil.get_terminal_size().columns,
+            averaged=averaged,
+            part=validator.part,
         )
+        figures.validated = lambda: validation.seconds
+        callbacks.append(validation)
     if training.wandb:
         callbacks.insert(0, SendCallback(settings, log, report))
     if (steps := read_range(training.profile)) is not None:

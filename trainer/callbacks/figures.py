@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 
 import numpy as np
 
@@ -20,6 +21,7 @@ class FiguresCallback(StepCallback):
         log: Of the run.
         report: Called with every line.
         bar: In a terminal, what shows the figures in place of lines.
+        validated: Tells how many seconds validations have taken so far, which no speed counts.
     """
 
     def __init__(
@@ -28,10 +30,12 @@ class FiguresCallback(StepCallback):
         log: MetricsLog,
         report: Report,
         bar: ProgressCallback | None = None,
+        validated: Callable[[], float] = lambda: 0.0,
     ):
         super().__init__(span)
         self.log, self.report, self.bar = log, report, bar
-        self.started = self.since = time.monotonic()
+        self.started = time.monotonic()
+        self.validated, self.trained = validated, 0.0
         self.previous = span.first
 
     def act(self, step: int) -> None:
@@ -40,7 +44,8 @@ class FiguresCallback(StepCallback):
         skipped_K = self.model.skipped_steps.read()
         real, positions = self.model.positions.read()
         now = time.monotonic()
-        seconds, steps = now - self.since, step - self.previous
+        trained = now - self.started - self.validated()
+        seconds, steps = trained - self.trained, step - self.previous
         names = self.model.task_model.task_names
         figures = {
             f"{name}/loss": float(loss / tokens)
@@ -79,7 +84,7 @@ class FiguresCallback(StepCallback):
         for name, number in skipped.items():
             plural = "s" if number > 1 else ""
             self.report(f"skipped {number} step{plural} of {name}: loss or gradient not finite")
-        self.since, self.previous = now, step
+        self.trained, self.previous = trained, step
 
     def _norms(self) -> dict[str, float]:
         """Read the last step's norms of gradients and updates, and those of the parameters."""

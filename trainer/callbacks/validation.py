@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -35,6 +36,7 @@ class ValidationCallback(StepCallback):
 
     Attributes:
         was_left: Whether the program was told to stop during a validation.
+        seconds: What validations have taken so far.
     """
 
     def __init__(
@@ -56,10 +58,11 @@ class ValidationCallback(StepCallback):
         self.log, self.report = log, report
         self.patience, self.columns, self.averaged = patience, columns, averaged
         self.part = f", {part}" * bool(part)
-        self.was_left = False
+        self.was_left, self.seconds = False, 0.0
 
     def act(self, step: int) -> None:
         """Validate now, unless the program is told to stop meanwhile."""
+        begun = time.monotonic()
         try:
             self._validate(step)
         except StopRequested as signal:
@@ -68,6 +71,7 @@ class ValidationCallback(StepCallback):
                 f"{signal}: the validation at step {step}, which is saved, was left; the same "
                 "command makes up for it"
             )
+        self.seconds += time.monotonic() - begun
 
     def _validate(self, step: int) -> None:
         # What goes wrong in a validation must not cost the steps before it.

@@ -135,3 +135,17 @@ def test_where_all_were_skipped_there_is_no_loss_of_nought(clock):
 @pytest.mark.parametrize(("seconds", "text"), [(0.0, "0:00"), (61.9, "1:01"), (3600.0, "60:00")])
 def test_durations(seconds, text):
     assert format_seconds(seconds) == text
+
+
+def test_time_of_validations_is_no_time_of_steps(clock):
+    callback, log, _ = callback_of(
+        Losses(([6.0, 0.0], [12.0, 0.0]), ([6.0, 0.0], [12.0, 0.0])), (0, 40, 10)
+    )
+    spent = types.SimpleNamespace(seconds=0.0)
+    callback.validated = lambda: spent.seconds
+    clock.now += 4.0
+    callback.act(10)
+    clock.now, spent.seconds = clock.now + 9.0, 5.0
+    callback.act(20)
+    rates = [(one["steps_per_second"], one["real_tokens_per_second"]) for _, _, one in log.lines]
+    assert rates == [(2.5, 1500.0), (2.5, 1500.0)]
