@@ -76,7 +76,9 @@ def score_run(
     worker = read_worker()
     is_chief = worker is None or worker.is_chief
     if is_chief:
-        print(describe_weights(here, settings.training, checkpoint, session.run.step))
+        own_steps = {one.name: session.run.step_of(one.name) for one in entries}
+        step = session.run.step
+        print(describe_weights(here, settings.training, checkpoint, step, own_steps))
     unfinished = keep_answers(session, folder, split, provenance, worker)
     scored = [score_task(session, entry, split, unfinished) for entry in entries]
     if not is_chief:

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from adapters_tf.runs.checkpoints import BEST_FILE, list_checkpoints
 from adapters_tf.runs.config import CHECKPOINTS
 from adapters_tf.runs.settings import ResolvedTraining
 from eval.report.page.run_files import LOG_FILE, read_log
 
+_MOST_NAMED = 8  # tasks whose own steps are said
 
-def describe_weights(run: Path, training: ResolvedTraining, checkpoint: str, step: int) -> str:
+
+def describe_weights(
+    run: Path,
+    training: ResolvedTraining,
+    checkpoint: str,
+    step: int,
+    own_steps: Mapping[str, int] = MappingProxyType({}),
+) -> str:
     """Say which weights are scored, and of a run that has not come to its end, how far it is.
 
     Args:
@@ -19,6 +29,7 @@ def describe_weights(run: Path, training: ResolvedTraining, checkpoint: str, ste
         training: Of the run's settings.
         checkpoint: `best`, `last` or `none`.
         step: Of the weights.
+        own_steps: Of tasks whose own weights are of another step.
 
     Returns:
         Such as "scoring the best checkpoint, of step 100; the run is not finished: 120 of 150
@@ -29,6 +40,10 @@ def describe_weights(run: Path, training: ResolvedTraining, checkpoint: str, ste
     has_best = bool(list_checkpoints(run / CHECKPOINTS["best"]))
     name = "last" if checkpoint == "best" and not has_best else checkpoint
     said = f"scoring the {name} checkpoint, of step {step:,}"
+    if others := {task: own for task, own in own_steps.items() if own != step}:
+        named = [f"{task} {own:,}" for task, own in list(others.items())[:_MOST_NAMED]]
+        more = f" and {len(others) - _MOST_NAMED} more" * (len(others) > _MOST_NAMED)
+        said += f", and of tasks' own best steps: {', '.join(named)}{more}"
     reached = [number for number, _ in list_checkpoints(run / CHECKPOINTS["last"])]
     last = training.steps
     if not reached or reached[0] >= last or _was_stopped(run, training.patience):

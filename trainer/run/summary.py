@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from adapters_tf import TaskModel
+from adapters_tf.backbone.presets import PRESETS
 from adapters_tf.methods import split_methods
 from adapters_tf.runs.settings import ResolvedRun
 from prep import Manifest
@@ -61,6 +62,7 @@ def announce(
         report_left_out(settings, manifest, report)
     for line in describe_durations(config, settings, is_new):
         report(line)
+    report_random_backbone(settings, report)
     report(describe(settings, manifest, model, batches, strategy, first))
     for line in describe_weights(model, fit_model.optimizer):
         report(line)
@@ -118,6 +120,23 @@ def report_unused(
         report(
             f"note: without a split {split!r}: {', '.join(others)}; "
             + (last if by_task else "which step is best, the other tasks decide")
+        )
+
+
+def report_random_backbone(settings: ResolvedRun, report: Callable[[str], None]) -> None:
+    """Warn of adapters on a backbone that knows nothing and learns nothing.
+
+    Args:
+        settings: Of the run.
+        report: Called with a line, if the backbone is a preset, whose weights are random, and an
+            adapter method leaves it as it is.
+    """
+    backbone = settings.model.backbone
+    if backbone in PRESETS and split_methods(settings.adapters.method):
+        report(
+            f"note: model.backbone {backbone} is a preset, of random weights, and stays so under "
+            f"adapters.method {settings.adapters.method}: name a pretrained T5, such as "
+            "google-t5/t5-small, or first train this one whole (adapters.method none)"
         )
 
 

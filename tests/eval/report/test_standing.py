@@ -33,6 +33,15 @@ def test_an_unfinished_run_is_told(tmp_path):
     assert said == "scoring the best checkpoint, of step 100"
 
 
+def test_tasks_own_steps_are_said(tmp_path):
+    save(tmp_path / "best", 100)
+    whole = describe_weights(tmp_path, TRAINING, "best", 100)
+    said = describe_weights(tmp_path, TRAINING, "best", 100, {"a": 50, "b": 100, "c": 75})
+    assert said == f"{whole}, and of tasks' own best steps: a 50, c 75"
+    many = {f"t{number}": number for number in range(10)}
+    assert "t7 7 and 2 more" in describe_weights(tmp_path, TRAINING, "best", 100, many)
+
+
 def test_what_is_finished_or_copied_in_part_has_no_more_to_say(tmp_path):
     save(tmp_path / "best", 100)
     whole = "scoring the best checkpoint, of step 100"

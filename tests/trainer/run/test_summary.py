@@ -5,6 +5,7 @@ import types
 from collections import Counter
 
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from adapters_tf.runs.sections import AdapterConfig, DataConfig, TrainingConfig
@@ -13,7 +14,7 @@ from prep import PackingEntry, ShardEntry, SplitEntry, TokenTable
 from prep.dataset.length_counts import write_length_counts
 from prep.dataset.sharded_split import ShardedSplit
 from trainer.batches.mixture_batches import MixtureBatches
-from trainer.run.summary import describe, report_left_out, report_unused
+from trainer.run.summary import describe, report_left_out, report_random_backbone, report_unused
 
 SETTINGS = ResolvedRun(
     dataset="data",
@@ -243,3 +244,25 @@ def test_what_has_no_effect_is_said():
         "note: no task has a split 'validation': nothing is validated, and the last step's weights"
         " are taken; training.patience has no effect",
     ]
+
+
+@pytest.mark.parametrize(
+    ("backbone", "method", "is_warned"),
+    [
+        ("t5-small", "lora", True),
+        ("t5-tiny", "hyperformer++", True),
+        ("t5-small", "none", False),
+        ("google-t5/t5-small", "lora", False),
+    ],
+)
+def test_adapters_on_random_weights_are_warned_of(backbone, method, is_warned):
+    said = []
+    settings = dataclasses.replace(
+        SETTINGS,
+        model=dataclasses.replace(SETTINGS.model, backbone=backbone),
+        adapters=AdapterConfig(method),
+    )
+    report_random_backbone(settings, said.append)
+    assert [f"{backbone} is a preset, of random weights" in one for one in said] == [
+        True
+    ] * is_warned
