@@ -78,6 +78,29 @@ def reason_of_refusal(message: str) -> str:
     return FULL if is_full else found
 
 
+def wrap_lines(text: str, columns: int) -> str:
+    """Break the lines of a text that are too long.
+
+    Args:
+        text: Of one or more lines.
+        columns: How wide they may be.
+
+    Returns:
+        The text; what goes on is indented.
+    """
+    wrapped: list[str] = []
+    for line in text.split("\n"):
+        short = [line] if len(line) <= columns else None
+        wrapped += short or textwrap.wrap(
+            line,
+            columns,
+            subsequent_indent="    ",
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+    return "\n".join(wrapped)
+
+
 def say_note(text: str) -> None:
     """Tell a person what is not an error and should be known.
 
@@ -86,14 +109,7 @@ def say_note(text: str) -> None:
     """
     line = f"note: {' '.join(text.split())}"
     if sys.stderr is not None and sys.stderr.isatty():
-        columns = shutil.get_terminal_size().columns
-        line = textwrap.fill(
-            line,
-            columns,
-            subsequent_indent="    ",
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
+        line = wrap_lines(line, shutil.get_terminal_size().columns)
     print(line, file=sys.stderr, flush=True)
 
 

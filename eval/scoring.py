@@ -76,9 +76,7 @@ def score_run(
     worker = read_worker()
     is_chief = worker is None or worker.is_chief
     if is_chief:
-        own_steps = {one.name: session.run.step_of(one.name) for one in entries}
-        step = session.run.step
-        print(describe_weights(here, settings.training, checkpoint, step, own_steps))
+        print(_describe_scored(session, entries, checkpoint))
     unfinished = keep_answers(session, folder, split, provenance, worker)
     scored = [score_task(session, entry, split, unfinished) for entry in entries]
     if not is_chief:
@@ -97,6 +95,12 @@ def score_run(
         write_causal_qa(causal_qa, scored[0], checkpoint)
         print(f"wrote {causal_qa}")
     return files
+
+
+def _describe_scored(session: Session, entries: Sequence[TaskEntry], checkpoint: str) -> str:
+    run, names = session.run, [entry.name for entry in entries]
+    own_steps = {name: run.step_of(name) for name in names}
+    return describe_weights(run.directory, run.settings.training, checkpoint, run.step, own_steps)
 
 
 def keep_answers(

@@ -179,7 +179,7 @@ def open_training_splits(
             return read_split(*where, has_answers=False)
         share = data.batch_size // worker.count
         places = range(worker.number * share, (worker.number + 1) * share)
-        rows = sum(shard.records for shard in manifest.task(task).split(data.train_split).shards)
+        rows = manifest.task(task).split(data.train_split).records
         return SplitPart(*where, rows_of_places(rows, data.lanes, data.batch_size, places))
 
     return {task: opened(task) for task in needs}

@@ -126,6 +126,11 @@ class SplitEntry:
     target_lengths: str = ""
 
     @property
+    def records(self) -> int:
+        """Records over all shards: rows that training batches take."""
+        return sum(shard.records for shard in self.shards)
+
+    @property
     def input_tokens(self) -> int:
         """Input tokens over all shards."""
         return sum(shard.input_tokens for shard in self.shards)

@@ -22,7 +22,7 @@ class SplitFigures:
     @property
     def rows(self) -> int:
         """Rows that training batches take from it: as many as records."""
-        return sum(shard.records for shard in self._entry.shards)
+        return self._entry.records
 
     @property
     def is_packed(self) -> bool:

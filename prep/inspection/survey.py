@@ -213,7 +213,7 @@ def _find_shares(entries: Sequence[TaskEntry], mixture: Mixture) -> tuple[TaskSh
 
 def _training_rows(entry: TaskEntry) -> int:
     training = entry.splits.get("train") or next(iter(entry.splits.values()))
-    return sum(shard.records for shard in training.shards)
+    return training.records
 
 
 def _decode(vocabulary: Vocabulary, table: TokenTable, row: int) -> DecodedExample:

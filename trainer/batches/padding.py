@@ -38,8 +38,9 @@ def count_row_tokens(split: SplitEntry, shape: Lengths) -> RowTokens:
     texts, is_headed = texts_of(shape), is_for_head(shape)
     positions = shape[0] * texts + shape[1]
     if split.packing is not None:  # no row is cut
-        rows = sum(shard.records for shard in split.shards)
-        return RowTokens((split.input_tokens + split.target_tokens) / rows, positions, True)
+        return RowTokens(
+            (split.input_tokens + split.target_tokens) / split.records, positions, True
+        )
     rows, tokens, is_exact = split.examples, 0, True
     columns = [(split.input_lengths, split.input_tokens, split.longest_input, shape[0], texts)]
     if not is_headed:

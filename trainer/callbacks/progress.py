@@ -5,13 +5,13 @@ from __future__ import annotations
 import functools
 import shutil
 import sys
-import textwrap
 from collections.abc import Callable
 from typing import Any, TextIO
 
 import numpy as np
 from tqdm import tqdm
 
+from adapters_tf.errors import wrap_lines
 from trainer.batches.mixture_batches import MixtureBatches
 from trainer.callbacks.step_callback import Span, StepCallback
 
@@ -33,29 +33,6 @@ def say(line: str, stream: TextIO | None = None) -> None:
     else:
         print(line, file=stream)
     stream.flush()
-
-
-def wrap_lines(text: str, columns: int) -> str:
-    """Break the lines of a text that are too long.
-
-    Args:
-        text: Of one or more lines.
-        columns: How wide they may be.
-
-    Returns:
-        The text; what goes on is indented.
-    """
-    wrapped: list[str] = []
-    for line in text.split("\n"):
-        short = [line] if len(line) <= columns else None
-        wrapped += short or textwrap.wrap(
-            line,
-            columns,
-            subsequent_indent="    ",
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
-    return "\n".join(wrapped)
 
 
 class ProgressCallback(StepCallback):

@@ -75,7 +75,7 @@ def sum_token_losses(
         of each position, float32 [B, T], which has no gradient.
     """
     B, T = axis_sizes(targets_BT)
-    if kind.is_compiled or not _is_on_cpu():
+    if not _has_kernels(kind):
         spans = _spans(T, kind.chunk)
         return _sum_losses(table, states_BTD, targets_BT, weights_BT, kind, spans)
     rows = tf.where(weights_BT != 0)
@@ -150,8 +150,9 @@ def _sum_losses(
     return total, tf.stop_gradient(losses_BT)
 
 
-def _is_on_cpu() -> bool:
-    return not (is_for_tpu() or tf.config.list_logical_devices("GPU"))
+def _has_kernels(kind: TokenLoss) -> bool:
+    """Tell whether a CPU runs one operation after the other, each by a kernel of its own."""
+    return not (kind.is_compiled or is_for_tpu() or tf.config.list_logical_devices("GPU"))
 
 
 def cross_entropy(
@@ -171,7 +172,7 @@ def cross_entropy(
         float32 [B, T], in nats, and float32 [B, T, V].
     """
     s, z = kind.label_smoothing, kind.z_loss
-    find = _find_by_softmax if _is_on_cpu() and not kind.is_compiled else _find_in_passes
+    find = _find_by_softmax if _has_kernels(kind) else _find_in_passes
     log_total_BT, chosen_BT, slope_BTV, subtract_chosen = find(logits_BTV, targets_BT)
     loss_BT = log_total_BT - (1 - s) * chosen_BT
     if z:

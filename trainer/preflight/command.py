@@ -250,7 +250,7 @@ def count_tokens(step: Step, settings: ResolvedRun, manifest: Manifest) -> tuple
         cut, and an earlier version built the dataset, the tokens are the most there can be.
     """
     splits = [manifest.task(task).split(settings.data.train_split) for task in settings.tasks]
-    records = [sum(shard.records for shard in split.shards) for split in splits]
+    records = [split.records for split in splits]
     sizes = [split.examples for split in splits]
     shares = batch_shares(settings, sizes, records)
     rows = records if step.is_packed else sizes

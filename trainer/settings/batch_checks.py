@@ -56,7 +56,7 @@ def check_lanes(settings: ResolvedRun, manifest: Manifest) -> None:
             f"data.lanes {data.lanes} must divide data.batch_size, which is {data.batch_size}"
         )
     for task in settings.tasks:
-        rows = sum(shard.records for shard in manifest.task(task).split(data.train_split).shards)
+        rows = manifest.task(task).split(data.train_split).records
         if rows < data.lanes:
             raise UsageError(
                 f"data.lanes is {data.lanes:,}, and {task} has {rows:,} rows in its split "

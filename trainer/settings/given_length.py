@@ -30,6 +30,8 @@ def settle_length(
     Raises:
         UsageError: Both are given in one place.
     """
+    if not training.epochs:
+        return training  # nothing stands beside steps
     files, typed = _split_words(words)
     for where, part in (("on the command line", typed), (f"in {_FILE}", files)):
         given: Namespace = parser.parse_args(part, defaults=False)

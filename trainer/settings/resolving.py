@@ -118,7 +118,7 @@ def _sizes_and_rows(run: ResolvedRun, manifest: Manifest) -> tuple[list[int], li
         )
     splits = [manifest.task(task).split(run.data.train_split) for task in run.tasks]
     sizes = [split.examples for split in splits]
-    rows = [sum(shard.records for shard in split.shards) for split in splits]
+    rows = [split.records for split in splits]
     return sizes, rows
 
 
