@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,31 @@ TARGETS: Mapping[str, Target] = {
 
 
 @dataclass(frozen=True)
+class OtherSet:
+    """A test set that a task's answers are handed in for, beside its own.
+
+    Attributes:
+        part: What the name of its file has, in small letters.
+        file: As of `Target`.
+        rename: Its columns, by what the task calls them where it is called otherwise.
+    """
+
+    part: str
+    file: str
+    rename: Mapping[str, str] = field(default_factory=dict)
+
+
+# MNLI's second half, and what diagnoses of models of entailment ask (Wang et al. 2018 and 2019).
+OTHER_SETS: Mapping[str, Sequence[OtherSet]] = {
+    "mnli": (OtherSet("mismatched", "MNLI-mm.tsv"), OtherSet("diagnostic", "AX.tsv")),
+    "superglue_rte": (
+        OtherSet("ax-b", "AX-b.jsonl", {"sentence1": "premise", "sentence2": "hypothesis"}),
+        OtherSet("ax-g", "AX-g.jsonl"),
+    ),
+}
+
+
+@dataclass(frozen=True)
 class Questions:
     """The questions of a test set.
 
@@ -75,7 +100,8 @@ def read_test_set(name: str, file: Path) -> Questions:
 
     Args:
         name: Of a task of GLUE or SuperGLUE.
-        file: As the benchmark gives it out, TSV with a heading or JSON Lines.
+        file: As the benchmark gives it out, TSV with a heading or JSON Lines, under its own name,
+            which tells the sets of one task apart.
 
     Returns:
         The questions, in the file's order.
@@ -89,14 +115,14 @@ def read_test_set(name: str, file: Path) -> Questions:
             f"{name!r} is no task of GLUE or SuperGLUE, whose servers alone take submissions; "
             f"expected one of {', '.join(sorted(TARGETS))}"
         )
-    task, target = get_task(name), TARGETS[name].file
-    if name == "mnli" and "mismatched" in file.name:
-        target = "MNLI-mm.tsv"
+    task, usual = get_task(name), OtherSet("", TARGETS[name].file)
+    of_file = (one for one in OTHER_SETS.get(name, ()) if one.part in file.name.lower())
+    asked = next(of_file, usual)
     expand = row_to_rows(task, "test") or (lambda row: [row])
     make_example = row_to_example(task)
     indices: list[Index] = []
     inputs: list[str] = []
-    for number, row in enumerate(_rows(task, file), 1):
+    for number, row in enumerate(_rows(task, file, asked.rename), 1):
         try:
             if isinstance(row, RowError):
                 raise row
@@ -108,15 +134,16 @@ def read_test_set(name: str, file: Path) -> Questions:
             raise DataError(f"{file}: row {number}: {len(texts)} questions, {len(numbers)} numbers")
         indices += numbers
         inputs += texts
-    return Questions(task, target, indices, inputs)
+    return Questions(task, asked.file, indices, inputs)
 
 
-def _rows(task: Task, file: Path) -> Iterable[Row | RowError]:
+def _rows(task: Task, file: Path, rename: Mapping[str, str]) -> Iterable[Row | RowError]:
     kind = "jsonl" if TARGETS[task.name].file.endswith(".jsonl") else "tsv"
     source = task.source
     assert isinstance(source, FileSource)  # as all of the benchmarks are
     published = next(iter(source.layouts[0].files.values()))
-    spec = FileSpec(file.name, kind, rename=published.rename)  # type: ignore[arg-type]
+    names = {**published.rename, **rename}
+    spec = FileSpec(file.name, kind, rename=names)  # type: ignore[arg-type]
     for block in read_blocks(file, spec, _ROWS):
         yield from parse_block(block)
 

@@ -43,17 +43,25 @@ def validation_table(
 
 
 def _find_best(history: Sequence[Mapping[str, Any]], name: str) -> tuple[float, int]:
-    """Find the best of a figure and the first step that had it."""
-    sign = -1 if name.rpartition("/")[2] in ("loss", *LESS_IS_BETTER) else 1
+    """Find the best of a figure and its step: of equal ones the task's least loss, then the first.
+
+    So a task's own best row is chosen, too.
+    """
+    task, _, metric = name.rpartition("/")
+    sign = -1 if metric in ("loss", *LESS_IS_BETTER) else 1
     found = [
-        (sign * line[name], -line["step"])
+        (sign * line[name], -_finite(line.get(f"{task}/loss"), math.inf), -line["step"])
         for line in history
-        if isinstance(line.get(name), float | int) and math.isfinite(line[name])
+        if not math.isnan(_finite(line.get(name), math.nan))
     ]
     if not found:
         return math.nan, 0
-    value, step = max(found)
+    value, _, step = max(found)
     return sign * value, -step
+
+
+def _finite(value: float | None, otherwise: float) -> float:
+    return value if value is not None and math.isfinite(value) else otherwise
 
 
 def _number(value: float) -> str:

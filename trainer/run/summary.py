@@ -27,6 +27,7 @@ from trainer.batches.padding import count_row_tokens, real_share
 from trainer.run.cuts import describe_cuts, longest_of, warn_of_cuts
 from trainer.run.head_numbers import warn_of_numbers
 from trainer.run.weights import describe_weights
+from trainer.settings.choices import list_idle
 from trainer.settings.config import RunConfig
 from trainer.settings.durations import describe_durations
 from trainer.steps.fit_model import FitModel
@@ -106,6 +107,8 @@ def report_unused(
             f"note: adapters.settings of {', '.join(others)} are not used: adapters.method is "
             f"{settings.adapters.method!r}"
         )
+    for line in list_idle(settings):
+        report(f"note: {line}")
     split = settings.data.validation_split
     others = [name for name in settings.tasks if split not in manifest.task(name).splits]
     if len(others) == len(settings.tasks):

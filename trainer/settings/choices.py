@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
+
+from adapters_tf.runs.settings import ResolvedRun
 from prep.errors import nearest
 from trainer.settings.config import RunConfig
 
@@ -35,6 +38,22 @@ CHOICES = {
     "distribution.kind": ("auto", "tpu", "gpu", "cpu"),
 }
 
+_FALLING = ("linear", "cosine", "cosine_with_restarts", "polynomial")
+
+# Settings that only some words of another one look at: that one, and those words.
+USED_WITH = {
+    "data.shapes": ("data.lengths", ("per_task",)),
+    "data.temperature": ("data.mixture", ("proportional",)),
+    "data.cap": ("data.mixture", ("proportional",)),
+    "data.epochs": ("data.mixture", ("unimax",)),
+    "optimizer.end_rate": ("optimizer.schedule", _FALLING),
+    "optimizer.power": ("optimizer.schedule", ("polynomial",)),
+    "optimizer.cycles": ("optimizer.schedule", ("cosine_with_restarts",)),
+    "balancing.rate": ("balancing.method", ("uncertainty", "gradnorm", "famo")),
+    "balancing.alpha": ("balancing.method", ("gradnorm",)),
+    "balancing.weight_decay": ("balancing.method", ("famo",)),
+}
+
 
 def find_wrong_choice(name: str, value: str) -> str:
     """Say what is wrong with a setting's word.
@@ -59,8 +78,24 @@ def list_wrong_choices(config: RunConfig) -> list[str]:
     Returns:
         A line for each that is wrong.
     """
-    lines = []
-    for name in CHOICES:
-        section, _, setting = name.partition(".")
-        lines.append(find_wrong_choice(name, getattr(getattr(config, section), setting)))
+    lines = [find_wrong_choice(name, attrgetter(name)(config)) for name in CHOICES]
     return [line for line in lines if line]
+
+
+def list_idle(settings: ResolvedRun) -> list[str]:
+    """Name the settings that were changed and that nothing in this run looks at.
+
+    Args:
+        settings: Of the run.
+
+    Returns:
+        A line for each, with the words of the other setting that would.
+    """
+    lines, defaults = [], RunConfig()
+    for name, (chooser, words) in USED_WITH.items():
+        word = attrgetter(chooser)(settings)
+        if word not in words and attrgetter(name)(settings) != attrgetter(name)(defaults):
+            lines.append(
+                f"{name} is not used: it is of {chooser} {' or '.join(words)}, and that is {word}"
+            )
+    return lines

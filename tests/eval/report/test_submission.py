@@ -68,11 +68,12 @@ def test_glue_s_answers(tmp_path):
     assert unreadable == 1
 
 
-def test_mnli_has_two_files(tmp_path):
+def test_mnli_has_three_files(tmp_path):
     rows = "index\tsentence1\tsentence2\n4\tP.\tH.\n"
     for name, file in (
         ("test_matched.tsv", "MNLI-m.tsv"),
         ("test_mismatched.tsv", "MNLI-mm.tsv"),
+        ("diagnostic.tsv", "AX.tsv"),
     ):
         test = read_test_set("mnli", write(tmp_path, name, rows))
         assert test.file == file
@@ -113,6 +114,19 @@ def test_superglue(tmp_path, name, row, answer, label):
     test = read_test_set(name, file)
     assert test.file == TARGETS[name].file and len(test.inputs) == 1
     assert json.loads(submitted(test, [answer])[0]) == {"idx": 9, "label": label}
+
+
+@pytest.mark.parametrize(
+    ("name", "columns"),
+    [("AX-b", ("sentence1", "sentence2")), ("AX-g", ("premise", "hypothesis"))],
+)
+def test_superglue_s_diagnoses_are_answered_as_its_rte(tmp_path, name, columns):
+    row = {columns[0]: "A cat sat.", columns[1]: "It sat.", "label": "entailment", "idx": 7}
+    test = read_test_set("superglue_rte", write(tmp_path, f"{name}.jsonl", json.dumps(row) + "\n"))
+    assert test.file == f"{name}.jsonl"
+    assert test.inputs == ["rte hypothesis: It sat. premise: A cat sat."]
+    given = json.loads(submitted(test, ["not_entailment"])[0])
+    assert given == {"idx": 7, "label": "not_entailment"}
 
 
 def test_multirc_is_nested(tmp_path):

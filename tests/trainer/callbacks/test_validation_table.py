@@ -43,3 +43,13 @@ def test_what_is_no_number_is_not_best():
 def test_of_an_error_the_least_is_best():
     lines = validation_table({"stsb/rmse": 2.0}, [{"step": 5, "stsb/rmse": 1.5}], 6, 80)
     assert lines[1].split() == ["stsb", "rmse", "2.000", "1.500", "5"]
+
+
+def test_of_equal_ones_the_least_loss_is_best_as_for_a_tasks_own_row():
+    earlier = [
+        {"step": 5, "rte/loss": 0.9, "rte/accuracy": 0.75},
+        {"step": 6, "rte/loss": 0.7, "rte/accuracy": 0.75},
+        {"step": 7, "rte/loss": 0.7, "rte/accuracy": 0.75},
+    ]
+    lines = validation_table({"rte/loss": 0.8, "rte/accuracy": 0.75}, earlier, 8, 80)
+    assert lines[2].split() == ["accuracy", "0.750", "0.750", "6"]

@@ -1,5 +1,6 @@
 """Words that a setting may be, told at reading, are those that the modules take."""
 
+import dataclasses
 import subprocess
 import sys
 
@@ -8,6 +9,7 @@ import pytest
 from adapters_tf.model.frozen_storage import FROZEN_DTYPES
 from adapters_tf.model.heads import POOLINGS
 from adapters_tf.model.task_model import ROUTINGS
+from adapters_tf.runs.sections import BalancingConfig
 from adapters_tf.runtime.dropout import DROPOUTS
 from adapters_tf.runtime.strategy import KINDS, PRECISIONS
 from prep import UsageError
@@ -15,7 +17,8 @@ from trainer.balancing.registry import BALANCINGS
 from trainer.optimizers.learning_rate import SCHEDULES
 from trainer.optimizers.registry import OPTIMIZERS
 from trainer.settings.arguments import read_arguments
-from trainer.settings.choices import CHOICES
+from trainer.settings.choices import CHOICES, USED_WITH, list_idle
+from trainer.settings.config import RunConfig
 from trainer.settings.mixture import MIXTURES
 from trainer.settings.shapes import LENGTHS
 
@@ -62,3 +65,20 @@ def test_it_takes_no_tensorflow():
         "assert 'tensorflow' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
+
+
+def test_what_only_other_words_look_at_is_named():
+    idle = {"method": "sum", "rate": 0.1, "alpha": BalancingConfig.alpha}
+    config = dataclasses.replace(RunConfig(), balancing=BalancingConfig(**idle))
+    assert list_idle(config) == [
+        "balancing.rate is not used: it is of balancing.method uncertainty or gradnorm or famo, "
+        "and that is sum"
+    ]
+    used = dataclasses.replace(config, balancing=BalancingConfig(**(idle | {"method": "famo"})))
+    assert list_idle(used) == []
+
+
+def test_what_settings_are_used_with_are_words_that_may_be():
+    for chooser, words in USED_WITH.values():
+        assert set(words) < set(CHOICES[chooser])
+    assert list_idle(RunConfig()) == []
