@@ -4,8 +4,8 @@ Runs in an environment of its own, as `benchmarks/torch_golden.py` does:
 
     torch-environment/bin/python benchmarks/torch_optimizers.py tests/trainer/optimizers/golden.json
 
-A matrix and a vector take five steps on the same gradients; of each schedule the rates after the
-warm-up are kept, the last step and the one that never comes among them.
+A matrix and a vector take five steps on the same gradients; of each schedule the rates at every
+step are kept, from 0 to the one after the last.
 """
 
 import json
@@ -18,7 +18,6 @@ from transformers import optimization
 
 STEPS = 5
 WARMUP, TOTAL = 4, 20
-AT = (4, 5, 9, 11, 12, 13, 19, 20)
 
 
 def step_through(make_optimizer, shape, seed):
@@ -50,16 +49,20 @@ def adafactor(weights):
 
 
 def rates(make_schedule, **settings):
-    """The factors of a schedule at the steps kept."""
+    """The rates of a schedule, as PyTorch's optimizer has them."""
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=2.0)
-    schedule = make_schedule(
-        optimizer, num_warmup_steps=WARMUP, num_training_steps=TOTAL, **settings
-    )
-    return [schedule.lr_lambdas[0](step) * 2.0 for step in AT]
+    schedule = make_schedule(optimizer, num_warmup_steps=WARMUP, **settings)
+    seen = []
+    for _ in range(TOTAL + 1):
+        seen += schedule.get_last_lr()
+        optimizer.step()
+        schedule.step()
+    return seen
 
 
 def main() -> None:
     """Write the file."""
+    laid_out = {"num_training_steps": TOTAL}
     golden = {
         "optimizers": {
             name: [step_through(make, shape, seed) for seed, shape in enumerate([(3, 4), (5,)])]
@@ -67,15 +70,21 @@ def main() -> None:
         },
         "warmup": WARMUP,
         "total": TOTAL,
-        "at": AT,
         "schedules": {
-            "linear": rates(optimization.get_linear_schedule_with_warmup),
-            "cosine": rates(optimization.get_cosine_schedule_with_warmup),
+            "constant": rates(optimization.get_constant_schedule_with_warmup),
+            "inverse_square_root": rates(optimization.get_inverse_sqrt_schedule),
+            "linear": rates(optimization.get_linear_schedule_with_warmup, **laid_out),
+            "cosine": rates(optimization.get_cosine_schedule_with_warmup, **laid_out),
             "cosine_with_restarts": rates(
-                optimization.get_cosine_with_hard_restarts_schedule_with_warmup, num_cycles=2
+                optimization.get_cosine_with_hard_restarts_schedule_with_warmup,
+                **laid_out,
+                num_cycles=2,
             ),
             "polynomial": rates(
-                optimization.get_polynomial_decay_schedule_with_warmup, lr_end=0.25, power=3.0
+                optimization.get_polynomial_decay_schedule_with_warmup,
+                **laid_out,
+                lr_end=0.25,
+                power=3.0,
             ),
         },
     }

@@ -190,8 +190,9 @@ def train_owned(
     if is_new:
         check_trained_adapters(settings)
     strategy = open_devices(settings, hooks.say)
-    batches = make_batches(settings, manifest, read_worker())
+    # The model first: what it refuses is told before a large dataset has been read.
     fit_model = open_model(settings, strategy, report, hooks.prepare)
+    batches = make_batches(settings, manifest, read_worker())
     model, optimizer = fit_model.task_model, fit_model.optimizer
     exports = describe_formats(export_formats(model))
     folder = create_run(settings, exports, hooks.known_as)

@@ -69,10 +69,10 @@ def plan_resolved(
     if is_new:
         check_trained_adapters(settings)
     strategy = open_devices(settings)
-    batches = make_batches(settings, manifest)
     model, optimizer, fit_model = make_model(
         settings, strategy, None if is_new else Path(settings.run), prepare
     )
+    batches = make_batches(settings, manifest)
     found = newest_whole(Path(settings.run) / CHECKPOINTS["last"], report)
     if found is None:
         refuse_to_begin_again(Path(settings.run))

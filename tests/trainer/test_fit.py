@@ -269,6 +269,25 @@ def test_bad_settings_are_one_line_and_write_nothing(
     assert not run.exists()
 
 
+@pytest.mark.parametrize(
+    ("extra", "message"),
+    [
+        (["--model.freeze=[encodr]"], "did you mean 'encoder'"),
+        (["--model.overrides={d_modell: 3}"], "d_modell"),
+        (["--adapters.method=lora,ia3"], "v has an adapter already (lora)"),
+        (["--adapters.settings={bottleneck: {leave_out: [encoder.block.77]}}"], "77"),
+    ],
+)
+def test_a_model_that_cannot_be_is_refused_before_the_data_is_read(
+    small_dataset, tmp_path, capsys, extra, message
+):
+    dataset = tmp_path / "dataset"
+    shutil.copytree(small_dataset, dataset, ignore=shutil.ignore_patterns("*.tfrecord*"))
+    assert run_command(main, arguments(dataset, tmp_path / "run", *extra)) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_run_folder_of_another_configuration_is_refused(whole_run, small_dataset, capsys):
     code = run_command(
         main, arguments(small_dataset, whole_run[0], "--optimizer.learning_rate=0.5", "--seed=3")
@@ -321,6 +340,7 @@ def test_a_full_disk_is_one_line_and_keeps_the_earlier_checkpoints(
     assert run_command(main, arguments(small_dataset, run)) == 1
     error = capsys.readouterr().err
     assert error.startswith("error: disk full: the checkpoint of step 10")
+    assert error.endswith(f"; the last whole one is {run / 'checkpoints' / 'ckpt-5'}\n")
     assert error.count("\n") == 1
     assert [file.name for file in (run / "checkpoints").glob("*.index")] == ["ckpt-5.index"]
 

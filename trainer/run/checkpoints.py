@@ -109,8 +109,12 @@ class RunCheckpoints:
             reason = reason_of_refusal(error.message)
             raise (FullDiskError if reason == FULL else DataError)(
                 f"{reason}: the checkpoint of step {step} could not be written to "
-                f"{manager.directory}; earlier ones are whole"
+                f"{manager.directory}; {self._describe_last()}"
             ) from error
+
+    def _describe_last(self) -> str:
+        last = self.last.latest_checkpoint
+        return f"the last whole one is {last}" if last else "there is no earlier one"
 
     def save_if_best(self, step: int, metric: str, value: float, loss: float = math.inf) -> bool:
         """Write the best checkpoint if this one beats it.

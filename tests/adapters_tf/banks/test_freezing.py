@@ -78,6 +78,16 @@ def test_parts_of_a_whole_model_are_frozen_by_name(make_backbone, part, of_it):
     assert len(model.variables) == len(whole)
 
 
+def test_the_projection_onto_words_is_frozen_by_name(make_backbone):
+    """Of T5 1.1, which has one of its own; the first T5 has its embeddings for one."""
+    untied = {"tie_word_embeddings": False}
+    whole = paths(TaskModel(make_backbone(**untied), ("a",), None))
+    model = TaskModel(make_backbone(**untied), ("a",), None, freeze=["lm_head"])
+    assert whole - paths(model) == {"lm_head.kernel"}
+    with pytest.raises(ConfigurationError, match="'lm_head': nothing of it trains"):
+        TaskModel(make_backbone(), ("a",), None, freeze=["lm_head"])
+
+
 def test_adapters_of_a_stack_are_frozen_with_it(make_backbone):
     model = TaskModel(make_backbone(), ("a", "b"), CONFIG, freeze=["encoder"])
     assert paths(model) and all(path.startswith("decoder.") for path in paths(model))

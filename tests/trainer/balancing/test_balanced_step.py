@@ -80,10 +80,10 @@ def test_shared_variables_get_the_combined_gradient_and_rows_their_own(
     method, make_model, uneven_batch
 ):
     model, parts = make_model(), make_parts(uneven_batch)
-    recorder = Recorder()
-    loss_K, tokens_K, is_taken = balanced_step(
-        model, recorder, join(parts), make_balancing(method, model), 3
-    )
+    recorder, balancing = Recorder(), make_balancing(method, model)
+    taught = []
+    balancing.learn = lambda figures, is_taken: taught.append((figures, is_taken))
+    loss_K, tokens_K, is_taken = balanced_step(model, recorder, join(parts), balancing, 3)
     losses, tokens, gradients = one_by_one(model, parts)
     are_banks = [model.is_bank(variable) for variable in model.trainable_variables]
     shared = np.stack(
@@ -110,6 +110,14 @@ def test_shared_variables_get_the_combined_gradient_and_rows_their_own(
     np.testing.assert_allclose(loss_K, [totals[1], totals[0] + totals[2], 0], rtol=1e-5)
     np.testing.assert_allclose(tokens_K, [tokens[1], tokens[0] + tokens[2], 0])
     assert is_taken
+    ((figures, was_taken),) = taught  # what `test_methods.py` lets the methods learn from
+    assert was_taken and figures.tasks.numpy().tolist() == list(TASKS)
+    np.testing.assert_allclose(figures.losses, losses, rtol=1e-5)
+    given = np.ones(3) if method == "pcgrad" else weights
+    np.testing.assert_allclose(figures.weights, given, rtol=1e-5)
+    assert (figures.gram is None) == (balancing.looks_at != "gradients")
+    if figures.gram is not None:
+        np.testing.assert_allclose(figures.gram, shared @ shared.T, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("method", ["tokens", "pcgrad"])

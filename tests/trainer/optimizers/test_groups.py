@@ -2,6 +2,8 @@
 
 import pytest
 
+from adapters_tf import BottleneckConfig, TaskModel, load_backbone
+from adapters_tf.model.heads import HeadOf
 from trainer.optimizers.groups import rate_by_variable
 
 pytestmark = pytest.mark.slow
@@ -25,6 +27,17 @@ def test_banks_norms_and_the_rest_are_told_apart(make_model, adapters):
     assert banks == {path for path in of_adapters if "_norm." not in path}
     assert bool(banks) == adapters
     assert set(rates) - norms - banks
+
+
+def test_heads_are_a_group_of_their_own():
+    """Banks they are too, one row a task, and learn at the rate of heads."""
+    sizes = {"d_model": 16, "d_kv": 4, "d_ff": 32, "num_heads": 4, "num_layers": 1}
+    backbone = load_backbone("t5-tiny", vocabulary_size=50, overrides=sizes)
+    heads = {"topic": HeadOf("classification", 3)}
+    model = TaskModel(backbone, ("topic", "words"), BottleneckConfig(4), heads=heads)
+    rates = rates_of(model, {**RATES, "heads": 4.0})
+    of_heads = {path for path, rate in rates.items() if rate == 4.0}
+    assert of_heads == {path for path in rates if path.startswith("heads.")} != set()
 
 
 def test_what_is_not_named_learns_at_the_runs_rate(make_model):

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 import tf_keras
 
-from trainer.optimizers.learning_rate import WarmupSchedule
+from trainer.optimizers.learning_rate import SCHEDULES, WarmupSchedule
 from trainer.optimizers.registry import OPTIMIZERS
 
 # By `benchmarks/torch_optimizers.py`, torch 2.13.0 and transformers 4.57.6.
@@ -129,13 +129,24 @@ def test_learning_rates_by_hand(schedule, expected):
     np.testing.assert_allclose(rates, [2.0 * share for share in expected], atol=1e-6)
 
 
+def test_all_schedules_are_compared():
+    assert set(GOLDEN["schedules"]) == set(SCHEDULES)
+
+
 @pytest.mark.parametrize("schedule", GOLDEN["schedules"])
-def test_after_the_warmup_rates_are_hugging_faces(schedule):
-    """The last step, and the one after it, which never comes, among them."""
+def test_rates_are_those_of_hugging_face_in_pytorch(schedule):
+    """At every step, the one after the last too; only, no first step of the warm-up is wasted."""
     others = {"end": 0.25, "power": 3.0} if schedule == "polynomial" else {"cycles": 2}
     rate = WarmupSchedule(2.0, GOLDEN["warmup"], [GOLDEN["total"]], schedule, **others)
-    rates = [float(rate(tf.constant(step))) for step in GOLDEN["at"]]
-    np.testing.assert_allclose(rates, GOLDEN["schedules"][schedule], rtol=1e-6, atol=1e-6)
+    steps = np.arange(GOLDEN["total"])
+    # T5's schedule goes on with the count of its warm-up, which is one ahead.
+    is_ahead = (steps < GOLDEN["warmup"]) | (schedule == "inverse_square_root")
+    theirs = np.array(GOLDEN["schedules"][schedule])[steps + is_ahead]
+    rates = [float(rate(tf.constant(step))) for step in steps]
+    np.testing.assert_allclose(rates, theirs, rtol=1e-6, atol=1e-6)
+    if schedule != "inverse_square_root":
+        after = float(rate(tf.constant(GOLDEN["total"])))
+        np.testing.assert_allclose(after, GOLDEN["schedules"][schedule][-1], atol=1e-6)
 
 
 @pytest.mark.parametrize("name", GOLDEN["optimizers"])
