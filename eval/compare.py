@@ -191,17 +191,30 @@ def name_columns(columns: Sequence[Sequence[str]]) -> list[str]:
         columns: Names of runs as typed, by column.
 
     Returns:
-        The last part of a run's path, what the runs of a column have in common at its beginning;
-        the whole path where that would not tell columns apart.
+        The last part of a run's path; of several runs what they have in common, at its beginning or
+        of the settings that a sweep names it after, or else the folder above; the whole path where
+        that would not tell columns apart.
     """
     named = []
     for runs in columns:
-        last = [run.rstrip("/").rpartition("/")[2] for run in runs]
-        common = _beginning(last) if len(last) > 1 else last[0]
-        named.append(common.rstrip("-_.= ").removesuffix("seed").rstrip("-_.= ") or last[0])
+        places = [run.rstrip("/").rpartition("/") for run in runs]
+        parent = places[0][0].rpartition("/")[2]
+        last = [place[2] for place in places]
+        named.append(_in_common(last) or parent or last[0])
     if len(set(named)) < len(named):
         return [", ".join(runs) for runs in columns]
     return named
+
+
+def _in_common(names: Sequence[str]) -> str:
+    if len(names) == 1:
+        return names[0]
+    others = [set(name.split(",")) for name in names[1:]]
+    settings = [part for part in names[0].split(",") if all(part in other for other in others)]
+    if settings:  # seed=0,method=lora and seed=1,method=lora
+        return ",".join(settings)
+    common = _beginning(names).rstrip("-_.= ")
+    return common.removesuffix("seed").rstrip("-_.=, ")
 
 
 def _beginning(names: Sequence[str]) -> str:

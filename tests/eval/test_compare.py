@@ -227,4 +227,7 @@ def test_what_cannot_be_compared(runs, make_run, tmp_path, capsys):
 def test_columns_are_named_after_folders():
     assert name_columns([["runs/a"], ["runs/b/"]]) == ["a", "b"]
     assert name_columns([["x/run"], ["y/run"]]) == ["x/run", "y/run"]
+    sweep = [[f"r/seed={seed},method={name}" for seed in (0, 1)] for name in ("lora", "ia3")]
+    assert name_columns(sweep) == ["method=lora", "method=ia3"]
+    assert name_columns([["r/seed=0", "r/seed=1"], ["r/x"]]) == ["r", "x"]
     assert name_columns([["r/narrow-seed=1", "r/narrow-seed=2"], ["r/ia3"]]) == ["narrow", "ia3"]

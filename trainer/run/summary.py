@@ -188,7 +188,7 @@ def describe(
         )
     ]
     lines += warn_of_cuts(batches) + warn_of_numbers(batches)
-    total = sum(int(weight.shape.num_elements()) for weight in model.backbone.weights)
+    total = sum(int(one.shape.num_elements()) for one in model.variables)  # heads among them
     trainable = model.count_trainable()
     replicas, kind = strategy.num_replicas_in_sync, type(strategy).__name__
     spread = "" if kind.startswith("_") else f" of {kind}"  # TensorFlow's default has no name

@@ -49,7 +49,7 @@ def summarize(
         figures: By run, from `best_figures`; runs that failed have none.
 
     Returns:
-        By combination, by task: `mean`, `sd` (of a sample; 0 of one run) and `runs`.
+        By combination, by task: `mean`, `runs`, and where they are several `sd`, of a sample.
     """
     groups: dict[str, dict[str, list[float]]] = {}
     for member in members:
@@ -61,7 +61,7 @@ def summarize(
         name: {
             task: {
                 "mean": statistics.fmean(values),
-                "sd": statistics.stdev(values) if len(values) > 1 else 0.0,
+                **({"sd": statistics.stdev(values)} if len(values) > 1 else {}),
                 "runs": len(values),
             }
             for task, values in group.items()
@@ -87,6 +87,7 @@ def format_table(summary: Mapping[str, Mapping[str, Mapping[str, float]]]) -> li
         if not group:
             lines.append("  no figures: no run is done, or none validates")
         for task, one in group.items():
+            spread = f"± {one['sd']:.4f}" if "sd" in one else " " * 8  # of one run there is none
             runs = f"{one['runs']} run{'s' * (one['runs'] != 1)}"
-            lines.append(f"  {task.ljust(width)}  {one['mean']:.4f} ± {one['sd']:.4f}  {runs}")
+            lines.append(f"  {task.ljust(width)}  {one['mean']:.4f} {spread}  {runs}")
     return lines

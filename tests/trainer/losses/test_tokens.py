@@ -120,7 +120,7 @@ def test_sums_and_gradients_are_those_of_the_tape(has_row_per_word, chunk, for_t
     with compiling_for_tpu() if for_tpu else nullcontext():
         found = compute()
     for value, expected in zip(found, right, strict=True):
-        np.testing.assert_allclose(value, expected, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(value, expected, rtol=1e-6, atol=1e-6)
 
 
 def _operations(graph):

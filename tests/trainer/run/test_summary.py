@@ -32,8 +32,8 @@ class Model:
     """A model of a hundred parameters, ten of which train."""
 
     shapes = (tf.TensorShape([10, 9]), tf.TensorShape([10]))
+    variables = tuple(types.SimpleNamespace(shape=shape) for shape in shapes)
     backbone = types.SimpleNamespace(
-        weights=[types.SimpleNamespace(shape=shape) for shape in shapes],
         config=types.SimpleNamespace(
             num_layers=2, num_decoder_layers=1, num_heads=4, vocab_size=1000
         ),

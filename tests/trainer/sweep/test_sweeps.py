@@ -62,6 +62,13 @@ def test_seeds_are_averaged_and_nothing_else():
     ]
 
 
+def test_one_run_has_no_deviation():
+    (member,) = read_sweep("{seed: [0]}")
+    summary = summarize([member], {member.name: {"a": 0.5}})
+    assert summary[member.group()] == {"a": {"mean": 0.5, "runs": 1}}
+    assert format_table(summary)[-1] == "  a  0.5000           1 run"
+
+
 def test_a_sweep_trains_goes_on_and_tells(small_dataset, tmp_path, capfd):
     sweep = "--sweep={seed: [0, 1]}"
     command = arguments(small_dataset, tmp_path / "sweep", *FEW, sweep, "--jobs=2")
