@@ -46,14 +46,16 @@ class DenseModel(tf_keras.Model):
         return {"loss": loss}
 
 
-def make_model(preset: str, method: str, tasks: int) -> TaskModel:
+def make_model(preset: str, method: str, tasks: int, routing: str = "batch") -> TaskModel:
     names = tuple(f"task{number}" for number in range(tasks))
-    return TaskModel(load_backbone(preset), names, read_methods(method, {}))
+    return TaskModel(load_backbone(preset), names, read_methods(method, {}), routing=routing)
 
 
-def make_taskwise(preset: str, method: str, tasks: int, jit_compile: bool) -> FitModel:
+def make_taskwise(
+    preset: str, method: str, tasks: int, jit_compile: bool, routing: str = "batch"
+) -> FitModel:
     """The trainer's own step."""
-    model = make_model(preset, method, tasks)
+    model = make_model(preset, method, tasks, routing)
     optimizer = OPTIMIZERS["adamw"](1e-4, model.is_bank, clip_norm=1.0, is_compiled=jit_compile)
     optimizer.build(model.trainable_variables)
     make_dropout_stateless(model, 0, optimizer.iterations)

@@ -13,6 +13,7 @@ more of both. "Copies" are the milliseconds of kernels that only lay something o
 import argparse
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from prep import quiet_libraries
 
@@ -42,15 +43,35 @@ from trainer.preflight.topologies import find_topology  # noqa: E402
 from trainer.steps.step import train_step  # noqa: E402
 
 ROWS, INPUT_LENGTH, TARGET_LENGTH = 8, 512, 64
-# Preset, and tasks with adapters; 0 trains the whole model.
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A train step.
+
+    Attributes:
+        preset: Of the backbone.
+        tasks: With adapters; 0 trains the whole model.
+        rows: Of a batch.
+        routing: `batch`: of one task; `example`: of all of them.
+    """
+
+    preset: str
+    tasks: int
+    rows: int = ROWS
+    routing: str = "batch"
+
+
 WORKLOADS = {
-    "small, full": ("t5-small", 0),
-    "small, adapters, 8 tasks": ("t5-small", 8),
-    "small, adapters, 64 tasks": ("t5-small", 64),
-    "small, adapters, 256 tasks": ("t5-small", 256),
-    "base, full": ("t5-base", 0),
-    "base, adapters, 8 tasks": ("t5-base", 8),
-    "base, adapters, 64 tasks": ("t5-base", 64),
+    "small, full": Workload("t5-small", 0),
+    "small, adapters, 8 tasks": Workload("t5-small", 8),
+    "small, adapters, 64 tasks": Workload("t5-small", 64),
+    "small, adapters, 256 tasks": Workload("t5-small", 256),
+    "small, adapters, 32 tasks, 32 rows of one": Workload("t5-small", 32, 32),
+    "small, adapters, 32 tasks, 32 rows of all": Workload("t5-small", 32, 32, "example"),
+    "base, full": Workload("t5-base", 0),
+    "base, adapters, 8 tasks": Workload("t5-base", 8),
+    "base, adapters, 64 tasks": Workload("t5-base", 64),
 }
 # Of t5-small with the adapters of 8 tasks: rows, and the step.
 EVALUATION: dict[str, tuple[int, Callable[[TaskModel], Step]]] = {
@@ -64,16 +85,17 @@ EVALUATION: dict[str, tuple[int, Callable[[TaskModel], Step]]] = {
 }
 
 
-def make_model(preset: str, tasks: int) -> TaskModel:
+def make_model(preset: str, tasks: int, routing: str = "batch") -> TaskModel:
     """A model with bottleneck adapters; of no tasks, without."""
     names = tuple(f"task{number}" for number in range(tasks or 1))
     method = BottleneckConfig(reduction_factor=32) if tasks else None
-    return TaskModel(load_backbone(preset), names, method, train_layer_norms=True)
+    backbone = load_backbone(preset)
+    return TaskModel(backbone, names, method, train_layer_norms=True, routing=routing)
 
 
-def make_train_step(preset: str, tasks: int, dropout: str) -> Step:
+def make_train_step(workload: Workload, dropout: str) -> Step:
     """The step that `fit` runs."""
-    model = make_model(preset, tasks)
+    model = make_model(workload.preset, workload.tasks, workload.routing)
     optimizer = OPTIMIZERS["adamw"](1e-4, model.is_bank, clip_norm=1.0, is_compiled=True)
     optimizer.build(model.trainable_variables)
     make_dropout_stateless(model, 0, optimizer.iterations, dropout)
@@ -92,7 +114,7 @@ def make_train_step(preset: str, tasks: int, dropout: str) -> Step:
 def make_step(name: str, dropout: str) -> tuple[int, Step]:
     """A workload's rows and step."""
     if name in WORKLOADS:
-        return ROWS, make_train_step(*WORKLOADS[name], dropout)
+        return WORKLOADS[name].rows, make_train_step(WORKLOADS[name], dropout)
     rows, make = EVALUATION[name]
     return rows, make(make_model("t5-small", 8))
 
