@@ -208,7 +208,9 @@ def describe_source(
         "input_length": answerer.input_length,
         "batch_size": answerer.batch_size,
         "replicas": answerer.strategy.num_replicas_in_sync,
-        "trained_share": session.run.model.trained_share(),
+        "trained_shares": {
+            name: session.run.model.trained_share(name) for name in session.run.model.task_names
+        },
         "decoding": describe_decoding(answerer.decoding),
     }
 

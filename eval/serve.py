@@ -66,5 +66,8 @@ def main(argv: Sequence[str]) -> int:
     address = f"http://{options.host}:{server.server_port}/v1/models/{name}"
     with server:
         print(f"serving {name} at {address}", flush=True)
-        server.serve_forever()
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:  # a server has no other end, and nothing is left undone
+            print(f"stopped serving {name}")
     return 0

@@ -23,6 +23,8 @@ from adapters_tf.errors import ConfigurationError, suggest
 POOLINGS = ("mean", "first", "attention")
 KINDS = ("classification", "regression", "multiple_choice")
 PATH = "heads"  # of the variables, in checkpoints
+# How the paths begin of what a task that a head answers does not reach.
+OF_DECODER = ("decoder.", "lm_head.", "prefix.decoder.", "prefix.cross.")
 _NEVER = -1e9  # the score of a class that a task has not
 
 

@@ -26,8 +26,8 @@ from adapters_tf.model.forward import (
     is_packed,
     project_logits,
 )
+from adapters_tf.model.heads import OF_DECODER, HeadOf, HeadShape, TaskHeads
 from adapters_tf.model.heads import PATH as HEADS
-from adapters_tf.model.heads import HeadOf, HeadShape, TaskHeads
 from adapters_tf.model.lean_layers import use_lean_layers
 from adapters_tf.runtime.dropout import axis_sizes
 
@@ -223,18 +223,30 @@ class TaskModel(tf_keras.Model):
         """Count the trainable parameters, all tasks together."""
         return sum(int(variable.shape.num_elements()) for variable in self.trainable_variables)
 
-    def trained_share(self) -> float:
+    def trained_share(self, task: str) -> float:
         """Divide the parameters that train for a task by those of the backbone.
 
-        What tasks share counts in equal parts, as in HyperFormer's tables (Mahabadi et al. 2021).
+        What tasks share counts in equal parts, as in HyperFormer's tables (Mahabadi et al. 2021). A
+        task that a head answers has no rows in the decoder, one in words no head.
+
+        Args:
+            task: Its name.
 
         Returns:
             0 where nothing trains, 1 where the whole backbone does for a single task.
         """
+        own = shared = 0
+        for path, variable in self.trainable_by_path().items():
+            size = int(variable.shape.num_elements())
+            is_left = path.startswith(OF_DECODER if self.has_head(task) else f"{HEADS}.")
+            if not self.is_bank(variable):
+                shared += size
+            elif not is_left:
+                own += size // variable.shape[0]
         ours = {id(variable) for layer in self.banks.values() for variable in layer.weights}
         plain = [one for one in self.backbone.weights if id(one) not in ours]
         backbone = sum(int(one.shape.num_elements()) for one in plain if one.dtype.is_floating)
-        return self.count_trainable() / len(self.task_names) / backbone
+        return (own + shared / len(self.task_names)) / backbone
 
 
 def inject_method(

@@ -7,7 +7,7 @@ from argparse import Namespace
 
 from eval.decoding.options import Decoding
 from eval.predicting.rows import STANDARD_INPUT, RowFile
-from eval.predicting.writing import ADDED
+from eval.predicting.writing import added_fields
 from prep import RowError, UsageError
 from prep.errors import is_terminal
 from prep.sources.row import check_text, is_blank
@@ -59,8 +59,11 @@ def check_source(options: Namespace) -> RowFile | None:
             raise UsageError("--out, --column, --template and --encoding go with --file")
         return None
     rows = RowFile(name, options.column, options.template, options.encoding)
-    if options.out and (taken := [name for name in rows.columns if name in ADDED]):
-        raise UsageError(f"{name} has a column {taken[0]!r} already, which --out is to have")
+    added = added_fields(options.n_best or 1)
+    if options.out and (taken := [name for name in rows.columns if name in added]):
+        raise UsageError(
+            f"{name} has a column {taken[0]!r} already, which --out is to have; give it another name"
+        )
     if options.out and options.out.exists() and rows.is_file(options.out):
         raise UsageError(f"--out {options.out} is --file itself, which would be lost")
     if options.out and options.out.is_dir():

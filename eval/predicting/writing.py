@@ -26,7 +26,7 @@ from prep.storage.locks import locked
 
 WRITTEN_FORMATS = (".jsonl", ".csv", ".tsv", ".txt")
 _RANKED = "answers"
-ADDED = ("prediction", "probabilities", _RANKED, "fault")  # to a row's own fields
+ADDED = ("prediction", "probabilities", _RANKED, "fault")  # to a row's fields, at most
 _DIGITS = "{:.6g}"
 
 
@@ -45,7 +45,7 @@ def describe_row(row: AskedRow, answer: Answer | None, n_best: int) -> dict[str,
     Raises:
         DataError: The row has such a field of its own.
     """
-    if taken := [name for name in row.fields if name in ADDED]:
+    if taken := [name for name in row.fields if name in added_fields(n_best)]:
         raise DataError(
             f"a row has a field {taken[0]!r} already, which --out is to have: {dict(row.fields)}"[
                 :200
@@ -65,9 +65,14 @@ def describe_row(row: AskedRow, answer: Answer | None, n_best: int) -> dict[str,
     return record
 
 
+def added_fields(n_best: int) -> list[str]:
+    """Name what is added to a row's own fields where so many answers are asked for."""
+    return [name for name in ADDED if n_best > 1 or name != _RANKED]
+
+
 def name_columns(fields: Sequence[str], n_best: int) -> list[str]:
     """Name the columns of a table of rows and their answers, as `describe_row` has them."""
-    return [*fields, *(name for name in ADDED if n_best > 1 or name != _RANKED)]
+    return [*fields, *added_fields(n_best)]
 
 
 class AnswerFile:

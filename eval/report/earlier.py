@@ -15,7 +15,7 @@ from prep.dataset.digests import task_digest
 _CHECKPOINT = ("checkpoint", "step", "checkpoint_digest", "average", "weights")
 _OTHERS = ("decoding", "input_length", "vocabulary_sha256")
 # What may be another for some of a file's tasks, which then say it themselves.
-_OF_THE_MACHINE = ("batch_size", "replicas", "trained_share", "versions")
+_OF_THE_MACHINE = ("batch_size", "replicas", "trained_shares", "versions")
 _SCORED_WITH = "scored_with"
 
 

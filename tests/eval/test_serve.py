@@ -35,7 +35,8 @@ def test_it_serves_until_it_is_stopped(tmp_path):
                 assert json.load(response) == {"predictions": ["A"]}
         finally:
             server.send_signal(signal.SIGTERM)
-        assert server.wait() == 3
+        assert server.stdout.read().decode() == "stopped serving loud\n"
+        assert server.wait() == 0
 
 
 def test_mistakes_are_told(tmp_path, capsys):

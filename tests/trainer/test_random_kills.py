@@ -30,7 +30,7 @@ SETTINGS = (
     "--optimizer.learning_rate=1e-3",
     "--training.tasks_per_step=2",
     "--training.checkpoint_every=1",
-    "--training.validate_every=150",
+    "--training.validate_every=5",
     "--training.validation_examples=4",
     "--training.log_every=5",
 )

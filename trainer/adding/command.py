@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from adapters_tf.model.heads import read_heads
 from adapters_tf.runs.settings import ResolvedRun
 from adapters_tf.runs.sources import use_kept_sources
 from adapters_tf.runtime.workers import refuse_workers
-from prep import DataError, UsageError
+from prep import DataError, UsageError, load_manifest
 from prep.storage.durable_files import write_atomically
 from trainer.adding.grown_run import write_grown_run
 from trainer.adding.options import AddedTask
@@ -135,7 +135,8 @@ def _check_vocabulary(settings: ResolvedRun, origin: ResolvedRun) -> None:
 
 def _describe_start(asked: AddedTask, chosen: Sequence[str], settings: ResolvedRun) -> str:
     """Say what the row begins with, and what of it no row of the run has to give."""
-    merged = f"the {asked.how.replace('_', '-')} of {', '.join(chosen)}"
+    names = ", ".join(chosen)
+    merged = f"the mean of {names}" if asked.how == "mean" else f"{names}, merged by {asked.how}"
     what = merged if len(chosen) > 1 else "".join(chosen)
     heads = settings.heads
     own = read_heads(heads.kinds, heads.answers, heads.words).get(asked.task)
@@ -148,12 +149,29 @@ def _describe_start(asked: AddedTask, chosen: Sequence[str], settings: ResolvedR
 
 
 def _describe_end(asked: AddedTask, dataset: str) -> Iterator[str]:
-    """Say what there is now, and the commands that score it: the new task's dataset is its own."""
-    count, score = len(asked.origin.tasks) + 1, f"python -m eval --run {asked.out}"
-    yield f"done: {asked.out} has {count} tasks, {asked.task} the last of them"
+    """Say what there is now, and the commands that score it: the new task's dataset is its own.
+
+    Of a run that has grown before, the dataset it names is that of the task added last.
+    """
+    tasks, score = asked.origin.tasks, f"python -m eval --run {asked.out}"
+    yield f"done: {asked.out} has {len(tasks) + 1} tasks, {asked.task} the last of them"
     yield f"  next: {score}"
-    if dataset != asked.origin.dataset:
-        yield f"  the others: {score} --dataset {asked.origin.dataset}"
+    if dataset == asked.origin.dataset:
+        return
+    there = _tasks_of(asked.origin.dataset)
+    scored = [task for task in tasks if task in there]
+    left = [task for task in tasks if task not in there]
+    if scored:
+        yield f"  {', '.join(scored)}: {score} --dataset {asked.origin.dataset}"
+    if left:
+        yield f"  {', '.join(left)}: {score} --dataset, with the folder they are in"
+
+
+def _tasks_of(dataset: str) -> Collection[str]:
+    try:
+        return load_manifest(dataset).tasks
+    except (DataError, OSError):  # it may have gone since
+        return ()
 
 
 def _check_origin(file: Path, began: Mapping[str, str]) -> None:

@@ -26,6 +26,7 @@ from prep import DataError
 from trainer.adding.trained_run import Saved, TrainedRun
 from trainer.optimizers.taskwise import TaskwiseOptimizer
 from trainer.parts import make_optimizer
+from trainer.run.best_rows import BY_TASK
 from trainer.run.folder import copy_parts
 from trainer.run.metrics_log import LOGS_FOLDER, METRICS_FILE
 
@@ -173,7 +174,11 @@ def _best_record(origin: Path, trained: Path, task: str, step: int) -> dict[str,
     """Say of the new task which step its row is of, and of the others what was said."""
     old, new = (_read_record(folder / BEST_FILE) for folder in (origin, trained))
     own = new.get("tasks", {}).get(task, {"step": step})
-    return {**old, "tasks": {**old.get("tasks", {}), task: own}}
+    tasks = {**old.get("tasks", {}), task: own}
+    if old.get("metric") == BY_TASK:
+        values = [one["value"] for one in tasks.values() if "value" in one]
+        old["value"] = sum(values) / len(values)
+    return {**old, "tasks": tasks}
 
 
 def _read_record(file: Path) -> dict[str, Any]:

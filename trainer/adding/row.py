@@ -13,16 +13,13 @@ from adapters_tf.backbone.keras_internals import freeze_weights
 from adapters_tf.commands.merge import shared_start
 from adapters_tf.files.tensors import check_tensors
 from adapters_tf.methods import method_name
-from adapters_tf.model.heads import PATH, HeadOf, read_heads
+from adapters_tf.model.heads import OF_DECODER, PATH, HeadOf, read_heads
 from adapters_tf.runs.settings import ResolvedRun
 from adapters_tf.task_adapters.merging import merge_tasks
 from adapters_tf.task_adapters.starting import nearest_of
 from prep import UsageError
 from trainer.adding.options import NEAREST, SCRATCH
 from trainer.adding.trained_run import TrainedRun
-
-# What a task that a head answers leaves as it was drawn.
-_OF_DECODER = ("decoder.", "lm_head.", "prefix.decoder.", "prefix.cross.")
 
 
 def choose_start(start: str, task: str, tasks: Sequence[str], nearest_by: str) -> list[str]:
@@ -151,7 +148,7 @@ def merged_rows(
         By module path, the merged row; of one task, its row. Of the decoder it is that of the tasks
         that answer in words, and there is none where heads answer all of them.
     """
-    of_decoder = {path for path in banks if path.startswith(_OF_DECODER)}
+    of_decoder = {path for path in banks if path.startswith(OF_DECODER)}
     rows: dict[str, np.ndarray] = {}
     for paths, tasks in (
         (banks - of_decoder, merging.tasks),

@@ -1,12 +1,13 @@
 """Learning curves of a task: its main figure and its losses, by step."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from eval.report.page.svg import Frame, Picture, line, show, widen
 
 MOST_POINTS = 300  # of a line
 SERIES, LETTERS = ("a", "b"), ("A", "B")  # classes of the runs' colours, and what runs are called
+TOKENS = "nats per token"
 
 Points = list[tuple[float, float]]
 
@@ -30,6 +31,22 @@ def read_curve(log: Sequence[Mapping[str, Any]], kind: str, name: str) -> Points
     return sorted(found.items())
 
 
+def unit_of_loss(answered: Iterable[tuple[str, str]]) -> str:
+    """Name what the losses of a task are counted in.
+
+    Args:
+        answered: Of each run, what answers the task, and the task's kind.
+
+    Returns:
+        A unit, or "loss" where it is another for each run.
+    """
+    of_head = {"regression": "squared error"}
+    units = {
+        of_head.get(kind, "nats per example") if by == "head" else TOKENS for by, kind in answered
+    }
+    return units.pop() if len(units) == 1 else "loss"
+
+
 def thin(points: Points, most: int = MOST_POINTS) -> Points:
     """Leave out points between others until there are few enough; the last one stays."""
     stride = -(-len(points) // most)
@@ -39,7 +56,7 @@ def thin(points: Points, most: int = MOST_POINTS) -> Points:
 
 
 def draw_curves(
-    task: str, metric: str, logs: Sequence[Sequence[Mapping[str, Any]]]
+    task: str, metric: str, logs: Sequence[Sequence[Mapping[str, Any]]], loss: str = TOKENS
 ) -> list[Picture]:
     """Draw the curves of a task.
 
@@ -47,6 +64,7 @@ def draw_curves(
         task: Its name.
         metric: Its main figure.
         logs: Of each run.
+        loss: What the losses are counted in.
 
     Returns:
         The figure's picture and the losses', each where the logs have it.
@@ -60,7 +78,7 @@ def draw_curves(
         pictures.append(_draw(f"{metric} during training", metric, figures, [], runs))
     if any(trained) or any(validated):
         keys = runs or (("a", "validation"), ("a thin", "training"))
-        pictures.append(_draw("Loss during training", "nats per token", validated, trained, keys))
+        pictures.append(_draw("Loss during training", loss, validated, trained, keys))
     return pictures
 
 

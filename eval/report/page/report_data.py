@@ -9,7 +9,7 @@ import numpy as np
 
 from eval.report.comparison import mcnemar_test
 from eval.report.page.calibration import bin_confidences, draw_calibration
-from eval.report.page.curves import SERIES, draw_curves
+from eval.report.page.curves import SERIES, draw_curves, unit_of_loss
 from eval.report.page.examples import ExampleList, choose_examples
 from eval.report.page.judging import LABELS, NUMBERS, TEXTS, Judged, judge, read_numbers
 from eval.report.page.lengths import bin_lengths, draw_lengths
@@ -203,7 +203,8 @@ def _gather_task(task: str, runs: Sequence[RunFiles]) -> TaskReport:
         _gather_run(of, run.predictions[task], series)
         for of, run, series in zip(figures, runs, SERIES, strict=False)
     )
-    curves = tuple(draw_curves(task, metrics[0], [run.log for run in runs]))
+    unit = unit_of_loss((of.get("answered_by", ""), of["kind"]) for of in figures)
+    curves = tuple(draw_curves(task, metrics[0], [run.log for run in runs], unit))
     report = TaskReport(task, figures[0]["kind"], figures[0]["examples"], rows, curves, done)
     if len(done) < 2:
         return report

@@ -65,7 +65,10 @@ def render_page(report: Report) -> str:
         signed=write_difference,
         ways=_WAYS,
         facts=[_facts(run.document) for run in report.runs],
-        trained=_trained([run.document for run in report.runs]),
+        trained={
+            task.name: _trained(task.name, [run.document for run in report.runs])
+            for task in report.tasks
+        },
     )
 
 
@@ -73,10 +76,10 @@ def _read(name: str) -> Markup:
     return Markup((_TEMPLATES / name).read_text(encoding="utf-8"))
 
 
-def _trained(documents: Sequence[Mapping[str, Any]]) -> str:
+def _trained(task: str, documents: Sequence[Mapping[str, Any]]) -> str:
     """Say which share of the backbone's size trains for a task; empty of earlier files."""
-    shares = [document["trained_share"] for document in documents if "trained_share" in document]
-    return ", ".join(f"{share:.2%}" for share in shares) if len(shares) == len(documents) else ""
+    shares = [document.get("trained_shares", {}).get(task) for document in documents]
+    return "" if None in shares else ", ".join(f"{share:.2%}" for share in shares)
 
 
 def _facts(document: Mapping[str, Any]) -> Sequence[str]:

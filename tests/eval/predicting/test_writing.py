@@ -42,6 +42,10 @@ def test_a_table_has_a_column_of_answers_where_several_were_asked_for():
 def test_a_field_of_an_answer_is_not_written_over():
     with pytest.raises(DataError, match="a row has a field 'prediction' already"):
         describe_row(AskedRow({"prediction": "mine"}, "x"), ANSWER, 1)
+    # As SQuAD's rows have one; of a single answer none is added.
+    assert describe_row(AskedRow({"answers": "own"}, "x"), ANSWER, 1)["answers"] == "own"
+    with pytest.raises(DataError, match="a row has a field 'answers' already"):
+        describe_row(AskedRow({"answers": "own"}, "x"), ANSWER, 2)
 
 
 def test_half_a_surrogate_pair_is_written_as_json_spells_it(tmp_path):

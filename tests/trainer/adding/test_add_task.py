@@ -112,6 +112,9 @@ def test_the_row_is_that_of_the_task_trained_alone(lora_run, small_dataset, tmp_
     for path, value in task_tensors(load_run(out).model, NEW).items():
         np.testing.assert_array_equal(value, exported[path])
     assert load_run(out).step_of(NEW) == json.loads((alone / "best.json").read_text())["step"]
+    best = json.loads((out / "best.json").read_text())
+    values = [one["value"] for one in best["tasks"].values()]
+    assert list(best["tasks"]) == [*OLD, NEW] and best["value"] == pytest.approx(np.mean(values))
     assert evaluate([f"--run={out}", "--split=validation"]) == 0
     assert set(json.loads((out / "eval" / "validation.json").read_text())["tasks"]) == {*OLD, NEW}
     assert [path.name for path in tmp_path.glob(".*")] == []
@@ -201,7 +204,7 @@ def test_merged_as_the_command_merges_them(lora_run, small_dataset, tmp_path, ca
     how = (f"--from={names}", "--how=ties", "--density=0.5", "--optimizer.learning_rate=1e-9")
     assert add(small_dataset, lora_run, out, "--steps=1", *how, "--dry-run") == 0
     said = capsys.readouterr().out
-    assert f"{NEW} starts from the ties of {', '.join(OLD)}; all else" in said
+    assert f"{NEW} starts from {', '.join(OLD)}, merged by ties; all else" in said
     assert f"nothing was written: {out} would be new" in said and list(tmp_path.iterdir()) == []
     assert add(small_dataset, lora_run, out, "--steps=1", *how) == 0
     merge = ["merge", f"--run={lora_run}", f"--tasks={names}", "--how=ties", "--density=0.5"]

@@ -60,7 +60,7 @@ def make_run(name="first", flipped=False):
         "grade": figures("regression", 2, {"pearson": -1.0, "mae": 2.25}),
     }
     document = {"split": "validation", "checkpoint": "best", "step": 20, "tasks": tasks}
-    document["trained_share"] = 0.0123
+    document["trained_shares"] = {"colour": 0.0123, "why": 0.0123, "grade": 0.0456}
     log = [
         {"kind": "train", "step": 10, "colour/loss": 2.0},
         {"kind": "validation", "step": 10, "colour/accuracy": 0.25, "colour/loss": 1.5},

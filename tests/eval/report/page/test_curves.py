@@ -1,6 +1,6 @@
 """Learning curves, read from the log of training."""
 
-from eval.report.page.curves import draw_curves, read_curve, thin
+from eval.report.page.curves import draw_curves, read_curve, thin, unit_of_loss
 
 
 def test_a_step_that_was_logged_twice_has_the_later_value():
@@ -38,3 +38,12 @@ def test_two_runs_share_a_picture(run_of):
 
 def test_without_a_log_there_is_no_picture():
     assert draw_curves("colour", "accuracy", [[]]) == []
+
+
+def test_losses_have_the_unit_of_what_answers():
+    assert unit_of_loss([("labels", "classification"), ("decoded", "regression")]) == (
+        "nats per token"
+    )
+    assert unit_of_loss([("head", "classification")]) == "nats per example"
+    assert unit_of_loss([("head", "regression")]) == "squared error"
+    assert unit_of_loss([("head", "regression"), ("decoded", "regression")]) == "loss"
