@@ -62,7 +62,7 @@ def check_source(options: Namespace) -> RowFile | None:
     added = added_fields(options.n_best or 1)
     if options.out and (taken := [name for name in rows.columns if name in added]):
         raise UsageError(
-            f"{name} has a column {taken[0]!r} already, which --out is to have; give it another name"
+            f"{name} has a column {taken[0]!r} already, which --out is to have; rename it"
         )
     if options.out and options.out.exists() and rows.is_file(options.out):
         raise UsageError(f"--out {options.out} is --file itself, which would be lost")

@@ -24,6 +24,7 @@ from trainer.batches.mixture_batches import (
 )
 from trainer.batches.orders import BlockOrder
 from trainer.batches.padding import count_row_tokens, real_share
+from trainer.optimizers.groups import group_by_variable
 from trainer.run.cuts import describe_cuts, longest_of, warn_of_cuts
 from trainer.run.head_numbers import warn_of_numbers
 from trainer.run.weights import describe_weights
@@ -67,6 +68,7 @@ def announce(
     report(describe(settings, manifest, model, batches, strategy, first))
     for line in describe_weights(model, fit_model.optimizer):
         report(line)
+    report_idle_rates(settings, model, report)
 
 
 def report_left_out(
@@ -124,6 +126,23 @@ def report_unused(
             f"note: without a split {split!r}: {', '.join(others)}; "
             + (last if by_task else "which step is best, the other tasks decide")
         )
+
+
+def report_idle_rates(
+    settings: ResolvedRun, model: TaskModel, report: Callable[[str], None]
+) -> None:
+    """Name the groups that have a learning rate of their own, and of which nothing trains.
+
+    Args:
+        settings: Of the run.
+        model: As it will be trained.
+        report: Called with a line, if there are any.
+    """
+    group = group_by_variable(model)
+    there = set(map(group, model.trainable_variables))
+    idle = [name for name in settings.optimizer.rates if name not in there]
+    if idle:
+        report(f"note: optimizer.rates of {', '.join(idle)} are not used: nothing of it trains")
 
 
 def report_random_backbone(settings: ResolvedRun, report: Callable[[str], None]) -> None:

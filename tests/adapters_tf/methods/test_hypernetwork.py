@@ -79,37 +79,61 @@ def generate(config, w, task, name):
     return dense(w, path, name, z)
 
 
-@pytest.mark.parametrize("by_example", [False, True])
+def adapt(config, w, y, task):
+    """The outputs of SITE's adapter, by numpy: of the shape of y."""
+    norms = ["post_norm_gamma", "post_norm_beta"]
+    norms += ["pre_norm_gamma", "pre_norm_beta"] if config.pre_norm else []
+    names = ("down_kernel", "down_bias", "up_kernel", "up_bias", *norms)
+    made = {name: generate(config, w, task, name) for name in names}
+    z = y
+    if config.pre_norm:
+        z = normalise(z, made["pre_norm_gamma"], made["pre_norm_beta"], 1e-5)
+    z = z @ made["down_kernel"].reshape(32, 4) + made["down_bias"]
+    z = 0.5 * z * (1 + np.tanh(math.sqrt(2 / math.pi) * (z + 0.044715 * z**3)))
+    z = z @ made["up_kernel"].reshape(4, 32) + made["up_bias"]
+    return y + normalise(z, made["post_norm_gamma"], made["post_norm_beta"], 1e-5)
+
+
 @pytest.mark.parametrize("way", WAYS)
-def test_follows_the_published_definition(make_model, way, by_example):
+def test_follows_the_published_definition(make_model, way):
     config = HypernetworkConfig(**SMALL, **way)
     model = make_model(config)
     w = {path: variable.numpy() for path, variable in model.trainable_by_path().items()}
     y = np.random.default_rng(1).normal(size=(2, 5, 32)).astype(np.float32)
-    tasks = [2, 0] if by_example else [2, 2]
-    with route(tf.constant(tasks), by_example):
-        result = model.banks[SITE](y).numpy()
-    for row, task in enumerate(tasks):
-        made = {
-            name: generate(config, w, task, name)
-            for name in (
-                "down_kernel",
-                "down_bias",
-                "up_kernel",
-                "up_bias",
-                "post_norm_gamma",
-                "post_norm_beta",
-                *(["pre_norm_gamma", "pre_norm_beta"] if config.pre_norm else []),
-            )
-        }
-        z = y[row]
-        if config.pre_norm:
-            z = normalise(z, made["pre_norm_gamma"], made["pre_norm_beta"], 1e-5)
-        z = z @ made["down_kernel"].reshape(32, 4) + made["down_bias"]
-        z = 0.5 * z * (1 + np.tanh(math.sqrt(2 / math.pi) * (z + 0.044715 * z**3)))
-        z = z @ made["up_kernel"].reshape(4, 32) + made["up_bias"]
-        z = normalise(z, made["post_norm_gamma"], made["post_norm_beta"], 1e-5)
-        np.testing.assert_allclose(result[row], y[row] + z, rtol=1e-4, atol=2e-4)
+    for tasks, by_example in (([2, 2], False), ([2, 0], True)):
+        with route(tf.constant(tasks), by_example):
+            result = model.banks[SITE](y).numpy()
+        for row, task in enumerate(tasks):
+            expected = adapt(config, w, y[row], task)
+            np.testing.assert_allclose(result[row], expected, rtol=1e-4, atol=2e-4)
+    check_gradients(config, model, y[0], 2)
+
+
+def check_gradients(config, model, y, task):
+    """Those of the tape are the slopes of numpy's form, in float64, along a way for each variable.
+
+    Norms whose scales and shifts are generated are among them.
+    """
+    variables = model.trainable_by_path()
+    w = {path: variable.numpy().astype(np.float64) for path, variable in variables.items()}
+    upstream = np.random.default_rng(2).normal(size=y.shape)
+    with tf.GradientTape() as tape, route(tf.constant([task]), False):
+        total = tf.reduce_sum(model.banks[SITE](y[None]) * upstream[None].astype(np.float32))
+    found = tape.gradient(total, list(variables.values()))
+    reached = 0
+    for (path, value), gradient in zip(w.items(), found, strict=True):
+        if gradient is None:
+            continue
+        reached += 1
+        along = np.random.default_rng(3).normal(size=value.shape)
+        ends = [
+            (adapt(config, {**w, path: value + step * along}, y, task) * upstream).sum()
+            for step in (1e-5, -1e-5)
+        ]
+        slope = (ends[0] - ends[1]) / 2e-5
+        taken = float((tf.convert_to_tensor(gradient).numpy() * along).sum())
+        np.testing.assert_allclose(taken, slope, rtol=2e-3, atol=2e-3, err_msg=path)
+    assert reached > 5
 
 
 @pytest.mark.parametrize(

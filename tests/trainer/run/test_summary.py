@@ -14,7 +14,13 @@ from prep import PackingEntry, ShardEntry, SplitEntry, TokenTable
 from prep.dataset.length_counts import write_length_counts
 from prep.dataset.sharded_split import ShardedSplit
 from trainer.batches.mixture_batches import MixtureBatches
-from trainer.run.summary import describe, report_left_out, report_random_backbone, report_unused
+from trainer.run.summary import (
+    describe,
+    report_idle_rates,
+    report_left_out,
+    report_random_backbone,
+    report_unused,
+)
 
 SETTINGS = ResolvedRun(
     dataset="data",
@@ -266,3 +272,13 @@ def test_adapters_on_random_weights_are_warned_of(backbone, method, is_warned):
     assert [f"{backbone} is a preset, of random weights" in one for one in said] == [
         True
     ] * is_warned
+
+
+def test_rates_of_what_does_not_train_are_noted(monkeypatch):
+    monkeypatch.setattr("trainer.run.summary.group_by_variable", lambda model: str)
+    optimizer = dataclasses.replace(SETTINGS.optimizer, rates={"bank": 2.0, "heads": 4.0})
+    settings = dataclasses.replace(SETTINGS, optimizer=optimizer)
+    said = []
+    model = types.SimpleNamespace(trainable_variables=["bank", "norms"])
+    report_idle_rates(settings, model, said.append)
+    assert said == ["note: optimizer.rates of heads are not used: nothing of it trains"]
