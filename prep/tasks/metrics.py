@@ -61,7 +61,8 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("mean_group_metric", "all_match"), (GROUPED,)),
     "mean_multiclass_f1": ("f1_macro",),
     **dict.fromkeys(
-        ("f1_score", "f1_score_with_invalid", "multirc_f1_over_all_answers", "f1a"), ("f1",)
+        ("f1_score", "f1_score_with_invalid", "multirc_f1_over_all_answers", "f1a", "f1_a"),
+        ("f1",),
     ),
     "precision_score": ("precision",),
     "recall_score": ("recall",),
@@ -78,16 +79,21 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
     "sacrebleu": ("bleu",),
     "rouge": ("rouge_1", "rouge_2", "rouge_l_sum"),
     **{
-        theirs + ending.replace("_fmeasure", ""): (ours + part,)
+        theirs + ending: (ours + part,)
         for ours, names in zip(
             _ROUGES,
             (("rouge1",), ("rouge2",), ("rougeL", "rougel"), ("rougeLsum", "rougelsum")),
             strict=True,
         )
-        for ending, part in (("", ""), ("_precision", "_precision"), ("_recall", "_recall"))
+        for ending, part in (
+            ("", ""),
+            ("_fmeasure", ""),
+            ("_precision", "_precision"),
+            ("_recall", "_recall"),
+        )
         for theirs in names
     },
-    **dict.fromkeys(("squad", "squad_v2", "record"), ("squad_em", "squad_f1")),
+    **dict.fromkeys(("squad", "squad_v2", "record", "trivia_qa"), ("squad_em", "squad_f1")),
     **dict.fromkeys(("em", "record_em"), ("squad_em",)),
     "record_f1": ("squad_f1",),
     "levenshtein": ("edit_distance",),

@@ -188,9 +188,13 @@ def test_other_lengths_are_refused(packed_dataset, tmp_path, capsys, option, mes
             ["--adapters.method=prefix", "--adapters.settings={prefix: {positions: before}}"],
             "prefixes with positions cannot read packed rows",
         ),
+        (["--heads.tasks=synthetic_entailment"], "heads.tasks: the dataset is packed, several"),
+        (["--heads.tasks=all"], "build it without --pack"),
     ],
 )
-def test_prompts_and_positions_are_refused(packed_dataset, tmp_path, capsys, options, message):
+def test_what_cannot_read_packed_rows_is_refused(
+    packed_dataset, tmp_path, capsys, options, message
+):
     arguments = [f"--dataset={packed_dataset}", f"--run={tmp_path / 'run'}"]
     assert run_command(main, [*arguments, *options]) == 2
     error = capsys.readouterr().err

@@ -184,6 +184,11 @@ def check_heads(settings: ResolvedRun, manifest: Manifest) -> None:
         if unused:
             raise UsageError(f"heads.{unused[0]} has no effect without heads.tasks")
         return
+    if packed_lengths(manifest, heads.kinds, settings.data.train_split):
+        raise UsageError(
+            "heads.tasks: the dataset is packed, several examples in a row, and a head reads one; "
+            "build it without --pack, or let all tasks answer in words"
+        )
     if len(shapes) == 1:
         return
     what = "some tasks answer in words and others by heads"

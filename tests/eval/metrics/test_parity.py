@@ -133,15 +133,16 @@ def test_metrics_of_probabilities_by_hand():
 
 def test_calibration_error_is_that_of_bins_counted_one_by_one():
     generator = np.random.default_rng(5)
-    given, right = generator.dirichlet(np.ones(3), 200), generator.integers(0, 3, 200)
-    sure, is_right = given.max(1), given.argmax(1) == right
-    error = 0.0
-    for number in range(15):
-        inside = (sure > number / 15) & (sure <= (number + 1) / 15)
-        if inside.any():
-            error += inside.mean() * abs(is_right[inside].mean() - sure[inside].mean())
-    answers = with_probabilities(right.tolist(), given)
-    assert score(["calibration_error"], answers)["calibration_error"] == pytest.approx(error)
+    for _ in range(CASES):
+        given, right = generator.dirichlet(np.ones(3), 50), generator.integers(0, 3, 50)
+        sure, is_right = given.max(1), given.argmax(1) == right
+        error = 0.0
+        for number in range(15):
+            inside = (sure > number / 15) & (sure <= (number + 1) / 15)
+            if inside.any():
+                error += inside.mean() * abs(is_right[inside].mean() - sure[inside].mean())
+        answers = with_probabilities(right.tolist(), given)
+        assert score(["calibration_error"], answers)["calibration_error"] == pytest.approx(error)
 
 
 @pytest.mark.parametrize(
@@ -201,7 +202,7 @@ def test_rouge_by_hand():
 
 def test_bleu_and_chrf_are_sacrebleus():
     generator = np.random.default_rng(7)
-    for _ in range(20):
+    for _ in range(CASES):
         right, other, given = (texts(generator, 10, 12) for _ in range(3))
         right[0] = "the cat sat on mats"  # four words, for the usual BLEU
         references = list(zip(right, other, strict=True))

@@ -61,6 +61,8 @@ def test_names_of_other_libraries(theirs, ours):
 def test_aliases_stand_for_metrics_and_hide_none():
     assert {ours for names in ALIASES.values() for ours in names} <= set(METRICS)
     assert not set(ALIASES) & set(METRICS)
+    assert resolve_metrics(["rouge1_fmeasure", "rougeLsum"]) == ("rouge_1", "rouge_l_sum")
+    assert resolve_metrics(["f1_a", "trivia_qa"]) == ("f1", "squad_em", "squad_f1")
 
 
 def test_a_task_takes_them_and_has_the_house_s_names():
