@@ -7,11 +7,11 @@ import numpy as np
 import tensorflow as tf
 
 from adapters_tf import TaskModel
-from eval.decoding.answerer import Answerer, Given
+from eval.decoding.answerer import Answerer, Given, way_of
 from eval.decoding.options import Decoding
 from eval.decoding.predictor import Progress
 from eval.metrics.answers import Answers, gather_answers, target_texts
-from eval.metrics.registry import name_words, score
+from eval.metrics.registry import judged_entry, name_words, score
 from prep import Manifest, TaskEntry, TokenTable, Vocabulary
 
 
@@ -125,7 +125,7 @@ class Evaluator:
         Raises:
             UsageError: The model or the dataset doesn't know the task.
         """
-        entry = self.manifest.task(task)
+        entry = self.judged(self.manifest.task(task))
         given = (answer or self.answerer.answer)(entry, table, report)
         targets = target_texts(entry, table, self.vocabulary)
         shares = given.probabilities
@@ -153,6 +153,21 @@ class Evaluator:
             given.way,
             answers,
         )
+
+    def judged(self, entry: TaskEntry) -> TaskEntry:
+        """Leave out the metrics that a task's answers, found in this way, do not have.
+
+        Args:
+            entry: Of the manifest.
+
+        Returns:
+            The task with those that can be computed.
+
+        Raises:
+            UsageError: There is none.
+        """
+        way = way_of(entry, self.answerer.model, self.answerer.decoding)
+        return judged_entry(entry, has_probabilities=way != "decoded")
 
 
 def _several(table: TokenTable, row: int) -> tuple[str, ...]:

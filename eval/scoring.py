@@ -29,6 +29,7 @@ from eval.report.unfinished import UnfinishedAnswers
 from eval.session import Session
 from prep import TaskEntry, TokenTable, read_split
 from prep.storage.locks import locked
+from prep.tasks.metrics import resolve_metrics
 
 BASELINE_SPLIT = "train"
 _PATIENCE = 600  # seconds, for another evaluation to write its figures
@@ -62,6 +63,7 @@ def score_run(
         The files of the report; none of a worker that is not the chief, which writes none.
     """
     provenance = describe_source(session, run, checkpoint, average, weights)
+    entries = [_judged(session, entry) for entry in entries]
     dataset, settings = session.dataset, session.run.settings
     scored_on = (dataset, session.manifest, split)
     here = session.run.directory
@@ -95,6 +97,15 @@ def score_run(
         write_causal_qa(causal_qa, scored[0], checkpoint)
         print(f"wrote {causal_qa}")
     return files
+
+
+def _judged(session: Session, entry: TaskEntry) -> TaskEntry:
+    """Leave out what the answers have no figure of, and say so."""
+    judged = session.evaluator.judged(entry)
+    left = [name for name in resolve_metrics(entry.metrics) if name not in judged.metrics]
+    if judged is not entry:
+        say_note(f"{entry.name}: free answers have no probabilities, so no {', '.join(left)}")
+    return judged
 
 
 def _describe_scored(session: Session, entries: Sequence[TaskEntry], checkpoint: str) -> str:

@@ -5,6 +5,7 @@ texts. Adding a metric takes one function here, one line in `METRICS` and one te
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -25,7 +26,7 @@ from eval.metrics.rouge import make_rouge_metrics, rouge_words
 from eval.metrics.texts import squad_em, squad_f1
 from prep import TaskEntry, UsageError
 from prep.tasks.metrics import METRICS as KNOWN
-from prep.tasks.metrics import answer_form, resolve_metrics, suggest_metric
+from prep.tasks.metrics import OF_PROBABILITIES, answer_form, resolve_metrics, suggest_metric
 from prep.tasks.metrics import check_metrics as check_forms
 
 METRICS: Mapping[str, Metric] = {
@@ -98,6 +99,31 @@ def check_names(names: Iterable[str], where: str = "") -> None:
         if name not in METRICS:
             hint = suggest_metric(name, METRICS)
             raise UsageError(f"{where}there is no metric {name!r}; {hint}")
+
+
+def judged_entry(entry: TaskEntry, has_probabilities: bool) -> TaskEntry:
+    """Leave out the metrics that answers without probabilities of label words do not have.
+
+    Args:
+        entry: The task.
+        has_probabilities: Whether its answers come with them.
+
+    Returns:
+        The task, with the metrics that can be computed.
+
+    Raises:
+        UsageError: There is none left.
+    """
+    metrics = resolve_metrics(entry.metrics)
+    left = tuple(name for name in metrics if name not in OF_PROBABILITIES)
+    if has_probabilities or len(left) == len(metrics):
+        return entry
+    if not left:
+        raise UsageError(
+            f"task {entry.name!r}: {', '.join(metrics)} need probabilities of label words, and "
+            "free answers have none; leave --free-answers out"
+        )
+    return replace(entry, metrics=left)
 
 
 def mean_of_main_metrics(scored: Iterable[Mapping[str, float]]) -> float:

@@ -54,6 +54,26 @@ def test_predictions_come_in_the_order_of_the_source(opened, evaluator):
         assert 0 not in prediction.token_ids[-1:]
 
 
+def test_free_answers_have_no_figures_of_probabilities(opened, adapted_model):
+    folder, manifest, vocabulary = opened
+    table = read_split(folder, manifest, "colour", "validation")
+
+    def evaluator_of(*metrics, restricted):
+        entry = replace(manifest.task("colour"), metrics=metrics)
+        changed = replace(manifest, tasks={**manifest.tasks, "colour": entry})
+        decoding = Decoding(restricted=restricted)
+        sizes = {"batch_size": 13, "input_length": 6}
+        return Evaluator(adapted_model, changed, vocabulary, **sizes, decoding=decoding)
+
+    free = evaluator_of("accuracy", "roc_auc", "log_loss", restricted=False)
+    assert list(free.evaluate("colour", table).metrics) == ["accuracy"]
+    choosing = evaluator_of("accuracy", "log_loss", restricted=True)
+    assert list(choosing.evaluate("colour", table).metrics) == ["accuracy", "log_loss"]
+    alone = evaluator_of("roc_auc", restricted=False)
+    with pytest.raises(UsageError, match="roc_auc need probabilities of label words"):
+        alone.evaluate("colour", table)
+
+
 def test_a_model_that_is_always_right_scores_one(opened, evaluator, monkeypatch):
     folder, manifest, vocabulary = opened
     for task, entry in manifest.tasks.items():
