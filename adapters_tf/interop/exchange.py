@@ -98,10 +98,10 @@ def only_method(model: TaskModel, library: str) -> Any:
 
 
 def has_trained_backbone(model: TaskModel) -> bool:
-    """Tell whether something trains that is no adapter's: T5's own layer norms."""
+    """Tell whether something trains that is no adapter's and no head's: T5's own layer norms."""
     own = {
         id(variable)
-        for bank in model.banks.values()
+        for bank in (*model.banks.values(), *([model.heads] if model.heads else []))
         for variable in (*bank.banks.values(), *bank.shared.values())
     }
     return any(id(variable) not in own for variable in model.trainable_variables)

@@ -23,7 +23,12 @@ from trainer.settings.config import RunConfig
 from trainer.settings.config_file import check_config_file, repeated_keys
 from trainer.settings.given_length import settle_length
 
-_EXPECTED = {"int": "a whole number", "float": "a number", "bool": "true or false"}
+_EXPECTED = {
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "dict": "{NAME: VALUE}, with a blank after the colon",
+}
 
 _NO_SECTION = re.compile(r"Parser key \"(.+?)\": Unable to load config '(.*?)' - .*")
 

@@ -18,6 +18,7 @@ from adapters_tf.interop import (
     export_task,
     import_task,
 )
+from adapters_tf.model.heads import HeadOf
 from adapters_tf.task_adapters.folder import load_task, save_task, task_tensors
 from tests.adapters_tf.interop.golden_folders import (
     GOLDEN,
@@ -268,6 +269,12 @@ def test_to_which_formats_adapters_can_go(make_backbone, methods, formats):
     chosen = read_methods(methods, settings if methods == "bottleneck" else {})
     model = TaskModel(make_backbone(), ("a",), chosen)
     assert describe_formats(export_formats(model)) == formats
+
+
+def test_a_head_is_no_part_of_the_t5_beside_an_adapter(make_backbone):
+    heads = {"a": HeadOf("classification", 2)}
+    model = TaskModel(make_backbone(), ("a",), read_methods("lora", {}), heads=heads)
+    assert export_formats(model)["peft"] == ""
 
 
 @pytest.mark.parametrize(

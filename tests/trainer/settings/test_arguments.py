@@ -102,6 +102,10 @@ def test_a_printed_config_says_what_would_run(old_file, capsys):
         (["--training", "3"], "--training: expected --training.NAME, or keys .* found '3'"),
         (["--config", ""], "--config : there is no such file"),
         (["--data.shapes", ""], "--data.shapes: expected a whole number, found ''"),
+        (
+            ["--data.weights", "{a:2}"],
+            "expected {NAME: VALUE}, with a blank after .* found '{a:2}'",
+        ),
     ],
 )
 def test_mistakes_are_one_line(argv, message):
