@@ -115,13 +115,31 @@ def test_decoding_single_token_labels_takes_one_step(opened):
     assert lengths == {"colour": 1, "pick": 4, "grade": 4, "copy": 6}
 
 
-def test_one_program_serves_all_tasks_of_a_length(opened, evaluator):
-    _, manifest, _ = opened
-    answerer = Answerer(evaluator.answerer.model, manifest, opened[2], batch_size=4, input_length=6)
-    folder = opened[0]
+def test_one_program_serves_all_tasks_of_a_length(opened, evaluator, monkeypatch):
+    """And all their batches: the model is run in Python once, as it is traced."""
+    folder, manifest, vocabulary = opened
+    traced, make_predictor = [], Answerer._predictor
+
+    def counting(self, key, make):
+        def made():
+            model = make()
+            call = model.call
+
+            def counted(*given, **more):
+                traced.append(key)
+                return call(*given, **more)
+
+            model.call = counted
+            return model
+
+        return make_predictor(self, key, made)
+
+    monkeypatch.setattr(Answerer, "_predictor", counting)
+    model = evaluator.answerer.model
+    answerer = Answerer(model, manifest, vocabulary, batch_size=4, input_length=6)
     for task in ("pick", "grade"):
         answerer.predict_tokens(manifest.task(task), read_split(folder, manifest, task, "train"))
-    assert len(answerer._predictors) == 1
+    assert len(answerer._predictors) == len(traced) == 1
 
 
 def test_an_unknown_task_names_the_nearest(opened, evaluator):

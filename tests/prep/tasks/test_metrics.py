@@ -62,6 +62,7 @@ def test_aliases_stand_for_metrics_and_hide_none():
     assert {ours for names in ALIASES.values() for ours in names} <= set(METRICS)
     assert not set(ALIASES) & set(METRICS)
     assert resolve_metrics(["rouge1_fmeasure", "rougeLsum"]) == ("rouge_1", "rouge_l_sum")
+    assert resolve_metrics(["multirc"]) == ("f1", "group_exact_match")
     assert resolve_metrics(["f1_a", "trivia_qa"]) == ("f1", "squad_em", "squad_f1")
 
 
