@@ -73,14 +73,16 @@ quickstart: $(if $(FILE),.files-there) setup ## from a CSV file to a report: FIL
 	  fi; \
 	done
 
-# In three parts, one after the other: TensorFlow keeps every program it compiled, gigabytes of them.
+# In parts, one after the other: TensorFlow keeps every program it compiled, gigabytes of them.
 test: setup ## run the tests, or a room of them: PART=trainer/losses
 ifdef PART
 	@$(BIN)/python -m tests.part $(PART)
 else
 	$(PYTEST) tests/prep tests/eval tests/docs tests/notebooks tests/test_*.py
 	$(PYTEST) tests/adapters_tf
-	$(PYTEST) tests/trainer
+	$(PYTEST) tests/trainer/[a-o]*/
+	$(PYTEST) tests/trainer/[p-z]*/
+	$(PYTEST) tests/trainer/test_*.py
 endif
 
 test-quick: setup ## run the tests that build no model: half a minute
