@@ -88,7 +88,7 @@ def test_make_runs_the_whole_or_a_part():
         return done.stdout.splitlines()
 
     folders = [line.split("loadgroup ")[1].split() for line in planned("test")]
-    assert len(folders) == 3
+    assert len(folders) == 5
     named = {found for part in folders for name in part for found in ROOT.glob(name)}
     files = list((ROOT / "tests").rglob("test_*.py"))
     assert [file for file in files if not named & {file, *file.parents}] == []
