@@ -18,6 +18,7 @@ import numpy as np  # noqa: E402
 
 from benchmarks.task_count import make_taskwise  # noqa: E402
 from benchmarks.train_speed import make_batch, time_steps  # noqa: E402
+from benchmarks.turns import median_ratio  # noqa: E402
 
 TASKS = 32
 
@@ -49,8 +50,7 @@ def main() -> None:
     print(f"{'':20} {'s/step':>8} {'ratio':>7}")
     first = next(iter(seconds.values()))
     for name, times in seconds.items():
-        ratio = statistics.median(a / b for a, b in zip(times, first, strict=True))
-        print(f"{name:20} {statistics.median(times):8.3f} {ratio:7.2f}")
+        print(f"{name:20} {statistics.median(times):8.3f} {median_ratio(times, first):7.2f}")
 
 
 if __name__ == "__main__":

@@ -87,9 +87,9 @@ def score_run(
     if few := tell_few({task.entry.name: task.result.examples for task in scored}):
         print(few)
     files, kept = write_figures(session, folder, split, scored, provenance)
-    page = folder / f"{split}.report.html"
     alike = find_similarity(settings, [*(one.name for one in entries), *kept])
-    files.append(write_page(page, report_run(run, here, folder, split, alike)))
+    report = report_run(run, here, folder, split, alike)
+    files.append(write_page(folder / f"{split}.report.html", report))
     unfinished.take_away()
     for file in files:
         print(f"wrote {_shown(file)}")
@@ -219,9 +219,7 @@ def describe_source(
         "input_length": answerer.input_length,
         "batch_size": answerer.batch_size,
         "replicas": answerer.strategy.num_replicas_in_sync,
-        "trained_shares": {
-            name: session.run.model.trained_share(name) for name in session.run.model.task_names
-        },
+        "trained_shares": session.run.model.trained_shares(),
         "decoding": describe_decoding(answerer.decoding),
     }
 

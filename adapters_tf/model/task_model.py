@@ -223,30 +223,31 @@ class TaskModel(tf_keras.Model):
         """Count the trainable parameters, all tasks together."""
         return sum(int(variable.shape.num_elements()) for variable in self.trainable_variables)
 
-    def trained_share(self, task: str) -> float:
-        """Divide the parameters that train for a task by those of the backbone.
+    def trained_shares(self) -> dict[str, float]:
+        """Divide the parameters that train for each task by those of the backbone.
 
         What tasks share counts in equal parts, as in HyperFormer's tables (Mahabadi et al. 2021). A
         task that a head answers has no rows in the decoder, one in words no head.
 
-        Args:
-            task: Its name.
-
         Returns:
-            0 where nothing trains, 1 where the whole backbone does for a single task.
+            By task: 0 where nothing trains, 1 where the whole backbone does for a single task.
         """
-        own = shared = 0
+        own, shared = dict.fromkeys(self.task_names, 0), 0
+        unreached = {
+            task: OF_DECODER if self.has_head(task) else (f"{HEADS}.",) for task in self.task_names
+        }
         for path, variable in self.trainable_by_path().items():
             size = int(variable.shape.num_elements())
-            is_left = path.startswith(OF_DECODER if self.has_head(task) else f"{HEADS}.")
             if not self.is_bank(variable):
                 shared += size
-            elif not is_left:
-                own += size // variable.shape[0]
+                continue
+            for task in self.task_names:
+                if not path.startswith(unreached[task]):
+                    own[task] += size // variable.shape[0]
         ours = {id(variable) for layer in self.banks.values() for variable in layer.weights}
         plain = [one for one in self.backbone.weights if id(one) not in ours]
         backbone = sum(int(one.shape.num_elements()) for one in plain if one.dtype.is_floating)
-        return (own + shared / len(self.task_names)) / backbone
+        return {task: (rows + shared / len(own)) / backbone for task, rows in own.items()}
 
 
 def inject_method(

@@ -138,6 +138,8 @@ def report_idle_rates(
         model: As it will be trained.
         report: Called with a line, if there are any.
     """
+    if not settings.optimizer.rates:
+        return
     group = group_by_variable(model)
     there = set(map(group, model.trainable_variables))
     idle = [name for name in settings.optimizer.rates if name not in there]

@@ -66,8 +66,9 @@ def render_page(report: Report) -> str:
         ways=_WAYS,
         facts=[_facts(run.document) for run in report.runs],
         trained={
-            task.name: _trained(task.name, [run.document for run in report.runs])
+            task.name: shares
             for task in report.tasks
+            if (shares := _trained(task.name, [run.document for run in report.runs]))
         },
     )
 

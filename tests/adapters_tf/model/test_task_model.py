@@ -54,14 +54,14 @@ def test_names_are_those_of_every_model_of_a_process(make_backbone):
 
 def test_the_trained_share_is_a_tasks_own(make_backbone):
     whole = TaskModel(make_backbone(**ONE_LAYER), TASKS)
-    assert whole.trained_share(TASKS[0]) == pytest.approx(1 / 3)
+    assert whole.trained_shares()[TASKS[0]] == pytest.approx(1 / 3)
     model = TaskModel(make_backbone(**ONE_LAYER), TASKS, Ia3Config(targets=("k",)))
     size = sum(int(tf.size(one)) for one in make_backbone(**ONE_LAYER).weights)
-    assert model.trained_share(TASKS[0]) == pytest.approx(3 * 32 / size)
+    assert model.trained_shares()[TASKS[0]] == pytest.approx(3 * 32 / size)
     heads = {TASKS[0]: HeadOf("classification", 2)}
     headed = TaskModel(make_backbone(**ONE_LAYER), TASKS, Ia3Config(targets=("k",)), heads=heads)
-    assert headed.trained_share(TASKS[0]) == pytest.approx((32 + 2 * 32 + 2) / size)
-    assert headed.trained_share(TASKS[1]) == pytest.approx(3 * 32 / size)
+    assert headed.trained_shares()[TASKS[0]] == pytest.approx((32 + 2 * 32 + 2) / size)
+    assert headed.trained_shares()[TASKS[1]] == pytest.approx(3 * 32 / size)
 
 
 def test_parameters_are_counted_over_all_tasks(make_backbone):
