@@ -15,7 +15,7 @@ empty :=
 space := $(empty) $(empty)
 # Prints a command as it can be typed, and runs it unless DRY_RUN says otherwise.
 DO = @DRY_RUN='$(DRY_RUN)' docker/say-and-do
-need = $(foreach name,$(1),$(if $(strip $($(name))),,$(error $(name) is empty: set it in .env or say make $@ $(name)=…)))
+need = $(foreach name,$(1),$(if $(strip $($(name))),,$(error $(name) is empty: set it in .env or say make $(firstword $(MAKECMDGOALS) $@) $(name)=…)))
 
 # What Google documents for TensorFlow: v2 to v5e and v5p. v6e's runtime has JAX and PyTorch only.
 RUNTIME ?= $(strip \
@@ -54,15 +54,15 @@ tpu-install:
 	$(DO) gcloud compute tpus tpu-vm ssh $(TPU) $(WHERE) --worker=all --command "sudo apt-get install -y make python3.11-venv && mkdir -p tft && tar xzf code.tar.gz -C tft && make -C tft tpu-setup PYTHON=python3.11"
 
 tpu-train: ## cloud: train on the TPU VM, from and to BUCKET
-	$(call need,PROJECT ZONE TPU BUCKET)
+	$(call need,PROJECT ZONE TPU BUCKET RUN_NAME CONFIG DATASET)
 	$(DO) $(ON_TPU) "cd tft && nohup .venv/bin/python -m trainer $(TRAINING) $(ARGS) > $(RUN_NAME).log 2>&1 < /dev/null & sleep 1"
 
 tpu-tail: ## cloud: follow the log of tpu-train
-	$(call need,PROJECT ZONE TPU)
+	$(call need,PROJECT ZONE TPU RUN_NAME)
 	$(DO) $(ON_TPU) "tail -n 40 -F tft/$(RUN_NAME).log"
 
 tpu-fetch: ## cloud: bring the run RUN_NAME from BUCKET to runs/
-	$(call need,BUCKET)
+	$(call need,BUCKET RUN_NAME)
 	$(DO) mkdir -p runs/$(RUN_NAME)
 	$(DO) gsutil -m -q rsync -c -r $(HOME_OF_RUNS)/$(RUN_NAME) runs/$(RUN_NAME)
 
@@ -71,9 +71,11 @@ tpu-delete: ## cloud: give the TPU VM back, or leave the queue
 	$(DO) gcloud compute tpus queued-resources delete $(TPU) $(WHERE) --force --quiet
 
 run-local: setup ## train on this machine, with the cloud's settings
+	$(call need,RUN_NAME CONFIG DATASET)
 	$(DO) $(BIN)/python -m trainer --config $(CONFIG) --dataset $(DATASET) --run runs/$(RUN_NAME) $(ARGS)
 
 verify-model: setup tpu-fetch ## cloud: fetch the run RUN_NAME and score it
+	$(call need,DATASET CHECKPOINT)
 	$(DO) $(BIN)/python -m eval --run runs/$(RUN_NAME) --dataset $(DATASET) --checkpoint $(CHECKPOINT)
 
 docker-build: ## build the container IMAGE (TPU_IMAGE=1: for TPU VMs)
@@ -81,7 +83,7 @@ docker-build: ## build the container IMAGE (TPU_IMAGE=1: for TPU VMs)
 	$(DO) docker build --file docker/$(if $(TPU_IMAGE),tpu.Dockerfile,Dockerfile) --tag $(IMAGE_URI) .
 
 docker-local-train: ## train in the container, on data/ and runs/
-	$(call need,IMAGE)
+	$(call need,IMAGE RUN_NAME CONFIG DATASET)
 	$(DO) docker run --rm --volume $(CURDIR)/data:/work/data:ro --volume $(CURDIR)/runs:/work/runs $(if $(GPU),--gpus=all) $(IMAGE_URI) -m trainer --config $(CONFIG) --dataset $(DATASET) --run runs/$(RUN_NAME) $(ARGS)
 
 docker-push: ## send the container to its registry
@@ -89,5 +91,5 @@ docker-push: ## send the container to its registry
 	$(DO) docker push $(IMAGE_URI)
 
 cloud-train: ## train as a Vertex AI job (GPU_TYPE=NVIDIA_L4)
-	$(call need,PROJECT REGION BUCKET IMAGE)
+	$(call need,PROJECT REGION BUCKET IMAGE RUN_NAME CONFIG DATASET MACHINE)
 	$(DO) gcloud ai custom-jobs create --project=$(PROJECT) --region=$(REGION) --display-name=$(RUN_NAME) --worker-pool-spec=machine-type=$(MACHINE),replica-count=1,$(if $(GPU_TYPE),accelerator-type=$(GPU_TYPE)$(comma)accelerator-count=1$(comma))container-image-uri=$(IMAGE_URI) --args=$(subst $(space),$(comma),$(strip -m trainer $(TRAINING) $(ARGS)))

@@ -14,14 +14,14 @@ from eval.decoding.options import describe_decoding
 from eval.evaluator import TaskResult
 from eval.report.baselines import trivial_baseline
 from eval.report.causal_qa import write_causal_qa
-from eval.report.earlier import keep_others
+from eval.report.earlier import ReportedTask, keep_others
 from eval.report.files import write_report
 from eval.report.page.matrices import Matrix, show_similarity
-from eval.report.page.report_data import report_run
+from eval.report.page.report_data import Report, report_run
 from eval.report.page.run_files import read_similarity
 from eval.report.page.verdict import tell_few
 from eval.report.page.writing import write_page
-from eval.report.places import dataset_digest, is_of_run, report_folder
+from eval.report.places import FIGURES, RUN_PAGE, dataset_digest, is_of_run, report_folder
 from eval.report.scored_task import ScoredTask
 from eval.report.standing import describe_weights
 from eval.report.table import format_table
@@ -89,7 +89,7 @@ def score_run(
     files, kept = write_figures(session, folder, split, scored, provenance)
     alike = find_similarity(settings, [*(one.name for one in entries), *kept])
     report = report_run(run, here, folder, split, alike)
-    files.append(write_page(folder / f"{split}.report.html", report))
+    files += write_pages(report, here, folder, split)
     unfinished.take_away()
     for file in files:
         print(f"wrote {_shown(file)}")
@@ -177,13 +177,42 @@ def write_figures(
         kept, lost = keep_others(folder, split, provenance, session.manifest, entries)
         for line in lost:
             say_note(line)
+        kept = [_resample(session, task, split) for task in kept]
         names = [task.name for task in kept]
         if kept:
             others = ", ".join(names)
             print(f"beside them stays what was found of {others} with the same checkpoint")
+        for pattern in (f".{split}.json.*.tmp", f".{split}.predictions.jsonl.*.tmp"):
+            for leftover in folder.glob(pattern):  # of an evaluation that was killed
+                leftover.unlink(missing_ok=True)
         tasks = session.run.settings.tasks
         files = write_report(folder, split, scored, session.vocabulary, provenance, kept, tasks)
     return files, names
+
+
+def _resample(session: Session, task: ReportedTask, split: str) -> ReportedTask:
+    """Resample what stays of an earlier evaluation: figures over tasks are of all of them."""
+    entry, run = session.manifest.task(task.name), str(session.run.directory)
+    table = read_split(session.dataset, session.manifest, task.name, split)
+    return task.resample(entry, table, session.vocabulary, run)
+
+
+def write_pages(report: Report, run: Path, folder: Path, split: str) -> list[Path]:
+    """Write the page of a split, and where the figures are the run's own, `report.html` too.
+
+    Args:
+        report: What the page says.
+        run: The run folder on this machine.
+        folder: Of the figures.
+        split: That was scored.
+
+    Returns:
+        The files: the page stays beside the split's figures, and the run's is of the last split.
+    """
+    pages = [folder / f"{split}.report.html"]
+    if folder == run / FIGURES:
+        pages.append(run / RUN_PAGE)
+    return [write_page(page, report) for page in pages]
 
 
 def describe_source(

@@ -17,17 +17,19 @@ ROOT = Path(__file__).parents[1]
 # Of each target, what has to be set for it.
 TARGETS = {
     "create-bucket": "PROJECT REGION BUCKET",
-    "tpu-create": "PROJECT ZONE TPU",
+    "tpu-create": "PROJECT ZONE TPU ACCELERATOR",
     "tpu-status": "PROJECT ZONE TPU",
     "tpu-install": "PROJECT ZONE TPU",
-    "tpu-train": "PROJECT ZONE TPU BUCKET",
-    "tpu-tail": "PROJECT ZONE TPU",
-    "tpu-fetch": "BUCKET",
+    "tpu-train": "PROJECT ZONE TPU BUCKET RUN_NAME CONFIG DATASET",
+    "tpu-tail": "PROJECT ZONE TPU RUN_NAME",
+    "tpu-fetch": "BUCKET RUN_NAME",
     "tpu-delete": "PROJECT ZONE TPU",
     "docker-build": "IMAGE",
-    "docker-local-train": "IMAGE",
+    "docker-local-train": "IMAGE RUN_NAME CONFIG DATASET",
     "docker-push": "IMAGE",
-    "cloud-train": "PROJECT REGION BUCKET IMAGE",
+    "cloud-train": "PROJECT REGION BUCKET IMAGE RUN_NAME CONFIG DATASET MACHINE",
+    "run-local": "RUN_NAME CONFIG DATASET",
+    "verify-model": "BUCKET RUN_NAME DATASET CHECKPOINT",
 }
 SETTINGS = {
     "PROJECT": "my-project",
@@ -65,7 +67,7 @@ def commands(target, **settings):
     return [shlex.split(line) for line in done.stdout.splitlines()]
 
 
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("target", [*TARGETS, "stage"])
 def test_a_dry_run_prints_commands_and_runs_none(target, tmp_path):
     found = commands(target, RUN_NAME="never", VENV=str(tmp_path / "none"))
     assert found and not (ROOT / "runs" / "never").exists()
@@ -79,6 +81,12 @@ def test_an_empty_setting_is_refused_by_name(target):
         done = make(target, "DRY_RUN=1", **{**SETTINGS, name: ""})
         assert done.returncode == 2
         assert f"{name} is empty: set it in .env or say make {target} {name}=" in done.stderr
+
+
+@pytest.mark.parametrize(("empty", "said"), [("DATASET", "DIR and DATASET"), ("BUCKET", "BUCKET")])
+def test_staging_nothing_or_nowhere_is_refused_by_name(empty, said):
+    done = make("stage", "DRY_RUN=1", **{**SETTINGS, empty: ""})
+    assert done.returncode == 2 and f"error: make stage: {said}" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -103,7 +103,7 @@ def main(argv: list[str] | None) -> int:
     print(format_outcome(folder, adapters, tasks, dataset, alone, adapted))
     minutes = (time.monotonic() - started) / 60
     print(f"\n{minutes:.1f} minutes. Run folder: {adapters}")
-    print(f"Report: {adapters / 'eval' / f'{SPLIT}.report.html'}")
+    print(f"Report: {adapters / 'report.html'}")
     print(f"Curves: tensorboard --logdir {folder}")
     if not options.full:
         print("The long story, with a harder task: make demo FULL=1")

@@ -190,10 +190,10 @@ def score(folder: Path) -> Path:
     from eval.report.page.run_files import read_run_files
 
     run = folder / "run"
-    page = run / "eval" / "validation.report.html"
+    page = run / "report.html"
     words = ["--run", str(run)]
     print("$ " + shell(["python", "-m", "eval", *words]))
-    if not page.exists() or read_run_files(str(run), run, page.parent, "validation").change:
+    if not page.exists() or read_run_files(str(run), run, run / "eval", "validation").change:
         evaluate(words)
     return page
 

@@ -1,11 +1,11 @@
 """Do our beam search and our greedy decoding answer what PyTorch's `generate` does?
 
-    python -m benchmarks.parity.beams --python ENV/bin/python [--cases 70]
+    python -m benchmarks.parity.beams --python ENV/bin/python [--cases 70] [--adapted 10]
 
-For tiny random models of three kinds, random settings of beam search, random limits and random
-tokens that end an answer: ids must be equal, and scores within 1e-4. With one beam, greedy decoding
-is compared too. The interpreter has torch and transformers 4.57;
-`make parity` makes one.
+For tiny random models of three kinds, without adapters and with those of PEFT and AdapterHub that
+attention keeps something of, random settings of beam search, random limits and random tokens that
+end an answer: ids must be equal, and scores within 1e-4. With one beam, greedy decoding is compared
+too. The interpreter has torch, transformers 4.57, peft and adapters; `make parity` makes one.
 """
 
 import argparse
@@ -19,21 +19,26 @@ import numpy as np
 import tensorflow as tf
 
 from adapters_tf import TaskModel, load_backbone
-from benchmarks.parity.cases import LIMIT, MODELS
+from adapters_tf.interop import import_task
+from benchmarks.parity.cases import BEAM_CASES, LIMIT, MODELS, TASK, chosen_case
 from eval import BeamModel, GreedyModel
 from eval.decoding.options import Limits
 
 TORCH_SIDE = Path(__file__).with_name("torch_beams.py")
 
 
-def compare(folder: Path) -> tuple[int, int, float]:
+def read_adapted(folder: Path, name: str, model: str) -> TaskModel:
+    """Read the adapter that the other side wrote, on a backbone of its own."""
+    backbone = load_backbone(str(folder / "backbone"))
+    return import_task(backbone, TASK, chosen_case(name, model).library, folder / name).model
+
+
+def compare(model: TaskModel, input_ids: np.ndarray, folder: Path) -> tuple[int, int, float]:
     """Count the cases and those whose ids differ, and find the largest difference of scores."""
-    input_ids = np.load(folder / "batch.npz")["input_ids"]
     batch = {
         "encoder_input_tokens": tf.constant(input_ids),
         "task": tf.zeros(len(input_ids), tf.int32),
     }
-    model = TaskModel(load_backbone(str(folder / "backbone")), ("only",))
     cases = json.loads((folder / "cases.json").read_text())
     other, worst = 0, 0.0
     for index, case in enumerate(cases):
@@ -68,16 +73,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--python", required=True, help="interpreter with torch and transformers")
     parser.add_argument("--cases", type=int, default=70, help="of each of the three models")
+    parser.add_argument("--adapted", type=int, default=10, help="of each adapter on each of them")
     options = parser.parse_args()
     is_wrong = False
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
-        command = [options.python, "-W", "ignore", str(TORCH_SIDE), str(work), str(options.cases)]
+        counts = [str(options.cases), str(options.adapted)]
+        command = [options.python, "-W", "ignore", str(TORCH_SIDE), str(work), *counts]
         subprocess.run(command, check=True)
         for name in MODELS:
-            cases, other, worst = compare(work / name)
-            print(f"{name:<6} {cases} cases, {other} with other ids, scores within {worst:.1e}")
-            is_wrong |= other > 0 or worst >= LIMIT
+            here = work / name
+            input_ids = np.load(here / "batch.npz")["input_ids"]
+            plain = TaskModel(load_backbone(str(here / "backbone")), ("only",))
+            found = {"no adapter": compare(plain, input_ids, here)}
+            for adapter in BEAM_CASES:
+                model = read_adapted(here, adapter, name)
+                found[adapter] = compare(model, input_ids, here / adapter)
+            for adapter, (cases, other, worst) in found.items():
+                said = f"{cases} cases, {other} with other ids, scores within {worst:.1e}"
+                print(f"{name:<6} {adapter:<26} {said}")
+                is_wrong |= other > 0 or worst >= LIMIT
     if is_wrong:
         sys.exit("error: an answer differs")
 

@@ -354,3 +354,16 @@ GOLDEN_CASES = (
     "adapterhub-dora",
     "adapterhub-ia3",
 )
+
+# Whose adapters a decoder's cache or the inputs hold something of: searched with beams, too.
+BEAM_CASES = (
+    "peft-prompt",
+    "peft-lora-all",
+    "peft-ia3",
+    "adapterhub-prefix",
+    "adapterhub-prefix_flat",
+    "adapterhub-prefix-encoder",
+    "adapterhub-lora",
+    "adapterhub-ia3",
+    "adapterhub-houlsby",
+)

@@ -1,6 +1,6 @@
 """The PyTorch side of `benchmarks.parity.beams`: random T5s, and what `generate` answers.
 
-    python benchmarks/parity/torch_beams.py WORK CASES
+    python benchmarks/parity/torch_beams.py WORK CASES ADAPTED
 
 Shapes: B batch, S source length, n answers, T target length, V vocabulary.
 """
@@ -17,8 +17,8 @@ import transformers
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from cases import MODELS
-from torch_side import random_batch, random_model
+from cases import BEAM_CASES, MODELS, chosen_case
+from torch_side import add_adapter, load_model, random_batch, random_model, save_adapter
 
 PENALTIES = (-1.0, 0.0, 0.6, 1.0, 2.0)
 LARGEST_LENGTH, LARGEST_BEAMS = 10, 6
@@ -62,11 +62,20 @@ def answer(model: torch.nn.Module, batch: dict, case: dict) -> tuple[np.ndarray,
     return ids.reshape(-1, n, T), scores.reshape(-1, n)
 
 
+def write_answers(folder: Path, model: torch.nn.Module, batch: dict, cases: list[dict]) -> None:
+    """Write cases, and what a model answers in each."""
+    (folder / "cases.json").write_text(json.dumps(cases))
+    for index, case in enumerate(cases):
+        ids, scores = answer(model, batch, case)
+        np.savez(folder / f"answer{index}.npz", ids=ids, scores=scores)
+
+
 def main() -> None:
-    """Write models, batches, cases and answers."""
+    """Write models, adapters, batches, cases and answers."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("work", type=Path)
     parser.add_argument("cases", type=int, help="of each model")
+    parser.add_argument("adapted", type=int, help="of each adapter on each model")
     arguments = parser.parse_args()
     logging.disable(logging.WARNING)
     transformers.utils.logging.disable_progress_bar()
@@ -79,10 +88,13 @@ def main() -> None:
         model.save_pretrained(folder / "backbone")
         np.savez(folder / "batch.npz", input_ids=batch["input_ids"].numpy().astype(np.int32))
         cases = [draw_case(random, vocabulary) for _ in range(arguments.cases)]
-        (folder / "cases.json").write_text(json.dumps(cases))
-        for index, case in enumerate(cases):
-            ids, scores = answer(model, batch, case)
-            np.savez(folder / f"answer{index}.npz", ids=ids, scores=scores)
+        write_answers(folder, model, batch, cases)
+        for adapter in BEAM_CASES:
+            case = chosen_case(adapter, name)
+            adapted = add_adapter(load_model(folder / "backbone"), case)
+            save_adapter(adapted, case, folder / adapter)
+            cases = [draw_case(random, vocabulary) for _ in range(arguments.adapted)]
+            write_answers(folder / adapter, adapted, batch, cases)
 
 
 if __name__ == "__main__":

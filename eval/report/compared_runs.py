@@ -162,7 +162,7 @@ def gather_run_answers(
         entry = _same_task(manifest, task, runs[0], dataset)
         table = read_split(dataset, manifest, task, split)
         gathered[task] = [
-            _pair(entry, table, of_run.get(task, []), vocabulary, run.name)
+            pair_answers(entry, table, of_run.get(task, []), vocabulary, run.name)
             for run, of_run in zip(runs, predictions, strict=True)
         ]
     return gathered
@@ -193,14 +193,28 @@ def _shares_of(line: Mapping[str, Any], entry: TaskEntry, run: str) -> list[floa
     return [shares[word] for word in entry.label_words]
 
 
-def _pair(
+def pair_answers(
     entry: TaskEntry,
     table: TokenTable,
     lines: Sequence[Mapping[str, Any]],
     vocabulary: Vocabulary,
     run: str,
 ) -> Answers:
-    """Bring the lines of a task, which are in the source's order, to the table's."""
+    """Put what a file says was answered beside the right answers of a table.
+
+    Args:
+        entry: The task.
+        table: Its examples.
+        lines: Of `<split>.predictions.jsonl`, in the source's order.
+        vocabulary: Of the dataset.
+        run: As a person typed it, for messages.
+
+    Returns:
+        The answers, in the table's order.
+
+    Raises:
+        DataError: The lines are not of the table's examples.
+    """
     order = np.argsort(table.examples, kind="stable")
     if [line["example"] for line in lines] != table.examples[order].tolist():
         raise DataError(

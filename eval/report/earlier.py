@@ -3,13 +3,18 @@
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from adapters_tf.runs.provenance import list_versions
-from prep import Manifest, TaskEntry
+from eval.metrics.intervals import resample_figures
+from eval.report.compared_runs import pair_answers
+from prep import Manifest, TaskEntry, TokenTable, Vocabulary
 from prep.dataset.digests import task_digest
+from prep.tasks.metrics import resolve_metrics
 
 # What figures depend on, beside the examples.
 _CHECKPOINT = ("checkpoint", "step", "checkpoint_digest", "average", "weights")
@@ -27,11 +32,36 @@ class ReportedTask:
         name: The task.
         figures: What `<split>.json` says of it.
         lines: Of `<split>.predictions.jsonl`, each with its end.
+        resampled: The figures of resamples, float [resamples] by name; none where answers are
+            unknown.
     """
 
     name: str
     figures: dict[str, Any]
     lines: list[str]
+    resampled: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    def resample(
+        self, entry: TaskEntry, table: TokenTable, vocabulary: Vocabulary, run: str
+    ) -> "ReportedTask":
+        """Resample what an earlier evaluation found, as if it had been scored now.
+
+        Args:
+            entry: The task.
+            table: The examples it was scored on.
+            vocabulary: Of the dataset.
+            run: As a person typed it, for messages.
+
+        Returns:
+            The task with `resampled`.
+
+        Raises:
+            DataError: The lines are not of the table's examples.
+        """
+        lines = [json.loads(line) for line in self.lines]
+        answers = pair_answers(entry, table, lines, vocabulary, run)
+        names = [name for name in resolve_metrics(entry.metrics) if name in self.figures["metrics"]]
+        return replace(self, resampled=resample_figures(self.name, names, answers))
 
 
 def digest_lines(lines: Iterable[str]) -> str:

@@ -59,7 +59,7 @@ def write_report(
         "versions": list_versions(),
         "resampling": {"resamples": RESAMPLES, "seed": SEED, "confidence": CONFIDENCE},
         "mean": mean_of_main_metrics(task.figures["metrics"] for task in tasks),
-        **_over_tasks({task.name: task.figures["metrics"] for task in tasks}, scored),
+        **_over_tasks(tasks),
         "tasks": {task.name: task.figures for task in tasks},
     }
     text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
@@ -91,28 +91,25 @@ def send_figures(run: str, folder: Path, files: Sequence[Path]) -> None:
 def _reported(task: ScoredTask, split: str, vocabulary: Vocabulary) -> ReportedTask:
     lines = _prediction_lines(task, vocabulary)
     figures = _figures(task, split)
-    return ReportedTask(
-        task.entry.name, {**figures, "predictions_digest": digest_lines(lines)}, lines
-    )
+    figures["predictions_digest"] = digest_lines(lines)
+    return ReportedTask(task.entry.name, figures, lines, task.resampled)
 
 
-def _over_tasks(
-    metrics: Mapping[str, Mapping[str, float]], scored: list[ScoredTask]
-) -> dict[str, Any]:
+def _over_tasks(tasks: Sequence[ReportedTask]) -> dict[str, Any]:
     """Give GLUE's and SuperGLUE's averages, and the intervals of what is over tasks.
 
     Args:
-        metrics: Figures by metric, by task, of the whole file.
-        scored: The tasks whose resamples are known; without some of the file's, no intervals.
+        tasks: Of the whole file; where the resamples of one are not known there are no intervals.
 
     Returns:
         `averages` and `intervals`, each where there is something to say.
     """
+    metrics = {task.name: task.figures["metrics"] for task in tasks}
     averages = {name: float(one) for name, one in average_tasks(metrics).items()}
     given: dict[str, Any] = {"averages": averages}
-    if len(scored) == len(metrics) and all(task.resampled for task in scored):
-        main = np.mean([next(iter(task.resampled.values())) for task in scored], 0)
-        resampled = average_tasks({task.entry.name: task.resampled for task in scored})
+    if all(task.resampled for task in tasks):
+        main = np.mean([next(iter(task.resampled.values())) for task in tasks], 0)
+        resampled = average_tasks({task.name: task.resampled for task in tasks})
         intervals = {
             name: make_interval(figures) for name, figures in {"mean": main, **resampled}.items()
         }

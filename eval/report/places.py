@@ -8,6 +8,8 @@ from adapters_tf.runs.settings import ResolvedRun
 from prep import Manifest, TaskEntry
 from prep.dataset.digests import task_digest
 
+FIGURES = "eval"  # in a run folder
+RUN_PAGE = "report.html"  # in a run folder, of the split that was scored last
 _DIGITS = 8  # of a dataset's digest, in the name of a folder
 
 
@@ -32,7 +34,7 @@ def report_folder(
         run's, which has the dataset's name and the beginning of its digest. Of a run that grew by
         tasks of another dataset, each has only some of the tasks, and the earlier ones a folder.
     """
-    folder = run / "eval"
+    folder = run / FIGURES
     if average:
         folder /= "-".join(("average", *average))
     dataset, manifest, split = scored

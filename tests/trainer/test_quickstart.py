@@ -20,7 +20,7 @@ def test_from_no_file_at_all_to_a_report_and_found_done_again(tmp_path, capsys):
     folder = tmp_path / "it"
     assert quickstart(folder, "--steps", "4", "--answer", "category,urgency") == 0
     out = capsys.readouterr().out
-    page = folder / "run" / "eval" / "validation.report.html"
+    page = folder / "run" / "report.html"
     assert f"Open the report: {page}" in out and page.exists()
     typed = [line.split()[3] for line in out.splitlines() if line.startswith("$ python -m")]
     assert typed == ["prep", "prep", "prep", "trainer", "eval"]

@@ -28,6 +28,11 @@ MARKS = (
     "tensorflow/python/lib_pywrap_tensorflow_common.so",
     "tensorflow/python/platform/build_info.py",
 )
+# Google documents TensorFlow for v2 to v5e and v5p (cloud.google.com/tpu/docs/runtimes).
+_UNREACHED = {
+    "v6e": "v6e, for which Google documents JAX and PyTorch and not TensorFlow",
+    "v7": "TPU7x, which TensorFlow does not reach",
+}
 _LARGEST_DIGESTED = 1 << 24  # bytes; of larger files the sizes tell enough
 _MAKE_ANEW = f"{sys.executable} -m pip uninstall -y {CPU_WHEEL} {TPU_WHEEL} && "
 
@@ -112,6 +117,8 @@ def _check_place(wheel: str) -> list[Finding]:
 
 def _check_chips(wheels: list[str]) -> list[Finding]:
     chips = list_chips()
+    if why := _UNREACHED.get(chips[0] if chips else ""):
+        return [Finding(FAULT, "chips", why, "take a machine of v2 to v4, v5e or v5p")]
     if chips and TPU_WHEEL not in wheels:
         what = f"this machine has {len(chips)} TPU chips ({chips[0]}), and {CPU_WHEEL} knows no TPU"
         return [Finding(FAULT, "wheel", what, "make tpu-setup")]

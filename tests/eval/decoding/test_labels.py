@@ -56,6 +56,23 @@ def test_words_are_scored_among_themselves(golden, inputs, name):
 
 
 @pytest.mark.parametrize("name", ["t5", "t5_v1_1"])
+def test_no_other_row_of_the_table_is_multiplied(golden, inputs, name):
+    model = TaskModel(golden(name)[0], ("only",))
+    words = label_batch(inputs, 0, label_tokens=np.array([9, 30], np.int32))
+    texts = LabelTexts.of(LABELS)
+    labels = {"label_tokens": texts.tokens, "label_numbers": texts.numbers}
+    batches = {LabelWordModel: words, LabelTextModel: label_batch(inputs, 0, **labels)}
+    every = model.backbone.config.vocab_size
+    over_all = []
+    for kind, batch in batches.items():
+        program = tf.function(kind(model), autograph=False).get_concrete_function(batch)
+        products = [op for op in program.graph.get_operations() if "MatMul" in op.type]
+        assert products
+        over_all.append([op for op in products if op.outputs[0].shape[-1] == every])
+    assert not over_all[0] and over_all[1]  # texts do need every row's score
+
+
+@pytest.mark.parametrize("name", ["t5", "t5_v1_1"])
 def test_texts_side_by_side_score_as_each_alone(golden, inputs, name):
     model = TaskModel(golden(name)[0], ("only",))
     texts = LabelTexts.of(LABELS)

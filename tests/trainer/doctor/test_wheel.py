@@ -81,3 +81,13 @@ def test_chips_without_the_wheel_for_them(site, monkeypatch):
     _, finding = check_wheel()
     assert (finding.status, finding.mend) == ("fault", "make tpu-setup")
     assert "8 TPU chips (v5e)" in finding.what
+
+
+@pytest.mark.parametrize(("chip", "said"), [("v6e", "JAX and PyTorch"), ("v7", "TPU7x")])
+@pytest.mark.parametrize("name", (CPU_WHEEL, TPU_WHEEL))
+def test_chips_that_tensorflow_does_not_reach(site, monkeypatch, name, chip, said):
+    site.install_wheel(name)
+    monkeypatch.setattr(wheel, "list_chips", lambda: [chip] * 8)
+    _, finding = check_wheel()
+    assert (finding.status, finding.about) == ("fault", "chips") and said in finding.what
+    assert "v5e" in finding.mend
