@@ -92,4 +92,4 @@ docker-push: ## send the container to its registry
 
 cloud-train: ## train as a Vertex AI job (GPU_TYPE=NVIDIA_L4)
 	$(call need,PROJECT REGION BUCKET IMAGE RUN_NAME CONFIG DATASET MACHINE)
-	$(DO) gcloud ai custom-jobs create --project=$(PROJECT) --region=$(REGION) --display-name=$(RUN_NAME) --worker-pool-spec=machine-type=$(MACHINE),replica-count=1,$(if $(GPU_TYPE),accelerator-type=$(GPU_TYPE)$(comma)accelerator-count=1$(comma))container-image-uri=$(IMAGE_URI) --args=$(subst $(space),$(comma),$(strip -m trainer $(TRAINING) $(ARGS)))
+	$(DO) gcloud ai custom-jobs create --project=$(PROJECT) --region=$(REGION) --display-name=$(RUN_NAME) --worker-pool-spec=machine-type=$(MACHINE),replica-count=1,$(if $(GPU_TYPE),accelerator-type=$(GPU_TYPE)$(comma)accelerator-count=1$(comma))container-image-uri=$(IMAGE_URI) '--args=^;^$(subst $(space),;,$(strip -m trainer $(TRAINING) $(ARGS)))'

@@ -13,6 +13,7 @@ from adapters_tf.runs.config import CONFIG_FILE, read_config
 from adapters_tf.runs.settings import ResolvedRun
 from eval.report.compared_runs import (
     ComparedRun,
+    choose_common_metrics,
     choose_common_tasks,
     gather_run_answers,
     note_other_ways,
@@ -97,7 +98,7 @@ def _compare(options: Namespace, runs: list[ComparedRun]) -> None:
     answers = gather_run_answers(runs, tasks, options.dataset or runs[0].document["dataset"])
     metrics = {}
     for task in tasks:
-        scored = [name for name in runs[0].document["tasks"][task]["metrics"] if name in METRICS]
+        scored = [name for name in choose_common_metrics(runs, task) if name in METRICS]
         metrics[task] = scored[:1] if options.metrics == "main" else scored
     rows = compare(metrics, answers, columns)
     of_columns = [[runs[run].document for run in column] for column in columns]

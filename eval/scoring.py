@@ -298,7 +298,7 @@ def score_task(
     if BASELINE_SPLIT in entry.splits and entry.splits[BASELINE_SPLIT].examples:
         training = read_split(session.dataset, session.manifest, entry.name, BASELINE_SPLIT)
         baseline = trivial_baseline(entry, training, table, session.vocabulary)
-    return ScoredTask(entry, table, result, baseline)
+    return ScoredTask(entry, table, result, baseline, session.manifest.task(entry.name))
 
 
 def evaluate_with_progress(

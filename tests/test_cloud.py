@@ -123,12 +123,16 @@ def test_a_printed_command_is_the_one_that_is_run(tmp_path):
 
 
 def test_training_in_a_container_gets_the_words_of_training():
-    (words,) = commands("cloud-train", GPU_TYPE="NVIDIA_L4", ARGS="--training.steps 10")
+    (words,) = commands(
+        "cloud-train", GPU_TYPE="NVIDIA_L4", ARGS="--tasks rte,cola --training.steps 10"
+    )
     pool = next(word for word in words if word.startswith("--worker-pool-spec="))
     assert "accelerator-type=NVIDIA_L4,accelerator-count=1,container-image-uri=eu." in pool
     arguments = next(word for word in words if word.startswith("--args="))
-    inside = arguments.removeprefix("--args=").split(",")
-    assert inside[:2] == ["-m", "trainer"] and inside[-2:] == ["--training.steps", "10"]
+    # gcloud cuts at what stands between ^ and ^; a comma is part of a word.
+    inside = arguments.removeprefix("--args=^;^").split(";")
+    assert inside[:2] == ["-m", "trainer"]
+    assert inside[-4:] == ["--tasks", "rte,cola", "--training.steps", "10"]
     assert "gs://bucket/runs/run" in inside
 
 
@@ -165,6 +169,27 @@ def test_a_run_is_fetched_from_a_bucket(emulator, tmp_path):
     )
     assert (tmp_path / "here" / "best.json").read_bytes() == b"{}"
     assert (tmp_path / "here" / "adapters" / "rte" / "x").read_bytes() == b"weights"
+
+
+def test_a_dataset_is_staged_with_its_manifest_last(emulator, tmp_path):
+    if shutil.which("gsutil") is None:
+        pytest.skip("gsutil is not installed")
+    emulator.store.create_bucket("bucket")
+    folder = tmp_path / "set"
+    (folder / "rte").mkdir(parents=True)
+    (folder / "dataset.json").write_bytes(b"whole")
+    (folder / "rte" / "train-0-of-1.tfrecord").write_bytes(b"rows")
+    (folder / ".journal").write_bytes(b"of the build")
+    *copies, verify = commands("stage", DIR=str(folder))
+    assert verify[1:] == ["-m", "prep", "verify", "gs://bucket/glue"]
+    seen = []
+    for words in copies:
+        words = [word for word in words if word != "-m"]  # as above
+        run_tool("gsutil", words[1:], ROOT, **gsutil_settings(emulator, tmp_path))
+        seen.append(emulator.store.get("bucket", "glue/dataset.json") == b"whole")
+    assert seen == [False, False, True]
+    assert emulator.store.get("bucket", "glue/rte/train-0-of-1.tfrecord") == b"rows"
+    assert not [name for name in emulator.store.names("bucket") if "journal" in name]
 
 
 def test_dockerfiles_have_no_fault():

@@ -121,6 +121,29 @@ def choose_common_tasks(runs: Sequence[ComparedRun], wanted: Sequence[str]) -> l
     return chosen
 
 
+def choose_common_metrics(runs: Sequence[ComparedRun], task: str) -> list[str]:
+    """Choose the figures of a task that all runs have, and say which not all have.
+
+    Args:
+        runs: The first tells the order.
+        task: That all of them were scored on.
+
+    Returns:
+        Names of figures; free answers have none of probabilities.
+
+    Raises:
+        UsageError: There is none.
+    """
+    first, *others = (list(run.document["tasks"][task]["metrics"]) for run in runs)
+    common = [name for name in first if all(name in of for of in others)]
+    lost = dict.fromkeys(name for of in (first, *others) for name in of if name not in common)
+    if lost:
+        say_note(f"{task}: not compared, for not all runs have them: {', '.join(lost)}")
+    if not common:
+        raise UsageError(f"task {task!r}: there is no figure that all these runs have")
+    return common
+
+
 def _differ(task: str, run: ComparedRun, other: ComparedRun) -> bool:
     one, two = (of.document["tasks"][task]["examples_digest"] for of in (run, other))
     return bool(one != two)

@@ -109,14 +109,15 @@ def compare(
         columns: Numbers of the runs of each column.
 
     Returns:
-        A row per task and metric; at the end the mean over tasks of each one's first metric, where
-        there are several tasks.
+        A row per task and metric; McNemar's test, which is of right answers, stands with accuracy,
+        or else with the first metric. At the end the mean over tasks of each one's first metric,
+        where there are several tasks.
     """
     rows = []
     main = []
     for task, of_runs in answers.items():
         names = list(resolve_metrics(metrics[task]))
-        if of_runs[0].probabilities is None:
+        if any(one.probabilities is None for one in of_runs):
             names = [name for name in names if name not in OF_PROBABILITIES]
         if not names:
             raise UsageError(f"task {task!r}: its metrics need probabilities, which no file has")
@@ -131,8 +132,9 @@ def compare(
                 )
                 for number, column in enumerate(columns)
             ]
+            is_of_right = name == ("accuracy" if "accuracy" in names else names[0])
             grouped = [[of_runs[run] for run in column] for column in columns]
-            rows.append(make_row(task, name, cells, grouped))
+            rows.append(make_row(task, name, cells, grouped if is_of_right else ()))
         main.append(next(row for row in rows if row.task == task))
     if len(main) > 1:
         cells = [_mean_cell([row.cells[column] for row in main]) for column in range(len(columns))]

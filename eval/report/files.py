@@ -139,7 +139,7 @@ def _figures(task: ScoredTask, split: str) -> dict[str, Any]:
         "unreadable_predictions": task.result.unreadable,
         # Their predictions are compared with what was left of the target.
         "truncated_targets": task.entry.split(split).truncated_targets,
-        "examples_digest": task_digest(task.entry, [split]),
+        "examples_digest": task_digest(task.whole or task.entry, [split]),
     }
 
 

@@ -20,12 +20,14 @@ class ScoredTask:
         table: The examples that were scored.
         result: Figures and predictions.
         baseline: Figures of the trivial answer; None without a training split to take it from.
+        whole: The manifest's entry, where `entry` lacks metrics that such answers do not have.
     """
 
     entry: TaskEntry
     table: TokenTable
     result: TaskResult
     baseline: dict[str, float] | None
+    whole: TaskEntry | None = None
 
     @functools.cached_property
     def resampled(self) -> dict[str, np.ndarray]:

@@ -23,6 +23,7 @@ from prep.storage.durable_files import write_atomically
 from prep.tasks.task import TASK_KINDS
 from prep.tasks.tasks_file import load_tasks
 
+_SHOWN_LABELS = 5
 _WIDTH = 76  # of a command's line, less what goes on
 SPLITS = {
     "train": ("train", "trn", "training"),
@@ -52,6 +53,7 @@ def run(arguments: argparse.Namespace) -> None:
     drafts = draft_tasks(name, columns, roles)
     if not arguments.yes:
         drafts = [_ask_kind(draft, columns, roles) for draft in drafts]
+    print("\n".join(line for draft in drafts for line in describe_draft(draft, columns)))
     folder = Path(os.path.commonpath([one.path.resolve().parent for one in files.values()]))
     title = "Drafted by `python -m prep init`; every key: docs/adding-a-task.md"
     content = format_tasks(drafts, files, columns, roles, folder, title)
@@ -180,6 +182,31 @@ def _what(column: Column) -> str:
     if column.are_numbers:
         return f"numbers, {column.distinct:,} different"
     return f"texts, {column.distinct:,} different"
+
+
+def describe_draft(draft: Draft, columns: Sequence[Column]) -> list[str]:
+    """Say what a task was taken for, and why; how its answers are shared out; how long texts are.
+
+    Args:
+        draft: The task.
+        columns: Of the file.
+
+    Returns:
+        Lines of at most 80 columns.
+    """
+    by_name = {column.name: column for column in columns}
+    said = [f"{draft.kind} ({draft.why['kind']})" if "kind" in draft.why else draft.kind]
+    if draft.labels:
+        answer = by_name[draft.answer]
+        shown = list(answer.counts.items())[:_SHOWN_LABELS]
+        shares = ", ".join(f"{value} {count / answer.filled:.0%}" for value, count in shown)
+        said.append(shares + (" and others" if len(answer.counts) > len(shown) else ""))
+    said.append(f"inputs of {sum(by_name[name].words for name in draft.inputs):.0f} words")
+    if draft.answer and not draft.labels and not by_name[draft.answer].are_numbers:
+        said[-1] += f", answers of {by_name[draft.answer].words:.0f}"
+    reason = f" ({draft.why['metrics']})" if "metrics" in draft.why else ""
+    said.append(f"scored by {', '.join(draft.metrics)}{reason}")
+    return [wrap_line(f"{draft.name}: {'; '.join(said)}")]
 
 
 def _ask_kind(draft: Draft, columns: Sequence[Column], roles: Roles) -> Draft:

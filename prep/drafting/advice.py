@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from prep.drafting.columns import Column
-from prep.drafting.roles import Roles
+from prep.drafting.roles import Roles, tells_splits
 
 FEW_ROWS = 100  # with fewer, a tenth of them tells nothing
 
@@ -28,6 +28,11 @@ def advise(columns: Sequence[Column], roles: Roles) -> list[str]:
             "and a model learns little from them; some hundred rows are a beginning"
         )
     for column in columns:
+        if tells_splits(column):
+            said.append(
+                f"{column.name!r} says which split a row is of ({', '.join(column.counts)}): all "
+                "rows would be trained on; write a file for each split, and name them all"
+            )
         if column.name in roles.answers and column.have_commas:
             said.append(
                 f"{column.name!r} looks like numbers with a comma, which are read as texts: "

@@ -18,6 +18,7 @@ from prep.sources.declarations import SUFFIX_FORMATS, FileFormat, FileSpec, suff
 from prep.sources.encodings import find_wide_encoding, guess_encoding
 from prep.sources.opening import as_data_errors, open_binary
 from prep.sources.row import BlankLineError, Row, RowError, check_text
+from prep.sources.whole_rows import measure_sheets
 from prep.tasks.templates import NUMBER
 
 FORMATS: Mapping[str, FileFormat] = {**SUFFIX_FORMATS, ".ndjson": "jsonl"}
@@ -26,6 +27,7 @@ MOST_ROWS = 50_000  # looked at; what lies after them is not
 _SAMPLE_ROWS = 100  # that tell the delimiter and the header
 _SAMPLE_BYTES = 1 << 18
 _BLOCK = 1000
+_SHEET_ROWS = 1000  # that tell which sheet has the rows
 _LONGEST_NAME = 40  # letters; a longer first line is a row
 _MOST_WORDS = 5  # of a column's name
 
@@ -80,6 +82,8 @@ def look_at(path: Path) -> SeenFile:
         spec = _with_layout(path, spec, notes)
     if file_format == "json":
         spec = _with_records(path, spec, notes)
+    if file_format == "excel":
+        spec = _with_sheet(path, spec, notes)
     columns = columns_of(path, spec)
     for name in columns:
         try:
@@ -210,6 +214,17 @@ def _with_records(path: Path, spec: FileSpec, notes: list[str]) -> FileSpec:
         notes.append(f"its rows are the list {lists[0]!r}")
         return dataclasses.replace(spec, records=(lists[0],))
     return spec
+
+
+def _with_sheet(path: Path, spec: FileSpec, notes: list[str]) -> FileSpec:
+    """Find the sheet with the rows: the first may be a cover."""
+    with as_data_errors(path), open_binary(path) as file:
+        sheets = measure_sheets(file, path, _SHEET_ROWS)
+    first = next(iter(sheets))
+    chosen = next(name for name, rows in sheets.items() if 2 * rows >= max(sheets.values()))
+    if len(sheets) > 1:
+        notes.append(f"of its sheets {', '.join(sheets)} it is {chosen!r} that is read")
+    return spec if chosen == first else dataclasses.replace(spec, sheet=chosen)
 
 
 def _whole_text(path: Path, encoding: str) -> str:

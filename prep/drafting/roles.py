@@ -44,11 +44,24 @@ INPUT_WORDS = frozenset(
 ID_WORDS = frozenset(
     ("id", "ids", "idx", "index", "uuid", "guid", "key", "url", "link", "hash", "qid", "row")
 )
+# What a column that tells the splits of a file apart is called, and what stands in it.
+_SPLIT_NAMES = frozenset(("split", "fold", "subset", "partition", "set"))
+_SPLIT_WORDS = frozenset(
+    ("train", "training", "trn", "dev", "devel", "val", "valid", "validation", "test", "tst")
+)
 LEAST_FILLED = 0.8  # of the rows; a column with fewer values is left out
 FEW = 50  # different values of a class
 LEAST_EXAMPLES = 3  # of each class, on average
 _MOST_CLASS_WORDS = 4
 _SHOWN = 40  # characters of a value
+_LEAST_IDS = 20  # different values, of a column that tells rows apart by its looks
+# A word and a number, hexadecimal digits, an address: u-00001, 3f2b8a90-11ce, a@b.org.
+_ID = re.compile(
+    r"[A-Za-z]{0,12}[-_#:/]?\d+"
+    r"|(?=.*\d)[0-9a-f]{8,}(-[0-9a-f]+)*"
+    r"|[^@\s]+@[^@\s]+\.\w+",
+    re.IGNORECASE,
+)
 _CHOICE = re.compile(
     r"(choice|option|alternative|ending|solution|sol|answer|candidate|opt)"
     r"([ _]?\d+|[ _]?[a-e])"
@@ -102,7 +115,12 @@ def guess_roles(
     }
     candidates = [column for column in columns if column.name not in (*left_out, *inputs)]
     why = dict.fromkeys(answers, "it was named") or _guess_answers(candidates, bool(inputs))
+    texts = [column for column in candidates if not _is_called_answer(column)]
     for column in candidates:
+        # Of a file with several answers, one must not be told with the question of another.
+        if texts and not inputs and column not in texts and column.name not in why:
+            left_out[column.name] = "it looks like another answer; --inputs takes it"
+            continue
         if inputs and column.name not in why:
             left_out[column.name] = "it was not named"
         elif column.are_lists and column.name not in why:
@@ -131,11 +149,34 @@ def why_left_out(column: Column) -> str:
         value = next(iter(column.counts))
         shown = value if len(value) <= _SHOWN else f"{value[:_SHOWN]}…"
         return f"it is {shown!r} in all rows"
+    if tells_splits(column):
+        return "it tells the splits of the file"
+    return "it tells rows apart and says nothing of them" if _tells_rows_apart(column) else ""
+
+
+def tells_splits(column: Column) -> bool:
+    """Tell whether a column says of each row which split it is of."""
+    values = {value.casefold() for value in column.counts}
+    return bool(_words_of(column.name) & _SPLIT_NAMES and values and values <= _SPLIT_WORDS)
+
+
+def _tells_rows_apart(column: Column) -> bool:
+    """Tell whether a column is the number, the key or the address of a row."""
+    if column.words > 1:
+        return False
     is_distinct = column.distinct == column.filled > 1
+    looks_so = (
+        column.distinct >= _LEAST_IDS
+        and not _words_of(column.name) & (INPUT_WORDS | ANSWER_WORDS)
+        and not column.are_numbers
+        and all(map(_ID.fullmatch, column.counts))
+    )
     is_named = _words_of(column.name) & ID_WORDS and 2 * column.distinct > column.filled
-    if column.words <= 1 and (is_named or (is_distinct and column.are_whole)):
-        return "it tells rows apart and says nothing of them"
-    return ""
+    return bool(is_named or (is_distinct and (column.are_whole or looks_so)))
+
+
+def _is_called_answer(column: Column) -> bool:
+    return bool(_words_of(column.name) & ANSWER_WORDS) and not is_choice(column.name)
 
 
 def _words_of(name: str) -> set[str]:
@@ -151,7 +192,7 @@ def _guess_answers(columns: Sequence[Column], has_inputs: bool) -> dict[str, str
     named = {
         column.name: f"it is called {column.name!r}"
         for column in columns
-        if _words_of(column.name) & ANSWER_WORDS and not is_choice(column.name)
+        if _is_called_answer(column)
     }
     if named and len(named) < len(columns) + has_inputs:
         return named

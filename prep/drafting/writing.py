@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import decimal
 import json
 import re
 import textwrap
@@ -12,12 +13,13 @@ from prep.drafting.advice import advise
 from prep.drafting.columns import Column
 from prep.drafting.drafts import Draft
 from prep.drafting.looking import SeenFile
-from prep.drafting.roles import Roles
+from prep.drafting.roles import FEW, Roles
 
 VALIDATION_SHARE = 0.1
 NO_ANSWER = "no answer"  # what a model writes where a row has none
 _WIDTH = 96  # of comments
 _SHOWN_LABELS = 12
+_MULTIPLES = 20  # that rounded numbers have at least
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_./-]*")
 _YAML_WORDS = {"yes", "no", "true", "false", "null", "on", "off", "y", "n"}
 
@@ -123,8 +125,9 @@ def _format_answer(draft: Draft, answer: Column, name: str, is_table: bool) -> l
         return [*lines, f"  no_answer: {NO_ANSWER}"] if answer.empty_lists else lines
     lines = [f"  targets: {_quoted('{' + name + '}')}{reason}"]
     lines += _leave_out(answer, name, is_table)
-    if draft.kind == "regression" and not answer.are_whole:
-        lines += [f"  round: {{{_scalar(name)}: 0.2}}  # as T5 writes numbers: fewer to learn"]
+    if draft.kind == "regression" and (step := rounding_step(answer)):
+        fewer = f"fewer than {answer.distinct:,} numbers to learn, as T5 writes STS-B's"
+        lines += [f"  round: {{{_scalar(name)}: {step}}}  # {fewer}"]
     if draft.labels:
         note = f"  # {draft.why['labels']}" if "labels" in draft.why else ""
         lines += [f"  labels:{note}"]
@@ -137,6 +140,24 @@ def _format_answer(draft: Draft, answer: Column, name: str, is_table: bool) -> l
         if are_numbers and draft.kind == "classification":
             lines += ["    # words say more to a T5 than numbers: give the classes names"]
     return lines
+
+
+def rounding_step(column: Column) -> str:
+    """Choose the multiple that numbers are rounded to, so that a model has few to learn.
+
+    Args:
+        column: Of numbers.
+
+    Returns:
+        1, 2 or 5 times a power of ten, the largest with 20 multiples between the least number and
+        the greatest: 0.2 for STS-B's 0 to 5. Empty where there are few numbers already.
+    """
+    numbers = [decimal.Decimal(value) for value in column.counts]
+    if column.are_whole or not column.are_numbers or len(numbers) <= FEW:
+        return ""
+    step = (max(numbers) - min(numbers)) / _MULTIPLES
+    power = decimal.Decimal(10) ** step.adjusted()
+    return format(max(one * power for one in (1, 2, 5) if one * power <= step), "f")
 
 
 def _leave_out(answer: Column, name: str, is_table: bool) -> list[str]:
@@ -172,6 +193,8 @@ def _format_file(seen: SeenFile, folder: Path, renamed: Mapping[str, str]) -> st
     keys = {"name": _scalar(name)}
     if seen.path.suffix.lower() == ".ndjson":
         keys["format"] = spec.format
+    if spec.sheet:
+        keys["sheet"] = _scalar(spec.sheet)
     if spec.encoding != "utf-8":
         keys["encoding"] = _scalar(spec.encoding)
     if spec.delimiter:

@@ -86,14 +86,7 @@ def excel_rows(file: IO[bytes], spec: FileSpec, path: Path) -> Iterator[Row | Ro
         UsageError: If openpyxl is not installed.
         DataError: If it is no workbook, or has no such sheet.
     """
-    try:
-        import openpyxl
-    except ImportError as error:
-        raise UsageError(f"{path}: reading Excel needs `pip install openpyxl`") from error
-    try:
-        book = openpyxl.load_workbook(io.BytesIO(file.read()), read_only=True, data_only=True)
-    except (zipfile.BadZipFile, KeyError, OSError, ValueError) as error:
-        raise DataError(f"{path} is no Excel workbook (.xlsx): {error}") from error
+    book = _open_book(file, path)
     if spec.sheet and spec.sheet not in book.sheetnames:
         raise DataError(f"{path} has no sheet {spec.sheet!r}; it has {', '.join(book.sheetnames)}")
     sheet = book[spec.sheet or book.sheetnames[0]]
@@ -107,6 +100,42 @@ def excel_rows(file: IO[bytes], spec: FileSpec, path: Path) -> Iterator[Row | Ro
     check_distinct((spec.rename.get(name, name) for name in names), path)
     for row in cells:
         yield _row_of_cells(row, names)
+
+
+def measure_sheets(file: IO[bytes], path: Path, most: int) -> dict[str, int]:
+    """Count the rows of the sheets of an Excel workbook that have two cells or more.
+
+    Args:
+        file: Open for reading; .xlsx.
+        path: Its path, for error messages.
+        most: Rows of a sheet that are looked at.
+
+    Returns:
+        By the sheet's name, in the workbook's order.
+
+    Raises:
+        UsageError: If openpyxl is not installed.
+        DataError: If it is no workbook.
+    """
+    book = _open_book(file, path)
+    return {
+        sheet.title: sum(
+            sum(value is not None for value in row) > 1
+            for row in sheet.iter_rows(max_row=most, values_only=True)
+        )
+        for sheet in book.worksheets
+    }
+
+
+def _open_book(file: IO[bytes], path: Path) -> Any:
+    try:
+        import openpyxl
+    except ImportError as error:
+        raise UsageError(f"{path}: reading Excel needs `pip install openpyxl`") from error
+    try:
+        return openpyxl.load_workbook(io.BytesIO(file.read()), read_only=True, data_only=True)
+    except (zipfile.BadZipFile, KeyError, OSError, ValueError) as error:
+        raise DataError(f"{path} is no Excel workbook (.xlsx): {error}") from error
 
 
 def _row_of_cells(cells: Sequence[Any], names: Sequence[str]) -> Row | RowError:

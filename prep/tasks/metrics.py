@@ -77,9 +77,9 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("r_squared", "r2_score"), ("r2",)),
     **dict.fromkeys(("brier_score", "brier_score_loss"), ("brier",)),
     **dict.fromkeys(("ece", "expected_calibration_error"), ("calibration_error",)),
-    **dict.fromkeys(("auc", "roc_auc_score"), ("roc_auc",)),
+    **dict.fromkeys(("auc", "roc_auc_score", "score_auc"), ("roc_auc",)),
     "sacrebleu": ("bleu",),
-    "rouge": ("rouge_1", "rouge_2", "rouge_l_sum"),
+    **dict.fromkeys(("rouge", "rouge_mean"), ("rouge_1", "rouge_2", "rouge_l_sum")),
     **{
         theirs + ending: (ours + part,)
         for ours, names in zip(
@@ -96,7 +96,7 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
         for theirs in names
     },
     **dict.fromkeys(("squad", "squad_v2", "record", "trivia_qa"), ("squad_em", "squad_f1")),
-    **dict.fromkeys(("em", "record_em"), ("squad_em",)),
+    **dict.fromkeys(("em", "exact", "record_em"), ("squad_em",)),
     "record_f1": ("squad_f1",),
     "levenshtein": ("edit_distance",),
 }

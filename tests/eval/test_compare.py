@@ -231,3 +231,20 @@ def test_columns_are_named_after_folders():
     assert name_columns(sweep) == ["method=lora", "method=ia3"]
     assert name_columns([["r/seed=0", "r/seed=1"], ["r/x"]]) == ["r", "x"]
     assert name_columns([["r/narrow-seed=1", "r/narrow-seed=2"], ["r/ia3"]]) == ["narrow", "ia3"]
+
+
+def test_figures_that_not_all_runs_have_are_said_and_the_others_compared(make_run, capsys):
+    runs = [
+        make_run("answers in words", 2, tasks=("colour",)),
+        make_run("free", 3, tasks=("colour",)),
+    ]
+    file = Path(runs[1], "eval", f"{SPLIT}.json")
+    figures = json.loads(file.read_text())
+    del figures["tasks"]["colour"]["metrics"]["f1"]
+    file.write_text(json.dumps(figures))
+    for pair in (runs, runs[::-1]):
+        words = ["compare", *map(str, pair), "--metrics", "all"]
+        assert run_command(main, words) == 0
+        said = capsys.readouterr()
+        assert "colour: not compared, for not all runs have them: f1" in said.err
+        assert "accuracy" in said.out and "f1" not in said.out

@@ -1,7 +1,6 @@
 """A killed `python -m eval`, started again, leaves what an undisturbed one leaves."""
 
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -46,7 +45,7 @@ def read_files(run):
     folder = run / "eval"
     figures = json.loads((folder / "validation.json").read_text())
     assert figures.pop("run") == str(run)
-    names = sorted(os.listdir(folder))
+    names = sorted(path.name for path in folder.iterdir())
     return figures, (folder / "validation.predictions.jsonl").read_bytes(), names
 
 

@@ -8,6 +8,7 @@ from adapters_tf import PrefixConfig, TaskModel
 from eval.decoding.answerer import Answerer
 from eval.decoding.labels import LabelTextModel, LabelTexts, LabelWordModel, share_out_scores
 from eval.decoding.options import Decoding
+from eval.decoding.predictor import TokenPredictor
 from prep import Vocabulary, load_manifest, read_split
 
 pytestmark = pytest.mark.slow
@@ -138,6 +139,21 @@ def test_a_task_with_labels_is_answered_with_the_likeliest(adapted_model, opened
     assert [tuple(ids) for ids in found.token_ids] == [entry.label_token_ids[n] for n in best]
     np.testing.assert_allclose(found.probabilities.sum(1), 1, atol=1e-6)
     assert found.way == "labels" and len(np.unique(found.scores.round(3), axis=0)) > 3
+
+
+def test_all_labels_of_a_task_are_read_in_one_pass(adapted_model, opened, monkeypatch):
+    asked, predict = [], TokenPredictor.predict
+
+    def count(self, *given, **more):
+        asked.append(more["also"])
+        return predict(self, *given, **more)
+
+    monkeypatch.setattr(TokenPredictor, "predict", count)
+    answer(adapted_model, opened, "pick")
+    (also,) = asked
+    words = opened[1].task("pick").label_token_ids
+    assert also["label_numbers"].max() == len(words) == 2
+    assert set(also["label_tokens"]) == {0, EOS, *(token for word in words for token in word)}
 
 
 def test_free_answers_are_decoded(adapted_model, opened):

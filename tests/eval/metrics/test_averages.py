@@ -16,6 +16,29 @@ def test_glue_by_hand():
     assert average_tasks(figures)["glue"] == pytest.approx((7 * 0.5 + 2 * 0.8) / 9)
 
 
+def test_superglue_by_hand():
+    """Of three tasks the mean of two figures (Wang et al. 2019, table 3)."""
+    figures = {
+        "boolq": {"accuracy": 0.1},
+        "cb": {"f1": 0.2, "accuracy": 0.4},
+        "copa": {"accuracy": 0.5},
+        "multirc": {"f1": 0.7, "group_exact_match": 0.1},
+        "record": {"squad_f1": 0.9, "squad_em": 0.8},
+        "superglue_rte": {"accuracy": 0.6},
+        "wic": {"accuracy": 0.55},
+        "wsc": {"accuracy": 0.65},
+    }
+    expected = (0.1 + 0.3 + 0.5 + 0.4 + 0.85 + 0.6 + 0.55 + 0.65) / 8
+    assert average_tasks(figures) == pytest.approx({"superglue": expected})
+
+
+def test_two_tasks_of_glue_have_two_figures_beside_mrpc():
+    figures = {task: dict.fromkeys(metrics, 0.0) for task, metrics in GLUE.items()}
+    figures["qqp"] = {"f1": 0.4, "accuracy": 0.8}
+    figures["stsb"] = {"pearson": 0.5, "spearman": 0.7}
+    assert average_tasks(figures) == pytest.approx({"glue_without_wnli": (0.6 + 0.6) / 8})
+
+
 def test_a_task_or_a_metric_that_is_missing_leaves_none():
     figures = {task: dict.fromkeys(metrics, 0.5) for task, metrics in GLUE.items()}
     assert average_tasks({**figures, "stsb": {"pearson": 0.5}}) == {}

@@ -270,6 +270,24 @@ def test_squad_s_figures_are_its_scripts():
         assert figures[f"{name}_no_answer"] == pytest.approx(np.array(values)[~has].mean())
 
 
+def test_squad_1_s_figures_are_its_scripts():
+    """Of which only an empty text differs: it has no word in common with another empty one."""
+    generator = np.random.default_rng(11)
+    right, other, given = (texts(generator, CASES, 5) for _ in range(3))
+    references = [(one, two) for one, two in zip(right, other, strict=True)]
+    expected = {"squad_em": [], "squad_f1": []}
+    for rights, text in zip(references, given, strict=True):
+        shares = [
+            squad_metrics.compute_f1(gold, text) if squad_metrics.normalize_answer(gold) else 0
+            for gold in rights
+        ]
+        expected["squad_em"].append(max(squad_metrics.compute_exact(one, text) for one in rights))
+        expected["squad_f1"].append(max(shares))
+    figures = score(["squad"], pair_answers(right, given, references=references))
+    assert all(0 < figure < 1 for figure in figures.values())
+    assert figures == pytest.approx({name: np.mean(one) for name, one in expected.items()})
+
+
 def test_edit_distances_are_nltks():
     generator = np.random.default_rng(9)
     right = [
@@ -306,7 +324,8 @@ def test_no_figure_leaves_its_bounds():
         for _ in range(50):
             right = generator.normal(size=6) * 1e-8 + 1
             answers = pair_answers(right, right * 3 + 2)
-            assert -1 <= score(["pearson"], answers)["pearson"] <= 1
+            figures = score(["pearson", "spearman"], answers)
+            assert all(-1 <= figure <= 1 for figure in figures.values())
     same = ["the cat sat on the mat", "dogs bark at the moon"]
     figures = score(["bleu", "chrf", "rouge_l_sum"], pair_answers(same, same))
     assert set(figures.values()) == {1.0}

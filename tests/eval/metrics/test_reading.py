@@ -1,9 +1,11 @@
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
+from eval.metrics.answers import gather_answers
 from eval.metrics.reading import read_answers, read_labels, read_number, read_text
-from prep import TaskEntry, Vocabulary
+from prep import TaskEntry, TokenTable, Vocabulary
 
 ENTRY = TaskEntry(
     "task", "classification", ("True", "False"), ((5,), (6,)), ("accuracy",), 2, 1, {}
@@ -61,3 +63,14 @@ def test_texts_are_compared_as_their_vocabulary_sees_them(text, normalized, voca
 
 def test_a_label_word_that_the_vocabulary_changes_can_be_answered(vocabulary):
     assert read_labels(["1⁄2", "½", "2"], ("1", "½"), vocabulary) == [1, 1, -1]
+
+
+def test_every_right_answer_is_read_as_the_given_one_is(vocabulary):
+    ids, offsets = np.zeros(0, np.uint32), np.zeros(2, int)
+    table = TokenTable(
+        ids, offsets, ids, offsets, np.full(1, -1), np.arange(1), references=[("ｏｎｅ", "ｔｗｏ")]
+    )
+    entry = replace(ENTRY, kind="generation", label_words=())
+    answers = gather_answers(entry, table, ["ｏｎｅ"], ["ｔwo"], vocabulary)
+    assert (answers.targets, answers.predictions) == (["one"], ["two"])
+    assert list(answers.references) == [("one", "two")]

@@ -121,3 +121,6 @@ def test_probabilities_that_no_file_has_are_not_compared():
     ]
     rows = compare({"a": ["accuracy", "log_loss"]}, {"a": with_them}, ALONE)
     assert [row.metric for row in rows] == ["accuracy", "log_loss"]
+    assert [row.differences[0].mcnemar is None for row in rows] == [False, True]
+    rows = compare({"a": ["log_loss", "accuracy"]}, {"a": [with_them[0], answers["a"][1]]}, ALONE)
+    assert [row.metric for row in rows] == ["accuracy"]

@@ -12,6 +12,7 @@ from eval.metrics.registry import score
 from eval.report.files import write_report
 from eval.report.scored_task import ScoredTask
 from prep import SplitEntry, TaskEntry, TokenTable
+from prep.dataset.digests import task_digest
 
 
 class Words:
@@ -57,6 +58,16 @@ def test_every_example_has_a_line(tmp_path):
         "token_ids": [2, 1],
     }
     assert second["references"] == ["red", "rot"] and second["input"] == "red"
+
+
+def test_metrics_that_such_answers_lack_make_no_other_examples(tmp_path):
+    task = scored("a", {"bleu": 0.5})
+    whole = dataclasses.replace(task.entry, metrics=("bleu", "log_loss"))
+    figures, _ = write_report(
+        tmp_path, "test", [dataclasses.replace(task, whole=whole)], Words(), {}
+    )
+    found = json.loads(figures.read_text())["tasks"]["a"]["examples_digest"]
+    assert found == task_digest(whole, ["test"]) != task_digest(task.entry, ["test"])
 
 
 def test_figures_say_where_they_come_from(tmp_path):

@@ -52,3 +52,8 @@ def test_few_rows_and_rows_without_answers():
     few, (without, *_) = advice(6, **made)[0], advice(**made)
     assert few.startswith("6 rows are too few to judge by")
     assert without.startswith("67 of 200 rows have no answer in 'answers'")
+
+
+def test_a_column_of_splits_is_told():
+    said = advice(text=text, split=lambda n: ["train", "test"][n % 2], score=lambda n: n / 7)
+    assert len(said) == 1 and "says which split a row is of (train, test)" in said[0]

@@ -28,7 +28,7 @@ def test_enter_takes_the_guess():
 def test_other_columns_are_taken_and_slips_are_asked_again(capsys):
     roles, questions = asked("lable", "b", "b", "a")
     assert (roles.inputs, roles.answers) == (("a",), ("b",))
-    assert questions[2] == "asked about are [a, label]: "
+    assert questions[2] == "asked about are [a]: "
     out = capsys.readouterr().out
     assert "did you mean 'label'?" in out and "b: that holds answers" in out
 

@@ -1,6 +1,7 @@
 import gzip
 import json
 
+import openpyxl
 import pytest
 
 from prep.drafting.looking import find_delimiter, look_at, why_no_header
@@ -102,3 +103,17 @@ def test_half_a_character_is_a_fault_of_its_row_and_no_name(tmp_path):
     assert len(found.rows) == 1 and found.faults == ["lone surrogate: U+D800 after 0 characters"]
     with pytest.raises(DataError, match=r"column 't.ud800' is no text: lone surrogate"):
         seen(tmp_path, '{"t\\ud800": "a"}\n', "a.jsonl")
+
+
+def test_the_sheet_with_the_rows_is_found(tmp_path):
+    book = openpyxl.Workbook()
+    book.active.title = "About"
+    book.active.append(["made by", "me"])
+    for name in ("Data", "More"):
+        sheet = book.create_sheet(name)
+        for row in [["text", "label"], *([f"words {n}", "ab"[n % 2]] for n in range(9))]:
+            sheet.append(row)
+    book.save(tmp_path / "a.xlsx")
+    found = look_at(tmp_path / "a.xlsx")
+    assert (found.spec.sheet, found.columns, len(found.rows)) == ("Data", ("text", "label"), 9)
+    assert found.notes == ("of its sheets About, Data, More it is 'Data' that is read",)

@@ -68,6 +68,43 @@ def test_why_columns_are_left_out():
     }
 
 
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda n: f"u-{n:05}",
+        lambda n: f"{n * 7919:08x}-11ce-{n:04x}",
+        lambda n: f"name{n}@mail.org",
+        lambda n: str(n),
+    ],
+)
+def test_what_looks_like_the_name_of_a_row_is_not_asked_about(make):
+    roles = guess_roles(columns(record=make, text=text, label=lambda n: "ab"[n % 2]))
+    assert roles.inputs == ("text",) and "tells rows apart" in roles.left_out["record"]
+
+
+def test_words_that_all_differ_are_asked_about():
+    words = columns(lemma=lambda n: "word" + "abcdefgh"[n % 8] * n, form=lambda n: f"words {n}")
+    assert guess_roles(words).inputs == ("lemma",)
+    few = columns(count=9, word=lambda n: f"w{n}", label=lambda n: "abc"[n % 3])
+    assert guess_roles(few).inputs == ("word",)
+
+
+def test_other_answers_are_not_told_with_the_question():
+    given = columns(text=text, label=lambda n: "ab"[n % 2], score=lambda n: n / 7, more=text)
+    roles = guess_roles(given, ["label"])
+    assert roles.inputs == ("text", "more") and "another answer" in roles.left_out["score"]
+    assert guess_roles(given, ["label"], ["text", "score"]).inputs == ("text", "score")
+    answers_alone = columns(answer=text, label=lambda n: "ab"[n % 2])
+    assert guess_roles(answers_alone, ["label"]).inputs == ("answer",)
+
+
+def test_a_column_of_splits_is_left_out():
+    roles = guess_roles(
+        columns(text=text, split=lambda n: ["train", "test"][n % 2], label=lambda n: "ab"[n % 2])
+    )
+    assert roles.inputs == ("text",) and "splits" in roles.left_out["split"]
+
+
 def test_a_long_text_that_all_rows_have_is_not_told_in_full():
     roles = guess_roles(columns(text=lambda n: "w " * 500, label=lambda n: "ab"[n % 2]))
     assert roles.left_out == {"text": f"it is '{'w ' * 20}…' in all rows"}

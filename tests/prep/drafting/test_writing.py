@@ -1,12 +1,13 @@
 import json
 
+import pytest
 import yaml
 
 from prep.drafting.columns import describe_column
 from prep.drafting.drafts import draft_tasks
 from prep.drafting.looking import look_at
 from prep.drafting.roles import guess_roles
-from prep.drafting.writing import format_tasks, safe_names
+from prep.drafting.writing import format_tasks, rounding_step, safe_names
 from prep.tasks.tasks_file import load_tasks
 
 
@@ -105,8 +106,22 @@ def test_lists_numbers_and_raw_text(tmp_path):
     assert task.answers is not None and task.kind == "generation" and not task.no_answer
     _, (task,) = write(tmp_path, lines + '{"question": "why", "answers": []}\n', "a.jsonl")
     assert task.no_answer == "no answer"
-    rows = "".join(f"text {n},{n / 7:.2f}\n" for n in range(30))
+    rows = "".join(f"text {n},{n / 14:.2f}\n" for n in range(70))
     text, (task,) = write(tmp_path, "text,score\n" + rows)
     assert "round: {score: 0.2}" in text and task.kind == "regression"
     _, (task,) = write(tmp_path, "".join(f"some words of a text {n}\n" for n in range(5)), "a.txt")
     assert task.objective == "span_corruption"
+
+
+@pytest.mark.parametrize(
+    ("numbers", "step"),
+    [
+        ([n / 20 for n in range(101)], "0.2"),  # 0 to 5
+        ([n / 2000 for n in range(180)], "0.002"),  # 0 to 0.0895
+        ([n + 0.5 for n in range(9000, 90000, 500)], "2000"),
+        ([n / 2 for n in range(11)], ""),  # stars and halves
+        (list(range(500)), ""),
+    ],
+)
+def test_numbers_are_rounded_to_some_twenty_multiples_or_more(numbers, step):
+    assert rounding_step(describe_column("score", [{"score": one} for one in numbers])) == step

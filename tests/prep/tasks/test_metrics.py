@@ -51,6 +51,9 @@ def test_what_can_be():
         ("rougeL", ["rouge_l"]),
         ("rougeL_recall", ["rouge_l_recall"]),
         ("mcc", ["matthews"]),  # lm-eval
+        ("em", ["squad_em"]),
+        ("sacrebleu", ["bleu"]),
+        ("score_auc", ["roc_auc"]),  # T5
         ("near", ["near"]),
     ],
 )
@@ -84,3 +87,19 @@ def test_a_task_takes_them_and_has_the_house_s_names():
 def test_a_task_that_contradicts_itself(changes, message):
     with pytest.raises(UsageError, match=message):
         dataclasses.replace(get_task("rte"), **changes)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        "accuracy mean_multiclass_f1 f1_score_with_invalid pearson_corrcoef spearman_corrcoef bleu "
+        "matthews_corrcoef rouge rouge_mean squad trivia_qa sequence_accuracy mean_group_metric "
+        "multirc_f1_over_all_answers score_auc edit_distance",  # T5's
+        "accuracy f1 precision recall matthews_correlation pearsonr spearmanr mae mse r_squared "
+        "brier_score roc_auc squad squad_v2 exact exact_match rouge rouge1 rouge2 rougeL rougeLsum "
+        "sacrebleu bleu chrf record f1_a f1_macro",  # evaluate's
+        "acc exact_match em f1 mcc bleu chrf rouge1 rouge2 rougeL brier_score",  # lm-eval's
+    ],
+)
+def test_names_that_other_libraries_have_are_known(names):
+    assert {one for name in names.split() for one in resolve_metrics([name])} <= set(METRICS)
