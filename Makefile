@@ -186,9 +186,9 @@ parity-newer: setup .venv-parity/installed .venv-newer/installed ## the same, an
 # The manifest is there last: nobody takes half a dataset for a whole one.
 stage: DIR := $(or $(DIR),$(DATASET))
 stage: TO := $(or $(TO),$(if $(BUCKET),gs://$(BUCKET)/$(notdir $(DATASET))))
-stage: setup ## copy DIR to TO=gs://bucket/prefix with gsutil
-	@test -n "$(DIR)" || { echo "error: make stage: DIR and DATASET are empty: the folder to copy"; exit 2; }
-	@test -n "$(TO)" || { echo "error: make stage: BUCKET is empty (.env), and TO=gs://bucket/prefix too"; exit 2; }
+stage: $(ENVIRONMENT) ## copy DIR to TO=gs://bucket/prefix with gsutil
+	@test -n "$(DIR)" || { echo "error: make stage: DIR and DATASET are empty: the folder to copy" >&2; exit 2; }
+	@test -n "$(TO)" || { echo "error: make stage: BUCKET is empty (.env), and TO=gs://bucket/prefix too" >&2; exit 2; }
 	$(DO) gsutil -q cp docker/unfinished.json $(TO)/dataset.json
 	$(DO) gsutil -m -q rsync -c -r -x '(.*/)?[.].*|dataset[.]json$$' $(DIR) $(TO)
 	$(DO) gsutil -q cp $(DIR)/dataset.json $(TO)/dataset.json

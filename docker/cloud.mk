@@ -10,6 +10,8 @@ MACHINE ?= n1-highmem-8
 IMAGE_TAG ?= $(shell git rev-parse --short HEAD 2>/dev/null || echo latest)
 ACCELERATOR ?= v5litepod-8
 
+# What a command of ours needs; a dry run makes none.
+ENVIRONMENT = $(if $(DRY_RUN),,setup)
 comma := ,
 empty :=
 space := $(empty) $(empty)
@@ -70,11 +72,11 @@ tpu-delete: ## cloud: give the TPU VM back, or leave the queue
 	$(call need,PROJECT ZONE TPU)
 	$(DO) gcloud compute tpus queued-resources delete $(TPU) $(WHERE) --force --quiet
 
-run-local: setup ## train on this machine, with the cloud's settings
+run-local: $(ENVIRONMENT) ## train on this machine, with the cloud's settings
 	$(call need,RUN_NAME CONFIG DATASET)
 	$(DO) $(BIN)/python -m trainer --config $(CONFIG) --dataset $(DATASET) --run runs/$(RUN_NAME) $(ARGS)
 
-verify-model: setup tpu-fetch ## cloud: fetch the run RUN_NAME and score it
+verify-model: $(ENVIRONMENT) tpu-fetch ## cloud: fetch the run RUN_NAME and score it
 	$(call need,DATASET CHECKPOINT)
 	$(DO) $(BIN)/python -m eval --run runs/$(RUN_NAME) --dataset $(DATASET) --checkpoint $(CHECKPOINT)
 
