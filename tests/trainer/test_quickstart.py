@@ -28,7 +28,7 @@ def test_from_no_file_at_all_to_a_report_and_found_done_again(tmp_path, capsys):
     before = page.stat().st_mtime_ns
     assert quickstart(folder, "--steps", "4", "--answer", "category,urgency") == 0
     assert page.stat().st_mtime_ns == before
-    figures = page.with_name("validation.json")
+    figures = page.parent / "eval" / "validation.json"
     document = {**json.loads(figures.read_text()), "checkpoint_digest": "00"}
     figures.write_text(json.dumps(document))
     assert quickstart(folder, "--steps", "4", "--answer", "category,urgency") == 0
