@@ -1,9 +1,9 @@
 """All rows of a split through a model of answers, on any number of replicas, in their order.
 
-Every global batch has the same static shape; the last one is filled with padding rows whose
-output is dropped here, so no example is. Only a single device whose programs are not compiled for
-their shapes, a CPU, gets batches of rows of like length, each as long as its longest, and of short
-rows more at a time: weights are read once for all of them.
+The longest rows come first. Global batches have one size and few lengths; the last one is filled
+with padding rows whose output is dropped here, so no example is. Only a single device whose
+programs are not compiled for their shapes, a CPU, gets each batch as long as its longest row, and
+of short rows more at a time: weights are read once for all of them.
 
 Shape letters: B global batch, T decoded length.
 """
@@ -17,11 +17,10 @@ import tensorflow as tf
 import tf_keras
 
 from adapters_tf.runtime.strategy import check_xla
+from eval.decoding.batching import StaticBatches, like_rows
 from eval.decoding.replicas import (
     check_batch_size,
     is_xla_faster,
-    like_rows,
-    padded_rows,
     share_out,
     takes_any_shape,
 )
@@ -42,7 +41,7 @@ class TokenPredictor:
         model: Out of `eval.decoding`.
         strategy: What the model's variables live under.
         batch_size: Examples per global batch.
-        input_length: S, the static length of inputs in tokens.
+        input_length: The largest length of inputs in tokens.
         jit_compile: Whether to compile with XLA; by default where that is faster.
 
     Raises:
@@ -76,6 +75,7 @@ class TokenPredictor:
 
         self._run = answer_all
         self._takes_any_shape = takes_any_shape(strategy, jit_compile)
+        self._static = StaticBatches(batch_size, input_length)
         self._programs: dict[Hashable, Callable[..., Any]] = {}
 
     def predict(
@@ -106,18 +106,17 @@ class TokenPredictor:
         longest = table.text_lengths(choices).reshape(len(table), -1).max(1)
         lengths = np.minimum(longest, self.input_length)
         # The longest first: whether memory is enough is known at once.
-        key = -lengths if self._takes_any_shape else np.zeros(len(table))
-        order = np.argsort(key, kind="stable")
+        order = np.argsort(-lengths, kind="stable")
         if self._takes_any_shape:
             batches = like_rows(lengths[order], self.batch_size, self.input_length)
         else:
-            batches = padded_rows(len(table), self.batch_size)
+            batches = self._static.rows(lengths[order])
         answers: list[Any] = []
         done = 0
         waiting: tuple[Any, ...] = ()
-        for places in batches:
-            rows = np.where(places >= 0, order[places], -1)
-            S = int(lengths[rows[0]]) if self._takes_any_shape else self.input_length
+        for of_batch in batches:
+            rows = np.where(of_batch.places >= 0, order[of_batch.places], -1)
+            S = of_batch.length
             batch = make_inputs(table, rows, input_length=S, task=task, choices=choices)
             batch |= {key: np.tile(values, (len(rows), 1)) for key, values in also.items()}
             batch |= of_each(np.where(rows >= 0, table.examples[rows], -1))

@@ -1,16 +1,14 @@
-"""Global batches of static shape and their way to the replicas.
+"""Global batches and their way to the replicas.
 
 Shape letters: B global batch.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 import tensorflow as tf
 
 from prep import UsageError
-
-MOST_ROWS = 4  # times a batch's rows, where rows are short
 
 
 def share_out(
@@ -78,37 +76,3 @@ def takes_any_shape(strategy: tf.distribute.Strategy, jit_compile: bool | None) 
     is_tpu = isinstance(strategy, tf.distribute.TPUStrategy)
     is_compiled = is_xla_faster(strategy) if jit_compile is None else jit_compile
     return not (is_compiled or is_tpu) and strategy.num_replicas_in_sync == 1
-
-
-def padded_rows(examples: int, batch_size: int) -> Iterator[np.ndarray]:
-    """Yield the rows of each batch, the last one filled up with −1.
-
-    Args:
-        examples: How many there are.
-        batch_size: B.
-
-    Yields:
-        int64 [B].
-    """
-    for first in range(0, examples, batch_size):
-        rows = np.arange(first, first + batch_size, dtype=np.int64)
-        yield np.where(rows < examples, rows, -1)
-
-
-def like_rows(lengths: np.ndarray, batch_size: int, input_length: int) -> Iterator[np.ndarray]:
-    """Yield the rows of batches of like length, of short rows more at a time.
-
-    Args:
-        lengths: Of the rows in tokens, the longest first.
-        batch_size: B, rows of a batch of the longest inputs.
-        input_length: S, their length.
-
-    Yields:
-        int64 [rows]: as many as together have B·S positions, but at most `MOST_ROWS`·B.
-    """
-    first = 0
-    while first < len(lengths):
-        room = batch_size * input_length // max(int(lengths[first]), 1)
-        last = first + min(max(room, batch_size), MOST_ROWS * batch_size)
-        yield np.arange(first, min(last, len(lengths)), dtype=np.int64)
-        first = last

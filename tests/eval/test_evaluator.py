@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from eval import Answerer, Beams, Decoding, Evaluator, trivial_answer, trivial_baseline
+from eval.decoding import batching
 from eval.decoding.answerer import answer_length
-from eval.decoding.replicas import padded_rows
 from eval.session import open_session
 from prep import UsageError, Vocabulary, load_manifest, read_split
 
@@ -149,12 +149,6 @@ def test_an_unknown_task_names_the_nearest(opened, evaluator):
         evaluator.evaluate("cop", table)
 
 
-def test_padding_fills_the_last_batch_and_loses_nothing():
-    batches = list(padded_rows(5, 2))
-    assert [batch.tolist() for batch in batches] == [[0, 1], [2, 3], [4, -1]]
-    assert list(padded_rows(0, 2)) == []
-
-
 def test_the_trivial_baseline(opened):
     folder, manifest, vocabulary = opened
     tables = {task: read_split(folder, manifest, task, "train") for task in manifest.tasks}
@@ -176,8 +170,10 @@ def test_the_trivial_baseline(opened):
 ON_FOUR_DEVICES = """
 import json, sys
 from eval import Answerer, Beams, Decoding
+from eval.decoding import batching
 from eval.session import open_session
 from prep import read_split
+batching.STEP, batching.WORTH_A_PROGRAM = 2, 1
 session = open_session(sys.argv[1], batch_size=8, logical_devices=4)
 answerer = session.evaluator.answerer
 assert answerer.strategy.num_replicas_in_sync == 4
@@ -193,7 +189,8 @@ searching = Answerer(
     decoding=Decoding(Beams(2, n_best=2)),
 )
 found = searching.predict_answers(session.manifest.task("copy"), table)
-print(json.dumps([answers, scores, found.tokens.tolist()]))
+lengths = [sorted(one._static.used) for one in answerer._predictors.values()]
+print(json.dumps([answers, scores, found.tokens.tolist(), lengths]))
 """
 
 
@@ -207,7 +204,8 @@ def test_four_replicas_answer_as_one_does(run_folder):
         timeout=200,
     )
     assert result.returncode == 0, result.stderr
-    answers, scores, searched = json.loads(result.stdout.splitlines()[-1])
+    answers, scores, searched, lengths = json.loads(result.stdout.splitlines()[-1])
+    assert all(len(used) > 1 for used in lengths), lengths  # each program, at several lengths
     decoding = Decoding(Beams(2, n_best=2))
     session = open_session(str(run_folder), batch_size=8, decoding=decoding)
     table = read_split(session.dataset, session.manifest, "copy", "validation")
@@ -223,7 +221,9 @@ def test_four_replicas_answer_as_one_does(run_folder):
     assert len(set(answers["copy"])) > 3
 
 
-def test_compiling_with_xla_changes_no_answer(opened, evaluator, adapted_model):
+def test_compiling_with_xla_changes_no_answer(opened, evaluator, adapted_model, monkeypatch):
+    monkeypatch.setattr(batching, "STEP", 2)
+    monkeypatch.setattr(batching, "WORTH_A_PROGRAM", 1)
     folder, manifest, vocabulary = opened
     compiled = Evaluator(
         adapted_model, manifest, vocabulary, batch_size=4, input_length=6, jit_compile=True
@@ -233,6 +233,8 @@ def test_compiling_with_xla_changes_no_answer(opened, evaluator, adapted_model):
         entry = manifest.task(task)
         found = compiled.answerer.answer(entry, table)
         assert found.texts == evaluator.answerer.answer(entry, table).texts
+    lengths = [one._static.used for one in compiled.answerer._predictors.values()]
+    assert all(len(used) > 1 for used in lengths), lengths
 
 
 def test_a_batch_the_replicas_do_not_divide_is_refused(opened, adapted_model):

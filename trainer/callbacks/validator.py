@@ -10,7 +10,8 @@ import tensorflow as tf
 from adapters_tf import TaskModel
 from adapters_tf.runs.settings import ResolvedRun
 from eval import Evaluator
-from eval.decoding.replicas import padded_rows, share_out
+from eval.decoding.batching import padded_rows
+from eval.decoding.replicas import share_out
 from eval.metrics.registry import mean_of_main_metrics
 from prep import Manifest, SplitEntry, TokenTable, make_batch, read_split, read_vocabulary
 from trainer.batches.head_rows import HeadRows, head_rows
