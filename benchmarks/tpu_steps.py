@@ -76,8 +76,10 @@ WORKLOADS = {
 # Of t5-small with the adapters of 8 tasks: rows, and the step.
 EVALUATION: dict[str, tuple[int, Callable[[TaskModel], Step]]] = {
     "eval, argmax, 64 rows": (64, lambda model: make_answer_step(model, INPUT_LENGTH, 1)),
+    "eval, argmax, 64 rows of 128": (64, lambda model: make_answer_step(model, 128, 1)),
     "eval, scoring": (ROWS, lambda model: make_scoring_step(model, (INPUT_LENGTH, TARGET_LENGTH))),
     "eval, greedy": (ROWS, lambda model: make_answer_step(model, INPUT_LENGTH, TARGET_LENGTH)),
+    "eval, greedy, inputs of 128": (ROWS, lambda model: make_answer_step(model, 128, TARGET_LENGTH)),
     "eval, 4 beams": (
         ROWS,
         lambda model: make_answer_step(model, INPUT_LENGTH, TARGET_LENGTH, Beams(4)),

@@ -211,7 +211,7 @@ class _Search:
         own = tf.range(self.options.beams)[:, None]
         can_improve = state.can_improve & self._can_improve(state, scores, done_scores, is_done)
         is_going = tf.reduce_any(can_improve)
-        if self.options.early_stopping is True:
+        if self.options.stops_when_full:
             is_going &= tf.logical_not(tf.reduce_all(is_done))
         return _State(
             step=state.step + 1,
@@ -252,7 +252,7 @@ class _Search:
         K = self.options.beams
         is_new = found.is_end & (tf.range(found.scores.shape[-1]) < K)
         may_win_B = state.can_improve
-        if self.options.early_stopping is True:
+        if self.options.stops_when_full:
             may_win_B &= tf.logical_not(tf.reduce_all(state.is_done, axis=1))
         scores = found.scores / self.divisors_T[state.step]
         scores = tf.where(is_new & may_win_B[:, None], scores, scores + NEVER)

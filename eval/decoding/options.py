@@ -19,7 +19,8 @@ class Beams:
     """Settings of beam search, with the names that transformers' `generate` has for them.
 
     Attributes:
-        beams: K, how many beginnings are kept at each step.
+        beams: K, how many beginnings are kept at each step; 1 is greedy decoding, which ends with
+            the first end, as `generate`'s does.
         length_penalty: What the length is raised to before the score is divided by it: above 0
             favours long answers, below 0 short ones.
         n_best: How many answers are returned, the best first.
@@ -51,6 +52,11 @@ class Beams:
             raise UsageError(
                 f"early stopping is {self.early_stopping!r}; expected True, False or 'never'"
             )
+
+    @property
+    def stops_when_full(self) -> bool:
+        """Whether a search stops at K finished answers, better ones or not."""
+        return self.early_stopping is True or self.beams == 1
 
 
 @dataclass(frozen=True)

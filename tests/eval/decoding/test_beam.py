@@ -131,6 +131,36 @@ def test_one_beam_is_greedy_decoding(adapted_model, is_xla):
     np.testing.assert_array_equal(beam(batch).tokens[:, 0], greedy)
 
 
+def test_one_beam_goes_on_after_no_end(golden, monkeypatch):
+    """A longer answer could win by `length_penalty`: to `generate`, one beam is no search."""
+    backbone, _ = golden("t5")
+    monkeypatch.setattr(backbone.config, "eos_token_id", [1, *range(2, VOCABULARY, 3)])
+    model, batch = TaskModel(backbone, ("only",)), make_batch(6, seed=1)
+    greedy = GreedyModel(model, length=9)(batch).numpy()
+    assert len(set(np.count_nonzero(greedy, axis=1))) > 1
+    for early_stopping in (False, "never"):
+        beam = BeamModel(
+            model, length=9, beams=1, length_penalty=2.0, early_stopping=early_stopping
+        )(batch)
+        np.testing.assert_array_equal(beam.tokens[:, 0], greedy)
+        np.testing.assert_allclose(
+            beam.scores[:, 0], _scores(model, batch, greedy, 2.0), rtol=1e-4, atol=1e-5
+        )
+
+
+def _scores(model, batch, answers, length_penalty):
+    scores = []
+    for row, answer in enumerate(answers):
+        one = {key: value[row : row + 1] for key, value in batch.items()}
+        tokens = answer[: np.count_nonzero(answer)].tolist()
+        steps = [
+            float(log_probabilities(model, one, [tokens[:step]])[0, token])
+            for step, token in enumerate(tokens)
+        ]
+        scores.append(sum(steps) / len(steps) ** length_penalty)
+    return scores
+
+
 @pytest.mark.parametrize(
     "method",
     [
