@@ -43,6 +43,7 @@ from trainer.preflight.topologies import find_topology  # noqa: E402
 from trainer.steps.step import train_step  # noqa: E402
 
 ROWS, INPUT_LENGTH, TARGET_LENGTH = 8, 512, 64
+SHORT = 128  # inputs that are answered at a quarter of the length
 
 
 @dataclass(frozen=True)
@@ -76,10 +77,13 @@ WORKLOADS = {
 # Of t5-small with the adapters of 8 tasks: rows, and the step.
 EVALUATION: dict[str, tuple[int, Callable[[TaskModel], Step]]] = {
     "eval, argmax, 64 rows": (64, lambda model: make_answer_step(model, INPUT_LENGTH, 1)),
-    "eval, argmax, 64 rows of 128": (64, lambda model: make_answer_step(model, 128, 1)),
+    "eval, argmax, 64 rows of 128": (64, lambda model: make_answer_step(model, SHORT, 1)),
     "eval, scoring": (ROWS, lambda model: make_scoring_step(model, (INPUT_LENGTH, TARGET_LENGTH))),
     "eval, greedy": (ROWS, lambda model: make_answer_step(model, INPUT_LENGTH, TARGET_LENGTH)),
-    "eval, greedy, inputs of 128": (ROWS, lambda model: make_answer_step(model, 128, TARGET_LENGTH)),
+    "eval, greedy, of 128": (
+        ROWS,
+        lambda model: make_answer_step(model, SHORT, TARGET_LENGTH),
+    ),
     "eval, 4 beams": (
         ROWS,
         lambda model: make_answer_step(model, INPUT_LENGTH, TARGET_LENGTH, Beams(4)),

@@ -23,6 +23,7 @@ class Answers:
         classes: Label words of the task; 0: free text or numbers.
         references: Every right answer of each example, where answers are texts.
         groups: [examples], equal for examples that are scored together; None: no groups.
+        documents: [examples], equal for examples about one document; None: unknown.
         is_readable: bool [examples], which given answers are of the kind that was asked for; None:
             all of them.
         language: ISO 639-1 code of texts; empty: unknown.
@@ -36,6 +37,7 @@ class Answers:
     classes: int = 0
     references: Sequence[Sequence[str]] = ()
     groups: np.ndarray | None = None
+    documents: np.ndarray | None = None
     is_readable: np.ndarray | None = None
     language: str = ""
     no_answer: str = ""
@@ -94,7 +96,7 @@ class Answers:
         Returns:
             The same with these, in their order.
         """
-        arrays = ("groups", "is_readable", "probabilities")
+        arrays = ("groups", "documents", "is_readable", "probabilities")
         held = {name: getattr(self, name) for name in arrays}
         return replace(
             self,
@@ -196,6 +198,7 @@ def gather_answers(
     )
     return replace(
         paired,
+        documents=table.documents,
         is_readable=are_readable(entry, predictions, vocabulary),
         language=entry.language,
         no_answer=read_text(entry.no_answer, vocabulary),

@@ -2,10 +2,10 @@
 
 Shape letters: N examples, R resamples, U units that are drawn.
 
-Examples are drawn with replacement; where a task has groups, whole groups are, since examples of
-one paragraph or question stand and fall together. Draws depend on the task's name, the seed and the
-number of units alone: two runs on the same examples are compared draw by draw, and figures of two
-tasks vary independently.
+Examples are drawn with replacement; where a task says which document they are about, or which of
+them are scored together, whole documents or groups are, since these stand and fall together. Draws
+depend on the task's name, the seed and the number of units alone: two runs on the same examples are
+compared draw by draw, and figures of two tasks vary independently.
 """
 
 import zlib
@@ -74,7 +74,7 @@ def draw_weights(task: str, answers: Answers, resamples: int, seed: int) -> Iter
 
     Args:
         task: Its name.
-        answers: Whose examples, or groups of examples, are drawn.
+        answers: Whose examples, documents or groups are drawn.
         resamples: How many.
         seed: Of the draws.
 
@@ -94,7 +94,7 @@ def draw_weights(task: str, answers: Answers, resamples: int, seed: int) -> Iter
 
 
 def number_units(answers: Answers) -> np.ndarray:
-    """Give numbers to what is drawn: groups where there are some, else examples.
+    """Give numbers to what is drawn: documents where there are some, else groups, else examples.
 
     Args:
         answers: Of which.
@@ -102,9 +102,10 @@ def number_units(answers: Answers) -> np.ndarray:
     Returns:
         Int [N], from 0.
     """
-    if answers.groups is None:
+    drawn = answers.groups if answers.documents is None else answers.documents
+    if drawn is None:
         return np.arange(len(answers.predictions))
-    units: np.ndarray = np.unique(answers.groups, return_inverse=True)[1]
+    units: np.ndarray = np.unique(drawn, return_inverse=True)[1]
     return units
 
 

@@ -131,7 +131,7 @@ def _figures(task: ScoredTask, split: str) -> dict[str, Any]:
         "decoding_length": answer_length(task.entry) if task.result.way == "decoded" else 0,
         "metrics": task.result.metrics,
         "intervals": {name: as_json(one) for name, one in task.intervals.items()},
-        **({"resampled": "groups"} if _has_groups(task) else {}),
+        **_what_is_drawn(task),
         **({"signatures": task.signatures} if task.signatures else {}),
         **({"unjudged": task.unjudged} if task.unjudged else {}),
         **({"words": dict(task.result.words)} if task.result.words else {}),
@@ -143,8 +143,13 @@ def _figures(task: ScoredTask, split: str) -> dict[str, Any]:
     }
 
 
-def _has_groups(task: ScoredTask) -> bool:
-    return task.result.answers is not None and task.result.answers.groups is not None
+def _what_is_drawn(task: ScoredTask) -> dict[str, str]:
+    """Tell what resamples are made of, where that is not examples."""
+    answers = task.result.answers
+    for name in ("documents", "groups"):
+        if answers is not None and getattr(answers, name) is not None:
+            return {"resampled": name}
+    return {}
 
 
 def _prediction_lines(task: ScoredTask, vocabulary: Vocabulary) -> list[str]:

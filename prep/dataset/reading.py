@@ -34,6 +34,7 @@ class TokenTable:
         references: Every right answer's text of each example, empty where there is none to
             compare with; None for a split without any.
         groups: int64 [examples], equal for examples that are scored together; None without any.
+        documents: int64 [examples], equal for examples about one document; None without any.
         pack_offsets: int64 [rows + 1] where records are packed; row i of a batch holds the
             examples from pack_offsets[i] to pack_offsets[i + 1]. None: every example is a row.
     """
@@ -46,6 +47,7 @@ class TokenTable:
     examples: np.ndarray
     references: tuple[tuple[str, ...], ...] | None = None
     groups: np.ndarray | None = None
+    documents: np.ndarray | None = None
     pack_offsets: np.ndarray | None = None
 
     def __len__(self) -> int:
@@ -82,6 +84,7 @@ class TokenTable:
             self.examples[some],
             self.references and self.references[some],
             None if self.groups is None else self.groups[some],
+            None if self.documents is None else self.documents[some],
         )
 
     @property
@@ -117,7 +120,7 @@ class TokenTable:
         """Bytes of its arrays; references are texts and not counted."""
         columns = (
             *(self.inputs, self.input_offsets, self.targets, self.target_offsets, self.labels),
-            *(self.examples, self.groups, self.pack_offsets),
+            *(self.examples, self.groups, self.documents, self.pack_offsets),
         )
         return sum(column.nbytes for column in columns if column is not None)
 
@@ -198,8 +201,8 @@ def read_split(
         task: Name of the task.
         split: Name of the split.
         most: Read the first examples alone, so many at most, each a row of its own; None for all.
-        has_answers: Whether references and groups are read too, which scoring wants and training
-            does not.
+        has_answers: Whether references, groups and documents are read too, which scoring wants
+            and training does not.
         shards: The numbers of those to read, one after the other; None for all.
 
     Returns:
@@ -235,7 +238,7 @@ def read_split(
 def read_shard(
     directory: StoragePath, manifest: Manifest, task: str, split: str, number: int
 ) -> TokenTable:
-    """Read one shard of a split, without references and groups.
+    """Read one shard of a split, without references, groups and documents.
 
     Args:
         directory: The dataset folder, local or gs://.
@@ -378,7 +381,7 @@ def _join_columns(batches: list[dict[str, np.ndarray]], dtype: type, is_packed: 
         return np.concatenate([[0], np.cumsum(column(name, np.int64))]).astype(np.int64)
 
     references = _split_texts(column("references", np.object_), offsets("reference_counts"))
-    groups = column("groups", np.int64)
+    groups, documents = column("groups", np.int64), column("documents", np.int64)
     return TokenTable(
         inputs=column("inputs", dtype),
         input_offsets=offsets("input_lengths"),
@@ -388,6 +391,7 @@ def _join_columns(batches: list[dict[str, np.ndarray]], dtype: type, is_packed: 
         examples=column("examples", np.int64),
         references=references,
         groups=groups if np.any(groups != NO_GROUP) else None,
+        documents=documents if np.any(documents != NO_GROUP) else None,
         pack_offsets=offsets("record_examples") if is_packed else None,
     )
 

@@ -1,10 +1,10 @@
 """Token ids → the bytes of a TFRecord shard, without TensorFlow.
 
 A record is a serialized `tf.train.Example` with int64 features, keys in alphabetical order
-(`example`, `inputs`, `label`, `targets`; where a task has them also `group`, and `references` as
-bytes; and the segments where it is packed): byte for byte what TensorFlow's deterministic
-serialization gives, at about a tenth of its cost. Everything that depends only on a length is
-remembered, and a token's varint is a table lookup.
+(`example`, `inputs`, `label`, `targets`; where a task has them also `document` and `group`, and
+`references` as bytes; and the segments where it is packed): byte for byte what TensorFlow's
+deterministic serialization gives, at about a tenth of its cost. Everything that depends only on a
+length is remembered, and a token's varint is a table lookup.
 
 Wire format: https://protobuf.dev/programming-guides/encoding/. Framing of TFRecord: length as
 uint64, masked crc32c of the length, data, masked crc32c of the data, all little-endian
@@ -114,6 +114,7 @@ class RecordEncoder:
         inputs: Iterable[Sequence[int]],
         answers: Iterable[bytes],
         groups: Iterable[int] | None = None,
+        documents: Iterable[int] | None = None,
     ) -> Iterator[bytes]:
         """Serialize examples, one record each.
 
@@ -122,21 +123,22 @@ class RecordEncoder:
             inputs: Their token ids.
             answers: What `answer` returned for their labels and targets.
             groups: What each is scored together with others by, if the task has groups.
+            documents: What each is about, if the task says so.
 
         Yields:
             `tf.train.Example`s, not framed yet.
         """
         varints, pack, known = self._varints, self.pack, len(self._varints)
         before_inputs, before_all = self._inputs_prefixes, self._message_prefixes
-        group_features: Iterable[bytes] = itertools.repeat(b"")
-        if groups is not None:
-            group_features = map(functools.partial(_number_feature, b"group"), groups)
-        rows = zip(examples, inputs, answers, group_features, strict=False)
-        for example, ids, answer, group in rows:
+        group_features = _number_features(b"group", groups)
+        document_features = _number_features(b"document", documents)
+        rows = zip(examples, inputs, answers, group_features, document_features, strict=False)
+        for example, ids, answer, group, document in rows:
             number = varints[example] if example < known else _large_varint(example, varints)
             packed = pack(ids)
             features = (
-                _EXAMPLE_PREFIXES[len(number)]
+                document
+                + _EXAMPLE_PREFIXES[len(number)]
                 + number
                 + group
                 + before_inputs[len(packed)]
@@ -226,6 +228,13 @@ def _feature_prefix(key: bytes, payload: int) -> bytes:
     values = _LENGTH_DELIMITED + varint(payload)
     int64_list = _INT64_LIST + varint(len(values) + payload) + values
     return _entry_prefix(key, int64_list, payload)
+
+
+def _number_features(key: bytes, numbers: Iterable[int] | None) -> Iterable[bytes]:
+    """Encode a map entry `key: Int64List` for each number; without any, nothing again and again."""
+    if numbers is None:
+        return itertools.repeat(b"")
+    return map(functools.partial(_number_feature, key), numbers)
 
 
 def _number_feature(key: bytes, number: int) -> bytes:

@@ -24,13 +24,13 @@ def parse_records(
         path: The file they are from, for error messages.
         dtype: Of the token ids.
         is_packed: Whether a record holds several examples.
-        has_answers: Whether references and groups are wanted.
+        has_answers: Whether references, groups and documents are wanted.
 
     Yields:
         `inputs` and `targets`, flat token ids; `input_lengths`, `target_lengths`, `labels` and
         `examples`, one number per example; `record_examples`, the examples in each record; where
         they are wanted and not packed, `references` (flat, bytes) with `reference_counts`, and
-        `groups`, which are `NO_GROUP` for examples without.
+        `groups` and `documents`, which are `NO_GROUP` for examples without.
 
     Raises:
         DataError: If a record is none, or its segments are not what they should be.
@@ -71,7 +71,8 @@ def _parse(
     }
     if has_answers:
         features["references"] = tf.io.RaggedFeature(tf.string, row_splits_dtype=tf.int64)
-        features["group"] = tf.io.FixedLenFeature([], tf.int64, NO_GROUP)
+        for name in ("group", "document"):
+            features[name] = tf.io.FixedLenFeature([], tf.int64, NO_GROUP)
     try:
         return tf.io.parse_example(list(records), features)
     except (tf.errors.InvalidArgumentError, UnicodeDecodeError) as error:
@@ -84,6 +85,7 @@ def _references_and_groups(parsed: dict[str, Any]) -> dict[str, np.ndarray]:
         "references": parsed["references"].values.numpy(),
         "reference_counts": parsed["references"].row_lengths().numpy(),
         "groups": parsed["group"].numpy(),
+        "documents": parsed["document"].numpy(),
     }
 
 

@@ -29,10 +29,10 @@ def fingerprint_texts(texts: Iterable[str]) -> np.ndarray:
 
 
 def fingerprint_group(group: str) -> int:
-    """Fingerprint the name of a group of examples.
+    """Fingerprint what a group of examples has in common.
 
     Args:
-        group: Its name.
+        group: Its name, or the document that they are about.
 
     Returns:
         63 bits of a digest, which fit an int64.

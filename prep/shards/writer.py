@@ -122,9 +122,7 @@ class ShardWriter:
         encode = self._encode_segments if job.task.objective else self._encode_pairs
         encoded = encode(job.task, job.split, worded)
         is_packed = self._settings.is_packed and job.split in PACKED_SPLITS
-        content, records, fullest_targets = self._serialize(
-            encoded, is_packed, bool(job.task.group)
-        )
+        content, records, fullest_targets = self._serialize(job.task, encoded, is_packed)
         write_file(job.path, content)
         cut_targets = {position for position, answer in enumerate(encoded.answers) if answer.is_cut}
         input_lengths = Counter(map(len, self._texts(job.task, encoded)))
@@ -170,7 +168,7 @@ class ShardWriter:
         eos = self._vocabulary.eos_id
         return [[*part, eos] for ids in encoded.inputs for part in split_choices(ids, eos)]
 
-    def _serialize(self, encoded: _Encoded, is_packed: bool, has_groups: bool) -> Records:
+    def _serialize(self, task: Task, encoded: _Encoded, is_packed: bool) -> Records:
         if is_packed:
             return pack_records(
                 self._records,
@@ -182,11 +180,13 @@ class ShardWriter:
                 self._settings.pack_target_length,
             )
         groups = (fingerprint_group(example.group) for example in encoded.examples)
+        documents = (fingerprint_group(example.document) for example in encoded.examples)
         messages = self._records.messages(
             encoded.numbers,
             encoded.inputs,
             [answer.features for answer in encoded.answers],
-            groups if has_groups else None,
+            groups if task.group else None,
+            documents if task.document else None,
         )
         content = self._records.frame_all(messages)
         longest = max((len(answer.ids) for answer in encoded.answers), default=0)

@@ -34,7 +34,7 @@ def definition_digest(task: Task) -> str:
         parts += [_source_of(one) for one in ((several,) if callable(several) else several)]
     if task.objective:
         parts.append(task.objective)
-    parts += [_source_of(part) for part in (task.answers, task.group) if part]
+    parts += [_source_of(part) for part in (task.answers, task.group, task.document) if part]
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 

@@ -28,6 +28,7 @@ class Example(NamedTuple):
         label: Index of the label word, −1 if the task has none.
         references: Every right answer, `targets` the first of them.
         group: What the task's examples are scored together by; empty: each by itself.
+        document: The text that this and other examples are about; empty: none is shared.
     """
 
     inputs: str
@@ -35,6 +36,7 @@ class Example(NamedTuple):
     label: int
     references: tuple[str, ...] = ()
     group: str = ""
+    document: str = ""
 
 
 def row_to_example(task: Task) -> Callable[[Row], Example]:
@@ -51,7 +53,8 @@ def row_to_example(task: Task) -> Callable[[Row], Example]:
     make_inputs = _compile_choices(task) if task.choices else _compile(task.inputs, task.prefix)
     make_targets = _first_reference if task.answers else _compile(task.targets)
     make_group = _compile(task.group)
-    has_group = bool(task.group)
+    make_document = _compile(task.document)
+    has_group, has_document = bool(task.group), bool(task.document)
     is_number = task.kind == "regression" and not labels
     new = tuple.__new__  # of a named tuple: half the cost of its own constructor
 
@@ -65,6 +68,7 @@ def row_to_example(task: Task) -> Callable[[Row], Example]:
                     raise RowError("empty field", repr(name))
             inputs, targets = make_inputs(row), make_targets(row)
             group = make_group(row) if has_group else ""
+            document = make_document(row) if has_document else ""
             references = (targets,) if labels else row.get(_REFERENCES) or (targets,)
             if not (inputs.isascii() and targets.isascii() and len(references) == 1):
                 for text in (inputs, *references):
@@ -77,11 +81,11 @@ def row_to_example(task: Task) -> Callable[[Row], Example]:
         except Exception as error:
             raise as_row_error(error) from error
         if not labels:
-            return new(Example, (inputs, targets, NO_LABEL, references, group))
+            return new(Example, (inputs, targets, NO_LABEL, references, group, document))
         if word is None:
             expected = ", ".join(map(repr, task.labels))
             raise RowError("unknown label", f"{targets!r} is none of {expected}")
-        return new(Example, (inputs, word, word_index[word], (), group))
+        return new(Example, (inputs, word, word_index[word], (), group, document))
 
     return make
 

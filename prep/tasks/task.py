@@ -88,6 +88,8 @@ class Task:
             then tell the examples with and without an answer apart. Empty: all have one.
         group: A template or function that is equal for examples which are scored together, as
             MultiRC's answers to one question are.
+        document: A template or function that is equal for examples about the same document: they
+            stand and fall together, and the interval of a figure draws whole documents.
         language: ISO 639-1 code of the right answers, such as "ru": which words ROUGE and BLEU
             count. Empty: they see by the letters.
     """
@@ -116,6 +118,7 @@ class Task:
     objective: str = ""
     answers: Callable[[Row], Iterable[str]] | None = None
     group: Wording = ""
+    document: Wording = ""
     language: str = ""
     no_answer: str = ""
 

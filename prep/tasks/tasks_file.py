@@ -23,7 +23,7 @@ _TASK_KEYS = (
     *("name", "kind", "description", "folder", "files", "carve", "fields", "inputs", "targets"),
     *("labels", "metrics", "truncation", "max_input_length", "max_target_length", "tfds", "hf"),
     *("hyperformer", "whole_words", "note", "objective", "answers", "group"),
-    *("no_answer", "language", "encoder", "choices"),
+    *("document", "no_answer", "language", "encoder", "choices"),
     *STEPS,
 )
 _REQUIRED_KEYS = ("name", "kind", "files", "inputs", "targets", "metrics")
@@ -164,7 +164,7 @@ class _TasksFile:
         reader = self._reader
         readers: dict[str, Callable[[Value], Any]] = {
             **dict.fromkeys(("kind", "description", "truncation", "objective"), reader.text),
-            **dict.fromkeys(("inputs", "targets", "group"), self._template),
+            **dict.fromkeys(("inputs", "targets", "group", "document"), self._template),
             **dict.fromkeys(("whole_words", "metrics"), reader.texts),
             **dict.fromkeys(("max_input_length", "max_target_length"), reader.number),
             "labels": reader.text_of_text,
@@ -194,8 +194,9 @@ class _TasksFile:
             named += [] if "no_answer" in keys else answers
         fields = tuple(dict.fromkeys(named))
         given["fields"] = reader.texts(keys["fields"]) if "fields" in keys else fields
-        group = fields_of(keys["group"].content) if "group" in keys else ()
-        named = [*fields, *answers, *given["fields"], *group]
+        named = [*fields, *answers, *given["fields"]]
+        for key in ("group", "document"):
+            named += fields_of(keys[key].content) if key in keys else ()
         given["row_functions"] = read_steps(reader, keys)
         given["columns"] = columns_needed(reader, keys, named)
         for wording in {"hyperformer", "encoder"} & set(keys):

@@ -72,6 +72,7 @@ def _squad(name: str, version: str, hub: str) -> Task:
         inputs=word_squad,
         targets="",
         answers=padded_answers,
+        document="{context}",
         no_answer=UNANSWERABLE if version.startswith("2") else "",
         metrics=_METRICS,
         hyperformer=Rewording(inputs="question: {question} context: {context}"),
@@ -100,6 +101,7 @@ def _xquad(language: str) -> Task:
         inputs="question: {question} context: {context}",
         targets="",
         answers=raw_answers,  # padding would tear letters beyond ASCII apart
+        document="{context}",
         metrics=_METRICS,
         hyperformer=Rewording(inputs="question: {question} context: {context}"),
         tfds=None

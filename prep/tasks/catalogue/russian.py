@@ -26,6 +26,7 @@ DANETQA = Task(
     targets="{label}",
     labels={"False": "False", "True": "True", "false": "False", "true": "True"},
     metrics=("accuracy",),
+    document="{passage}",
     hf=_hub("danetqa"),
     source=_russian_superglue("DaNetQA"),
 )

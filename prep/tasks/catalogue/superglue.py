@@ -24,6 +24,7 @@ BOOLQ = Task(
     targets="{label}",
     labels={"False": "False", "True": "True"},
     metrics=("accuracy",),
+    document="{passage}",
     hyperformer=Rewording(inputs="question: {question} passage: {passage}", name="superglue-boolq"),
     tfds=in_tfds("boolq"),
     hf=on_hub("boolq"),

@@ -7,7 +7,12 @@ import pytest
 from scipy import stats
 
 from eval.metrics.answers import pair_answers
-from eval.metrics.intervals import draw_weights, make_interval, resample_figures
+from eval.metrics.intervals import (
+    draw_weights,
+    make_interval,
+    number_units,
+    resample_figures,
+)
 from eval.metrics.registry import METRICS
 
 
@@ -62,6 +67,18 @@ def test_groups_are_drawn_whole():
     for weights in draw_weights("multirc", answers, 5, 0):
         assert (weights.reshape(5, 10, 10) == weights.reshape(5, 10, 10)[:, :, :1]).all()
         assert (weights.sum(1) == 100).all()
+
+
+def test_documents_are_drawn_whole_whatever_is_scored_together():
+    documents = np.repeat(np.arange(10), 10)
+    answers = labels(documents % 2, np.arange(100) // 2)
+    assert len(set(number_units(answers).tolist())) == 50
+    whole = replace(answers, documents=documents)
+    assert number_units(whole).tolist() == documents.tolist()
+    interval = make_interval(resample_figures("multirc", ["accuracy"], whole)["accuracy"])
+    assert interval.standard_error == pytest.approx((0.25 / 10) ** 0.5, rel=0.1)
+    taken = whole.take(np.array([0, 99, 99]))
+    assert taken.documents.tolist() == [0, 9, 9]
 
 
 def test_draws_depend_on_seed_and_task_alone():

@@ -108,6 +108,11 @@ def test_figures_have_intervals_and_say_how_they_were_computed(tmp_path):
     told = document["tasks"]["a"]
     assert document["intervals"]["mean"] == told["intervals"]["bleu"]
     assert told["intervals"]["squad_em"]["low"] == 0.0 and told["resampled"] == "groups"
+    about = dataclasses.replace(answers, documents=np.array([3, 3]))
+    result = dataclasses.replace(tasks[0].result, answers=about)
+    task = dataclasses.replace(tasks[0], result=result)
+    figures, _ = write_report(tmp_path, "test", [task], Words(), {})
+    assert json.loads(figures.read_text())["tasks"]["a"]["resampled"] == "documents"
     assert told["signatures"]["bleu"].startswith("nrefs:1|case:mixed|eff:no|tok:13a|")
     assert "unjudged" not in told
 

@@ -9,7 +9,7 @@ from prep.records.encoder import RecordEncoder, varint
 tf = pytest.importorskip("tensorflow")
 
 
-def reference(inputs, targets, label, example, references=(), group=None):
+def reference(inputs, targets, label, example, references=(), group=None, document=None):
     def feature(values):
         return tf.train.Feature(int64_list=tf.train.Int64List(value=values))
 
@@ -24,6 +24,8 @@ def reference(inputs, targets, label, example, references=(), group=None):
         features["references"] = tf.train.Feature(bytes_list=tf.train.BytesList(value=texts))
     if group is not None:
         features["group"] = feature([group])
+    if document is not None:
+        features["document"] = feature([document])
     message = tf.train.Example(features=tf.train.Features(feature=features))
     return message.SerializeToString(deterministic=True)
 
@@ -55,12 +57,14 @@ def test_bytes_equal_tensorflows(inputs, targets, label, example):
 
 @pytest.mark.parametrize("references", [("a",), ("", "Größe" * 100, "三")])
 @pytest.mark.parametrize("group", [None, 0, (1 << 63) - 1])
-def test_bytes_of_texts_and_groups_equal_tensorflows(references, group):
+@pytest.mark.parametrize("document", [None, 5])
+def test_bytes_of_texts_groups_and_documents_equal_tensorflows(references, group, document):
     encoder = RecordEncoder(100)
-    groups = None if group is None else [group]
-    [message] = encoder.messages([7], [[5, 1]], [encoder.answer(-1, [6, 1], references)], groups)
+    answer = encoder.answer(-1, [6, 1], references)
+    groups, documents = (None if one is None else [one] for one in (group, document))
+    [message] = encoder.messages([7], [[5, 1]], [answer], groups, documents)
     assert encoder.frame_all([message, message]) == 2 * frame(
-        reference([5, 1], [6, 1], -1, 7, references, group)
+        reference([5, 1], [6, 1], -1, 7, references, group, document)
     )
 
 

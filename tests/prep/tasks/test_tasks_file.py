@@ -145,6 +145,7 @@ ANSWERED = """\
   inputs: "why {question}"
   answers: gold
   group: "{question}"
+  document: "about {about}"
   metrics: [squad_f1, squad_em]
 """
 
@@ -153,11 +154,11 @@ def test_a_yaml_task_may_have_several_right_answers(tmp_path, small_vocabulary):
     folder = tmp_path / "data" / "posts"
     folder.mkdir(parents=True)
     rows = [
-        {"question": "a", "gold": ["b", " c ", "b"]},
-        {"question": "d", "gold": "e\tf\t"},
-        {"question": "g", "gold": ["h"]},
+        {"about": "x", "question": "a", "gold": ["b", " c ", "b"]},
+        {"about": "x", "question": "d", "gold": "e\tf\t"},
+        {"about": "y", "question": "g", "gold": ["h"]},
     ]
-    bad = [{"question": "i", "gold": []}, {"question": "j", "gold": 7}]
+    bad = [{"about": "z", "question": "i", "gold": answers} for answers in ([], 7)]
     for name, content in (("train", rows), ("valid", rows + bad)):
         lines = [json.dumps(row) + "\n" for row in content]
         (folder / f"{name}.jsonl").write_text("".join(lines))
@@ -173,6 +174,9 @@ def test_a_yaml_task_may_have_several_right_answers(tmp_path, small_vocabulary):
     table = read_split(chosen.out, manifest, "why", "validation")
     assert table.references == (("b", "c"), ("e", "f"), ("h",))
     assert len(set(table.groups.tolist())) == 3
+    first, second, third = table.documents.tolist()
+    assert first == second != third
+    assert table.part(1, 3).documents.tolist() == [second, third]
     path.write_text(ANSWERED.replace("answers: gold", "answers: gold\n  targets: '{question}'"))
     with pytest.raises(UsageError, match="neither targets nor labels"):
         load_tasks(path)
@@ -197,7 +201,11 @@ def test_questions_may_have_no_answer_and_answers_lie_inside_a_field(tmp_path, s
     for name in ("train", "valid"):
         (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in NESTED))
     path = tmp_path / "why.yaml"
-    text = ANSWERED.replace("gold", "answers.text").replace("{question}", "{q}")
+    text = (
+        ANSWERED.replace("gold", "answers.text")
+        .replace("{question}", "{q}")
+        .replace("{about}", "{q}")
+    )
     path.write_text(text + "  no_answer: none\n")
     chosen = options(tmp_path, load_tasks(path), small_vocabulary)
     manifest = build_dataset(chosen, lambda line: None)
@@ -219,9 +227,10 @@ def test_without_a_word_for_it_a_row_without_answer_is_rejected(tmp_path):
     (task,) = load_tasks(path)
     assert task.fields == ("question", "answers")
     make = row_to_examples(task, "validation")
-    assert make({"question": "q", "answers": {"text": ["b"]}})[0].references == ("b",)
+    row = {"question": "q", "about": "x", "answers": {"text": ["b"]}}
+    assert make(row)[0].references == ("b",)
     with pytest.raises(RowError, match="no answer"):
-        make({"question": "q", "answers": {"text": []}})
+        make({**row, "answers": {"text": []}})
     path.write_text(QUALITY + "  no_answer: none\n")
     with pytest.raises(UsageError, match=r"why.yaml:\d+: .*no_answer is for a task with answers"):
         load_tasks(path)

@@ -268,8 +268,13 @@ def test_a_field_that_lines_do_not_have_is_told_before_they_are_read(
 
 
 def test_groups_and_answers_are_columns_too(load, tmp_path, write_jsonl):
-    task = load(["group: '{passage}'", "no_answer: none", "answers: gold.text"], targets="")
-    assert task.columns == ("q", "gold", "passage")
-    write_jsonl(tmp_path / "own" / "a.jsonl", [{"q": "x", "golden": [], "passage": "p"}])
+    task = load(
+        ["group: '{passage}'", "document: '{from}'", "no_answer: none", "answers: gold.text"],
+        targets="",
+    )
+    assert task.columns == ("q", "gold", "passage", "from")
+    write_jsonl(
+        tmp_path / "own" / "a.jsonl", [{"q": "x", "golden": [], "passage": "p", "from": "a"}]
+    )
     with pytest.raises(DataError, match=r"needs the column 'gold'.*did you mean 'golden'\?"):
         plan_task(task, tmp_path, 8)

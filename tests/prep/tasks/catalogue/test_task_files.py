@@ -136,6 +136,9 @@ def test_evaluation_splits_keep_every_right_answer_and_what_belongs_together(
     groups = table("multirc").groups
     assert table("multirc").references is None and table("causal_qa").groups is None
     assert groups.min() >= 0 and len(set(groups.tolist())) == 1  # two answers to one question
+    for name in ("multirc", "record", "squad_v2"):  # one passage
+        assert len(set(table(name).documents.tolist())) == 1, name
+    assert table("causal_qa").documents is None
     assert table("multirc").head(1).groups.tolist() == groups[:1].tolist()
     assert table("causal_qa").head(1).references == (("rain", "storm"),)
 
