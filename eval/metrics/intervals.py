@@ -130,6 +130,18 @@ def prepare_resampler(metric: Metric, answers: Answers) -> Resampler:
     return compute
 
 
+def bound_of_others(units: int) -> float:
+    """Bound the share of others that may do what none of some does, at 95 %.
+
+    Args:
+        units: How many there are, all alike.
+
+    Returns:
+        The upper end of Clopper and Pearson's interval of no success (1934), about 3.7 / units.
+    """
+    return float(1 - ((1 - CONFIDENCE) / 2) ** (1 / units))
+
+
 def make_interval(figures: np.ndarray) -> Interval | None:
     """Make the interval of a figure.
 

@@ -134,6 +134,7 @@ def _figures(task: ScoredTask, split: str) -> dict[str, Any]:
         **_what_is_drawn(task),
         **({"signatures": task.signatures} if task.signatures else {}),
         **({"unjudged": task.unjudged} if task.unjudged else {}),
+        **({"unvaried": task.unvaried} if task.unvaried else {}),
         **({"words": dict(task.result.words)} if task.result.words else {}),
         "trivial_baseline": task.baseline,
         "unreadable_predictions": task.result.unreadable,

@@ -6,7 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from eval.evaluator import TaskResult
-from eval.metrics.intervals import Interval, make_interval, resample_figures
+from eval.metrics.intervals import (
+    Interval,
+    bound_of_others,
+    make_interval,
+    number_units,
+    resample_figures,
+)
 from eval.metrics.registry import find_unjudged, sign_figures
 from prep import TaskEntry, TokenTable
 
@@ -42,6 +48,20 @@ class ScoredTask:
         """Interval and standard error by figure; none of what resamples do not tell."""
         intervals = {name: make_interval(figures) for name, figures in self.resampled.items()}
         return {name: interval for name, interval in intervals.items() if interval is not None}
+
+    @functools.cached_property
+    def unvaried(self) -> dict[str, float]:
+        """By figure that no resample changes, the share of others that may be answered otherwise.
+
+        Of answers that are all right, or all wrong, resamples are too; how many other ones may not
+        be is bounded by how many there are.
+        """
+        answers = self.result.answers
+        if answers is None:
+            return {}
+        share = bound_of_others(int(number_units(answers).max()) + 1)
+        same = [name for name, one in self.intervals.items() if one.low == one.high]
+        return {name: share for name in same if name not in self.unjudged}
 
     @functools.cached_property
     def signatures(self) -> dict[str, str]:

@@ -68,6 +68,19 @@ def align_columns(rows: Sequence[Sequence[str]], is_number: Sequence[bool]) -> l
     ]
 
 
+def tell_unvaried(names: Iterable[str], share: float) -> str:
+    """Tell why an interval has no width, and what it should have had.
+
+    Args:
+        names: Of the figures that every resample has alike.
+        share: Of others that may be answered otherwise.
+    """
+    return (
+        f"no resample changes {', '.join(names)}: its interval tells nothing; of other examples up"
+        f" to {share:.1%} may be answered otherwise"
+    )
+
+
 def _cut(name: str, width: int) -> str:
     return name if len(name) <= width else name[: width - 1] + "…"
 
@@ -93,4 +106,7 @@ def _notes(scored: Iterable[ScoredTask]) -> list[str]:
             f"{task.entry.name}: {metric} cannot judge: {why}"
             for metric, why in task.unjudged.items()
         ]
+        if task.unvaried:
+            share = next(iter(task.unvaried.values()))
+            notes.append(f"{task.entry.name}: {tell_unvaried(task.unvaried, share)}")
     return notes

@@ -17,6 +17,7 @@ from eval.report.page.matrices import Matrix, count_confusions, list_confusions
 from eval.report.page.run_files import RunFiles, name_runs, read_run_files
 from eval.report.page.scatter import draw_scatter
 from eval.report.page.svg import Picture
+from eval.report.table import tell_unvaried
 from prep.tasks.metrics import LESS_IS_BETTER
 
 _MANY_LABELS = 10  # from so many on, the pairs that are confused most are listed too
@@ -260,6 +261,8 @@ def _draw(judged: Judged, series: str) -> tuple[list[Picture], list[Matrix]]:
 
 def _notes(figures: Mapping[str, Any], judged: Judged) -> list[str]:
     notes = [f"{name} cannot judge: {why}" for name, why in figures.get("unjudged", {}).items()]
+    if unvaried := figures.get("unvaried"):
+        notes.append(tell_unvaried(unvaried, next(iter(unvaried.values()))))
     if count := figures["unreadable_predictions"]:
         rule = "−1" if judged.form == NUMBERS else "wrong"
         notes.append(f"{count:,} answers could not be read; each counts as {rule}")

@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from eval.evaluator import TaskResult
 from eval.metrics.answers import pair_answers
@@ -67,6 +68,23 @@ def test_it_is_no_wider_than_a_terminal():
     assert lines[1].startswith("a_task_of_") and "…" in lines[1]
 
 
+def test_an_interval_without_width_says_what_others_may_do():
+    answers = pair_answers([1, 0] * 20, [1, 0] * 20, 2)
+    task = with_answers(answers)
+    assert task.unvaried == {"accuracy": pytest.approx(stats.beta.ppf(0.975, 1, 40))}
+    *_, note = format_table([task]).splitlines()
+    assert note == (
+        "rte: no resample changes accuracy: its interval tells nothing; of other examples up to"
+        " 8.8% may be answered otherwise"
+    )
+    in_pairs = dataclasses.replace(answers, groups=np.arange(40) // 20)  # two, drawn whole
+    assert with_answers(in_pairs).unvaried == {"accuracy": pytest.approx(1 - 0.025**0.5)}
+    assert with_answers(pair_answers([1, 0], [1, 1], 2)).unvaried == {}
+    # What cannot judge is said by another line.
+    alike = pair_answers([1, 1], [1, 1], 2)
+    assert "matthews" not in with_answers(alike, words=("matthews",)).unvaried
+
+
 def test_answers_that_cannot_be_read_are_shown_with_the_rule():
     answers = dataclasses.replace(
         pair_answers([1, 0, 1], [1, 0, -1], 2), is_readable=np.array([True, True, False])
@@ -88,7 +106,7 @@ def test_a_metric_that_cannot_judge_says_so():
 
 
 def test_words_that_several_figures_count_are_named_once():
-    answers = pair_answers(["кот"], ["кот"])
+    answers = pair_answers(["кот", "дом"], ["кот", "лес"])
     words = dict.fromkeys(("rouge_1", "rouge_l"), "any-script")
     *_, note = format_table([with_answers(answers, "generation", words=words)]).splitlines()
     assert note == "rte: rouge_1, rouge_l count words of 'any-script'"

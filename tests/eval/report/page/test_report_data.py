@@ -33,10 +33,13 @@ def test_a_reader_is_told_what_the_figures_do_not_say(run_of):
     run = run_of()
     told = run.document["tasks"]["grade"]
     told.update(unreadable_predictions=3, unjudged={"pearson": "why"}, truncated_targets=2)
+    told.update(unvaried={"pearson": 0.5})
     notes = gather_report([run], ["first"]).tasks[2].runs[0].notes
-    assert notes[:3] == (
+    assert notes[:4] == (
         "pearson cannot judge: why",
+        "no resample changes pearson: its interval tells nothing; of other examples up to 50.0% may"
+        " be answered otherwise",
         "3 answers could not be read; each counts as −1",
         "2 right answers are compared as they were cut",
     )
-    assert "no further off than 2, the standard deviation" in notes[3]
+    assert "no further off than 2, the standard deviation" in notes[4]
