@@ -9,6 +9,7 @@ from pathlib import Path
 from string import ascii_uppercase
 from typing import TYPE_CHECKING
 
+from eval.metrics.intervals import CONFIDENCE
 from eval.report.comparison import Difference, Row
 from eval.report.table import align_columns
 from prep.storage.durable_files import write_atomically
@@ -22,6 +23,7 @@ _ESCAPES = str.maketrans(
 )
 _COLOURS = ("#3b6ea5", "#b5402f", "#7a9a3a", "#8a5fa8", "#d08a2e", "#2f9a96", "#c2588f", "#6b6b6b")
 _GREY = "#666666"
+_MANY = 10  # tests, of which chance alone may well decide one
 _TESTS = ("task", "metric", "", "diff.", "95% interval", "p", "McNemar")
 
 
@@ -58,6 +60,12 @@ def format_comparison(rows: Sequence[Row], names: Sequence[str], told: Sequence[
         tests += [_test_cells(row, one, letters) for one in row.differences]
     if len(tests) > 1:
         lines += ["", *align_columns(tests, (False, False, False, True, True, True, True))]
+    tested = [one for row in rows for one in row.differences if one.interval is not None]
+    if len(tested) >= _MANY:
+        lines.append(
+            f"{sum(one.is_clear for one in tested)} of {len(tested)} differences are clear; were"
+            f" none, {len(tested) * (1 - CONFIDENCE):.1f} would seem so by chance"
+        )
     return "\n".join(lines)
 
 

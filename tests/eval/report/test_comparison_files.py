@@ -39,6 +39,12 @@ def test_the_text_has_winners_tests_and_80_columns(rows):
     assert tests[:6] == ["rte", "accuracy", "A", "−", "B", "+0.2500"]
 
 
+def test_many_tests_say_how_many_chance_decides(rows):
+    assert not format_comparison(rows * 4, NAMES, ["", ""]).endswith("by chance")
+    last = format_comparison(rows * 8, NAMES, ["", ""]).splitlines()[-1]
+    assert last == "8 of 16 differences are clear; were none, 0.8 would seem so by chance"
+
+
 def test_latex_is_escaped_and_winners_are_bold(rows):
     text = to_latex(rows, NAMES)
     assert r"task & metric & lora\_r8 & 100\% \{ia3\} \\" in text
