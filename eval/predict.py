@@ -220,7 +220,7 @@ def answer_rows(
     """
     from tqdm import tqdm
 
-    columns = name_columns(rows.columns, options.n_best or 1)
+    columns = name_columns(rows.columns, options.n_best or 1, answerer.is_choice)
     question = {**question, "columns": columns}
     out = AnswerFile(options.out, question, columns) if options.out else None
     parts = rows.read(at_once)

@@ -2,7 +2,8 @@
 
 Every stage is a command that a person would type, and is printed before it runs; a stage that is
 done is found done, so the same command goes on where it was stopped. Without a file, made-up
-support tickets are the example; without `--backbone`, a tiny T5 learns from scratch.
+support tickets are the example; without `--backbone`, a tiny T5 learns from scratch first, and the
+adapters are trained on that.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ CONFIGS = Path(__file__).parents[1] / "configs"
 PIECES = 2000  # of a vocabulary of one's own; texts that are few give fewer
 VOCABULARY = "spiece.model"
 RUN = "runs/quickstart"
+SCRATCH = "from-scratch"  # the run that trains a T5, where there is no pretrained one
 
 
 def make_parser() -> OneLineParser:
@@ -98,9 +100,9 @@ def main(argv: Sequence[str]) -> int:
         run_prep(["train-vocabulary", *source, *size])
     say("3. Texts become token ids.")
     run_prep(["build", *source, "--vocabulary", str(vocabulary), "--out", str(dataset)])
-    if not train(options, folder, dataset):
+    if not train_all(options, folder, dataset):
         return INTERRUPTED
-    say("5. What has it learned? The examples kept aside are answered.")
+    say(f"{5 if options.backbone else 6}. What has it learned? Examples kept aside are answered.")
     page = score(folder)
     minutes = (time.monotonic() - started) / 60
     print(f"\n{minutes:.1f} minutes. Open the report: {page}")
@@ -168,15 +170,23 @@ def find_vocabulary(options: argparse.Namespace, folder: Path) -> Path:
         ) from error
 
 
-def train(options: argparse.Namespace, folder: Path, dataset: Path) -> bool:
+def train_all(options: argparse.Namespace, folder: Path, dataset: Path) -> bool:
+    """Train adapters, on a T5 of the data's own for want of another; tell whether all is done."""
+    backbone = options.backbone
+    if not backbone:
+        say("4. A tiny T5 learns all tasks, for want of a pretrained one, which --backbone names.")
+        if not train(folder / SCRATCH, "quickstart-scratch", dataset, [], options.steps):
+            return False
+        backbone = str(folder / SCRATCH / "backbone")
+    say(f"{4 if options.backbone else 5}. The T5 stays as it is, and each task gets an adapter.")
+    named = [f"--model.backbone={backbone}"]
+    return train(folder / "run", "quickstart", dataset, named, options.steps)
+
+
+def train(run: Path, config: str, dataset: Path, more: Sequence[str], steps: int | None) -> bool:
     """Train, and tell whether it reached its end."""
-    name = "quickstart" if options.backbone else "quickstart-scratch"
-    words = [f"--config={CONFIGS / f'{name}.yaml'}", f"--dataset={dataset}"]
-    words += [f"--run={folder / 'run'}"]
-    words += [f"--model.backbone={options.backbone}"] if options.backbone else []
-    words += [f"--training.steps={options.steps}"] if options.steps else []
-    how = "An adapter for each task is trained." if options.backbone else "A tiny T5 is trained."
-    say(f"4. {how}")
+    words = [f"--config={CONFIGS / f'{config}.yaml'}", f"--dataset={dataset}", f"--run={run}"]
+    words += [*more, *([f"--training.steps={steps}"] if steps else [])]
     print("$ " + shell(["python", "-m", "trainer", *words]))
     quiet_libraries()
     from trainer.fit import train as fit

@@ -97,6 +97,12 @@ class TextAnswerer:
         """Texts that are answered at a time."""
         return self.session.evaluator.answerer.batch_size
 
+    @property
+    def is_choice(self) -> bool:
+        """Whether answers are chosen among label words, and have a probability of each."""
+        way = self.session.evaluator.answerer.way_of(self.entry)
+        return way == "labels" or (way == "head" and bool(self.entry.label_words))
+
     def __call__(self, texts: Sequence[str]) -> list[Answer]:
         """Answer texts.
 

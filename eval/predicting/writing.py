@@ -26,7 +26,8 @@ from prep.storage.locks import locked
 
 WRITTEN_FORMATS = (".jsonl", ".csv", ".tsv", ".txt")
 _RANKED = "answers"
-ADDED = ("prediction", "probabilities", _RANKED, "fault")  # to a row's fields, at most
+_SHARES = "probabilities"
+ADDED = ("prediction", _SHARES, _RANKED, "fault")  # to a row's fields, at most
 _DIGITS = "{:.6g}"
 
 
@@ -57,7 +58,7 @@ def describe_row(row: AskedRow, answer: Answer | None, n_best: int) -> dict[str,
     record["prediction"] = answer.text
     if answer.probabilities:
         shares = answer.probabilities.items()
-        record["probabilities"] = {word: float(_DIGITS.format(share)) for word, share in shares}
+        record[_SHARES] = {word: float(_DIGITS.format(share)) for word, share in shares}
     if n_best > 1:
         record[_RANKED] = [
             {"text": one.text, "score": float(_DIGITS.format(one.score))} for one in answer.ranked
@@ -70,9 +71,10 @@ def added_fields(n_best: int) -> list[str]:
     return [name for name in ADDED if n_best > 1 or name != _RANKED]
 
 
-def name_columns(fields: Sequence[str], n_best: int) -> list[str]:
+def name_columns(fields: Sequence[str], n_best: int, is_choice: bool) -> list[str]:
     """Name the columns of a table of rows and their answers, as `describe_row` has them."""
-    return [*fields, *added_fields(n_best)]
+    added = [name for name in added_fields(n_best) if is_choice or name != _SHARES]
+    return [*fields, *added]
 
 
 class AnswerFile:

@@ -1,5 +1,6 @@
 """The table on the screen: one line per task and metric."""
 
+import textwrap
 from collections.abc import Iterable, Sequence
 
 from eval.metrics.tokenizers import ROUGE_SCORE
@@ -85,7 +86,7 @@ def _cut(name: str, width: int) -> str:
     return name if len(name) <= width else name[: width - 1] + "…"
 
 
-def _notes(scored: Iterable[ScoredTask]) -> list[str]:
+def _notes(scored: Sequence[ScoredTask]) -> list[str]:
     """Say what a reader of the figures has to know."""
     notes = []
     for task in scored:
@@ -106,7 +107,19 @@ def _notes(scored: Iterable[ScoredTask]) -> list[str]:
             f"{task.entry.name}: {metric} cannot judge: {why}"
             for metric, why in task.unjudged.items()
         ]
-        if task.unvaried:
-            share = next(iter(task.unvaried.values()))
-            notes.append(f"{task.entry.name}: {tell_unvaried(task.unvaried, share)}")
+    notes += _unvaried_notes(scored)
+    return [line for note in notes for line in textwrap.wrap(note, _WIDTH, subsequent_indent="  ")]
+
+
+def _unvaried_notes(scored: Iterable[ScoredTask]) -> list[str]:
+    """Say it once of all tasks with as many examples."""
+    alike: dict[float, list[ScoredTask]] = {}
+    for task in scored:
+        for share in set(task.unvaried.values()):
+            alike.setdefault(share, []).append(task)
+    notes = []
+    for share, tasks in alike.items():
+        names = ", ".join(task.entry.name for task in tasks)
+        figures = dict.fromkeys(name for task in tasks for name in task.unvaried)
+        notes.append(f"{names}: {tell_unvaried(figures, share)}")
     return notes

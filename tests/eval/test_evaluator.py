@@ -140,6 +140,8 @@ def test_one_program_serves_all_tasks_of_a_length(opened, evaluator, monkeypatch
     for task in ("pick", "grade"):
         answerer.predict_tokens(manifest.task(task), read_split(folder, manifest, task, "train"))
     assert len(answerer._predictors) == len(traced) == 1
+    (predictor,) = answerer._predictors.values()
+    assert len(predictor._programs) == 1
 
 
 def test_an_unknown_task_names_the_nearest(opened, evaluator):
@@ -233,8 +235,9 @@ def test_compiling_with_xla_changes_no_answer(opened, evaluator, adapted_model, 
         entry = manifest.task(task)
         found = compiled.answerer.answer(entry, table)
         assert found.texts == evaluator.answerer.answer(entry, table).texts
-    lengths = [one._static.used for one in compiled.answerer._predictors.values()]
-    assert all(len(used) > 1 for used in lengths), lengths
+    for predictor in compiled.answerer._predictors.values():
+        lengths = predictor._static.used
+        assert len(lengths) > 1 and predictor._run.experimental_get_tracing_count() == len(lengths)
 
 
 def test_a_batch_the_replicas_do_not_divide_is_refused(opened, adapted_model):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from adapters_tf.runs.config import read_config
 from prep import run_command
 from trainer.__main__ import main
 from trainer.quickstart import default_run, make_parser, name_python
@@ -23,7 +24,8 @@ def test_from_no_file_at_all_to_a_report_and_found_done_again(tmp_path, capsys):
     page = folder / "run" / "report.html"
     assert f"Open the report: {page}" in out and page.exists()
     typed = [line.split()[3] for line in out.splitlines() if line.startswith("$ python -m")]
-    assert typed == ["prep", "prep", "prep", "trainer", "eval"]
+    assert typed == ["prep", "prep", "prep", "trainer", "trainer", "eval"]
+    assert read_config(folder / "run").adapters.method == "bottleneck"
     assert "kind: classification" in (folder / "tasks.yaml").read_text()
     before = page.stat().st_mtime_ns
     assert quickstart(folder, "--steps", "4", "--answer", "category,urgency") == 0

@@ -34,9 +34,11 @@ def test_a_row_keeps_its_fields_and_gets_its_answer():
     }
 
 
-def test_a_table_has_a_column_of_answers_where_several_were_asked_for():
-    assert name_columns(["id"], 1) == ["id", "prediction", "probabilities", "fault"]
-    assert name_columns(["id"], 3) == ["id", *ADDED]
+def test_a_table_has_the_columns_that_were_asked_for():
+    assert name_columns(["id"], 1, True) == ["id", "prediction", "probabilities", "fault"]
+    assert name_columns(["id"], 3, True) == ["id", *ADDED]
+    # Nothing is chosen among label words, so there are no probabilities.
+    assert name_columns(["id"], 1, False) == ["id", "prediction", "fault"]
 
 
 def test_a_field_of_an_answer_is_not_written_over():

@@ -72,11 +72,12 @@ def test_an_interval_without_width_says_what_others_may_do():
     answers = pair_answers([1, 0] * 20, [1, 0] * 20, 2)
     task = with_answers(answers)
     assert task.unvaried == {"accuracy": pytest.approx(stats.beta.ppf(0.975, 1, 40))}
-    *_, note = format_table([task]).splitlines()
-    assert note == (
-        "rte: no resample changes accuracy: its interval tells nothing; of other examples up to"
-        " 8.8% may be answered otherwise"
-    )
+    *_, first, second = format_table([task]).splitlines()
+    told = "no resample changes accuracy: its interval tells nothing; of other examples"
+    assert (first, second) == (f"rte: {told}", "  up to 8.8% may be answered otherwise")
+    also = with_answers(pair_answers([0] * 40, [1] * 40, 2), name="cb")  # one note of both
+    *_, first, second = format_table([task, also]).splitlines()
+    assert f"{first}{second}".count("no resample changes") == 1 and first.startswith("rte, cb: ")
     in_pairs = dataclasses.replace(answers, groups=np.arange(40) // 20)  # two, drawn whole
     assert with_answers(in_pairs).unvaried == {"accuracy": pytest.approx(1 - 0.025**0.5)}
     assert with_answers(pair_answers([1, 0], [1, 1], 2)).unvaried == {}
