@@ -7,7 +7,7 @@ from markupsafe import Markup
 
 from prep.inspection.length_plots import plot_lengths
 from prep.inspection.survey import SplitSurvey, Survey
-from prep.inspection.templating import open_templates, read_style
+from prep.inspection.templating import name_dataset, open_templates, read_style
 from prep.inspection.text import (
     describe_lengths,
     describe_losses,
@@ -67,7 +67,7 @@ def render_page(survey: Survey) -> str:
 
     return environment.get_template("inspection.html").render(
         survey=survey,
-        name=Path(survey.directory).name or survey.directory,
+        name=name_dataset(survey.directory),
         style=read_style(_TEMPLATES / "inspection.css"),
         verdict=give_verdict(survey),
         manifest=manifest,

@@ -36,3 +36,17 @@ def read_style(*files: Path) -> Markup:
         For a `<style>` element.
     """
     return Markup("\n".join(file.read_text(encoding="utf-8") for file in (_LOOK, *files)))
+
+
+def name_dataset(directory: str) -> str:
+    """Name a dataset after its folder.
+
+    Args:
+        directory: The folder, local or gs://, as a person typed it.
+
+    Returns:
+        The last part of its path; where that names nothing, such as "..", of what it stands for.
+    """
+    path = Path(directory)
+    name = path.resolve().name if path.name in ("", "..") else path.name
+    return name or directory

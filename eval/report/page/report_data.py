@@ -17,6 +17,7 @@ from eval.report.page.matrices import Matrix, count_confusions, list_confusions
 from eval.report.page.run_files import RunFiles, name_runs, read_run_files
 from eval.report.page.scatter import draw_scatter
 from eval.report.page.svg import Picture
+from prep.inspection.templating import name_dataset
 from prep.tasks.metrics import LESS_IS_BETTER
 
 _MANY_LABELS = 10  # from so many on, the pairs that are confused most are listed too
@@ -139,6 +140,14 @@ class Report:
     mean: MetricRow
     tasks: tuple[TaskReport, ...]
     similarity: Matrix | None = None
+
+    @property
+    def title(self) -> str:
+        """The datasets' names, where the figures tell them, then runs and split."""
+        known = [run.document["dataset"] for run in self.runs if "dataset" in run.document]
+        datasets = dict.fromkeys(map(name_dataset, known))
+        parts = (" and ".join(names) for names in (datasets, self.names) if names)
+        return f"{': '.join(parts)}, {self.split}"
 
 
 def report_run(

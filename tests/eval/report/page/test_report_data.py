@@ -40,3 +40,14 @@ def test_a_reader_is_told_what_the_figures_do_not_say(run_of):
         "2 right answers are compared as they were cut",
     )
     assert "no further off than 2, the standard deviation" in notes[3]
+
+
+def test_the_title_begins_with_the_dataset(run_of):
+    first, second = run_of(), run_of("second")
+    assert gather_report([first], ["first"]).title == "first, validation"
+    first.document["dataset"] = second.document["dataset"] = "gs://bucket/glue/"
+    assert gather_report([first], ["first"]).title == "glue: first, validation"
+    both = [first, second]
+    assert gather_report(both, ["first", "second"]).title == "glue: first and second, validation"
+    second.document["dataset"] = "data/other"
+    assert gather_report(both, ["a", "b"]).title == "glue and other: a and b, validation"

@@ -79,6 +79,13 @@ def test_half_a_pair_of_surrogates_can_be_written(run_of, tmp_path):
     assert b"\\ud800" in write_page(tmp_path / "p.html", gather_report([run], ["x"])).read_bytes()
 
 
+def test_the_title_is_the_reports(run_of):
+    run = run_of()
+    run.document["dataset"] = "data/<made-up>"
+    page = render_page(gather_report([run], ["first"]))
+    assert "<title>&lt;made-up&gt;: first, validation</title>" in page
+
+
 def test_every_link_of_the_page_leads_somewhere(run_of):
     page = render_page(gather_report([run_of(), run_of("second", flipped=True)], ["a", "b"]))
     places = re.findall(r'\bid="([^"]+)"', page)
@@ -181,9 +188,10 @@ def browse(tmp_path):
 
 def test_the_browser_filters_sorts_searches_and_nothing_throws(run_of, browse):
     run = run_of()
+    run.document["dataset"] = "data/made-up"
     run.predictions["why"][1].update(input="to seek & <b>find</b>", prediction=EVIL)
     seen = browse(render_page(gather_report([run], ["first"])), ONE_RUN)
-    assert seen["faults"] == [] and seen["title"] == "first, validation"
+    assert seen["faults"] == [] and seen["title"] == "made-up: first, validation"
     told = seen["told"]
     assert told[0] == "8 of 8 predictions / 8"
     assert told[1] == "4 of 8 predictions / 4" and told[2] == "2 of 8 predictions / 2"
