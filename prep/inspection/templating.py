@@ -45,8 +45,12 @@ def name_dataset(directory: str) -> str:
         directory: The folder, local or gs://, as a person typed it.
 
     Returns:
-        The last part of its path; where that names nothing, such as "..", of what it stands for.
+        The last part of its path; where that names nothing, such as "..", of what it stands for,
+        and "data", as a quickstart has it, with the folder it lies in.
     """
     path = Path(directory)
-    name = path.resolve().name if path.name in ("", "..") else path.name
-    return name or directory
+    if path.name in ("", "..", "data"):
+        path = path if "://" in directory else path.resolve()
+        if path.name == "data" and path.parent.name:
+            return f"{path.parent.name}/data"
+    return path.name or directory

@@ -192,11 +192,21 @@ def gather_report(
     for number, run in enumerate(runs):
         is_whole = len(chosen) == len(run.document["tasks"])
         interval = run.document.get("intervals", {}).get("mean", {}) if is_whole else {}
-        mean = float(np.mean([task.main.scores[number].value for task in reports]))
-        means.append(Score(mean, interval.get("low"), interval.get("high"), None))
+        means.append(_mean([task.main.scores[number] for task in reports], interval))
     row = MetricRow("mean", tuple(means), False)
     split = runs[0].document["split"]
     return Report(split, tuple(runs), tuple(names), row, reports, similarity)
+
+
+def _mean(scores: Sequence[Score], interval: Mapping[str, float]) -> Score:
+    """Take the mean of tasks' figures, and of their trivial answers' where all are known."""
+    baselines = [score.baseline for score in scores if score.baseline is not None]
+    return Score(
+        float(np.mean([score.value for score in scores])),
+        interval.get("low"),
+        interval.get("high"),
+        float(np.mean(baselines)) if len(baselines) == len(scores) else None,
+    )
 
 
 def _gather_task(task: str, runs: Sequence[RunFiles]) -> TaskReport:

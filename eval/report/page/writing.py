@@ -10,7 +10,7 @@ from eval.report.page.browser_data import gather_rows, to_json
 from eval.report.page.curves import SERIES
 from eval.report.page.report_data import Report, Score
 from eval.report.page.strip import draw_strip, strip_ends
-from eval.report.page.verdict import give_verdict, write_difference, write_score
+from eval.report.page.verdict import give_verdict, write_difference, write_score, write_trivial
 from prep.inspection.templating import open_templates, read_style
 from prep.storage.durable_files import write_atomically
 
@@ -48,7 +48,8 @@ def render_page(report: Report) -> str:
     """
     environment = open_templates(_TEMPLATES)
     environment.filters["drawn"] = Markup
-    ends = strip_ends([score for task in report.tasks for score in task.main.scores])
+    rows = (report.mean, *(task.main for task in report.tasks))
+    ends = strip_ends([score for row in rows for score in row.scores])
 
     def strip(score: Score, series: str) -> Markup:
         return Markup(draw_strip(score, ends, series))
@@ -62,6 +63,7 @@ def render_page(report: Report) -> str:
         series=SERIES,
         strip=strip,
         write_score=write_score,
+        write_trivial=write_trivial,
         signed=write_difference,
         ways=_WAYS,
         facts=[_facts(run.document) for run in report.runs],

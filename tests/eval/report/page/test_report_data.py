@@ -18,7 +18,19 @@ def test_one_run(run_of):
         "Length of the input and absolute error",
     ]
     assert colour.runs[0].pictures[0].title == "Calibration"
-    assert report.mean.scores[0].value == pytest.approx(0.0)
+    (mean,) = report.mean.scores  # of 0.5, 0.5 and −1; the trivial answers have 0.25, 0 and 0
+    assert (mean.value, mean.low) == (pytest.approx(0.0), None)
+    assert mean.baseline == pytest.approx(0.25 / 3)
+
+
+def test_the_mean_has_what_the_figures_know(run_of):
+    run = run_of()
+    run.document["intervals"] = {"mean": {"low": -0.2, "high": 0.3}}
+    run.document["tasks"]["why"]["trivial_baseline"] = None
+    (mean,) = gather_report([run], ["first"]).mean.scores
+    assert (mean.low, mean.high, mean.baseline) == (-0.2, 0.3, None)
+    # Of some of the tasks the interval is not the one of all.
+    assert gather_report([run], ["first"], ["colour", "why"]).mean.scores[0].low is None
 
 
 def test_two_runs(run_of):

@@ -86,6 +86,23 @@ def test_the_title_is_the_reports(run_of):
     assert "<title>&lt;made-up&gt;: first, validation</title>" in page
 
 
+def test_the_mean_has_interval_and_strip_as_tasks_have(run_of):
+    runs = [run_of("a"), run_of("b", flipped=True)]
+    for run in runs:
+        run.document["intervals"] = {"mean": {"low": -0.25, "high": 0.75}}
+    for count in (1, 2):
+        page = render_page(gather_report(runs[:count], ["a", "b"][:count]))
+        table = re.search(r'aria-label="Main figures">(.*?)</table>', page, re.S)[1]
+        heading, *tasks, mean = re.findall("<tr>(.*?)</tr>", table, re.S)
+        cells = [len(re.findall("<t[dh]", row)) for row in (heading, *tasks, mean)]
+        assert len(tasks) == 3 and len(set(cells)) == 1
+        assert mean.count('class="strip"') == mean.count("(−0.250 to 0.750)") == count
+        # The line of the interval, from 5 + 110 · 0.375 to 5 + 110 · 0.875 pixels of −1 to 1.
+        assert (
+            mean.count('d="M46.2 8.0H101.2"') == count and '<td class="number">0.083</td>' in mean
+        )
+
+
 def test_every_link_of_the_page_leads_somewhere(run_of):
     page = render_page(gather_report([run_of(), run_of("second", flipped=True)], ["a", "b"]))
     places = re.findall(r'\bid="([^"]+)"', page)
