@@ -2,16 +2,17 @@
 
 from pathlib import Path
 
-import numpy as np
 from markupsafe import Markup
 
 from prep.inspection.length_plots import plot_lengths
 from prep.inspection.survey import SplitSurvey, Survey
 from prep.inspection.templating import name_dataset, open_templates, read_style
 from prep.inspection.text import (
+    describe_labels,
     describe_lengths,
     describe_losses,
     describe_mixture_rule,
+    describe_only_task,
     describe_split_size,
     describe_task,
     describe_task_count,
@@ -51,17 +52,14 @@ def render_page(survey: Survey) -> str:
     environment = open_templates(_TEMPLATES)
     manifest = survey.manifest
 
-    def plots(split: SplitSurvey) -> list[tuple[str, Markup]]:
-        """Draw each side, with a caption; a picture of a single length would say less than that."""
+    def plots(split: SplitSurvey) -> list[tuple[str, str, Markup]]:
+        """Draw each side; its name, what it says in words, and the picture if there is one."""
         drawn = (
             ("inputs", split.input_lengths, manifest.max_input_length),
             ("targets", split.target_lengths, manifest.max_target_length),
         )
         return [
-            (
-                f"{name}: {describe_lengths(counts)}",
-                Markup(plot_lengths(name, counts, limit) if np.count_nonzero(counts) > 1 else ""),
-            )
+            (name, describe_lengths(counts), Markup(plot_lengths(name, counts, limit)))
             for name, counts, limit in drawn
         ]
 
@@ -75,6 +73,8 @@ def render_page(survey: Survey) -> str:
         mixture_rule=describe_mixture_rule(survey.mixture),
         largest_share=max((share.probability for share in survey.shares), default=1.0),
         describe_task=describe_task,
+        describe_labels=describe_labels,
+        describe_only_task=describe_only_task,
         describe_split_size=describe_split_size,
         describe_losses=describe_losses,
         plots=plots,

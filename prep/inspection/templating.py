@@ -5,7 +5,7 @@ from pathlib import Path
 import jinja2
 from markupsafe import Markup
 
-_LOOK = Path(__file__).parent / "templates" / "look.css"
+_SHARED = Path(__file__).parent / "templates"
 
 
 def open_templates(folder: Path) -> jinja2.Environment:
@@ -15,10 +15,15 @@ def open_templates(folder: Path) -> jinja2.Environment:
         folder: Of `.html`, `.css` and `.js` files.
 
     Returns:
-        What renders them.
+        What renders them, with what all pages share as `shared/`.
     """
     return jinja2.Environment(
-        loader=jinja2.FileSystemLoader(folder),
+        loader=jinja2.ChoiceLoader(
+            [
+                jinja2.FileSystemLoader(folder),
+                jinja2.PrefixLoader({"shared": jinja2.FileSystemLoader(_SHARED)}),
+            ]
+        ),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -35,7 +40,9 @@ def read_style(*files: Path) -> Markup:
     Returns:
         For a `<style>` element.
     """
-    return Markup("\n".join(file.read_text(encoding="utf-8") for file in (_LOOK, *files)))
+    return Markup(
+        "\n".join(file.read_text(encoding="utf-8") for file in (_SHARED / "look.css", *files))
+    )
 
 
 def name_dataset(directory: str) -> str:

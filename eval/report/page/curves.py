@@ -67,7 +67,8 @@ def draw_curves(
         loss: What the losses are counted in.
 
     Returns:
-        The figure's picture and the losses', each where the logs have it.
+        The figure's picture and the losses', each where the logs have it; a sentence where no
+        curve has two points.
     """
     figures = [read_curve(log, "validation", f"{task}/{metric}") for log in logs]
     trained = [read_curve(log, "train", f"{task}/loss") for log in logs]
@@ -89,6 +90,8 @@ def _draw(
     faint: Sequence[Points],
     keys: tuple[tuple[str, str], ...],
 ) -> Picture:
+    if max(map(len, (*bold, *faint))) == 1:
+        return Picture(title, "", _say(unit, bold, faint))
     everything = [point for points in (*bold, *faint) for point in points]
     frame = Frame(
         widen([x for x, _ in everything], 1), widen([y for _, y in everything], 0.02), "step", unit
@@ -113,3 +116,13 @@ def _draw(
     caption = "Thick: validation; thin: training." if faint and is_split else ""
     label = f"{title}, by step" + (f"; at the end {ends}" if ends else "")
     return Picture(title, frame.draw(label, marks), caption, heading, rows, keys)
+
+
+def _say(unit: str, bold: Sequence[Points], faint: Sequence[Points]) -> str:
+    """Say the points of curves that have one each, such as "accuracy 0.5000 at step 20"."""
+    said = []
+    for name, curves in (("validation", bold), ("training", faint)):
+        for letter, points in zip(LETTERS, curves, strict=False):
+            of = f"{letter} " * (len(bold) > 1) + f"{name} " * bool(faint)
+            said += [f"{of}{value:.4f} at step {show(step)}" for step, value in points]
+    return f"{unit}, logged once: {'; '.join(said)}."

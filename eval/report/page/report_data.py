@@ -13,7 +13,7 @@ from eval.report.page.curves import SERIES, draw_curves, unit_of_loss
 from eval.report.page.examples import ExampleList, choose_examples
 from eval.report.page.judging import LABELS, NUMBERS, TEXTS, Judged, judge, read_numbers
 from eval.report.page.lengths import bin_lengths, draw_lengths
-from eval.report.page.matrices import Matrix, count_confusions, list_confusions
+from eval.report.page.matrices import Matrix, count_confusions, list_confusions, say_confusions
 from eval.report.page.run_files import RunFiles, name_runs, read_run_files
 from eval.report.page.scatter import draw_scatter
 from eval.report.page.svg import Picture
@@ -259,9 +259,12 @@ def _draw(judged: Judged, series: str) -> tuple[list[Picture], list[Matrix]]:
     if judged.form == LABELS:
         targets = [line["target"] for line in judged.lines]
         given = [line["prediction"] for line in judged.lines]
-        matrices.append(count_confusions(targets, given, judged.label_words))
-        if len(judged.label_words) > _MANY_LABELS:
-            rows = tuple((*pair, f"{count:,}") for *pair, count in list_confusions(targets, given))
+        if said := say_confusions(targets, given):
+            pictures.append(Picture("Confusions", "", said))
+        else:
+            matrices.append(count_confusions(targets, given, judged.label_words))
+        rows = tuple((*pair, f"{count:,}") for *pair, count in list_confusions(targets, given))
+        if matrices and rows and len(judged.label_words) > _MANY_LABELS:
             heading = ("right", "given", "times")
             pictures.append(Picture("Confused most often", "", "", heading, rows))
     if judged.form == NUMBERS:

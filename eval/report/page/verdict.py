@@ -52,7 +52,7 @@ def write_score(score: Score, places: int = 3) -> str:
 
 
 def write_trivial(row: MetricRow, places: int = 3) -> str:
-    """Write the trivial answer's figure, which is the same for all runs; "–" where none is known."""
+    """Write the trivial answer's figure, the same of all runs; "–" where none is known."""
     baseline = row.scores[0].baseline
     return "–" if baseline is None else _write(baseline, places)
 

@@ -36,6 +36,19 @@ def test_two_runs_share_a_picture(run_of):
     assert figure.rows == (("10", "0.2500", "0.2500"), ("20", "0.5000", "–"))
 
 
+def test_a_point_alone_is_a_sentence(run_of):
+    log = run_of().log[:2]
+    figure, losses = draw_curves("colour", "accuracy", [log])
+    assert figure.is_sentence and figure.caption == "accuracy, logged once: 0.2500 at step 10."
+    assert losses.caption == (
+        "nats per token, logged once: validation 1.5000 at step 10; training 2.0000 at step 10."
+    )
+    figure, _ = draw_curves("colour", "accuracy", [log, log])
+    assert figure.caption == "accuracy, logged once: A 0.2500 at step 10; B 0.2500 at step 10."
+    figure, _ = draw_curves("colour", "accuracy", [log, run_of().log])
+    assert not figure.is_sentence
+
+
 def test_without_a_log_there_is_no_picture():
     assert draw_curves("colour", "accuracy", [[]]) == []
 

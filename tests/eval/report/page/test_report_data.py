@@ -33,6 +33,17 @@ def test_the_mean_has_what_the_figures_know(run_of):
     assert gather_report([run], ["first"], ["colour", "why"]).mean.scores[0].low is None
 
 
+def test_a_task_of_one_label_has_sentences(run_of):
+    run = run_of()
+    run.predictions["colour"] = [
+        {**line, "target": "yes", "input": "as long"} for line in run.predictions["colour"]
+    ]
+    (done,) = gather_report([run], ["first"], ["colour"]).tasks[0].runs
+    assert done.matrices == ()
+    said = [picture.title for picture in done.pictures if picture.is_sentence]
+    assert said == ["Confusions", "Length of the input and share right"]
+
+
 def test_two_runs(run_of):
     report = gather_report([run_of(), run_of("second", flipped=True)], ["first", "second"])
     colour = report.tasks[0]

@@ -103,6 +103,16 @@ def test_the_mean_has_interval_and_strip_as_tasks_have(run_of):
         )
 
 
+def test_sentences_stand_before_the_pictures(run_of):
+    run = run_of()
+    run.predictions["colour"] = [{**line, "input": "as long"} for line in run.predictions["colour"]]
+    page = render_page(gather_report([run], ["first"], ["colour"]))
+    sentence = '<p class="sentence"><strong>Length of the input and share right</strong>: all 4 '
+    before, pictures = page.split('<div class="pictures">')
+    assert sentence in before and "Length of the input" not in pictures
+    assert "accuracy during training" in pictures
+
+
 def test_every_link_of_the_page_leads_somewhere(run_of):
     page = render_page(gather_report([run_of(), run_of("second", flipped=True)], ["a", "b"]))
     places = re.findall(r'\bid="([^"]+)"', page)
