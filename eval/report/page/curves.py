@@ -4,8 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from eval.report.page.svg import Frame, Picture, line, show, widen
+from prep.tasks.metrics import AT_MOST_ONE
 
 MOST_POINTS = 300  # of a line
+_LEAST_HEIGHT = 0.02  # of the axis of a figure or a loss
 SERIES, LETTERS = ("a", "b"), ("A", "B")  # classes of the runs' colours, and what runs are called
 TOKENS = "nats per token"
 
@@ -93,20 +95,22 @@ def _draw(
     if max(map(len, (*bold, *faint))) == 1:
         return Picture(title, "", _say(unit, bold, faint))
     everything = [point for points in (*bold, *faint) for point in points]
-    frame = Frame(
-        widen([x for x, _ in everything], 1), widen([y for _, y in everything], 0.02), "step", unit
-    )
+    steps, values = zip(*everything, strict=True)
+    low, high = widen(values, _LEAST_HEIGHT)
+    # An axis beyond the best there can be would show room where there is none.
+    y = (low, 1.0) if unit in AT_MOST_ONE and max(values) <= 1 else (low, high)
+    frame = Frame(widen(steps, 1), y, "step", unit)
     marks = [
         line(frame, thin(points), f"{series} {weight}".strip())
         for weight, curves in (("thin", faint), ("", bold))
         for series, points in zip(SERIES, curves, strict=False)
         if points
     ]
-    steps = sorted({x for points in bold for x, _ in points})[-MOST_POINTS:]
+    shown = sorted({x for points in bold for x, _ in points})[-MOST_POINTS:]
     by_step = [dict(points) for points in bold]
     rows = tuple(
         (show(step), *(f"{one[step]:.4f}" if step in one else "–" for one in by_step))
-        for step in steps
+        for step in shown
     )
     is_split = len(by_step) > 1
     heading = ("step", *(name for _, name in keys)) if is_split else ("step", unit)
