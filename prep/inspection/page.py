@@ -6,7 +6,7 @@ from markupsafe import Markup
 
 from prep.inspection.length_plots import plot_lengths
 from prep.inspection.survey import SplitSurvey, Survey
-from prep.inspection.templating import name_dataset, open_templates, read_style
+from prep.inspection.templating import name_dataset, render_template, write_html
 from prep.inspection.text import (
     describe_labels,
     describe_lengths,
@@ -18,7 +18,6 @@ from prep.inspection.text import (
     describe_task_count,
 )
 from prep.inspection.verdict import give_verdict
-from prep.storage.durable_files import write_atomically
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -27,7 +26,7 @@ def write_page(path: Path, survey: Survey) -> Path:
     """Write the page.
 
     Args:
-        path: The file to write.
+        path: The file to write; its folder is made if absent.
         survey: What was found in the dataset folder.
 
     Returns:
@@ -36,8 +35,7 @@ def write_page(path: Path, survey: Survey) -> Path:
     Raises:
         OSError: If the disk refuses.
     """
-    write_atomically(path, render_page(survey).encode("utf-8", "backslashreplace"))
-    return path
+    return write_html(path, render_page(survey))
 
 
 def render_page(survey: Survey) -> str:
@@ -49,7 +47,6 @@ def render_page(survey: Survey) -> str:
     Returns:
         HTML.
     """
-    environment = open_templates(_TEMPLATES)
     manifest = survey.manifest
 
     def plots(split: SplitSurvey) -> list[tuple[str, str, Markup]]:
@@ -63,10 +60,14 @@ def render_page(survey: Survey) -> str:
             for name, counts, limit in drawn
         ]
 
-    return environment.get_template("inspection.html").render(
+    places = {task.entry.name: f"task-{number}" for number, task in enumerate(survey.tasks, 1)}
+    return render_template(
+        _TEMPLATES,
+        "inspection",
         survey=survey,
         name=name_dataset(survey.directory),
-        style=read_style(_TEMPLATES / "inspection.css"),
+        skip_to=next(iter(places.values()), ""),
+        places=places,
         verdict=give_verdict(survey),
         manifest=manifest,
         task_count=describe_task_count(manifest),

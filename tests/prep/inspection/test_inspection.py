@@ -30,7 +30,7 @@ def dataset(rte_options, rte_data):
 
 def page_of(text):
     """The page without what only HTML allows, as XML."""
-    body = re.sub(r"<!doctype html>|<meta [^>]*>|<style>.*?</style>", "", text, flags=re.S)
+    body = re.sub(r"<!doctype html>|<(?:meta|link) [^>]*>|<style>.*?</style>", "", text, flags=re.S)
     return ElementTree.fromstring(body)
 
 
