@@ -39,13 +39,15 @@ def plot_lengths(name: str, counts: np.ndarray, limit: int) -> str:
         limit: The maximum length, which is marked.
 
     Returns:
-        An `<svg>` element.
+        An `<svg>` element; empty where it would be of a single bar, which says less than words.
     """
     longest = len(counts) - 1
     end = limit if longest * _NEAR >= limit else longest
     tokens_per_bar = -(-end // _BINS)  # a whole number, or else bars differ where lengths do not
     edges = np.arange(end + 0.5, 0.5 - tokens_per_bar, -tokens_per_bar)[::-1]
     heights, _ = np.histogram(np.arange(len(counts)), bins=edges, weights=counts)
+    if np.count_nonzero(heights) < 2:
+        return ""
     with rc_context(_STYLE):
         figure = Figure(figsize=(4.4, 1.75))
         axes = figure.add_axes((0.13, 0.25, 0.84, 0.6))

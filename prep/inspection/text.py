@@ -41,7 +41,7 @@ def describe_dataset(survey: Survey) -> Iterator[str]:
             yield f"  {describe_split_size(split)}"
             yield from (f"    {line}" for line in _describe_lengths(split, task.entry.choices))
             yield from (f"    {line}" for line in describe_losses(split.entry))
-            yield from (f"    {line}" for line in _describe_labels(task.entry, split.entry))
+            yield from (f"    {line}" for line in describe_labels(task.entry, split.entry))
             yield from _describe_examples(split)
     if survey.shares:
         yield ""
@@ -217,12 +217,32 @@ def describe_lengths(counts: np.ndarray) -> str:
         counts: int64 [longest + 1], examples by length in tokens.
 
     Returns:
-        Such as "3 to 61 tokens; 50 % within 20, 90 % within 41, 99 % within 60".
+        Such as "3 to 61 tokens; 50 % within 20, 90 % within 41, 99 % within 60", or "all of 3
+        tokens".
     """
+    lengths = np.flatnonzero(counts)
+    if len(lengths) == 1:
+        return f"all of {lengths[0]} token" + ("" if lengths[0] == 1 else "s")
     shown = ", ".join(
         f"{percent} % within {percentile_length(counts, percent)}" for percent in _PERCENTILES
     )
-    return f"{np.flatnonzero(counts)[0]} to {len(counts) - 1} tokens; {shown}"
+    return f"{lengths[0]} to {len(counts) - 1} tokens; {shown}"
+
+
+def describe_labels(task: TaskEntry, entry: SplitEntry) -> Iterator[str]:
+    """Say which share of a split has which label.
+
+    Args:
+        task: Whose labels.
+        entry: The split.
+
+    Yields:
+        One line; none of a task without labels.
+    """
+    if task.label_words:
+        counted = zip(task.label_words, entry.label_counts, strict=True)
+        shown = ", ".join(f"{word} {count / entry.examples:.1%}" for word, count in counted)
+        yield f"labels: {shown}"
 
 
 def describe_mixture_rule(mixture: Mixture) -> str:
@@ -243,6 +263,19 @@ def describe_mixture_rule(mixture: Mixture) -> str:
     return f"temperature {mixture.temperature:g}, {cap}{training}"
 
 
+def describe_only_task(share: TaskShare) -> str:
+    """Say of a mixture of one task what there is to say.
+
+    Args:
+        share: The task's.
+
+    Returns:
+        Such as "rte alone, with 2,490 training examples, each seen 1.50 times".
+    """
+    seen = "" if share.epochs is None else f", each seen {share.epochs:,.2f} times"
+    return f"{share.task} alone, with {share.size:,} training examples{seen}"
+
+
 def _describe_lengths(split: SplitSurvey, choices: int) -> Iterator[str]:
     inputs = f"input lengths, of each of {choices} choices" if choices else "input lengths"
     for name, counts in ((inputs, split.input_lengths), ("target lengths", split.target_lengths)):
@@ -258,13 +291,6 @@ def _sparkline(counts: np.ndarray) -> str:
     heights, _ = np.histogram(np.arange(len(counts)), bins=edges, weights=counts)
     levels = np.ceil(heights / heights.max() * len(_BARS)).astype(int)
     return "".join(_BARS[level - 1] if level else " " for level in levels)
-
-
-def _describe_labels(task: TaskEntry, entry: SplitEntry) -> Iterator[str]:
-    if task.label_words:
-        counted = zip(task.label_words, entry.label_counts, strict=True)
-        shown = ", ".join(f"{word} {count / entry.examples:.1%}" for word, count in counted)
-        yield f"labels: {shown}"
 
 
 def _describe_examples(split: SplitSurvey) -> Iterator[str]:

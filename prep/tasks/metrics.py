@@ -51,6 +51,8 @@ METRICS: Mapping[str, tuple[str, ...]] = {
 LESS_IS_BETTER = frozenset(
     ("log_loss", "brier", "calibration_error", "mae", "mse", "rmse", "edit_distance")
 )
+# Of these 1 is the most there can be: all answers are right.
+AT_MOST_ONE = frozenset(METRICS) - LESS_IS_BETTER
 # Of these answers alone do not tell: they are of probabilities of the label words.
 OF_PROBABILITIES = frozenset(("log_loss", "brier", "calibration_error", "roc_auc"))
 

@@ -67,8 +67,11 @@ def draw_calibration(bins: list[ConfidenceBin], series: str = "a") -> Picture:
         series: Class of the colour.
 
     Returns:
-        The picture; a dot's area is the share of the examples.
+        The picture; a dot's area is the share of the examples. A sentence of a single part.
     """
+    error = expected_error(bins)
+    if len(bins) == 1:
+        return Picture("Calibration", "", _say(bins[0], error))
     frame = Frame((0, 1), (0, 1), "confidence", "share right")
     most = max(one.examples for one in bins)
     marks = [
@@ -79,7 +82,6 @@ def draw_calibration(bins: list[ConfidenceBin], series: str = "a") -> Picture:
         radius = round(2 + 6 * (one.examples / most) ** 0.5, 1)
         x, y = frame.across(one.confidence), frame.up(one.right)
         marks.append(f'<circle class="dot {series}" cx="{x}" cy="{y}" r="{radius}"/>')
-    error = expected_error(bins)
     return Picture(
         "Calibration",
         frame.draw(f"Share of right answers by confidence; expected error {error:.3f}", marks),
@@ -95,4 +97,12 @@ def draw_calibration(bins: list[ConfidenceBin], series: str = "a") -> Picture:
             )
             for one in bins
         ),
+    )
+
+
+def _say(one: ConfidenceBin, error: float) -> str:
+    answers = f"all {one.examples:,} answers have" if one.examples > 1 else "the one answer has"
+    return (
+        f"{answers} a confidence of {one.low:.2f} to {one.high:.2f}, {one.confidence:.3f} on the "
+        f"mean, and the share right is {one.right:.3f}; expected error {error:.3f}."
     )

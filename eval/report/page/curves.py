@@ -4,8 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from eval.report.page.svg import Frame, Picture, line, show, widen
+from prep.tasks.metrics import AT_MOST_ONE
 
 MOST_POINTS = 300  # of a line
+_LEAST_HEIGHT = 0.02  # of the axis of a figure or a loss
 SERIES, LETTERS = ("a", "b"), ("A", "B")  # classes of the runs' colours, and what runs are called
 TOKENS = "nats per token"
 
@@ -67,7 +69,8 @@ def draw_curves(
         loss: What the losses are counted in.
 
     Returns:
-        The figure's picture and the losses', each where the logs have it.
+        The figure's picture and the losses', each where the logs have it; a sentence where no
+        curve has two points.
     """
     figures = [read_curve(log, "validation", f"{task}/{metric}") for log in logs]
     trained = [read_curve(log, "train", f"{task}/loss") for log in logs]
@@ -89,21 +92,25 @@ def _draw(
     faint: Sequence[Points],
     keys: tuple[tuple[str, str], ...],
 ) -> Picture:
+    if max(map(len, (*bold, *faint))) == 1:
+        return Picture(title, "", _say(unit, bold, faint))
     everything = [point for points in (*bold, *faint) for point in points]
-    frame = Frame(
-        widen([x for x, _ in everything], 1), widen([y for _, y in everything], 0.02), "step", unit
-    )
+    steps, values = zip(*everything, strict=True)
+    low, high = widen(values, _LEAST_HEIGHT)
+    # An axis beyond the best there can be would show room where there is none.
+    y = (low, 1.0) if unit in AT_MOST_ONE and max(values) <= 1 else (low, high)
+    frame = Frame(widen(steps, 1), y, "step", unit)
     marks = [
         line(frame, thin(points), f"{series} {weight}".strip())
         for weight, curves in (("thin", faint), ("", bold))
         for series, points in zip(SERIES, curves, strict=False)
         if points
     ]
-    steps = sorted({x for points in bold for x, _ in points})[-MOST_POINTS:]
+    shown = sorted({x for points in bold for x, _ in points})[-MOST_POINTS:]
     by_step = [dict(points) for points in bold]
     rows = tuple(
         (show(step), *(f"{one[step]:.4f}" if step in one else "–" for one in by_step))
-        for step in steps
+        for step in shown
     )
     is_split = len(by_step) > 1
     heading = ("step", *(name for _, name in keys)) if is_split else ("step", unit)
@@ -113,3 +120,13 @@ def _draw(
     caption = "Thick: validation; thin: training." if faint and is_split else ""
     label = f"{title}, by step" + (f"; at the end {ends}" if ends else "")
     return Picture(title, frame.draw(label, marks), caption, heading, rows, keys)
+
+
+def _say(unit: str, bold: Sequence[Points], faint: Sequence[Points]) -> str:
+    """Say the points of curves that have one each, such as "accuracy 0.5000 at step 20"."""
+    said = []
+    for name, curves in (("validation", bold), ("training", faint)):
+        for letter, points in zip(LETTERS, curves, strict=False):
+            of = f"{letter} " * (len(bold) > 1) + f"{name} " * bool(faint)
+            said += [f"{of}{value:.4f} at step {show(step)}" for step, value in points]
+    return f"{unit}, logged once: {'; '.join(said)}."

@@ -45,6 +45,11 @@ class ExampleList:
     title: str
     examples: tuple[Example, ...]
 
+    @property
+    def is_measured(self) -> bool:
+        """Whether it is told how sure or how wrong they are."""
+        return all(example.measure for example in self.examples)
+
 
 def choose_examples(judged: Judged) -> list[ExampleList]:
     """Choose the examples of a task that tell most of where it is wrong.

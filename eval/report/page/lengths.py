@@ -66,8 +66,11 @@ def draw_lengths(bins: list[LengthBin], what: str, is_share: bool, series: str =
         series: Class of the colour.
 
     Returns:
-        The picture.
+        The picture; a sentence of a single part.
     """
+    title = f"Length of the input and {what}"
+    if len(bins) == 1:
+        return Picture(title, "", _say(bins[0], what))
     top = 1.0 if is_share else max(one.mean + one.margin for one in bins) or 1.0
     frame = Frame((-0.5, len(bins) - 0.5), (0, top), "characters of the input, up to", what)
     marks = []
@@ -96,9 +99,18 @@ def draw_lengths(bins: list[LengthBin], what: str, is_share: bool, series: str =
         for one in bins
     )
     return Picture(
-        f"Length of the input and {what}",
+        title,
         frame.draw(f"Bars of {what} by length of the input: {told}", marks, ticks),
         "Bars have about as many examples each; whiskers are 95 % intervals.",
         ("characters", "examples", what, "95 %"),
         rows,
     )
+
+
+def _say(one: LengthBin, what: str) -> str:
+    inputs = f"all {one.examples:,} inputs have" if one.examples > 1 else "the one input has"
+    ends = f"{one.shortest:,}"
+    if one.longest > one.shortest:
+        ends += f" to {one.longest:,}"
+    margin = f" ± {one.margin:.3f}" if one.margin else ""
+    return f"{inputs} {ends} characters; {what} {one.mean:.3f}{margin}."

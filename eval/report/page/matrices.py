@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 MOST_LABELS = 40
+_MOST_SAID = 5  # given answers, in a sentence
 NEITHER, OTHERS = "none of them", "other labels"
 
 
@@ -88,6 +89,24 @@ def count_confusions(
     if len(words) > most:
         caption += f" Of {len(words)} labels the {most} most frequent have rows of their own."
     return Matrix("Confusions", caption, "right ↓ given →", tuple(columns), tuple(rows))
+
+
+def say_confusions(targets: Sequence[str], given: Sequence[str]) -> str:
+    """Say the confusions of a single label, whose table would be one row.
+
+    Args:
+        targets: Right answers, one or more.
+        given: Answers.
+
+    Returns:
+        A sentence; empty where there are different right answers, and so something to confuse.
+    """
+    if len(set(targets)) > 1:
+        return ""
+    counts = Counter(given).most_common()
+    shown = ", ".join(f"{word or 'nothing'} ({count:,})" for word, count in counts[:_MOST_SAID])
+    more = f" and {len(counts) - _MOST_SAID} more" if len(counts) > _MOST_SAID else ""
+    return f"the right answer is always {targets[0]}; given are {shown}{more}."
 
 
 def list_confusions(

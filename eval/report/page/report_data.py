@@ -13,11 +13,12 @@ from eval.report.page.curves import SERIES, draw_curves, unit_of_loss
 from eval.report.page.examples import ExampleList, choose_examples
 from eval.report.page.judging import LABELS, NUMBERS, TEXTS, Judged, judge, read_numbers
 from eval.report.page.lengths import bin_lengths, draw_lengths
-from eval.report.page.matrices import Matrix, count_confusions, list_confusions
+from eval.report.page.matrices import Matrix, count_confusions, list_confusions, say_confusions
 from eval.report.page.run_files import RunFiles, name_runs, read_run_files
 from eval.report.page.scatter import draw_scatter
 from eval.report.page.svg import Picture
 from eval.report.table import tell_unvaried
+from prep.inspection.templating import name_dataset
 from prep.tasks.metrics import LESS_IS_BETTER
 
 _MANY_LABELS = 10  # from so many on, the pairs that are confused most are listed too
@@ -141,6 +142,14 @@ class Report:
     tasks: tuple[TaskReport, ...]
     similarity: Matrix | None = None
 
+    @property
+    def title(self) -> str:
+        """The datasets' names, where the figures tell them, then runs and split."""
+        known = [run.document["dataset"] for run in self.runs if "dataset" in run.document]
+        datasets = dict.fromkeys(map(name_dataset, known))
+        parts = (" and ".join(names) for names in (datasets, self.names) if names)
+        return f"{': '.join(parts)}, {self.split}"
+
 
 def report_run(
     name: str, run: Path, folder: Path, split: str, similarity: Matrix | None = None
@@ -184,11 +193,21 @@ def gather_report(
     for number, run in enumerate(runs):
         is_whole = len(chosen) == len(run.document["tasks"])
         interval = run.document.get("intervals", {}).get("mean", {}) if is_whole else {}
-        mean = float(np.mean([task.main.scores[number].value for task in reports]))
-        means.append(Score(mean, interval.get("low"), interval.get("high"), None))
+        means.append(_mean([task.main.scores[number] for task in reports], interval))
     row = MetricRow("mean", tuple(means), False)
     split = runs[0].document["split"]
     return Report(split, tuple(runs), tuple(names), row, reports, similarity)
+
+
+def _mean(scores: Sequence[Score], interval: Mapping[str, float]) -> Score:
+    """Take the mean of tasks' figures, and of their trivial answers' where all are known."""
+    baselines = [score.baseline for score in scores if score.baseline is not None]
+    return Score(
+        float(np.mean([score.value for score in scores])),
+        interval.get("low"),
+        interval.get("high"),
+        float(np.mean(baselines)) if len(baselines) == len(scores) else None,
+    )
 
 
 def _gather_task(task: str, runs: Sequence[RunFiles]) -> TaskReport:
@@ -241,9 +260,12 @@ def _draw(judged: Judged, series: str) -> tuple[list[Picture], list[Matrix]]:
     if judged.form == LABELS:
         targets = [line["target"] for line in judged.lines]
         given = [line["prediction"] for line in judged.lines]
-        matrices.append(count_confusions(targets, given, judged.label_words))
-        if len(judged.label_words) > _MANY_LABELS:
-            rows = tuple((*pair, f"{count:,}") for *pair, count in list_confusions(targets, given))
+        if said := say_confusions(targets, given):
+            pictures.append(Picture("Confusions", "", said))
+        else:
+            matrices.append(count_confusions(targets, given, judged.label_words))
+        rows = tuple((*pair, f"{count:,}") for *pair, count in list_confusions(targets, given))
+        if matrices and rows and len(judged.label_words) > _MANY_LABELS:
             heading = ("right", "given", "times")
             pictures.append(Picture("Confused most often", "", "", heading, rows))
     if judged.form == NUMBERS:

@@ -16,8 +16,14 @@ def draw_scatter(targets: np.ndarray, given: np.ndarray, series: str = "a") -> P
         series: Class of the colour.
 
     Returns:
-        The picture; its table has mean and spread of the answers by quarters of the targets.
+        The picture; its table has mean and spread of the answers by quarters of the targets. A
+        sentence where all right answers are the same, or all given ones.
     """
+    error = float(np.mean(np.abs(targets - given)))
+    title, end = "Given against right numbers", f"mean absolute error {error:.3f}."
+    if len(np.unique(targets)) == 1 or len(np.unique(given)) == 1:
+        sides = _say("right", targets), _say("given", given)
+        return Picture(title, "", f"{sides[0]}, {sides[1]}; {end}")
     x, y = (_with_room(widen(values, 1e-6)) for values in (targets.tolist(), [*targets, *given]))
     frame = Frame(x, y, "right answer", "given answer")
     ends = (max(x[0], y[0]), min(x[1], y[1]))
@@ -25,14 +31,24 @@ def draw_scatter(targets: np.ndarray, given: np.ndarray, series: str = "a") -> P
         line(frame, [(end, end) for end in ends], "ideal"),
         dots(frame, list(zip(targets.tolist(), given.tolist(), strict=True)), series),
     ]
-    error = float(np.mean(np.abs(targets - given)))
     label = f"Scatter of {len(targets):,} answers; mean absolute error {error:.3f}"
     return Picture(
-        "Given against right numbers",
+        title,
         frame.draw(label, marks),
-        f"Each dot an answer, on the line where it is right; mean absolute error {error:.3f}.",
+        f"Each dot an answer, on the line where it is right; {end}",
         ("right answer", "examples", "mean given", "mean absolute error"),
         tuple(_quarters(targets, given)),
+    )
+
+
+def _say(which: str, values: np.ndarray) -> str:
+    """Say between which ends answers lie, such as "given answers are 1 to 3"."""
+    ends = [show(round(float(end), 3)) for end in (values.min(), values.max())]
+    if len(values) == 1:
+        return f"the one {which} answer is {ends[0]}"
+    all_alike = ends[0] == ends[1]
+    return (
+        f"all {which} answers are {ends[0]}" if all_alike else f"{which} ones {' to '.join(ends)}"
     )
 
 

@@ -14,12 +14,12 @@ _MOST_TICKS = 6
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture beside the numbers it shows.
+    """A picture beside the numbers it shows, or the sentence that says all it would show.
 
     Attributes:
         title: What it shows.
         svg: An `<svg>` element, or nothing where the table says it all.
-        caption: How to read it.
+        caption: How to read it; without picture and table, the sentence.
         heading: Of the table's columns.
         rows: Of the table, as texts.
         keys: Class and meaning of each colour, where there are several.
@@ -31,6 +31,11 @@ class Picture:
     heading: tuple[str, ...] = ()
     rows: tuple[tuple[str, ...], ...] = ()
     keys: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def is_sentence(self) -> bool:
+        """Whether there is nothing to draw: a bar alone, a point alone."""
+        return not (self.svg or self.rows)
 
 
 @dataclass(frozen=True)

@@ -51,6 +51,12 @@ def write_score(score: Score, places: int = 3) -> str:
     return f"{text} ({_write(score.low, places)} to {_write(score.high, places)})"
 
 
+def write_trivial(row: MetricRow, places: int = 3) -> str:
+    """Write the trivial answer's figure, the same of all runs; "–" where none is known."""
+    baseline = row.scores[0].baseline
+    return "–" if baseline is None else _write(baseline, places)
+
+
 def write_difference(value: float) -> str:
     """Write a difference with its sign, such as "+0.012"."""
     return f"{value:+.3f}".replace("-", "−")

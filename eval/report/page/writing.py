@@ -10,9 +10,8 @@ from eval.report.page.browser_data import gather_rows, to_json
 from eval.report.page.curves import SERIES
 from eval.report.page.report_data import Report, Score
 from eval.report.page.strip import draw_strip, strip_ends
-from eval.report.page.verdict import give_verdict, write_difference, write_score
-from prep.inspection.templating import open_templates, read_style
-from prep.storage.durable_files import write_atomically
+from eval.report.page.verdict import give_verdict, write_difference, write_score, write_trivial
+from prep.inspection.templating import render_template, write_html
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _WAYS = {"head": "a head", "labels": "label words", "decoded": "decoding", "": "–"}
@@ -31,10 +30,7 @@ def write_page(file: Path, report: Report) -> Path:
     Raises:
         OSError: The disk refuses.
     """
-    file.parent.mkdir(parents=True, exist_ok=True)
-    # Half of a pair of surrogates, which JSON may hold and UTF-8 may not, is written as its number.
-    write_atomically(file, render_page(report).encode("utf-8", "backslashreplace"))
-    return file
+    return write_html(file, render_page(report))
 
 
 def render_page(report: Report) -> str:
@@ -46,22 +42,24 @@ def render_page(report: Report) -> str:
     Returns:
         HTML; texts of examples, names and labels are escaped.
     """
-    environment = open_templates(_TEMPLATES)
-    environment.filters["drawn"] = Markup
-    ends = strip_ends([score for task in report.tasks for score in task.main.scores])
+    rows = (report.mean, *(task.main for task in report.tasks))
+    ends = strip_ends([score for row in rows for score in row.scores])
 
     def strip(score: Score, series: str) -> Markup:
         return Markup(draw_strip(score, ends, series))
 
-    return environment.get_template("report.html").render(
+    return render_template(
+        _TEMPLATES,
+        "report",
         report=report,
-        style=read_style(_TEMPLATES / "report.css"),
-        script=_read("browser.js"),
+        skip_to="browser",
+        script=Markup((_TEMPLATES / "browser.js").read_text(encoding="utf-8")),
         data=Markup(to_json(gather_rows(report))),
         verdict=give_verdict(report),
         series=SERIES,
         strip=strip,
         write_score=write_score,
+        write_trivial=write_trivial,
         signed=write_difference,
         ways=_WAYS,
         facts=[_facts(run.document) for run in report.runs],
@@ -71,10 +69,6 @@ def render_page(report: Report) -> str:
             if (shares := _trained(task.name, [run.document for run in report.runs]))
         },
     )
-
-
-def _read(name: str) -> Markup:
-    return Markup((_TEMPLATES / name).read_text(encoding="utf-8"))
 
 
 def _trained(task: str, documents: Sequence[Mapping[str, Any]]) -> str:

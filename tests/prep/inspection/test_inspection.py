@@ -13,7 +13,7 @@ from prep.errors import UsageError, run_command
 from prep.inspection.length_plots import plot_lengths
 from prep.inspection.page import render_page
 from prep.inspection.survey import DecodedExample, Mixture, percentile_length, survey_dataset
-from prep.inspection.text import describe_dataset
+from prep.inspection.text import describe_dataset, describe_lengths
 from prep.tasks import get_task
 
 
@@ -30,7 +30,7 @@ def dataset(rte_options, rte_data):
 
 def page_of(text):
     """The page without what only HTML allows, as XML."""
-    body = re.sub(r"<!doctype html>|<meta [^>]*>|<style>.*?</style>", "", text, flags=re.S)
+    body = re.sub(r"<!doctype html>|<(?:meta|link) [^>]*>|<style>.*?</style>", "", text, flags=re.S)
     return ElementTree.fromstring(body)
 
 
@@ -96,8 +96,8 @@ def test_the_page_shows_every_split_and_escapes_what_is_in_them(dataset):
         for split in task.splits
         for lengths in (split.input_lengths, split.target_lengths)
     ]
-    drawn = [lengths for lengths in sides if np.count_nonzero(lengths) > 1]
-    assert len(list(page.iter("{http://www.w3.org/2000/svg}svg"))) == len(drawn) < len(sides)
+    count = len(list(page.iter("{http://www.w3.org/2000/svg}svg")))
+    assert 0 < count == len(sides) - text.count('<p class="sentence">') < len(sides)
     assert "<b>" not in text
     shown = "\n".join(page.itertext())
     assert "'<b>maybe</b>' is none of 'entailment', 'not_entailment'" in shown
@@ -108,6 +108,28 @@ def test_the_page_shows_every_split_and_escapes_what_is_in_them(dataset):
     without_names = re.sub(r'xmlns(:xlink)?="[^"]*"|http-equiv', "", text)
     assert "http" not in without_names  # it needs nothing else
     assert page.findtext(".//title") == page.findtext(".//h1") == "dataset"
+
+
+def test_what_a_picture_cannot_add_is_a_sentence(dataset):
+    survey = survey_dataset(dataset, "rte", mixture=Mixture(steps=10))
+    (task,) = survey.tasks
+    split = task.splits[0]
+    entry = dataclasses.replace(split.entry, label_counts=(30, 0))
+    split = dataclasses.replace(split, entry=entry, input_lengths=np.bincount([7] * 30))
+    tasks = (dataclasses.replace(task, splits=(split,)),)
+    changed = dataclasses.replace(survey, tasks=tasks, shares=survey.shares[:1])
+    shown = "".join(page_of(render_page(changed)).itertext())
+    assert "inputs: all of 7 tokens" in shown
+    assert "labels: entailment 100.0%, not_entailment 0.0%" in shown
+    share = survey.shares[0]
+    assert f"Mixture: rte alone, with 30 training examples, each seen {share.epochs:.2f}" in shown
+
+
+def test_a_bar_alone_is_not_drawn():
+    # 512 tokens in 47 bars of 11, which end with it: 1 to 6 are in the first.
+    assert plot_lengths("inputs", np.bincount([500, 495]), 512) == ""
+    assert plot_lengths("inputs", np.bincount([500, 485]), 512)
+    assert describe_lengths(np.bincount([1, 1])) == "all of 1 token"
 
 
 def test_texts_cannot_become_markup(dataset):
@@ -126,7 +148,7 @@ def test_the_page_is_the_same_each_time(dataset):
     assert render_page(survey_dataset(dataset)) == render_page(survey_dataset(dataset))
 
 
-@pytest.mark.parametrize(("longest", "arrow"), [(512, False), (171, False), (170, True), (1, True)])
+@pytest.mark.parametrize(("longest", "arrow"), [(512, False), (171, False), (170, True), (2, True)])
 def test_the_maximum_is_marked(longest, arrow):
     counts = np.bincount([1, longest])
     text = plot_lengths("inputs", counts, 512)

@@ -19,6 +19,15 @@ def test_calibration_by_hand():
     ET.fromstring(draw_calibration(bins).svg)
 
 
+def test_a_part_alone_is_a_sentence():
+    bins = bin_confidences(np.array([0.91, 0.93]), np.array([1, 0], bool), 10)
+    picture = draw_calibration(bins)
+    assert picture.is_sentence and picture.caption == (
+        "all 2 answers have a confidence of 0.90 to 1.00, 0.920 on the mean, and the share right "
+        "is 0.500; expected error 0.420."
+    )
+
+
 def test_calibration_is_that_of_the_metric():
     draw = np.random.default_rng(0)
     shares = draw.dirichlet(np.ones(3), 200)

@@ -1,5 +1,9 @@
 """Learning curves, read from the log of training."""
 
+import re
+
+import pytest
+
 from eval.report.page.curves import draw_curves, read_curve, thin, unit_of_loss
 
 
@@ -34,6 +38,41 @@ def test_two_runs_share_a_picture(run_of):
     figure, _ = draw_curves("colour", "accuracy", logs)
     assert figure.heading == ("step", "A", "B")
     assert figure.rows == (("10", "0.2500", "0.2500"), ("20", "0.5000", "–"))
+
+
+def test_a_point_alone_is_a_sentence(run_of):
+    log = run_of().log[:2]
+    figure, losses = draw_curves("colour", "accuracy", [log])
+    assert figure.is_sentence and figure.caption == "accuracy, logged once: 0.2500 at step 10."
+    assert losses.caption == (
+        "nats per token, logged once: validation 1.5000 at step 10; training 2.0000 at step 10."
+    )
+    figure, _ = draw_curves("colour", "accuracy", [log, log])
+    assert figure.caption == "accuracy, logged once: A 0.2500 at step 10; B 0.2500 at step 10."
+    figure, _ = draw_curves("colour", "accuracy", [log, run_of().log])
+    assert not figure.is_sentence
+
+
+@pytest.mark.parametrize(
+    ("metric", "values", "highest"),
+    [
+        ("accuracy", (1.0, 1.0), "1"),
+        ("accuracy", (0.9, 0.991), "1"),
+        ("pearson", (-0.3, 0.2), "1"),
+        ("my_own", (0.5, 1.5), "1.4"),  # a metric that the house does not know
+    ],
+)
+def test_the_axis_of_a_score_ends_at_one(metric, values, highest):
+    log = [
+        {"kind": "validation", "step": step, f"a/{metric}": value}
+        for step, value in enumerate(values)
+    ]
+    (picture,) = draw_curves("a", metric, [log])
+    ticks = re.findall(r'y="([\d.]+)" class="end">(.*?)</text>', picture.svg)
+    height, text = min((float(y), text) for y, text in ticks)
+    assert text == highest
+    # 8 pixels are above the plot, and a text stands 3.5 lower than its line.
+    assert (height == 11.5) == (highest == "1")
 
 
 def test_without_a_log_there_is_no_picture():

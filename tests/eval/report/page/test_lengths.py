@@ -21,5 +21,17 @@ def test_equal_lengths_are_in_one_part():
 def test_one_example_and_inputs_of_one_length():
     (only,) = bin_lengths(np.array([4]), np.array([0.0]))
     assert (only.shortest, only.longest, only.examples, only.margin) == (4, 4, 1, 0.0)
-    ET.fromstring(draw_lengths([only], "absolute error", False).svg)
-    assert [one.examples for one in bin_lengths(np.full(7, 3), np.ones(7))] == [7]
+    picture = draw_lengths([only], "absolute error", False)
+    said = "the one input has 4 characters; absolute error 0.000."
+    assert picture.is_sentence and picture.caption == said
+    bins = bin_lengths(np.full(7, 3), np.ones(7))
+    assert [one.examples for one in bins] == [7]
+    said = "all 7 inputs have 3 characters; share right 1.000."
+    assert draw_lengths(bins, "share right", True).caption == said
+
+
+def test_a_bar_alone_is_a_sentence_though_lengths_differ():
+    bins = bin_lengths(np.array([3] * 9 + [1200]), np.array([1.0] * 9 + [0]))
+    picture = draw_lengths(bins, "share right", True)
+    assert picture.is_sentence
+    assert picture.caption.startswith("all 10 inputs have 3 to 1,200 characters; share right 0.900")

@@ -5,6 +5,7 @@ from eval.report.page.matrices import (
     OTHERS,
     count_confusions,
     list_confusions,
+    say_confusions,
     show_similarity,
 )
 
@@ -34,6 +35,13 @@ def test_rare_labels_are_counted_together():
     assert matrix.columns == ("a", "b", OTHERS) and "the 2 most frequent" in matrix.caption
     assert texts(matrix) == {"a": ["1", "0", "1"], "b": ["0", "2", "0"], OTHERS: ["1", "0", "1"]}
     assert not matrix.rows[2][1][2].is_on_diagonal
+
+
+def test_a_label_alone_is_a_sentence():
+    assert say_confusions(["a", "b"], ["a", "a"]) == ""
+    said = say_confusions(["a"] * 3, ["b", "", "b"])
+    assert said == "the right answer is always a; given are b (2), nothing (1)."
+    assert say_confusions(["a"] * 7, list("abcdefg")).endswith("e (1) and 2 more.")
 
 
 def test_what_is_confused_most_often():

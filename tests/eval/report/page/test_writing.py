@@ -79,6 +79,40 @@ def test_half_a_pair_of_surrogates_can_be_written(run_of, tmp_path):
     assert b"\\ud800" in write_page(tmp_path / "p.html", gather_report([run], ["x"])).read_bytes()
 
 
+def test_the_title_is_the_reports(run_of):
+    run = run_of()
+    run.document["dataset"] = "data/<made-up>"
+    page = render_page(gather_report([run], ["first"]))
+    assert "<title>&lt;made-up&gt;: first, validation</title>" in page
+
+
+def test_the_mean_has_interval_and_strip_as_tasks_have(run_of):
+    runs = [run_of("a"), run_of("b", flipped=True)]
+    for run in runs:
+        run.document["intervals"] = {"mean": {"low": -0.25, "high": 0.75}}
+    for count in (1, 2):
+        page = render_page(gather_report(runs[:count], ["a", "b"][:count]))
+        table = re.search(r'aria-label="Main figures">(.*?)</table>', page, re.S)[1]
+        heading, *tasks, mean = re.findall("<tr>(.*?)</tr>", table, re.S)
+        cells = [len(re.findall("<t[dh]", row)) for row in (heading, *tasks, mean)]
+        assert len(tasks) == 3 and len(set(cells)) == 1
+        assert mean.count('class="strip"') == mean.count("(−0.250 to 0.750)") == count
+        # The line of the interval, from 5 + 110 · 0.375 to 5 + 110 · 0.875 pixels of −1 to 1.
+        assert (
+            mean.count('d="M46.2 8.0H101.2"') == count and '<td class="number">0.083</td>' in mean
+        )
+
+
+def test_sentences_stand_before_the_pictures(run_of):
+    run = run_of()
+    run.predictions["colour"] = [{**line, "input": "as long"} for line in run.predictions["colour"]]
+    page = render_page(gather_report([run], ["first"], ["colour"]))
+    sentence = '<p class="sentence"><strong>Length of the input and share right</strong>: all 4 '
+    before, pictures = page.split('<div class="pictures">')
+    assert sentence in before and "Length of the input" not in pictures
+    assert "accuracy during training" in pictures
+
+
 def test_every_link_of_the_page_leads_somewhere(run_of):
     page = render_page(gather_report([run_of(), run_of("second", flipped=True)], ["a", "b"]))
     places = re.findall(r'\bid="([^"]+)"', page)
@@ -181,9 +215,10 @@ def browse(tmp_path):
 
 def test_the_browser_filters_sorts_searches_and_nothing_throws(run_of, browse):
     run = run_of()
+    run.document["dataset"] = "data/made-up"
     run.predictions["why"][1].update(input="to seek & <b>find</b>", prediction=EVIL)
     seen = browse(render_page(gather_report([run], ["first"])), ONE_RUN)
-    assert seen["faults"] == [] and seen["title"] == "first, validation"
+    assert seen["faults"] == [] and seen["title"] == "made-up: first, validation"
     told = seen["told"]
     assert told[0] == "8 of 8 predictions / 8"
     assert told[1] == "4 of 8 predictions / 4" and told[2] == "2 of 8 predictions / 2"
