@@ -33,6 +33,7 @@ TOGETHER = (
     "test_fit.py",
     "test_headed_runs.py",
     "test_hub.py",
+    "test_notebooks.py",
     "test_packed_training.py",
     "test_served_runs.py",
     "test_shapes_of_runs.py",

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.gcs_emulator.server import Emulator
+
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = ("prepare_and_stage", "train_on_tpu", "evaluate_and_debug")
 
@@ -29,6 +31,71 @@ def test_nothing_of_a_run_is_kept(name):
 
 def test_they_begin_alike():
     assert len({cells(name)[0] for name in NOTEBOOKS}) == 1
+
+
+@pytest.fixture
+def colab(tmp_path, monkeypatch):
+    """A stand-in for what only Colab has, found as the real one is; the calls that it got."""
+    folder = tmp_path / "of_colab" / "google" / "colab"
+    folder.mkdir(parents=True)
+    (folder / "__init__.py").write_text("calls = []\n")
+    for module, function in (("drive", "mount"), ("auth", "authenticate_user")):
+        (folder / f"{module}.py").write_text(
+            f"from google.colab import calls\n\n\ndef {function}(*given):\n"
+            f"    calls.append(('{function}', *given))\n"
+        )
+    loaded = {name for name in sys.modules if name.startswith("google.colab")}
+    assert not loaded, "the real one is here"
+    monkeypatch.syspath_prepend(tmp_path / "of_colab")
+    import google.colab
+
+    yield google.colab.calls
+    for name in [name for name in sys.modules if name.startswith("google.colab")]:
+        del sys.modules[name]
+    del sys.modules["google"].colab
+
+
+def run_cells(name, *beginnings, **settings):
+    """Run the cells that begin so, after the functions of the first; returns what they define."""
+    functions, _, rest = cells(name)[0].partition('\n\npython("-m", "notebooks.install")')
+    assert rest and "here = Path.cwd()" in functions
+    functions = functions.replace("here = Path.cwd()", f"here = Path({str(ROOT)!r})")
+    variables = {}
+    exec(functions, variables)
+    for beginning in beginnings:
+        (cell,) = [one for one in cells(name) if one.startswith(beginning)]
+        if beginning == "DRIVE":
+            for variable, value in settings.items():
+                cell, changed = re.subn(rf"(?m)^{variable} = .*", f"{variable} = {value!r}", cell)
+                assert changed == 1, f"{name} has no setting {variable}"
+        exec(cell, variables)
+    return variables
+
+
+MOUNT = ("mount", "/content/drive")
+STORAGE = ("DRIVE", "# Google Drive")
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_drive_is_mounted_where_it_is_asked_for(name, colab):
+    run_cells(name, *STORAGE)
+    assert colab == []
+    run_cells(name, *STORAGE, DRIVE=True)
+    assert colab == [MOUNT]
+
+
+@pytest.mark.parametrize(
+    ("name", "setting"),
+    [
+        ("prepare_and_stage", "BUCKET"),
+        ("prepare_and_stage", "DATA_DIR"),
+        ("train_on_tpu", "RUN"),
+        ("evaluate_and_debug", "DATASET"),
+    ],
+)
+def test_a_bucket_asks_colab_for_an_account(name, setting, colab):
+    run_cells(name, *STORAGE, **{setting: "gs://mine/data"})
+    assert colab == [("authenticate_user",)]
 
 
 def test_an_address_is_no_folder_for_copies(tmp_path):
@@ -100,3 +167,18 @@ def test_a_copy_is_the_notebook_and_its_page_asks_no_server(ran):
         assert copied == [text.replace("STEPS = 200", "STEPS = 4") for text in cells(name)]
         page = (ran / f"{name}.html").read_text(encoding="utf-8")
         assert str(ROOT) not in page and not re.search(r"""(src|href)=["']https?://""", page)
+
+
+@pytest.mark.slow
+def test_with_a_bucket_the_dataset_is_staged(ran, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(ran)
+    staging = (*STORAGE, "if BUCKET:")
+    with Emulator(tmp_path).serving() as emulator:
+        emulator.store.create_bucket("mine")
+        for variable, value in emulator.client_settings().items():
+            monkeypatch.setenv(variable, value)
+        run_cells("prepare_and_stage", *staging, BUCKET="gs://mine/data")
+        there = set(emulator.store.buckets["mine"])
+    files = {one.relative_to(ran / "work").as_posix() for one in (ran / "work/data").rglob("*.*")}
+    assert "data/dataset.json" in there and there == {one for one in files if "/." not in one}
+    assert "files uploaded" in capsys.readouterr().out
