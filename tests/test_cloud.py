@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.gcs_emulator.server import Emulator
-from tests.test_gcs_emulator import gsutil_settings, run_tool
+from tests.test_gcs_emulator import gsutil_settings, run_gcloud, run_tool
 
 ROOT = Path(__file__).parents[1]
 # Of each target, what has to be set for it.
@@ -150,6 +150,15 @@ def test_gcloud_knows_every_flag(tmp_path):
             arguments = ["meta", "lint-gcloud-commands", f"--command-string={line}"]
             (found,) = json.loads(run_tool("gcloud", arguments, tmp_path))
             assert found["success"], (line, found["error_message"])
+
+
+def test_a_bucket_is_made_and_not_made_twice(emulator, tmp_path):
+    (words,) = commands("create-bucket")
+    assert words[:2] == ["gcloud", "storage"]
+    run_gcloud(emulator, words[2:], tmp_path)
+    assert emulator.store.buckets == {"bucket": {}}
+    with pytest.raises(AssertionError, match="409"):
+        run_gcloud(emulator, words[2:], tmp_path)
 
 
 def test_a_run_is_fetched_from_a_bucket(emulator, tmp_path):

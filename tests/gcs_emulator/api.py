@@ -62,6 +62,7 @@ class Api:
         self.store = store
         self._routes = [
             ("POST", r"(/oauth2/v\d)?/token", self._token),
+            ("POST", r"/storage/v1/b", self._create_bucket),
             ("GET", r"/storage/v1/b/(?P<bucket>[^/]+)", self._get_bucket),
             ("GET", r"/storage/v1/b/(?P<bucket>[^/]+)/storageLayout", self._storage_layout),
             ("GET", r"/storage/v1/b/(?P<bucket>[^/]+)/(managedFolders|folders)", self._no_folders),
@@ -111,6 +112,13 @@ class Api:
 
     def _token(self, request):
         return error_reply(400, "invalid_grant", "Invalid JWT Signature.")
+
+    def _create_bucket(self, request):
+        bucket = json.loads(request.body)["name"]
+        if bucket in self.store.buckets:
+            raise ApiError(409, "conflict", "Your previous request to create it succeeded.")
+        self.store.create_bucket(bucket)
+        return self._get_bucket(request, bucket)
 
     def _get_bucket(self, request, bucket):
         self.store.bucket(bucket)
