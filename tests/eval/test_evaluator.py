@@ -175,7 +175,7 @@ from eval import Answerer, Beams, Decoding
 from eval.decoding import batching
 from eval.session import open_session
 from prep import read_split
-batching.STEP, batching.WORTH_A_PROGRAM = 2, 1
+batching.SHARES, batching.STEP, batching.WORTH_A_PROGRAM = (2,), 2, 1
 session = open_session(sys.argv[1], batch_size=8, logical_devices=4)
 answerer = session.evaluator.answerer
 assert answerer.strategy.num_replicas_in_sync == 4
@@ -207,7 +207,7 @@ def test_four_replicas_answer_as_one_does(run_folder):
     )
     assert result.returncode == 0, result.stderr
     answers, scores, searched, lengths = json.loads(result.stdout.splitlines()[-1])
-    assert all(len(used) > 1 for used in lengths), lengths  # each program, at several lengths
+    assert all(len(used) == 2 for used in lengths), lengths  # each program, at two lengths
     decoding = Decoding(Beams(2, n_best=2))
     session = open_session(str(run_folder), batch_size=8, decoding=decoding)
     table = read_split(session.dataset, session.manifest, "copy", "validation")
@@ -224,6 +224,7 @@ def test_four_replicas_answer_as_one_does(run_folder):
 
 
 def test_compiling_with_xla_changes_no_answer(opened, evaluator, adapted_model, monkeypatch):
+    monkeypatch.setattr(batching, "SHARES", (2,))
     monkeypatch.setattr(batching, "STEP", 2)
     monkeypatch.setattr(batching, "WORTH_A_PROGRAM", 1)
     folder, manifest, vocabulary = opened
@@ -237,7 +238,7 @@ def test_compiling_with_xla_changes_no_answer(opened, evaluator, adapted_model, 
         assert found.texts == evaluator.answerer.answer(entry, table).texts
     for predictor in compiled.answerer._predictors.values():
         lengths = predictor._static.used
-        assert len(lengths) > 1 and predictor._run.experimental_get_tracing_count() == len(lengths)
+        assert len(lengths) == 2 and predictor._run.experimental_get_tracing_count() == len(lengths)
 
 
 def test_a_batch_the_replicas_do_not_divide_is_refused(opened, adapted_model):
