@@ -169,16 +169,16 @@ def test_the_trivial_baseline(opened):
     assert figures == {"pearson": 0.0, "spearman": 0.0}
 
 
-ON_FOUR_DEVICES = """
+ON_TWO_DEVICES = """
 import json, sys
 from eval import Answerer, Beams, Decoding
 from eval.decoding import batching
 from eval.session import open_session
 from prep import read_split
 batching.SHARES, batching.STEP, batching.WORTH_A_PROGRAM = (2,), 2, 1
-session = open_session(sys.argv[1], batch_size=8, logical_devices=4)
+session = open_session(sys.argv[1], batch_size=8, logical_devices=2)
 answerer = session.evaluator.answerer
-assert answerer.strategy.num_replicas_in_sync == 4
+assert answerer.strategy.num_replicas_in_sync == 2
 answers, scores = {}, {}
 for task in ("colour", "pick", "copy"):
     table = read_split(session.dataset, session.manifest, task, "validation")
@@ -196,10 +196,10 @@ print(json.dumps([answers, scores, found.tokens.tolist(), lengths]))
 """
 
 
-def test_four_replicas_answer_as_one_does(run_folder):
-    """Devices are split before TensorFlow starts, so the four have a process of their own."""
+def test_two_replicas_answer_as_one_does(run_folder):
+    """Devices are split before TensorFlow starts, so the two have a process of their own."""
     result = subprocess.run(
-        [sys.executable, "-c", ON_FOUR_DEVICES, str(run_folder)],
+        [sys.executable, "-c", ON_TWO_DEVICES, str(run_folder)],
         cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,
