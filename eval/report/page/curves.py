@@ -70,7 +70,7 @@ def draw_curves(
 
     Returns:
         The figure's picture and the losses', each where the logs have it; a sentence where no
-        curve has two points.
+        curve has two points, and where a curve alone is flat.
     """
     figures = [read_curve(log, "validation", f"{task}/{metric}") for log in logs]
     trained = [read_curve(log, "train", f"{task}/loss") for log in logs]
@@ -94,6 +94,10 @@ def _draw(
 ) -> Picture:
     if max(map(len, (*bold, *faint))) == 1:
         return Picture(title, "", _say(unit, bold, faint))
+    if len(bold) == 1 and not faint and len({value for _, value in bold[0]}) == 1:
+        (first, value), *_, (last, _) = bold[0]
+        said = f"{unit} {value:.4f} in each of {len(bold[0])} validations"
+        return Picture(title, "", f"{said}, step {show(first)} to {show(last)}.")
     everything = [point for points in (*bold, *faint) for point in points]
     steps, values = zip(*everything, strict=True)
     low, high = widen(values, _LEAST_HEIGHT)

@@ -66,11 +66,13 @@ def draw_lengths(bins: list[LengthBin], what: str, is_share: bool, series: str =
         series: Class of the colour.
 
     Returns:
-        The picture; a sentence of a single part.
+        The picture; a sentence of a single part, and where all are certainly the same.
     """
     title = f"Length of the input and {what}"
-    if len(bins) == 1:
-        return Picture(title, "", _say(bins[0], what))
+    if len({(one.mean, one.margin) for one in bins}) == 1 and (
+        len(bins) == 1 or not bins[0].margin
+    ):
+        return Picture(title, "", _say(bins, what))
     top = 1.0 if is_share else max(one.mean + one.margin for one in bins) or 1.0
     frame = Frame((-0.5, len(bins) - 0.5), (0, top), "characters of the input, up to", what)
     marks = []
@@ -107,10 +109,14 @@ def draw_lengths(bins: list[LengthBin], what: str, is_share: bool, series: str =
     )
 
 
-def _say(one: LengthBin, what: str) -> str:
-    inputs = f"all {one.examples:,} inputs have" if one.examples > 1 else "the one input has"
-    ends = f"{one.shortest:,}"
-    if one.longest > one.shortest:
-        ends += f" to {one.longest:,}"
-    margin = f" ± {one.margin:.3f}" if one.margin else ""
-    return f"{inputs} {ends} characters; {what} {one.mean:.3f}{margin}."
+def _say(bins: list[LengthBin], what: str) -> str:
+    """Say what is the same of all parts, or of the only one."""
+    first, last = bins[0], bins[-1]
+    count = sum(one.examples for one in bins)
+    inputs = f"all {count:,} inputs have" if count > 1 else "the one input has"
+    ends = f"{first.shortest:,}"
+    if last.longest > first.shortest:
+        ends += f" to {last.longest:,}"
+    margin = f" ± {first.margin:.3f}" if first.margin else ""
+    each = " at each length" if len(bins) > 1 else ""
+    return f"{inputs} {ends} characters; {what} {first.mean:.3f}{margin}{each}."

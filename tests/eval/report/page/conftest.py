@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from docs.chromium import PROGRAMS, Chromium, find_chromium
 from eval.report.page.run_files import RunFiles, read_run_files
 
 ANSWERS = (  # right, given, probability of "yes"
@@ -80,7 +81,7 @@ def write_run(folder, run):
     return folder
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def run_of():
     return make_run
 
@@ -108,3 +109,19 @@ def written(tmp_path):
 @pytest.fixture
 def read_back():
     return lambda folder: read_run_files("runs/x", folder, folder / "eval", "validation")
+
+
+@pytest.fixture(scope="session")
+def chromium_here():
+    """The path of Chromium."""
+    found = find_chromium()
+    if found is None:
+        pytest.skip(f"no page can be opened: there is none of {', '.join(PROGRAMS)} here")
+    return found
+
+
+@pytest.fixture(scope="module")
+def chromium(chromium_here, tmp_path_factory):
+    """A tab that is told what a reader does."""
+    with Chromium(chromium_here, tmp_path_factory.mktemp("profile")) as browser:
+        yield browser

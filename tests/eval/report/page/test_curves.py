@@ -53,10 +53,18 @@ def test_a_point_alone_is_a_sentence(run_of):
     assert not figure.is_sentence
 
 
+def test_a_flat_curve_is_a_sentence():
+    log = [{"kind": "validation", "step": step, "a/f1": 1.0} for step in (20, 1000, 10)]
+    (picture,) = draw_curves("a", "f1", [log])
+    assert picture.is_sentence
+    assert picture.caption == "f1 1.0000 in each of 3 validations, step 10 to 1,000."
+    assert not draw_curves("a", "f1", [log, log])[0].is_sentence
+
+
 @pytest.mark.parametrize(
     ("metric", "values", "highest"),
     [
-        ("accuracy", (1.0, 1.0), "1"),
+        ("accuracy", (0.995, 1.0), "1"),
         ("accuracy", (0.9, 0.991), "1"),
         ("pearson", (-0.3, 0.2), "1"),
         ("my_own", (0.5, 1.5), "1.4"),  # a metric that the house does not know

@@ -30,6 +30,16 @@ def test_one_example_and_inputs_of_one_length():
     assert draw_lengths(bins, "share right", True).caption == said
 
 
+def test_bars_that_are_all_the_same_are_a_sentence():
+    lengths = np.arange(1, 9)
+    picture = draw_lengths(bin_lengths(lengths, np.ones(8), 2), "share right", True)
+    said = "all 8 inputs have 1 to 8 characters; share right 1.000 at each length."
+    assert picture.is_sentence and picture.caption == said
+    # As good on the mean, but each of them not certainly.
+    uncertain = bin_lengths(lengths, np.array([0, 1] * 4), 2)
+    assert draw_lengths(uncertain, "share right", True).svg
+
+
 def test_a_bar_alone_is_a_sentence_though_lengths_differ():
     bins = bin_lengths(np.array([3] * 9 + [1200]), np.array([1.0] * 9 + [0]))
     picture = draw_lengths(bins, "share right", True)

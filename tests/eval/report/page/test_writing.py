@@ -4,7 +4,6 @@ import html
 import html.parser
 import json
 import re
-import shutil
 import subprocess
 import time
 
@@ -15,7 +14,6 @@ from eval.report.page.report_data import gather_report
 from eval.report.page.run_files import RunFiles
 from eval.report.page.writing import render_page, write_page
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 EVIL = '</script><script>document.title="broken"</script><img src=x onerror=alert(1)> & "quoted"'
 
 
@@ -194,20 +192,23 @@ set("show", "all"); set("order", "up1"); told.push(rows()[0].textContent);"""
 
 
 @pytest.fixture
-def browse(tmp_path):
+def browse(tmp_path, chromium_here):
     """Open a page in a headless browser and do what a reader would; give what was seen."""
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if found is None:
-        pytest.skip("there is no Chromium here to open the page in")
 
     def run(page, what):
         file = tmp_path / "driven.html"
         page = page.replace("<head>", "<head>" + WATCH, 1)
         drive = DRIVE.replace("WHAT A READER DOES", what)
         file.write_text(page.replace("</body>", drive + "</body>"))
-        words = ["--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'b'}"]
+        words = [
+            chromium_here,
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            f"--user-data-dir={tmp_path / 'b'}",
+        ]
         words += ["--virtual-time-budget=5000", "--dump-dom", file.as_uri()]
-        shown = subprocess.run([found, *words], capture_output=True, text=True, timeout=300).stdout
+        shown = subprocess.run(words, capture_output=True, text=True, timeout=300).stdout
         return json.loads(html.unescape(re.search(r"<body>(.*?)</body>", shown, re.S)[1]))
 
     return run
