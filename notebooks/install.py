@@ -5,6 +5,7 @@
 Where everything is there in the pinned versions, nothing is done.
 """
 
+import argparse
 import importlib.metadata
 import os
 import subprocess
@@ -79,13 +80,18 @@ def missing(kind: str) -> list[str]:
 
 def main(argv: list[str]) -> None:
     """Install what is missing."""
+    parser = argparse.ArgumentParser(
+        prog="python -m notebooks.install", description=__doc__.splitlines()[0]
+    )
+    parser.add_argument("--dry-run", action="store_true", help="show the commands, run none")
+    options = parser.parse_args(argv)
     kind = find_kind()
     lacking = missing(kind)
     print(f"this runtime has a {kind.upper()}; {len(lacking)} packages are to be installed")
     for words in pip_words(kind) if lacking else []:
         command = [sys.executable, "-m", "pip", "install", "--quiet", *words]
         print("$", *command)
-        if "--dry-run" not in argv:
+        if not options.dry_run:
             subprocess.run(command, check=True)
 
 

@@ -243,8 +243,9 @@ def _take_columns(units: Iterator, spec: FileSpec, path: Path) -> tuple[str, ...
     if not spec.has_columns:
         return spec.columns
     if spec.columns:
-        check_distinct(spec.columns, path)
-        return spec.columns
+        named = tuple(spec.rename.get(name, name) for name in spec.columns)
+        check_distinct(named, path)
+        return named
     header = next(units, None)
     if header is None:
         raise DataError(f"{path} is empty: expected a header and rows")

@@ -40,6 +40,15 @@ SUFFIX_FORMATS: Mapping[str, FileFormat] = {
     ".xlsx": "excel",
 }
 
+# Keys that only the readers of these formats look at.
+_KEYS_OF_SOME: Mapping[str, tuple[FileFormat, ...]] = {
+    "columns": ("csv", "tsv", "excel", "parallel"),
+    "delimiter": ("csv", "tsv"),
+    "escape": ("csv",),
+    "records": ("json",),
+    "sheet": ("excel",),
+}
+_FORMATS_THAT_KNOW_THEIRS = ("parquet", "excel")
 _NAME = re.compile(r"\w[\w-]*")
 _MEANT = {"training": "train", "val": "validation", "valid": "validation", "testing": "test"}
 _USUAL_SPLITS = ("train", "validation", "test")
@@ -138,12 +147,18 @@ class FileSpec:
             raise UsageError(f"{self.name}: parallel files have a column each, and no parts")
         if is_parallel and any(map(is_pattern, self.names)):
             raise UsageError(f"{self.name}: parallel files are named one by one")
-        if self.sheet and self.format != "excel":
-            raise UsageError(f"sheet is for Excel, not for {self.format}")
-        if self.escape and self.format != "csv":
-            raise UsageError(f"escape is for CSV, not for {self.format}")
+        self._refuse_idle_keys()
         if self.has_columns and not self.separator.strip("\r\n"):
             raise UsageError(f"delimiter {self.delimiter!r}: lines end there")
+
+    def _refuse_idle_keys(self) -> None:
+        """Refuse what readers of this format do not look at."""
+        for key, formats in _KEYS_OF_SOME.items():
+            if getattr(self, key) and self.format not in formats:
+                of = " or ".join(formats)
+                raise UsageError(f"{key} is for files of format {of}, not {self.format}")
+        if self.encoding != "utf-8" and self.format in _FORMATS_THAT_KNOW_THEIRS:
+            raise UsageError(f"encoding is for texts: a file of format {self.format} knows its own")
 
     @property
     def names(self) -> tuple[str, ...]:

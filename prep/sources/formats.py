@@ -251,7 +251,7 @@ def parse_lines(
                 yield dict(zip(columns, values))  # noqa: B905 - strict costs a tenth of the loop
             else:
                 yield _wrong_width(values, columns)
-        elif spec.rename and spec.format == "jsonl":
+        elif spec.rename:
             yield _renamed(parse(line), spec.rename)
         else:
             yield parse(line)

@@ -26,6 +26,11 @@ _TASK_KEYS = (
     *("document", "no_answer", "language", "encoder", "choices"),
     *STEPS,
 )
+# What each of the other wordings may say; prep/tasks/wordings.py looks at nothing else.
+_REWORDING_KEYS = {
+    "hyperformer": ("inputs", "name", "targets", "labels"),
+    "encoder": ("inputs", "targets", "labels", "choices"),
+}
 _REQUIRED_KEYS = ("name", "kind", "files", "inputs", "targets", "metrics")
 
 
@@ -169,8 +174,10 @@ class _TasksFile:
             **dict.fromkeys(("max_input_length", "max_target_length"), reader.number),
             "labels": reader.text_of_text,
             **dict.fromkeys(("no_answer", "language"), reader.text),
-            "hyperformer": self._rewording,
-            "encoder": self._rewording,
+            **{
+                wording: functools.partial(self._rewording, allowed)
+                for wording, allowed in _REWORDING_KEYS.items()
+            },
             "choices": self._templates,
             "tfds": functools.partial(read_tfds, reader),
             "hf": functools.partial(read_hub, reader),
@@ -199,7 +206,7 @@ class _TasksFile:
             named += fields_of(keys[key].content) if key in keys else ()
         given["row_functions"] = read_steps(reader, keys)
         given["columns"] = columns_needed(reader, keys, named)
-        for wording in {"hyperformer", "encoder"} & set(keys):
+        for wording in set(_REWORDING_KEYS) & set(keys):
             reworded = reader.mapping(keys[wording])
             for key in {"inputs", "targets"} & set(reworded):
                 named += fields_of(self._template(reworded[key]))
@@ -229,11 +236,16 @@ class _TasksFile:
     def _templates(self, value: Value) -> tuple[str, ...]:
         return tuple(map(self._template, self._reader.items(value)))
 
-    def _rewording(self, value: Value) -> Rewording:
+    def _rewording(self, allowed: tuple[str, ...], value: Value) -> Rewording:
         readers: dict[str, Callable[[Value], Any]] = {
             **dict.fromkeys(("inputs", "name", "targets"), self._reader.text),
             "labels": self._reader.text_of_text,
             "choices": self._templates,
         }
-        keys = self._reader.mapping(value, tuple(readers))
+        keys = self._reader.mapping(value, allowed)
+        if not keys:
+            self._reader.fail(value.line, f"nothing is worded anew; keys: {', '.join(allowed)}")
+        if {"inputs", "choices"} <= set(keys):
+            line = keys["inputs"].line
+            self._reader.fail(line, "choices take the place of inputs: expected one of them")
         return Rewording(**{key: readers[key](inner) for key, inner in keys.items()})

@@ -82,6 +82,39 @@ def test_notebooks_that_ran_are_shown_with_their_outputs(hook, tmp_path, monkeyp
     assert hook.place_on_site(name) == "repository/notebooks/train_on_tpu.html"
 
 
+def small_site(folder, page):
+    """Write what a site of one page is made of; all else is as the real one's."""
+    (folder / "docs").mkdir()
+    for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/b.md"):
+        (folder / name).write_text(f"# {name}\n")
+    (folder / "docs" / "a.md").write_text(f"# a\n\n{page}\n")
+    shutil.copy(ROOT / "docs" / "site.py", folder / "docs")
+    settings = (ROOT / "mkdocs.yml").read_text("utf-8").partition("\nnav:")[0]
+    (folder / "mkdocs.yml").write_text(settings + "\n")
+
+
+@pytest.mark.parametrize("has_run", (True, False))
+def test_the_site_has_what_a_notebook_showed(tmp_path, has_run):
+    small_site(tmp_path, "[run it](../notebooks/one.ipynb)")
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "notebooks" / "one.ipynb").write_text('{"cells": []}')
+    if has_run:  # as `make notebooks` leaves it
+        (tmp_path / "build" / "notebooks").mkdir(parents=True)
+        (tmp_path / "build" / "notebooks" / "one.html").write_text("<p>step 200</p>")
+    done = build(tmp_path, tmp_path / "site")
+    assert done.returncode == 0, done.stderr
+    name, content = ("one.html", "<p>step 200</p>") if has_run else ("one.ipynb", '{"cells": []}')
+    assert f'href="repository/notebooks/{name}"' in (tmp_path / "site" / "a.html").read_text()
+    shown = list((tmp_path / "site" / "repository" / "notebooks").iterdir())
+    assert [(one.name, one.read_text()) for one in shown] == [(name, content)]
+
+
+def test_the_copies_lie_where_the_site_looks_for_them(hook):
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    assert f"-m notebooks.run {(hook.RAN / 'notebooks').relative_to(ROOT)}\n" in makefile
+    assert (hook.RAN / "site").relative_to(ROOT).as_posix() in (ROOT / "mkdocs.yml").read_text()
+
+
 @pytest.mark.parametrize(
     ("page", "problem"),
     [
@@ -92,13 +125,7 @@ def test_notebooks_that_ran_are_shown_with_their_outputs(hook, tmp_path, monkeyp
     ],
 )
 def test_a_broken_link_fails(tmp_path, page, problem):
-    (tmp_path / "docs").mkdir()
-    for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/b.md"):
-        (tmp_path / name).write_text(f"# {name}\n")
-    (tmp_path / "docs" / "a.md").write_text(f"# a\n\n{page}\n")
-    shutil.copy(ROOT / "docs" / "site.py", tmp_path / "docs")
-    settings = (ROOT / "mkdocs.yml").read_text("utf-8").partition("\nnav:")[0]
-    (tmp_path / "mkdocs.yml").write_text(settings + "\n")
+    small_site(tmp_path, page)
     done = build(tmp_path, tmp_path / "site")
     assert (done.returncode == 0) == (problem is None), done.stderr
     assert problem is None or problem in done.stderr

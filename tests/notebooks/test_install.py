@@ -1,5 +1,7 @@
 """What the notebooks install, by what a runtime has."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -49,3 +51,29 @@ def test_what_is_missing_is_installed(capsys, monkeypatch):
     install.main(["--dry-run"])
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 3 and lines[1].endswith(f"-c {ROOT / 'constraints.txt'}")
+
+
+def test_nothing_is_run_that_is_only_shown(capsys, monkeypatch):
+    monkeypatch.setattr(install, "missing", lambda kind: ["tensorflow"])
+    monkeypatch.setattr(install, "find_kind", lambda: "cpu")
+    calls = []
+    monkeypatch.setattr(install.subprocess, "run", lambda words, check: calls.append(words))
+    install.main(["--dry-run"])
+    assert calls == []
+    install.main([])
+    assert [words[1:5] for words in calls] == [["-m", "pip", "install", "--quiet"]]
+
+
+def test_help_loads_no_library():
+    words = [sys.executable, "-X", "importtime", "-m", "notebooks.install", "--help"]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("usage: python -m notebooks.install [-h] [--dry-run]")
+    loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "packaging" in loaded and not loaded & {"tensorflow", "numpy", "nbformat", "keras"}
+
+
+@pytest.mark.parametrize("word", ["--dryrun", "tpu"])
+def test_an_option_that_there_is_not_installs_nothing(word, capsys):
+    with pytest.raises(SystemExit):
+        install.main([word])
+    assert word in capsys.readouterr().err

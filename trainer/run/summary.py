@@ -218,7 +218,10 @@ def describe(
         f"{replicas} replica{'s' * (replicas != 1)}{spread}"
     )
     if first:
-        lines.append(f"going on from step {first}")
+        is_last = first == settings.training.steps
+        lines.append(
+            f"going on from step {first}" + ", the last: nothing is left to train" * is_last
+        )
     return "\n".join(lines)
 
 

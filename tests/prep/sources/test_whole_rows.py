@@ -91,12 +91,36 @@ def test_files_of_different_lengths_do_not_belong_together(rows_of, folder):
         ("{parallel: {a: '*.en', b: y.de}}", "named one by one"),
         ("{parallel: {a: x, b: y}, columns: [a]}", "no key 'columns'"),
         ("{name: x.txt, format: parallel}", "a column each"),
-        ("{name: x.csv, sheet: one}", "sheet is for Excel"),
+        ("{name: x.csv, sheet: one}", "sheet is for files of format excel, not csv"),
+        ("{name: x.tsv, escape: '%'}", "escape is for files of format csv, not tsv"),
+        ("{name: x.txt, columns: [a]}", "columns is for files of format csv or tsv or"),
+        ("{name: x.jsonl, delimiter: ';'}", "delimiter is for files of format csv or tsv, not"),
+        ("{name: x.jsonl, records: [a]}", "records is for files of format json, not jsonl"),
+        ("{name: x.parquet, encoding: latin-1}", "encoding is for texts"),
     ],
 )
 def test_what_cannot_be(rows_of, file, message):
     with pytest.raises(UsageError, match=message):
         rows_of(file)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "file"),
+    [
+        ("t.csv", "1,x\n", "{name: t.csv, columns: [n, old], rename: {old: a, n: b}}"),
+        ("t.tsv", "1\tx\n", "{name: t.tsv, columns: [n, old], rename: {old: a, n: b}}"),
+        ("t.csv", "n,old\n1,x\n", "{name: t.csv, rename: {old: a, n: b}}"),
+    ],
+)
+def test_columns_are_renamed_wherever_their_names_are_from(rows_of, folder, name, text, file):
+    (folder / name).write_text(text)
+    assert rows_of(file)[0] == [{"b": "1", "a": "x"}]
+
+
+def test_the_field_of_lines_is_renamed(rows_of, folder):
+    (folder / "l.txt").write_text("one\ntwo\n")
+    rows, _ = rows_of("{name: l.txt, rename: {line: a}}", "{a}", "{a}")
+    assert rows == [{"a": "one"}, {"a": "two"}]
 
 
 def test_paragraphs_of_several_lines(rows_of, folder):

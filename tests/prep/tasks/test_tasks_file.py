@@ -272,6 +272,26 @@ def test_a_mistake_is_told_with_its_line(quality, old, new, line, problem):
         load_tasks(quality)
 
 
+REWORDED = '  hyperformer:\n    inputs: "title: {Title} body: {Body}"\n'
+
+
+@pytest.mark.parametrize(
+    ("reworded", "line", "problem"),
+    [
+        ('hyperformer: {choices: ["{Y}"]}', 18, "no key 'choices'; valid.* inputs, labels, name, "),
+        ("encoder: {name: x}", 18, "no key 'name'; valid names: choices, inputs, labels, targets"),
+        ("encoder: {inputs: '{Y}', choices: ['{Y}']}", 18, "choices take the place of inputs"),
+        ("encoder:\n    labels: {HQ: a}\n    lable: {HQ: a}", 20, "'lable'.*mean 'labels'"),
+        ("encoder: {}", 18, "nothing is worded anew; keys: inputs, targets, labels, choices"),
+    ],
+)
+def test_what_a_wording_does_not_look_at_is_refused(quality, reworded, line, problem):
+    assert QUALITY.count(REWORDED) == 1
+    quality.write_text(QUALITY.replace(REWORDED, f"  {reworded}\n"))
+    with pytest.raises(UsageError, match=rf"mine\.yaml:{line}: .*{problem}"):
+        load_tasks(quality)
+
+
 @pytest.mark.parametrize("content", ["", "[]", "just text", "a: 1"])
 def test_a_file_without_tasks(tmp_path, content):
     path = tmp_path / "mine.yaml"

@@ -205,6 +205,8 @@ def test_lanes_are_said_with_their_shards():
 def test_where_it_goes_on_from_is_said():
     batches = batches_of({"a": table_of(12)}, [0, 0, 0, 0])
     assert lines(batches, first=3)[-1] == "going on from step 3"
+    said = lines(batches, first=4)[-1]
+    assert said == "going on from step 4, the last: nothing is left to train"
 
 
 def test_tasks_that_are_left_out_are_named():
