@@ -9,6 +9,7 @@ from markupsafe import Markup
 from prep.storage.durable_files import write_atomically
 from prep.version import SAID
 
+_PLAIN = ("data", "dataset")  # names of folders that tell nobody which
 _SHARED = Path(__file__).parent / "templates"
 
 
@@ -64,11 +65,11 @@ def name_dataset(directory: str) -> str:
 
     Returns:
         The last part of its path; where that names nothing, such as "..", of what it stands for,
-        and "data", as a quickstart has it, with the folder it lies in.
+        and "data" or "dataset", as a quickstart and the demo have it, with the folder it lies in.
     """
     path = Path(directory)
-    if path.name in ("", "..", "data"):
+    if path.name in ("", "..", *_PLAIN):
         path = path if "://" in directory else path.resolve()
-        if path.name == "data" and path.parent.name:
-            return f"{path.parent.name}/data"
+        if path.name in _PLAIN and path.parent.name:
+            return f"{path.parent.name}/{path.name}"
     return path.name or directory

@@ -101,7 +101,8 @@ def _draw(
     everything = [point for points in (*bold, *faint) for point in points]
     steps, values = zip(*everything, strict=True)
     low, high = widen(values, _LEAST_HEIGHT)
-    # An axis beyond the best there can be would show room where there is none.
+    # An axis beyond the best or the least there can be would show room where there is none.
+    low = max(low, 0.0) if min(values) >= 0 else low
     y = (low, 1.0) if unit in AT_MOST_ONE and max(values) <= 1 else (low, high)
     frame = Frame(widen(steps, 1), y, "step", unit)
     marks = [

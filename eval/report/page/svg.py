@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 20, 8, 36  # pixels around the plot
+_LEFT, _RIGHT, _TOP, _BOTTOM = 58, 20, 8, 36  # pixels around the plot
 _MOST_TICKS = 6
 
 

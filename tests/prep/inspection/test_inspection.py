@@ -13,6 +13,7 @@ from prep.errors import UsageError, run_command
 from prep.inspection.length_plots import plot_lengths
 from prep.inspection.page import render_page
 from prep.inspection.survey import DecodedExample, Mixture, percentile_length, survey_dataset
+from prep.inspection.templating import name_dataset
 from prep.inspection.text import describe_dataset, describe_lengths
 from prep.tasks import get_task
 
@@ -107,7 +108,11 @@ def test_the_page_shows_every_split_and_escapes_what_is_in_them(dataset):
     assert len(rules) == len(splits)
     without_names = re.sub(r'xmlns(:xlink)?="[^"]*"|http-equiv', "", text)
     assert "http" not in without_names  # it needs nothing else
-    assert page.findtext(".//title") == page.findtext(".//h1") == "dataset"
+    assert (
+        page.findtext(".//title")
+        == page.findtext(".//h1")
+        == f"{survey.directory.split('/')[-2]}/dataset"
+    )
 
 
 def test_what_a_picture_cannot_add_is_a_sentence(dataset):
@@ -179,7 +184,8 @@ def test_a_dataset_in_a_bucket(dataset, bucket, rte_options, capsys):
     found = list(describe_dataset(survey_dataset(there)))
     assert found[1:] == expected[1:]
     here, page = (render_page(survey_dataset(place)) for place in (dataset, there))
-    assert page == here.replace(str(dataset), there)
+    names = name_dataset(str(dataset)), name_dataset(there)
+    assert page == here.replace(str(dataset), there).replace(*names)
 
 
 @pytest.mark.parametrize(

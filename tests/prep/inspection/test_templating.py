@@ -10,3 +10,4 @@ def test_a_dataset_is_named_after_its_folder(tmp_path, monkeypatch):
     assert (name_dataset("."), name_dataset(".."), name_dataset("/")) == ("below", "here", "/")
     assert name_dataset("data") == "below/data"
     assert name_dataset("gs://bucket/tickets/data") == "tickets/data"
+    assert name_dataset("runs/demo/dataset") == "demo/dataset"

@@ -53,6 +53,15 @@ def test_a_point_alone_is_a_sentence(run_of):
     assert not figure.is_sentence
 
 
+def test_the_axis_of_a_loss_does_not_go_below_zero():
+    log = [
+        {"kind": "train", "step": step, "a/loss": loss} for step, loss in ((10, 0.004), (20, 0.0))
+    ]
+    (picture,) = draw_curves("a", "f1", [log])
+    assert ">0.02<" in picture.svg or ">0.01<" in picture.svg
+    assert "−" not in picture.svg
+
+
 def test_a_flat_curve_is_a_sentence():
     log = [{"kind": "validation", "step": step, "a/f1": 1.0} for step in (20, 1000, 10)]
     (picture,) = draw_curves("a", "f1", [log])

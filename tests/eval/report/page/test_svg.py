@@ -23,14 +23,14 @@ def test_ticks_are_round_and_six_at_most(ends, expected):
 
 def test_values_are_placed_between_the_margins():
     frame = Frame((0, 10), (0, 1), "x", "y", 400, 240)
-    assert [frame.across(value) for value in (0, 5, 10)] == [46, 213, 380]
+    assert [frame.across(value) for value in (0, 5, 10)] == [58, 219, 380]
     assert [frame.up(value) for value in (0, 0.5, 1)] == [204, 106, 8]
 
 
 def test_marks():
     frame = Frame((0, 10), (0, 1), "x", "y", 400, 240)
-    assert line(frame, [(0, 0), (10, 1)], "a") == '<path class="line a" d="M46.0 204.0L380.0 8.0"/>'
-    assert line(frame, [(0, 0)], "a").endswith('d="M46.0 204.0h0"/>')
+    assert line(frame, [(0, 0), (10, 1)], "a") == '<path class="line a" d="M58.0 204.0L380.0 8.0"/>'
+    assert line(frame, [(0, 0)], "a").endswith('d="M58.0 204.0h0"/>')
     # Two of three are on one pixel.
     assert dots(frame, [(0, 0), (0, 0.0001), (5, 1)], "b").count("M") == 2
 
