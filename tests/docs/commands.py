@@ -5,7 +5,7 @@ comments before it, beside those of `pages.py`, which has the blocks that a page
 
 | comment | the commands of the block |
 |---|---|
-| none | are run in a folder that holds a small dataset and a run (`workshop.py`) |
+| none | are run in a folder with a small dataset and runs, and a bucket (`workshop.py`) |
 | `<!-- test: WORDS -->` | are run with these words added; `tiny` stands for a tiny run's |
 | `<!-- test where TEXT: WORDS -->` | the same, for those of them that hold the text |
 | `<!-- parsed: REASON -->` | are read by their own parser, and not run, for the reason |

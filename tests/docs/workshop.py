@@ -3,10 +3,18 @@
 import csv
 import itertools
 import json
+import shutil
+import warnings
 from pathlib import Path
 
 from tests.docs.commands import TINY
 from tests.docs.pages import run_module
+
+with warnings.catch_warnings():
+    # Google's client tells when it will leave this Python behind, and what else to install.
+    warnings.simplefilter("ignore", FutureWarning)
+    warnings.simplefilter("ignore", ImportWarning)
+    import prep.storage.bucket  # noqa: F401
 
 ROOT = Path(__file__).parents[2]
 WHO = ("ann", "bob", "eve", "tom")
@@ -14,6 +22,7 @@ WHAT = ("a cup", "a hat", "a lamp", "a chair", "no cup", "no hat")
 PAIRS = [(f"{who} has {one}.", f"{who} sees {one}.") for who, one in itertools.product(WHO, WHAT)]
 GLUE = "rte,cola,stsb,mnli,qnli"
 MORE = "cb,boolq"
+LORA = "{lora: {rank: 16, targets: [q, k, v, o]}}"
 
 
 def furnish(folder):
@@ -30,8 +39,40 @@ def furnish(folder):
         f"prep build --tasks {MORE} {build} --out data/more",
     ):
         run_module(["python", "-m", *line.split()])
-    line = "trainer --config configs/glue.yaml --dataset data/glue --run runs/glue"
-    run_module(["python", "-m", *line.split(), *TINY])
+    lora = ("--adapters.method", "lora", "--adapters.settings", LORA)
+    for name, method in (("glue", ()), ("lora", lora)):
+        line = f"trainer --config configs/glue.yaml --dataset data/glue --run runs/{name}"
+        run_module(["python", "-m", *line.split(), *TINY, *method])
+        line = f"eval --run runs/{name} --split validation --tasks rte"
+        run_module(["python", "-m", *line.split()])
+    for name in ("lora-1", "lora-2", "ia3", "again"):  # so by name alone
+        shutil.copytree("runs/glue", f"runs/{name}")
+    shutil.copytree("data/glue", "data/other")
+    write_own(folder)
+
+
+def fill(bucket, put):
+    """Put into a bucket what lies there where the pages begin: rows, the vocabulary, a run."""
+    for file in (Path("spiece.model"), *Path("raw").rglob("*"), *Path("runs/glue").rglob("*")):
+        if file.is_file():
+            put(bucket, file.as_posix(), file.read_bytes())
+
+
+def write_own(folder):
+    """Write files of the reader's: a task with its rows, and rows to be answered."""
+    (folder / "raw" / "my_task").mkdir()
+    (folder / "raw" / "my_task" / "train.csv").write_text("text,label\na cup,1\na hat,0\n")
+    (folder / "my_tasks.yaml").write_text(
+        "- name: my_task\n  kind: classification\n  files: {train: train.csv}\n"
+        "  inputs: '{text}'\n  targets: '{label}'\n  labels: {0: no, 1: yes}\n"
+        "  metrics: [accuracy]\n"
+    )
+    lines = [json.dumps({"premise": one, "claim": other}) + "\n" for one, other in PAIRS[:3]]
+    (folder / "pairs.jsonl").write_text("".join(lines))
+    (folder / "RTE").mkdir()
+    with (folder / "RTE" / "test.tsv").open("w") as file:
+        file.write("index\tsentence1\tsentence2\n")
+        file.writelines(f"{n}\t{a}\t{b}\n" for n, (a, b) in enumerate(PAIRS[:3]))
 
 
 def write_glue(raw, split, rows):

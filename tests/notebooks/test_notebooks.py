@@ -198,9 +198,17 @@ def test_training_again_goes_on_where_it_was_and_then_has_nothing_to_do(ran, mon
     assert changed == 1
     config.write_text(text, "utf-8")
     shutil.rmtree("work/stopped/adapters")
+    settings = [
+        "--data.batch_size",
+        32,
+        "--data.lengths",
+        "per_task",
+        "--training.jit_compile",
+        False,
+    ]
     training = (*STORAGE, 'words = ["-m", "trainer"', "python(*words)")
     for said in ("going on from step 4\n", "going on from step 6, the last: nothing is left"):
-        run_cells("train_on_tpu", *training, RUN="work/stopped", STEPS=6)
+        run_cells("train_on_tpu", *training, RUN="work/stopped", STEPS=6, SETTINGS=settings)
         printed = capsys.readouterr().out
         assert said in printed and "done: step 6" in printed
     assert (ran / "work" / "stopped" / "adapters").is_dir()
