@@ -11,7 +11,7 @@ from typing import Any
 
 from prep.commands.lines import wrap_line
 from prep.commands.options import parse_local
-from prep.drafting.advice import advise
+from prep.drafting.advice import advise, find_giveaways
 from prep.drafting.asking import ask_roles, ask_word, refuse_without_terminal
 from prep.drafting.columns import Column, describe_column
 from prep.drafting.drafts import Draft, draft_task, draft_tasks, task_name
@@ -172,7 +172,9 @@ def describe(files: Mapping[str, SeenFile], columns: Sequence[Column], roles: Ro
         is_seen = column.name and column.name.isprintable()
         name = column.name if is_seen else repr(column.name)
         lines.append(wrap_line(f"  {name:<16} {_what(column):<26} {role}"))
-    notes = [wrap_line(f"note: {one}") for one in advise(columns, roles)]
+    rows = [row for seen in files.values() for row in seen.rows]
+    said = [*advise(columns, roles), *find_giveaways(columns, roles, rows)]
+    notes = [wrap_line(f"note: {one}") for one in said]
     return [*lines, "", *notes]
 
 

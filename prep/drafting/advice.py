@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
-from prep.drafting.columns import Column
+from prep.drafting.columns import Column, as_written
 from prep.drafting.roles import Roles, tells_splits
+from prep.sources.row import Row
 
 FEW_ROWS = 100  # with fewer, a tenth of them tells nothing
+FEW_SHARING = 5  # rows with the same value, on average: with fewer, chance may give each one answer
 
 
 def advise(columns: Sequence[Column], roles: Roles) -> list[str]:
@@ -48,5 +51,33 @@ def advise(columns: Sequence[Column], roles: Roles) -> list[str]:
             said.append(
                 f"{column.empty_lists:,} of {column.rows:,} rows have no answer in "
                 f"{column.name!r}: the model shall write what `no_answer` says"
+            )
+    return said
+
+
+def find_giveaways(columns: Sequence[Column], roles: Roles, rows: Sequence[Row]) -> list[str]:
+    """Find inputs of which each value has one answer: a model need read nothing else.
+
+    Args:
+        columns: That the files share.
+        roles: Of the columns.
+        rows: Of the files.
+
+    Returns:
+        A sentence each.
+    """
+    are_few = [column for column in columns if 1 < column.distinct <= len(rows) / FEW_SHARING]
+    asked, answers = (
+        [column.name for column in are_few if column.name in names]
+        for names in (roles.inputs, roles.answers)
+    )
+    said = []
+    for name, answer in itertools.product(asked, answers):
+        pairs = {(as_written(row.get(name)), as_written(row.get(answer))) for row in rows}
+        values = len({value for value, _ in pairs})
+        if len(pairs) == values:
+            said.append(
+                f"{name!r} gives {answer!r} away: each of its {values} values has one answer. If "
+                "it is not known when one asks, name the other columns with --inputs"
             )
     return said

@@ -2,7 +2,7 @@
 
 import pytest
 
-from prep.drafting.advice import advise
+from prep.drafting.advice import advise, find_giveaways
 from prep.drafting.columns import describe_column
 from prep.drafting.roles import guess_roles
 
@@ -52,6 +52,21 @@ def test_few_rows_and_rows_without_answers():
     few, (without, *_) = advice(6, **made)[0], advice(**made)
     assert few.startswith("6 rows are too few to judge by")
     assert without.startswith("67 of 200 rows have no answer in 'answers'")
+
+
+def giveaways(**made):
+    rows = [{name: make(n) for name, make in made.items()} for n in range(100)]
+    columns = [describe_column(name, rows) for name in made]
+    return find_giveaways(columns, guess_roles(columns), rows)
+
+
+def test_an_input_that_gives_the_answer_away():
+    made = {"text": text, "shelf": lambda n: n % 5, "again": lambda n: ["no", "yes"][n % 5 > 2]}
+    (said,) = giveaways(**made)
+    assert said.startswith("'shelf' gives 'again' away: each of its 5 values has one answer.")
+    assert not giveaways(**{**made, "again": lambda n: ["no", "yes"][n % 5 > 2 or n == 7]})
+    assert not giveaways(text=text, again=made["again"])  # every text has one answer: it is read
+    assert not giveaways(**{**made, "shelf": lambda n: n // 3})  # as 33 values of three rows may
 
 
 def test_a_column_of_splits_is_told():
