@@ -13,11 +13,11 @@ from prep.commands.lines import wrap_line
 from prep.commands.options import parse_local
 from prep.drafting.advice import advise, find_giveaways
 from prep.drafting.asking import ask_roles, ask_word, refuse_without_terminal
-from prep.drafting.columns import Column, describe_column
+from prep.drafting.columns import Column, describe_column, describe_nested
 from prep.drafting.drafts import Draft, draft_task, draft_tasks, task_name
 from prep.drafting.looking import SeenFile, look_at
 from prep.drafting.roles import Roles, guess_roles
-from prep.drafting.writing import format_tasks
+from prep.drafting.writing import format_tasks, rows_without_answer
 from prep.errors import UsageError, is_terminal
 from prep.storage.durable_files import write_atomically
 from prep.tasks.task import TASK_KINDS
@@ -124,7 +124,7 @@ def common_columns(
     if not names:
         raise UsageError(f"{', '.join(str(one.path) for one in files.values())} share no column")
     rows = [row for seen in kept.values() for row in seen.rows]
-    return [describe_column(name, rows) for name in names], kept
+    return [describe_nested(name, rows) or describe_column(name, rows) for name in names], kept
 
 
 def base_name(paths: Sequence[Path]) -> str:
@@ -198,14 +198,16 @@ def describe_draft(draft: Draft, columns: Sequence[Column]) -> list[str]:
     """
     by_name = {column.name: column for column in columns}
     said = [f"{draft.kind} ({draft.why['kind']})" if "kind" in draft.why else draft.kind]
-    if draft.labels:
-        answer = by_name[draft.answer]
+    answer = by_name.get(draft.answer)
+    if answer and draft.labels:
         shown = list(answer.counts.items())[:_SHOWN_LABELS]
         shares = ", ".join(f"{value} {count / answer.filled:.0%}" for value, count in shown)
         said.append(shares + (" and others" if len(answer.counts) > len(shown) else ""))
+    if answer and (without := rows_without_answer(answer)):
+        said.append(f"{without:,} rows without an answer are left out")
     said.append(f"inputs of {sum(by_name[name].words for name in draft.inputs):.0f} words")
-    if draft.answer and not draft.labels and not by_name[draft.answer].are_numbers:
-        said[-1] += f", answers of {by_name[draft.answer].words:.0f}"
+    if answer and not (draft.labels or answer.are_numbers or answer.are_lists):
+        said[-1] += f", answers of {answer.words:.0f}"
     reason = f" ({draft.why['metrics']})" if "metrics" in draft.why else ""
     said.append(f"scored by {', '.join(draft.metrics)}{reason}")
     return [wrap_line(f"{draft.name}: {'; '.join(said)}")]

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from prep.sources.row import Row
+from prep.sources.row import Row, RowError
+from prep.tasks.row_steps import value_at
 from prep.tasks.templates import NUMBER
 
 _COMMA = re.compile(r"[+-]?\d[\d.]*,\d+")
 _DATE = re.compile(r"(\d{4}([-/.])\d\d?\2\d\d?|\d\d?([-/.])\d\d?\3(\d\d){1,2})([ T]\d\d?:\d\d.*)?")
 # What programs write where a value is missing, as no class is called.
 _MISSING = frozenset(("nan", "-nan", "<na>", "#n/a", "#na"))
+_TEXT = "text"  # what libraries call the text of an answer that has a place too
 _MOST_COUNTED = 1000  # values; with more of them a column is no list of classes
 
 
@@ -40,6 +43,7 @@ class Column:
         missing: How often each text such as "NaN" stands in place of a value; rows with one are
             not filled.
         words: Words of a value, on average.
+        is_nested: Whether its name is the way into objects, as "answers.text" is.
     """
 
     name: str
@@ -56,6 +60,7 @@ class Column:
     empty_lists: int
     missing: dict[str, int]
     words: float
+    is_nested: bool = False
 
     @property
     def examples(self) -> float:
@@ -105,6 +110,37 @@ def describe_column(name: str, rows: Sequence[Row]) -> Column:
         missing=dict(Counter(as_written(value) for value in found if _is_missing(value))),
         words=sum(len(text.split()) for text in written) / max(len(written), 1),
     )
+
+
+def describe_nested(name: str, rows: Sequence[Row]) -> Column | None:
+    """Describe the texts in a column of objects, as SQuAD's `answers` has them.
+
+    Args:
+        name: Of the column.
+        rows: Of the file.
+
+    Returns:
+        A column of lists, called "answers.text"; None where values are no objects with texts.
+    """
+    path = f"{name}.{_TEXT}"
+    found: list[Row] = []
+    for row in rows:
+        value = row.get(name)
+        if not is_empty(value) and not _holds_objects(value):
+            return None
+        try:
+            texts = [] if is_empty(value) else value_at(row, path)
+        except RowError:
+            return None
+        found.append({path: [texts] if isinstance(texts, str) else texts})
+    column = describe_column(path, found)
+    is_any = any(row[path] for row in found)
+    return dataclasses.replace(column, is_nested=True) if is_any and column.are_lists else None
+
+
+def _holds_objects(value: Any) -> bool:
+    several = value if isinstance(value, list) else [value]
+    return all(isinstance(one, Mapping) for one in several)
 
 
 def is_empty(value: Any) -> bool:

@@ -19,6 +19,7 @@ VALIDATION_SHARE = 0.1
 NO_ANSWER = "no answer"  # what a model writes where a row has none
 _WIDTH = 96  # of comments
 _SHOWN_LABELS = 12
+_DOCUMENT_WORDS = 20  # on average
 _MULTIPLES = 20  # that rounded numbers have at least
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_./-]*")
 _YAML_WORDS = {"yes", "no", "true", "false", "null", "on", "off", "y", "n"}
@@ -66,7 +67,7 @@ def safe_names(columns: Sequence[Column]) -> dict[str, str]:
     taken = {column.name for column in columns}
     renamed = {}
     for number, column in enumerate(columns, 1):
-        if re.fullmatch(r"[^\W\d][\w ]*", column.name):
+        if column.is_nested or re.fullmatch(r"[^\W\d][\w ]*", column.name):
             continue
         base = re.sub(r"\W+", "_", column.name).strip("_")
         new = base if re.match(r"[^\W\d]", base) else f"column_{base or number}"
@@ -113,9 +114,19 @@ def _format_task(
         lines += _format_answer(draft, by_name[draft.answer], named(draft.answer), is_table)
     reason = f"  # {draft.why['metrics']}" if "metrics" in draft.why else ""
     lines += [f"  metrics: [{', '.join(draft.metrics)}]{reason}"]
+    for name in draft.inputs:
+        if is_document(column := by_name[name]):
+            told = f"{column.distinct:,} of them; intervals draw the rows of one together"
+            lines += [f"  document: {_quoted('{' + named(name) + '}')}  # {told}"]
+            break
     if draft.truncation != "head":
         lines += [f"  truncation: {draft.truncation}  # {draft.why['truncation']}"]
     return lines
+
+
+def is_document(column: Column) -> bool:
+    """Tell whether several rows are about each of the texts in a column."""
+    return 1 < column.distinct < column.filled and column.words >= _DOCUMENT_WORDS
 
 
 def _format_answer(draft: Draft, answer: Column, name: str, is_table: bool) -> list[str]:
@@ -158,6 +169,11 @@ def rounding_step(column: Column) -> str:
     step = (max(numbers) - min(numbers)) / _MULTIPLES
     power = decimal.Decimal(10) ** step.adjusted()
     return format(max(one * power for one in (1, 2, 5) if one * power <= step), "f")
+
+
+def rows_without_answer(answer: Column) -> int:
+    """Count the rows that a draft leaves out for want of an answer."""
+    return 0 if answer.are_lists else answer.empty + sum(answer.missing.values())
 
 
 def _leave_out(answer: Column, name: str, is_table: bool) -> list[str]:

@@ -56,6 +56,21 @@ def test_a_column_whose_name_would_break_its_line_is_shown_as_python_has_it(tick
     assert "\n  'the\\ntext' " in capsys.readouterr().out
 
 
+def test_what_is_wrong_with_columns_is_said(tickets, capsys):
+    rows = "".join(f"letter {n},{n % 3},{['a', 'b', '', 'NaN'][n % 4]}\n" for n in range(240))
+    Path("gaps.csv").write_text("text,shelf,label\n" + rows)
+    assert init("gaps.csv") == 0
+    assert "120 rows without an answer are left out" in " ".join(capsys.readouterr().out.split())
+    rows = "".join(f"letter {n},{n % 3},{'ab'[n % 3 > 1]}\n" for n in range(240))
+    Path("easy.csv").write_text("text,shelf,label\n" + rows)
+    assert init("easy.csv") == 0
+    assert "note: 'shelf' gives 'label' away" in capsys.readouterr().out
+    objects = [{"question": f"what is {n}", "answers": {"text": [f"{n}"]}} for n in range(9)]
+    Path("asked.jsonl").write_text("".join(f"{json.dumps(one)}\n" for one in objects))
+    assert init("asked.jsonl") == 0
+    assert "answers.text     lists of texts" in capsys.readouterr().out
+
+
 def test_a_folder_elsewhere_is_named_in_full(tickets, capsys, monkeypatch):
     (tickets / "here").mkdir()
     monkeypatch.chdir(tickets / "here")

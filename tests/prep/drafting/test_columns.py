@@ -1,6 +1,6 @@
 import pytest
 
-from prep.drafting.columns import describe_column
+from prep.drafting.columns import describe_column, describe_nested
 
 NAN = float("nan")
 ROWS = [
@@ -30,6 +30,28 @@ def test_what_a_column_holds(name, filled, distinct, kinds):
         kind for kind in ("numbers", "whole", "lists", "texts") if getattr(column, f"are_{kind}")
     }
     assert found == kinds
+
+
+@pytest.mark.parametrize(
+    ("values", "empty"),
+    [
+        ([{"text": ["a", "b"], "start": [1, 2]}, {"text": [], "start": []}], 1),  # as SQuAD has it
+        ([[{"text": "a"}, {"text": "b"}], [], None], 2),  # as its own files have it
+        ([{"text": "a"}], 0),
+        ([{"text": 3}], None),
+        ([{"text": "a"}, {"words": "b"}], None),
+        (["text"], None),
+        ([["a"]], None),
+        ([[], None], None),
+    ],
+)
+def test_texts_in_objects_are_lists(values, empty):
+    column = describe_nested("answers", [{"answers": value} for value in values])
+    if empty is None:
+        assert column is None
+    else:
+        assert (column.name, column.are_lists, column.is_nested) == ("answers.text", True, True)
+        assert (column.rows, column.empty_lists) == (len(values), empty)
 
 
 def test_counts_begin_with_the_most_frequent():

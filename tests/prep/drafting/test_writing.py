@@ -3,7 +3,7 @@ import json
 import pytest
 import yaml
 
-from prep.drafting.columns import describe_column
+from prep.drafting.columns import describe_column, describe_nested
 from prep.drafting.drafts import draft_tasks
 from prep.drafting.looking import look_at
 from prep.drafting.roles import guess_roles
@@ -15,7 +15,10 @@ def write(tmp_path, content, name="a.csv"):
     path = tmp_path / name
     path.write_text(content)
     seen = look_at(path)
-    columns = [describe_column(column, seen.rows) for column in seen.columns]
+    columns = [
+        describe_nested(column, seen.rows) or describe_column(column, seen.rows)
+        for column in seen.columns
+    ]
     roles = guess_roles(columns)
     drafts = draft_tasks("t", columns, roles)
     text = format_tasks(drafts, {"train": seen}, columns, roles, tmp_path.resolve(), "A title")
@@ -111,6 +114,25 @@ def test_lists_numbers_and_raw_text(tmp_path):
     assert "round: {score: 0.2}" in text and task.kind == "regression"
     _, (task,) = write(tmp_path, "".join(f"some words of a text {n}\n" for n in range(5)), "a.txt")
     assert task.objective == "span_corruption"
+
+
+def test_answers_inside_objects_and_the_documents_they_are_about(tmp_path):
+    rows = [
+        {
+            "context": f"{'a long text about a cup ' * 5}{number // 2}",
+            "question": f"what is {number}",
+            "answers": {"text": [str(number)] if number % 3 else [], "answer_start": [0]},
+        }
+        for number in range(120)
+    ]
+    text, (task,) = write(tmp_path, "".join(json.dumps(row) + "\n" for row in rows), "a.jsonl")
+    assert 'inputs: "t: context: {context} question: {question}"' in text
+    assert "answers: answers.text  #" in text and "\n  no_answer: no answer" in text
+    assert list(task.answers(rows[1])) == ["1"] and list(task.answers(rows[0])) == ["no answer"]
+    assert 'document: "{context}"  # 60 of them;' in text and task.document == "{context}"
+    unlike = [{**row, "context": f"{row['context']} {n}"} for n, row in enumerate(rows)]
+    text, (task,) = write(tmp_path, "".join(json.dumps(row) + "\n" for row in unlike), "a.jsonl")
+    assert not task.document
 
 
 @pytest.mark.parametrize(
