@@ -63,11 +63,11 @@ def test_what_is_wrong_with_columns_is_said(tickets, capsys):
     assert "120 rows without an answer are left out" in " ".join(capsys.readouterr().out.split())
     rows = "".join(f"letter {n},{n % 3},{'ab'[n % 3 > 1]}\n" for n in range(240))
     Path("easy.csv").write_text("text,shelf,label\n" + rows)
-    assert init("easy.csv") == 0
+    assert init("easy.csv", "--force") == 0
     assert "note: 'shelf' gives 'label' away" in capsys.readouterr().out
     objects = [{"question": f"what is {n}", "answers": {"text": [f"{n}"]}} for n in range(9)]
     Path("asked.jsonl").write_text("".join(f"{json.dumps(one)}\n" for one in objects))
-    assert init("asked.jsonl") == 0
+    assert init("asked.jsonl", "--force") == 0
     assert "answers.text     lists of texts" in capsys.readouterr().out
 
 
