@@ -12,6 +12,7 @@ from typing import Any
 
 from adapters_tf.errors import say_note
 from prep import DataError, UsageError, nearest
+from prep.drafting.looking import delimiter_of
 from prep.sources.blocks import columns_of, parse_block, read_blocks
 from prep.sources.declarations import SUFFIX_FORMATS, FileSpec, suffix_of
 from prep.sources.row import BlankLineError, RowError, check_text, is_blank
@@ -180,6 +181,12 @@ class RowFile:
         if not self.path.is_file():
             raise UsageError(f"there is no file {name}")
         self.spec = find_spec(self.path, encoding or "utf-8")
+        if (
+            self.spec.format == "csv"
+            and (mark := delimiter_of(self.path, self.spec.encoding)) != ","
+        ):
+            say_note(f"the columns of {self.path.name} lie between {mark!r}")
+            self.spec = replace(self.spec, delimiter=mark)
         self.columns = columns_of(self.path, self.spec)
         self.wording = choose_wording(self.columns, column, template)
         name = self.wording.column
@@ -219,8 +226,9 @@ class RowFile:
             return {"file": STANDARD_INPUT}
         status = self.path.stat()
         identity = {"bytes": status.st_size, "changed": status.st_mtime_ns}
-        layout = {"encoding": self.spec.encoding, "wording": asdict(self.wording)}
-        return {"file": str(self.path.resolve()), **identity, **layout}
+        layout = {"encoding": self.spec.encoding, "delimiter": self.spec.delimiter}
+        wording = asdict(self.wording)
+        return {"file": str(self.path.resolve()), **identity, **layout, "wording": wording}
 
 
 def _ask(row: Mapping[str, Any] | RowError, wording: Wording) -> AskedRow:

@@ -155,8 +155,24 @@ def _first_lines(path: Path, encoding: str) -> list[str]:
             return list(itertools.islice(text, _SAMPLE_ROWS))
 
 
-def find_delimiter(lines: Sequence[str], usual: str = ",") -> str:
+def delimiter_of(path: Path, encoding: str = "utf-8") -> str:
     """Find what lies between the columns of a CSV file.
+
+    Args:
+        path: Of the file, which may be compressed.
+        encoding: Of its text.
+
+    Returns:
+        The delimiter; a comma where nothing tells.
+
+    Raises:
+        DataError: The file cannot be read.
+    """
+    return find_delimiter(_first_lines(path, encoding))
+
+
+def find_delimiter(lines: Sequence[str], usual: str = ",") -> str:
+    """Find what lies between the columns of the lines of a CSV file.
 
     Args:
         lines: The first ones, with their ends.

@@ -26,6 +26,17 @@ def test_rows_come_in_order_and_in_parts(tmp_path):
     assert rows[2].fields == {"id": "3", "text": "четыре"} and parts == [2, 1]
 
 
+def test_columns_lie_between_what_the_first_lines_tell(tmp_path, capsys):
+    path = tmp_path / "a.csv.gz"
+    path.write_bytes(gzip.compress('id;text\n1;"one; two"\n2;größe, viel\n'.encode("cp1252")))
+    rows = [row for part in RowFile(str(path), None, None, "cp1252").read(9) for row in part]
+    assert [row.text for row in rows] == ["one; two", "größe, viel"]
+    assert "note: the columns of a.csv.gz lie between ';'" in capsys.readouterr().err
+    path.write_bytes(gzip.compress(b"text\none; two\nthree | four; five\n"))
+    assert [row.text for row in read(path)[0]] == ["one; two", "three | four; five"]
+    assert capsys.readouterr().err.count("lie between") == 0
+
+
 def test_texts_are_put_together_from_columns(tmp_path):
     path = tmp_path / "a.jsonl.gz"
     path.write_bytes(gzip.compress(b'{"a": "x", "b": 2}\n{"a": "y"}\n{"a": "z", "b": "w"}\n'))
