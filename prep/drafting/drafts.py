@@ -159,8 +159,10 @@ def choose_metrics(
         share = max(answer.counts.values(), default=0) / max(answer.filled, 1)
         if share > _UNBALANCED:
             return ("f1_macro", "accuracy"), f"{share:.0%} have one answer: accuracy says little"
-        other = "f1" if len(set(labels.values())) == 2 else "f1_macro"
-        return ("accuracy", other), "answers are classes"
+        words = list(dict.fromkeys(labels.values()))
+        if len(words) == 2:
+            return ("accuracy", "f1"), f"answers are classes; f1 is of {words[1]!r}, the second"
+        return ("accuracy", "f1_macro"), "answers are classes"
     if answer.are_lists or _SHORT < answer.words <= _MIDDLE:
         return ("squad_f1", "squad_em"), "answers are short texts: their words in common"
     if answer.words <= _SHORT:
