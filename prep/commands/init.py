@@ -5,6 +5,7 @@ import os
 import re
 import shlex
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -197,12 +198,17 @@ def describe_draft(draft: Draft, columns: Sequence[Column]) -> list[str]:
         Lines of at most 80 columns.
     """
     by_name = {column.name: column for column in columns}
-    said = [f"{draft.kind} ({draft.why['kind']})" if "kind" in draft.why else draft.kind]
+    reason = draft.why.get("kind") or draft.why.get("objective")
+    said = [f"{draft.kind} ({reason})" if reason else draft.kind]
     answer = by_name.get(draft.answer)
     if answer and draft.labels:
-        shown = list(answer.counts.items())[:_SHOWN_LABELS]
+        counts: Counter[str] = Counter()
+        for value, count in answer.counts.items():
+            counts[draft.labels.get(value, value)] += count
+        shown = counts.most_common(_SHOWN_LABELS)
         shares = ", ".join(f"{value} {count / answer.filled:.0%}" for value, count in shown)
-        said.append(shares + (" and others" if len(answer.counts) > len(shown) else ""))
+        said.append(shares + (" and others" if len(counts) > len(shown) else ""))
+    said += [draft.why[key] for key in ("labels", "truncation") if key in draft.why]
     if answer and (without := rows_without_answer(answer)):
         said.append(f"{without:,} rows without an answer are left out")
     said.append(f"inputs of {sum(by_name[name].words for name in draft.inputs):.0f} words")

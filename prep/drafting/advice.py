@@ -6,7 +6,14 @@ import itertools
 from collections.abc import Sequence
 
 from prep.drafting.columns import Column, as_written
-from prep.drafting.roles import Roles, tells_splits
+from prep.drafting.roles import (
+    WAS_NAMED,
+    Roles,
+    has_few_values,
+    is_called_input,
+    is_choice,
+    tells_splits,
+)
 from prep.sources.row import Row
 
 FEW_ROWS = 100  # with fewer, a tenth of them tells nothing
@@ -52,7 +59,27 @@ def advise(columns: Sequence[Column], roles: Roles) -> list[str]:
                 f"{column.empty_lists:,} of {column.rows:,} rows have no answer in "
                 f"{column.name!r}: the model shall write what `no_answer` says"
             )
-    return said
+    return said + _doubt_inputs(columns, roles)
+
+
+def _doubt_inputs(columns: Sequence[Column], roles: Roles) -> list[str]:
+    """Name the columns that are asked about and look like classes, and are not called a text."""
+    if not roles.answers or WAS_NAMED in roles.why.values():
+        return []
+    asked = [column for column in columns if column.name in roles.inputs and not column.are_dates]
+    few = [
+        repr(column.name)
+        for column in asked
+        if has_few_values(column) and not (is_choice(column.name) or is_called_input(column))
+    ]
+    if not few:
+        return []
+    have, one = ("have", "one") if len(few) > 1 else ("has", "it")
+    are = "are" if len(few) > 1 else "is"
+    return [
+        f"{', '.join(few)} {have} few different values and {are} asked about: if {one} is an "
+        "answer itself, or not known when one asks, say so with --answer or --inputs"
+    ]
 
 
 def find_giveaways(columns: Sequence[Column], roles: Roles, rows: Sequence[Row]) -> list[str]:

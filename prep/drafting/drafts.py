@@ -66,7 +66,7 @@ def draft_tasks(name: str, columns: Sequence[Column], roles: Roles) -> list[Draf
                 "--answer and --inputs, or write the task by hand (docs/adding-a-task.md). "
                 + "; ".join(f"{name} is left out: {why}" for name, why in roles.left_out.items())
             )
-        why = {"objective": "there is no column of answers: the text itself is learned from"}
+        why = {"objective": "there is no column of answers, so it learns to fill gaps in the text"}
         return [Draft(name, "generation", "", roles.inputs[:1], {}, ("bleu",), "head", why)]
     drafts = []
     for answer in roles.answers:

@@ -49,6 +49,7 @@ _SPLIT_NAMES = frozenset(("split", "fold", "subset", "partition", "set"))
 _SPLIT_WORDS = frozenset(
     ("train", "training", "trn", "dev", "devel", "val", "valid", "validation", "test", "tst")
 )
+WAS_NAMED = "it was named"  # by a person
 LEAST_FILLED = 0.8  # of the rows; a column with fewer values is left out
 FEW = 50  # different values of a class
 LEAST_EXAMPLES = 3  # of each class, on average
@@ -114,7 +115,7 @@ def guess_roles(
         if column.name not in (*answers, *inputs) and (reason := why_left_out(column))
     }
     candidates = [column for column in columns if column.name not in (*left_out, *inputs)]
-    why = dict.fromkeys(answers, "it was named") or _guess_answers(candidates, bool(inputs))
+    why = dict.fromkeys(answers, WAS_NAMED) or _guess_answers(candidates, bool(inputs))
     texts = [column for column in candidates if not _is_called_answer(column)]
     for column in candidates:
         # Of a file with several answers, one must not be told with the question of another.
@@ -179,6 +180,11 @@ def _is_called_answer(column: Column) -> bool:
     return bool(_words_of(column.name) & ANSWER_WORDS) and not is_choice(column.name)
 
 
+def is_called_input(column: Column) -> bool:
+    """Tell whether a column is called like a text that is asked about."""
+    return bool(_words_of(column.name) & INPUT_WORDS)
+
+
 def _words_of(name: str) -> set[str]:
     """Split a name such as "goldLabel" or "gold label" into words; the whole is one too."""
     parts = re.split(r"[\W_]+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower())
@@ -196,7 +202,7 @@ def _guess_answers(columns: Sequence[Column], has_inputs: bool) -> dict[str, str
     }
     if named and len(named) < len(columns) + has_inputs:
         return named
-    few = [one for one in columns if has_few_values(one) and not _words_of(one.name) & INPUT_WORDS]
+    few = [one for one in columns if has_few_values(one) and not is_called_input(one)]
     if few:
         return {few[-1].name: f"it has {few[-1].distinct} different values"}
     numbers = [one for one in columns if one.are_numbers]

@@ -65,6 +65,15 @@ def test_what_is_wrong_with_columns_is_said(tickets, capsys):
     Path("easy.csv").write_text("text,shelf,label\n" + rows)
     assert init("easy.csv", "--force") == 0
     assert "note: 'shelf' gives 'label' away" in capsys.readouterr().out
+    rows = "".join(f"letter {n},{['yes', 'Yes', 'no'][n % 3]}\n" for n in range(240))
+    Path("cased.csv").write_text("text,label\n" + rows)
+    assert init("cased.csv", "--force") == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "yes 67%, no 33%; spellings that differ in case alone are one answer;" in said
+    Path("raw.csv").write_text("text\n" + "a letter of five words\n" * 9 + "another one of them\n")
+    assert init("raw.csv", "--force") == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "raw: generation (there is no column of answers, so it learns to fill gaps in" in said
     objects = [{"question": f"what is {n}", "answers": {"text": [f"{n}"]}} for n in range(9)]
     Path("asked.jsonl").write_text("".join(f"{json.dumps(one)}\n" for one in objects))
     assert init("asked.jsonl", "--force") == 0

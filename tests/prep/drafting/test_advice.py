@@ -69,6 +69,19 @@ def test_an_input_that_gives_the_answer_away():
     assert not giveaways(**{**made, "shelf": lambda n: n // 3})  # as 33 values of three rows may
 
 
+def test_inputs_that_may_be_answers():
+    made = {"text": text, "again": lambda n: "ab"[n % 2], "stars": lambda n: n % 5}
+    (said,) = advice(**made)
+    assert said.startswith("'again' has few different values and is asked about: if it is")
+    (said,) = advice(shop=lambda n: n % 3, **made)
+    assert said.startswith("'shop', 'again' have few different values and are asked about: if one")
+    rows = [{name: make(n) for name, make in made.items()} for n in range(200)]
+    columns = [describe_column(name, rows) for name in made]
+    assert not advise(columns, guess_roles(columns, answers=["stars"]))  # a person said so
+    options = {f"option{letter}": lambda n: n % 4 for letter in "ab"}
+    assert not advice(**options, answer=lambda n: "ab"[n % 2])
+
+
 def test_a_column_of_splits_is_told():
     said = advice(text=text, split=lambda n: ["train", "test"][n % 2], score=lambda n: n / 7)
     assert len(said) == 1 and "says which split a row is of (train, test)" in said[0]
