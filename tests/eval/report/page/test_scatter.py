@@ -9,11 +9,26 @@ from eval.report.page.scatter import draw_scatter
 
 
 def test_scatter_tells_the_error_by_quarters():
-    picture = draw_scatter(np.array([0.0, 1, 2, 3, 4]), np.array([0.5, 1, 2, 3, 3]))
+    targets = np.arange(9.0)
+    picture = draw_scatter(targets, np.array([0.5, 1, 2, 3, 4, 5, 6, 7, 7]))
     ET.fromstring(picture.svg)
-    assert "mean absolute error 0.300" in picture.caption
-    assert picture.rows[0] == ("0 to 1", "1", "0.500", "0.500")
-    assert picture.rows[-1] == ("3 to 4", "2", "3.000", "0.500")
+    assert "mean absolute error 0.167" in picture.caption and "circle" not in picture.svg
+    assert picture.rows[0] == ("0 to 2", "2", "0.750", "0.250")
+    assert picture.rows[-1] == ("6 to 8", "3", "6.667", "0.333")
+
+
+def test_few_numbers_are_told_one_by_one_and_drawn_by_how_many_they_are():
+    targets, given = np.array([1.0] * 4 + [2.0] * 4 + [5.0]), np.array([1.0] * 4 + [2, 2, 2, 3, 5])
+    picture = draw_scatter(targets, given)
+    assert picture.rows == (
+        ("1", "4", "1.000", "0.000"),
+        ("2", "4", "2.250", "0.250"),
+        ("5", "1", "5.000", "0.000"),
+    )
+    circles = ET.fromstring(picture.svg).findall(".//{*}circle")
+    radii = [float(circle.get("r")) for circle in circles]
+    assert radii == [9.0, 8.1, 5.5, 5.5]  # 4, 3, 1 and 1 of them
+    assert picture.caption.startswith("A dot's area is how many answers lie there")
 
 
 @pytest.mark.parametrize(
