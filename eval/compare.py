@@ -9,7 +9,7 @@ from typing import Any
 from adapters_tf.commands.arguments import OneLineParser, split_names
 from adapters_tf.files.bucket_runs import local_copy
 from adapters_tf.files.local_paths import same_place, typed_dataset, typed_file
-from adapters_tf.runs.config import CONFIG_FILE, read_config
+from adapters_tf.runs.config import CONFIG_FILE, list_runs, read_config
 from adapters_tf.runs.settings import ResolvedRun
 from eval.report.compared_runs import (
     ComparedRun,
@@ -76,13 +76,6 @@ def main(argv: Sequence[str]) -> int:
         refuse_earlier(runs)
         _compare(options, runs)
     return 0
-
-
-def list_runs(folder: Path) -> list[str]:
-    """List the runs below a folder that is none itself, such as a sweep's."""
-    if (folder / CONFIG_FILE).exists():
-        return []
-    return sorted(str(file.parent) for file in folder.glob(f"*/{CONFIG_FILE}"))
 
 
 def _compare(options: Namespace, runs: list[ComparedRun]) -> None:

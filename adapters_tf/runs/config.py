@@ -12,6 +12,7 @@ from adapters_tf.errors import WeightsError
 from adapters_tf.runs.settings import PROVENANCE, ResolvedRun, parse_settings
 
 CONFIG_FILE = "config.yaml"
+_MOST_NAMED = 3  # runs in a message
 CHECKPOINTS = {"best": "best", "last": "checkpoints"}
 
 
@@ -29,11 +30,29 @@ def read_config(directory: str | Path) -> ResolvedRun:
     """
     file = Path(directory) / CONFIG_FILE
     if not file.is_file():
-        raise WeightsError(f"{directory} is no run folder: it holds no {CONFIG_FILE}")
+        within = list_runs(Path(directory))
+        hint = f"; {', '.join(within[:_MOST_NAMED])} {'do' if within[1:] else 'does'}"
+        raise WeightsError(
+            f"{directory} is no run folder: it holds no {CONFIG_FILE}" + hint * bool(within)
+        )
     tree = _read_tree(file)
     if not isinstance(tree.get("adapters"), dict):
         raise WeightsError(f"{file} does not describe a run: it has no section adapters")
     return parse_settings(tree, str(file))
+
+
+def list_runs(folder: Path) -> list[str]:
+    """List the runs below a folder that is none itself, such as a sweep's.
+
+    Args:
+        folder: On this machine.
+
+    Returns:
+        Their folders; none of a run.
+    """
+    if (folder / CONFIG_FILE).exists():
+        return []
+    return sorted(str(file.parent) for file in folder.glob(f"*/{CONFIG_FILE}"))
 
 
 def read_provenance(directory: str | Path) -> dict[str, Any]:

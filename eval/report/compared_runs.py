@@ -69,6 +69,8 @@ def read_scored_run(name: str, folder: Path, split: str) -> ComparedRun:
     """
     file = folder / "eval" / f"{split}.json"
     again = f"python -m eval --run {name} --split {split}"
+    if not folder.is_dir():
+        raise UsageError(f"there is no run folder {name}")
     if not file.exists():
         raise UsageError(f"{name}: there is no eval/{split}.json; score the run first: {again}")
     document = read_figures(file)

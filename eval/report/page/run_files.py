@@ -53,6 +53,8 @@ def read_run_files(name: str, run: Path, folder: Path, split: str) -> RunFiles:
         DataError: A file is none that an evaluation writes.
     """
     figures = folder / f"{split}.json"
+    if not run.is_dir():
+        raise UsageError(f"there is no run folder {name}")
     if not figures.exists():
         raise UsageError(
             f"{name}: there is no {folder.name}/{split}.json; score the run first: python -m eval "

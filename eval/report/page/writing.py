@@ -9,6 +9,7 @@ from markupsafe import Markup
 from eval.report.page.browser_data import gather_rows, to_json
 from eval.report.page.curves import SERIES
 from eval.report.page.report_data import Report, Score
+from eval.report.page.run_files import RunFiles
 from eval.report.page.strip import draw_strip, strip_ends
 from eval.report.page.verdict import give_verdict, write_difference, write_score, write_trivial
 from prep.inspection.templating import render_template, write_html
@@ -63,12 +64,18 @@ def render_page(report: Report) -> str:
         signed=write_difference,
         ways=_WAYS,
         facts=[_facts(run.document) for run in report.runs],
+        are_sure=[_has_confidences(run) for run in report.runs],
         trained={
             task.name: shares
             for task in report.tasks
             if (shares := _trained(task.name, [run.document for run in report.runs]))
         },
     )
+
+
+def _has_confidences(run: RunFiles) -> bool:
+    """Tell whether any answer came with probabilities, to put predictions in order by."""
+    return any("probabilities" in line for lines in run.predictions.values() for line in lines)
 
 
 def _trained(task: str, documents: Sequence[Mapping[str, Any]]) -> str:

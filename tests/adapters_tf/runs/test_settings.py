@@ -99,8 +99,13 @@ def test_what_cannot_be_read_is_named_with_its_file(tmp_path, change, message):
 
 
 def test_no_file_and_no_yaml(tmp_path):
-    with pytest.raises(WeightsError, match="is no run folder"):
+    with pytest.raises(WeightsError, match=r"is no run folder: it holds no config.yaml$"):
         read_config(tmp_path)
+    for number in range(2):
+        (tmp_path / "sweep" / f"run{number}").mkdir(parents=True)
+        (tmp_path / "sweep" / f"run{number}" / "config.yaml").touch()
+    with pytest.raises(WeightsError, match=r"config.yaml; \S+/sweep/run0, \S+/sweep/run1 do$"):
+        read_config(tmp_path / "sweep")
     for content in (b"a: [", b"a: " + b"[" * 9000, b"a: \xff\xfe"):
         (tmp_path / "config.yaml").write_bytes(content)
         with pytest.raises(WeightsError, match=r"config.yaml cannot be parsed"):

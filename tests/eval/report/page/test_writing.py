@@ -247,3 +247,13 @@ def test_it_stays_quick_with_fifty_thousand_rows(browse, large_page):
     assert seen["told"][0].startswith("50,000 of 50,000 predictions / ")
     # Rows that are drawn are those that are seen and some around.
     assert int(seen["told"][0].rpartition(" ")[2]) < 40
+
+
+def test_predictions_are_put_in_order_by_confidence_where_there_is_any(run_of):
+    page = render_page(gather_report([run_of()], ["first"]))
+    assert "most confident</option>" in page
+    run = run_of()
+    for name in ("colour",):  # the only task with probabilities
+        run.document["tasks"].pop(name)
+        run.predictions.pop(name)
+    assert "most confident" not in render_page(gather_report([run], ["first"]))
