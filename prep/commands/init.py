@@ -41,10 +41,12 @@ def run(arguments: argparse.Namespace) -> None:
     """
     if arguments.out.exists() and not arguments.force:
         raise UsageError(f"{arguments.out} is there already; --force writes another one")
+    files = {split: look_at(path) for split, path in share_out(arguments.files).items()}
     if not arguments.yes:
         refuse_without_terminal(is_terminal(sys.stdin))
-    files = {split: look_at(path) for split, path in share_out(arguments.files).items()}
     columns, files = common_columns(files)
+    if len(files["train"].rows) == 1:
+        raise UsageError(f"{files['train'].path} has one row, which tells nothing of its columns")
     roles = guess_roles(columns, arguments.answer or (), arguments.inputs or ())
     print("\n".join(describe(files, columns, roles)))
     name = task_name(arguments.name or base_name([seen.path for seen in files.values()]))

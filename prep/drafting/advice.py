@@ -10,6 +10,7 @@ from prep.drafting.roles import (
     WAS_NAMED,
     Roles,
     has_few_values,
+    is_called_answer,
     is_called_input,
     is_choice,
     tells_splits,
@@ -59,6 +60,10 @@ def advise(columns: Sequence[Column], roles: Roles) -> list[str]:
                 f"{column.empty_lists:,} of {column.rows:,} rows have no answer in "
                 f"{column.name!r}: the model shall write what `no_answer` says"
             )
+    lost = [one for one in columns if one.name in roles.left_out and is_called_answer(one)]
+    if lost and not roles.answers:
+        why = "; ".join(f"{one.name!r} is left out: {roles.left_out[one.name]}" for one in lost)
+        said.append(f"no column of answers is left, so the text itself is learned from. {why}")
     return said + _doubt_inputs(columns, roles)
 
 

@@ -68,6 +68,8 @@ def look_at(path: Path) -> SeenFile:
         UsageError: There is no such file, or its name does not tell the format.
         DataError: It has no rows, or none that can be read.
     """
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder; name the files in it")
     if not path.is_file():
         raise UsageError(f"there is no file {path}")
     file_format = _format_of(path)

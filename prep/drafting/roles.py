@@ -116,7 +116,7 @@ def guess_roles(
     }
     candidates = [column for column in columns if column.name not in (*left_out, *inputs)]
     why = dict.fromkeys(answers, WAS_NAMED) or _guess_answers(candidates, bool(inputs))
-    texts = [column for column in candidates if not _is_called_answer(column)]
+    texts = [column for column in candidates if not is_called_answer(column)]
     for column in candidates:
         # Of a file with several answers, one must not be told with the question of another.
         if texts and not inputs and column not in texts and column.name not in why:
@@ -140,7 +140,7 @@ def why_left_out(column: Column) -> str:
     if not column.filled:
         return "it is empty"
     if not (column.are_texts or column.are_lists):
-        return "it holds objects, which no text has"
+        return "it holds objects, and texts are made of columns: write their parts as columns"
     is_answer = bool(_words_of(column.name) & ANSWER_WORDS)
     if column.filled < LEAST_FILLED * column.rows and not is_answer:
         return f"only {column.filled:,} of {column.rows:,} rows have it"
@@ -176,7 +176,8 @@ def _tells_rows_apart(column: Column) -> bool:
     return bool(is_named or (is_distinct and (column.are_whole or looks_so)))
 
 
-def _is_called_answer(column: Column) -> bool:
+def is_called_answer(column: Column) -> bool:
+    """Tell whether a column is called like one of answers."""
     return bool(_words_of(column.name) & ANSWER_WORDS) and not is_choice(column.name)
 
 
@@ -198,7 +199,7 @@ def _guess_answers(columns: Sequence[Column], has_inputs: bool) -> dict[str, str
     named = {
         column.name: f"it is called {column.name!r}"
         for column in columns
-        if _is_called_answer(column)
+        if is_called_answer(column)
     }
     if named and len(named) < len(columns) + has_inputs:
         return named

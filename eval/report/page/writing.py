@@ -15,6 +15,7 @@ from eval.report.page.verdict import give_verdict, write_difference, write_score
 from prep.inspection.templating import render_template, write_html
 
 _TEMPLATES = Path(__file__).parent / "templates"
+_CHOSEN_ON = "validation"  # the split by which training knows its best step
 _WAYS = {"head": "a head", "labels": "label words", "decoded": "decoding", "": "–"}
 
 
@@ -63,7 +64,7 @@ def render_page(report: Report) -> str:
         write_trivial=write_trivial,
         signed=write_difference,
         ways=_WAYS,
-        facts=[_facts(run.document) for run in report.runs],
+        facts=[_facts(run) for run in report.runs],
         are_sure=[_has_confidences(run) for run in report.runs],
         trained={
             task.name: shares
@@ -84,9 +85,17 @@ def _trained(task: str, documents: Sequence[Mapping[str, Any]]) -> str:
     return "" if None in shares else ", ".join(f"{share:.2%}" for share in shares)
 
 
-def _facts(document: Mapping[str, Any]) -> Sequence[str]:
+def _facts(run: RunFiles) -> Sequence[str]:
     """Say of a run which weights answered what, and how."""
+    document = run.document
     said = [f"{document.get('checkpoint', 'checkpoint')}, step {document.get('step', '?')}"]
+    looked_at = {one.get("step") for one in run.log if one.get("kind") == _CHOSEN_ON}
+    was_chosen = document.get("checkpoint") == "best" and len(looked_at) > 1
+    if was_chosen and document.get("split") == _CHOSEN_ON:
+        said[0] += (
+            f", the best of {len(looked_at)} on these very examples, which makes figures a little "
+            "too good"
+        )
     if "dataset" in document:
         said.append(f"dataset {document['dataset']}")
     decoding = document.get("decoding", {})

@@ -82,6 +82,12 @@ def test_inputs_that_may_be_answers():
     assert not advice(**options, answer=lambda n: "ab"[n % 2])
 
 
+def test_answers_that_are_left_out_are_told():
+    (said,) = advice(text=lambda n: f"a text of many words {n}", label=lambda n: "ok")
+    assert said.startswith("no column of answers is left, so the text itself is learned from.")
+    assert said.endswith("'label' is left out: it is 'ok' in all rows")
+
+
 def test_a_column_of_splits_is_told():
     said = advice(text=text, split=lambda n: ["train", "test"][n % 2], score=lambda n: n / 7)
     assert len(said) == 1 and "says which split a row is of (train, test)" in said[0]

@@ -1,5 +1,6 @@
 """The page: escaped, quick to write, and working in a browser where there is one."""
 
+import dataclasses
 import html
 import html.parser
 import json
@@ -257,3 +258,16 @@ def test_predictions_are_put_in_order_by_confidence_where_there_is_any(run_of):
         run.document["tasks"].pop(name)
         run.predictions.pop(name)
     assert "most confident" not in render_page(gather_report([run], ["first"]))
+
+
+def test_a_step_that_was_chosen_by_the_same_examples_is_said(run_of):
+    log = [{"kind": "validation", "step": step} for step in (10, 20, 30)]
+
+    def page(steps):
+        run = dataclasses.replace(run_of(), log=log[:steps])
+        run.document.update(checkpoint="best", step=20, split="validation")
+        return render_page(gather_report([run], ["first"]))
+
+    assert "best, step 20, the best of 3 on these very examples" in page(3)
+    for text in (page(1), page(0)):  # nothing was chosen
+        assert "best, step 20" in text and "on these very examples" not in text
