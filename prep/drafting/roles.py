@@ -217,7 +217,7 @@ def has_few_values(column: Column) -> bool:
     return (
         column.are_texts
         and 2 <= column.distinct <= FEW
-        and column.examples >= LEAST_EXAMPLES
+        and column.examples >= min(LEAST_EXAMPLES, max(2, column.rows / LEAST_EXAMPLES))
         and column.words <= _MOST_CLASS_WORDS
     )
 

@@ -113,7 +113,7 @@ def test_lists_numbers_and_raw_text(tmp_path):
     text, (task,) = write(tmp_path, "text,score\n" + rows)
     assert "round: {score: 0.2}" in text and task.kind == "regression"
     _, (task,) = write(tmp_path, "".join(f"some words of a text {n}\n" for n in range(5)), "a.txt")
-    assert task.objective == "span_corruption"
+    assert task.objective == "span_corruption" and task.metrics == ("exact_match",)
 
 
 def test_answers_inside_objects_and_the_documents_they_are_about(tmp_path):
