@@ -9,16 +9,18 @@ from pathlib import Path
 
 import numpy as np
 
-from prep.dataset.entries import PackingEntry, ShardEntry, SplitEntry, TaskEntry
+from prep.dataset.entries import ITSELF, PackingEntry, ShardEntry, SplitEntry, TaskEntry
 from prep.dataset.length_counts import write_length_counts
 from prep.dataset.manifest import REJECTED_FILE
 from prep.errors import DataError
 from prep.records.packed import PACKED_SPLITS
 from prep.shards.jobs import ShardResult
 from prep.splits.plan import TaskPlan
+from prep.tasks.examples import TRAIN_SPLIT
 from prep.tasks.task import Task
 from prep.tokens.packing import round_up
 
+MANY_REPEATED = 0.1  # of a split's examples
 _DETAIL_CHARACTERS = 200  # of what is wrong with a row, in a message
 
 
@@ -191,7 +193,11 @@ def _added_up(counts: Iterable[Counter[int]]) -> Counter[int]:
 def _count_duplicates(
     results: Mapping[str, Sequence[ShardResult]],
 ) -> dict[str, dict[str, int]]:
-    """Count by split, and by other split, the examples whose inputs occur in that other one."""
+    """Count by split, and by other split, the examples whose inputs occur in that other one.
+
+    In a split that is scored, examples with the inputs of an earlier one are counted as those of
+    `ITSELF`, where they are many: figures of such a split are less sure than they look.
+    """
     inputs = {
         split: np.concatenate([result.fingerprints for result in shards])
         for split, shards in results.items()
@@ -204,6 +210,10 @@ def _count_duplicates(
         }
         for split, mine in inputs.items()
     }
+    for split, mine in inputs.items():
+        repeated = len(mine) - len(np.unique(mine))
+        if split != TRAIN_SPLIT and repeated > MANY_REPEATED * len(mine):
+            counts[split][ITSELF] = repeated
     return {
         split: {other: count for other, count in others.items() if count}
         for split, others in counts.items()

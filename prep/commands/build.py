@@ -12,7 +12,7 @@ from prep.build.options import BuildOptions
 from prep.commands.lines import wrap_line
 from prep.commands.options import add_task_options, find_tasks, parse_folder, spell_options
 from prep.commands.split_options import parse_selection
-from prep.dataset.entries import SplitEntry
+from prep.dataset.entries import ITSELF, SplitEntry
 from prep.dataset.manifest import Manifest
 from prep.errors import DataError, UsageError
 from prep.inspection.text import (
@@ -132,7 +132,8 @@ def _summarize(manifest: Manifest) -> list[str]:
 
 def _describe_odd_rows(split: SplitEntry) -> list[str]:
     notes = [
-        f"{count:,} of them have the inputs of an example in {other}"
+        f"{count:,} of them have the inputs of an "
+        + ("earlier one" if other == ITSELF else f"example in {other}")
         for other, count in split.duplicates.items()
     ]
     return notes + describe_left_out(split)

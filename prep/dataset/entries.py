@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 
 from prep.errors import UsageError, nearest
 
+ITSELF = "itself"  # in place of another split's name
+
 
 @dataclass(frozen=True)
 class VocabularyEntry:
@@ -91,7 +93,7 @@ class SplitEntry:
         dropped_by: How many of them by which key of a task file, or which row function.
         expanded: Examples beyond the first of their row.
         duplicates: Of the examples, how many have the inputs of an example in another split,
-            by that split.
+            by that split; those of an earlier one in this, where they are many, by `ITSELF`.
         packing: How its records are filled; None: with one example each.
         unknown_input_tokens: Input tokens for which the vocabulary has only `<unk>`.
         unknown_target_tokens: The same of targets.

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from prep.dataset.entries import PackingEntry, SplitEntry, TaskEntry
+from prep.dataset.entries import ITSELF, PackingEntry, SplitEntry, TaskEntry
 from prep.dataset.manifest import Manifest
 from prep.inspection.survey import Mixture, SplitSurvey, Survey, TaskShare, percentile_length
 
@@ -152,7 +152,8 @@ def describe_losses(entry: SplitEntry) -> Iterator[str]:
     yield f"rejected: {entry.rejected:,}" + (f" ({reasons})" if reasons else "")
     yield from describe_left_out(entry)
     for other, count in entry.duplicates.items():
-        yield f"duplicates: {count:,} examples have the inputs of one in {other}"
+        whose = "an earlier one" if other == ITSELF else f"one in {other}"
+        yield f"duplicates: {count:,} examples have the inputs of {whose}"
 
 
 def describe_reasons(entry: SplitEntry) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from prep.dataset.entries import ITSELF
 from prep.inspection.survey import SplitSurvey, Survey, TaskSurvey
 from prep.inspection.text import describe_reasons, describe_unknown, loses_much
 
@@ -44,7 +45,8 @@ def _judge(task: TaskSurvey, split: SplitSurvey) -> Iterator[str]:
         yield f"the targets of {entry.truncated_targets:,} examples are cut"
     for other, count in entry.duplicates.items():
         if count > MUCH_SHARED * entry.examples:
-            yield f"{count:,} of {entry.examples:,} examples have inputs that {other} has too"
+            whose = "of an earlier one" if other == ITSELF else f"that {other} has too"
+            yield f"{count:,} of {entry.examples:,} examples have inputs {whose}"
     yield from _judge_labels(task, split)
 
 

@@ -39,6 +39,7 @@ def test_of_a_sound_dataset_one_sentence():
             "the targets of 1 examples are cut",
         ),
         ({"duplicates": {"test": 2}}, "2 of 100 examples have inputs that test has too"),
+        ({"duplicates": {"itself": 20}}, "20 of 100 examples have inputs of an earlier one"),
         ({"label_counts": (100, 0)}, "no example is no"),
         ({"label_counts": (91, 9)}, "few examples are no (9), where 50 each would be even"),
         (

@@ -4,6 +4,7 @@ import math
 import pytest
 
 from prep.build.dataset import build_dataset
+from prep.dataset.manifest import load_manifest
 from prep.dataset.reading import read_split
 from prep.errors import DataError
 from prep.inspection.survey import survey_dataset
@@ -96,6 +97,10 @@ def test_inputs_that_occur_in_two_splits_are_counted(rte_options, rte_data):
     (rte_data / "rte" / "val.tsv").write_text(rows)
     manifest = build_dataset(rte_options(force=True), report=lambda line: None)
     assert manifest.task("rte").split("validation").duplicates == {}
+    (rte_data / "rte" / "val.tsv").write_text(rows + rows)  # figures of five, ten times
+    manifest = build_dataset(rte_options(force=True), report=lambda line: None)
+    assert manifest.task("rte").split("validation").duplicates == {"itself": 5}
+    assert load_manifest(rte_options().out) == manifest
 
 
 NOT_NUMBERS = (
