@@ -26,6 +26,7 @@ from prep.tokens.vocabulary import EOS_MARK
 if TYPE_CHECKING:  # loading TensorFlow takes seconds: only for a command line that is right
     from eval.session import Session
 
+_MOST_WARNINGS = 3  # of answers that cannot be read
 START_EXAMPLES = 100  # of which it is seen how a task's inputs begin
 
 
@@ -80,7 +81,7 @@ class TextAnswerer:
 
     def __init__(self, session: Session, task: str, n_best: int = 1):
         self.session, self.n_best = session, n_best
-        self.asked = 0
+        self.asked = self._unreadable = 0
         entry = session.manifest.tasks.get(task)
         if entry is None:
             if session.run.model.has_head(task):
@@ -123,10 +124,13 @@ class TextAnswerer:
         answerer = self.session.evaluator.answerer
         decoding, way = answerer.decoding, answerer.way_of(self.entry)
         if way == "decoded" and (decoding.beams or decoding.sampling):
-            return self._rank_decoded(table)
+            ranked = self._rank_decoded(table)
+            self._warn_of_unreadable([answer.text for answer in ranked])
+            return ranked
         given = answerer.answer(self.entry, table)
         shares = given.probabilities
         if shares is None:
+            self._warn_of_unreadable(given.texts)
             return [Answer([RankedAnswer(text, math.nan)], {}) for text in given.texts]
         return [self._rank_labels(row) for row in shares]
 
@@ -161,6 +165,19 @@ class TextAnswerer:
             if length > limit:
                 what = f"cut from {length} to {limit} tokens: {text[:60]!r}…"
                 print(f"warning: {what}", file=sys.stderr)
+
+    def _warn_of_unreadable(self, texts: Sequence[str]) -> None:
+        """Warn of the first answers that are not of the kind that the task asks for."""
+        from eval.metrics.reading import are_readable
+
+        readable = are_readable(self.entry, texts, self.session.vocabulary)
+        asked = "one of its label words" if self.entry.label_words else "a number"
+        for text, is_readable in zip(texts, readable, strict=True):
+            self._unreadable += not is_readable
+            if not is_readable and self._unreadable <= _MOST_WARNINGS:
+                more = " (more are not shown)" * (self._unreadable == _MOST_WARNINGS)
+                what = f"an answer to {self.entry.name} is {asked}, and this is none: {text[:40]!r}"
+                print(f"warning: {what}{more}", file=sys.stderr)
 
 
 def check_choices(texts: Sequence[str], entry: TaskEntry) -> None:

@@ -117,4 +117,13 @@ def _lead(report: Report) -> str:
     if not leader:
         return f"both runs are equal: {figures}"
     apart = _write(abs(second.value - first.value), 3)
-    return f"{leader} is ahead by {apart}: {figures}"
+    is_little = _holds(first, second) and _holds(second, first)
+    within = ", which lies within both intervals" if is_little else ""
+    return f"{leader} is ahead by {apart}{within}: {figures}"
+
+
+def _holds(score: Score, other: Score) -> bool:
+    """Tell whether a figure's interval holds another figure."""
+    if score.low is None or score.high is None:
+        return False
+    return score.low <= other.value <= score.high

@@ -30,6 +30,11 @@ def test_of_two_runs_which_is_ahead_where(run_of):
     assert said[0] == "On the mean, first is ahead by 0.083: 0.000 and −0.083."
     assert said[1:3] == ["first is ahead on colour.", "Equal on why, grade."]
     assert "python -m eval compare" in said[3]
+    for low, words in ((0.3, ", which lies within both intervals"), (0.48, "")):
+        scores = (Score(0.5, low, 0.7, None), Score(0.45, 0.25, 0.65, None))
+        mean = replace(report.mean, scores=scores)
+        (first, *_) = give_verdict(replace(report, mean=mean))
+        assert first.startswith(f"On the mean, first is ahead by 0.050{words}: 0.500 (")
 
 
 def test_a_task_alone_is_named(run_of):
