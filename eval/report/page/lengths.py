@@ -103,7 +103,7 @@ def draw_lengths(bins: list[LengthBin], what: str, is_share: bool, series: str =
     return Picture(
         title,
         frame.draw(f"Bars of {what} by length of the input: {told}", marks, ticks),
-        "Bars have about as many examples each; whiskers are 95 % intervals.",
+        "Bars have about as many examples each; whiskers are 95 % intervals where they differ.",
         ("characters", "examples", what, "95 %"),
         rows,
     )
