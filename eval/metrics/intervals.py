@@ -9,7 +9,7 @@ compared draw by draw, and figures of two tasks vary independently.
 """
 
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -140,6 +140,22 @@ def bound_of_others(units: int) -> float:
         The upper end of Clopper and Pearson's interval of no success (1934), about 3.7 / units.
     """
     return float(1 - ((1 - CONFIDENCE) / 2) ** (1 / units))
+
+
+def tell_unvaried(names: Iterable[str], share: float) -> str:
+    """Tell why an interval has no width, and what it should have had.
+
+    Args:
+        names: Of the figures that every resample has alike.
+        share: Of others that may be answered otherwise, as `bound_of_others` has it.
+
+    Returns:
+        A clause.
+    """
+    return (
+        f"no resample changes {', '.join(names)}: its interval tells nothing; of other examples up"
+        f" to {share:.1%} may be answered otherwise"
+    )
 
 
 def make_interval(figures: np.ndarray) -> Interval | None:

@@ -3,6 +3,7 @@
 import textwrap
 from collections.abc import Iterable, Sequence
 
+from eval.metrics.intervals import tell_unvaried
 from eval.metrics.tokenizers import ROUGE_SCORE
 from eval.report.scored_task import ScoredTask
 
@@ -67,19 +68,6 @@ def align_columns(rows: Sequence[Sequence[str]], is_number: Sequence[bool]) -> l
         ).rstrip()
         for row in rows
     ]
-
-
-def tell_unvaried(names: Iterable[str], share: float) -> str:
-    """Tell why an interval has no width, and what it should have had.
-
-    Args:
-        names: Of the figures that every resample has alike.
-        share: Of others that may be answered otherwise.
-    """
-    return (
-        f"no resample changes {', '.join(names)}: its interval tells nothing; of other examples up"
-        f" to {share:.1%} may be answered otherwise"
-    )
 
 
 def _cut(name: str, width: int) -> str:

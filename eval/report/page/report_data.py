@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from eval.metrics.intervals import tell_unvaried
 from eval.report.comparison import mcnemar_test
 from eval.report.page.calibration import bin_confidences, draw_calibration
 from eval.report.page.curves import SERIES, draw_curves, unit_of_loss
@@ -17,7 +18,6 @@ from eval.report.page.matrices import Matrix, count_confusions, list_confusions,
 from eval.report.page.run_files import RunFiles, name_runs, read_run_files
 from eval.report.page.scatter import draw_scatter
 from eval.report.page.svg import Picture
-from eval.report.table import tell_unvaried
 from prep.inspection.templating import name_dataset
 from prep.tasks.metrics import LESS_IS_BETTER
 
