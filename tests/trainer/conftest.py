@@ -176,3 +176,11 @@ def bucket(emulator, monkeypatch, tmp_path):
 @pytest.fixture
 def objects(emulator, bucket):
     return emulator.store.buckets[bucket]
+
+
+@pytest.fixture(autouse=True)
+def in_float32():
+    """A test in another precision leaves none of it to the next, whose losses would be others."""
+    yield
+    if "tf_keras" in sys.modules:
+        sys.modules["tf_keras"].mixed_precision.set_global_policy("float32")
