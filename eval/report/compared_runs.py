@@ -10,7 +10,8 @@ import numpy as np
 
 from adapters_tf.errors import say_note
 from eval.metrics.answers import Answers, gather_answers, target_texts
-from eval.report.scored_files import Line, read_figures, read_predictions
+from eval.report.places import FIGURES
+from eval.report.scored_files import Line, find_figures, read_figures, read_predictions
 from prep import (
     DataError,
     Manifest,
@@ -67,12 +68,8 @@ def read_scored_run(name: str, folder: Path, split: str) -> ComparedRun:
         UsageError: It was not scored on that split, or by a version that kept no digests.
         DataError: Its file is damaged.
     """
-    file = folder / "eval" / f"{split}.json"
+    file = find_figures(name, folder, folder / FIGURES, split)
     again = f"python -m eval --run {name} --split {split}"
-    if not folder.is_dir():
-        raise UsageError(f"there is no run folder {name}")
-    if not file.exists():
-        raise UsageError(f"{name}: there is no eval/{split}.json; score the run first: {again}")
     document = read_figures(file)
     if not all("examples_digest" in task for task in document["tasks"].values()):
         raise UsageError(

@@ -6,13 +6,39 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from prep import DataError
+from prep import DataError, UsageError
 
 _FIELDS = ("task", "example", "input", "target", "prediction")
 _FIGURES = ("kind", "examples", "metrics", "unreadable_predictions")
 _AGAIN = "score the run again"
 
 Line = Mapping[str, Any]
+
+
+def find_figures(name: str, run: Path, folder: Path, split: str) -> Path:
+    """Find the figures of a run that was scored.
+
+    Args:
+        name: Of the run, as a person typed it.
+        run: Its folder on this machine.
+        folder: Of the figures, `eval` in the run or a folder below it.
+        split: That was scored.
+
+    Returns:
+        `<split>.json`.
+
+    Raises:
+        UsageError: There is no such run, or it was not scored on that split.
+    """
+    if not run.is_dir():
+        raise UsageError(f"there is no run folder {name}")
+    file = folder / f"{split}.json"
+    if not file.exists():
+        raise UsageError(
+            f"{name}: there is no {folder.name}/{split}.json; score the run first: python -m eval "
+            f"--run {name} --split {split}"
+        )
+    return file
 
 
 def read_figures(file: Path) -> dict[str, Any]:

@@ -200,8 +200,8 @@ def describe_draft(draft: Draft, columns: Sequence[Column]) -> list[str]:
         Lines of at most 80 columns.
     """
     by_name = {column.name: column for column in columns}
-    reason = draft.why.get("kind") or draft.why.get("objective")
-    said = [f"{draft.kind} ({reason})" if reason else draft.kind]
+    taken_for = draft.why.get("kind") or draft.why.get("objective")
+    said = [f"{draft.kind} ({taken_for})" if taken_for else draft.kind]
     answer = by_name.get(draft.answer)
     if answer and draft.labels:
         counts: Counter[str] = Counter()

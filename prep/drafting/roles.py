@@ -213,11 +213,12 @@ def _guess_answers(columns: Sequence[Column], has_inputs: bool) -> dict[str, str
 
 
 def has_few_values(column: Column) -> bool:
-    """Tell whether values come up again and again, as classes do."""
+    """Tell whether values come up again and again, as classes do; of a handful of rows, twice."""
+    least = min(LEAST_EXAMPLES, max(2, column.rows / LEAST_EXAMPLES))
     return (
         column.are_texts
         and 2 <= column.distinct <= FEW
-        and column.examples >= min(LEAST_EXAMPLES, max(2, column.rows / LEAST_EXAMPLES))
+        and column.examples >= least
         and column.words <= _MOST_CLASS_WORDS
     )
 

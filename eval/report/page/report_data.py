@@ -264,10 +264,12 @@ def _draw(judged: Judged, series: str) -> tuple[list[Picture], list[Matrix]]:
             pictures.append(Picture("Confusions", "", said))
         else:
             matrices.append(count_confusions(targets, given, judged.label_words))
-        rows = tuple((*pair, f"{count:,}") for *pair, count in list_confusions(targets, given))
-        if matrices and rows and len(judged.label_words) > _MANY_LABELS:
-            heading = ("right", "given", "times")
-            pictures.append(Picture("Confused most often", "", "", heading, rows))
+        if matrices and len(judged.label_words) > _MANY_LABELS:
+            confused = list_confusions(targets, given)
+            rows = tuple((*pair, f"{count:,}") for *pair, count in confused)
+            if rows:
+                heading = ("right", "given", "times")
+                pictures.append(Picture("Confused most often", "", "", heading, rows))
     if judged.form == NUMBERS:
         targets_N, given_N = (read_numbers(judged.lines, one) for one in ("target", "prediction"))
         pictures.append(draw_scatter(targets_N, given_N, series))

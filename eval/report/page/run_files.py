@@ -10,8 +10,8 @@ import numpy as np
 
 from adapters_tf.files.embeddings_file import read_embeddings
 from eval.report.current import describe_change
-from eval.report.scored_files import Line, read_figures, read_predictions
-from prep import DataError, UsageError
+from eval.report.scored_files import Line, find_figures, read_figures, read_predictions
+from prep import DataError
 
 LOG_FILE = "metrics.jsonl"
 
@@ -52,15 +52,7 @@ def read_run_files(name: str, run: Path, folder: Path, split: str) -> RunFiles:
         UsageError: It was not scored on that split.
         DataError: A file is none that an evaluation writes.
     """
-    figures = folder / f"{split}.json"
-    if not run.is_dir():
-        raise UsageError(f"there is no run folder {name}")
-    if not figures.exists():
-        raise UsageError(
-            f"{name}: there is no {folder.name}/{split}.json; score the run first: python -m eval "
-            f"--run {name} --split {split}"
-        )
-    document = read_figures(figures)
+    document = read_figures(find_figures(name, run, folder, split))
     predictions = read_predictions(folder / f"{split}.predictions.jsonl", document["tasks"])
     for task, told in document["tasks"].items():
         expected, found = told["examples"], len(predictions.get(task, ()))
