@@ -103,6 +103,40 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
     "levenshtein": ("edit_distance",),
 }
 
+# What the same libraries name and is not computed here, and what comes nearest to it.
+INSTEAD: Mapping[str, str] = {
+    **dict.fromkeys(
+        ("acc_norm", "acc_bytes"),
+        "it is accuracy of another way to answer: metric accuracy, scored with `--per-token`",
+    ),
+    **dict.fromkeys(
+        ("rank_classification", "acc_mutual_info"),
+        "it is a way to answer: tasks with choices compare their labels, and accuracy scores that",
+    ),
+    "span_squad": "its answers are places in the text; squad_em and squad_f1 compare the words",
+    **dict.fromkeys(
+        ("f1_m", "f1m"),
+        "SuperGLUE scores MultiRC by f1 (over all answers) and group_exact_match",
+    ),
+    "coqa_f1": "squad_f1 compares words in the same way, with the best of several right answers",
+    **dict.fromkeys(
+        ("perplexity", "word_perplexity", "byte_perplexity", "bits_per_byte"),
+        "answers are scored, not losses; the trainer's curves have the loss of each token",
+    ),
+    **dict.fromkeys(("wer", "cer", "ter"), "edit_similarity and edit_distance come nearest"),
+    "google_bleu": "bleu is of the whole corpus, chrf copes with short texts",
+    **dict.fromkeys(
+        ("meteor", "bertscore", "bert_score", "bleurt", "comet"),
+        "it needs data or a model of its own; chrf, bleu and rouge_l compare the texts alone",
+    ),
+    **dict.fromkeys(("mape", "smape"), "mae and rmse are in the unit of the answers"),
+    **dict.fromkeys(
+        ("glue", "super_glue"),
+        "name each task's own metrics; averages over GLUE's and SuperGLUE's tasks come by "
+        "themselves",
+    ),
+}
+
 
 def resolve_metrics(names: Iterable[str]) -> tuple[str, ...]:
     """Turn the names that other libraries have for metrics into those of `METRICS`.
@@ -181,7 +215,7 @@ def check_name(name: str, where: str) -> None:
 
 
 def suggest_metric(name: str, known: Iterable[str]) -> str:
-    """Phrase a hint for an unknown metric: the nearest one of the house, else the nearest alias.
+    """Phrase a hint for an unknown metric: what there is in its place, or is spelt most like it.
 
     Args:
         name: That was asked for.
@@ -190,6 +224,8 @@ def suggest_metric(name: str, known: Iterable[str]) -> str:
     Returns:
         What to say.
     """
+    if name in INSTEAD:
+        return INSTEAD[name]
     hint = nearest(name, known)
     if hint.startswith("did you mean"):
         return hint

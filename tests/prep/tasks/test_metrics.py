@@ -7,7 +7,7 @@ import pytest
 from eval import METRICS as COMPUTED
 from prep import UsageError, get_task
 from prep.tasks import ALL_TASKS
-from prep.tasks.metrics import ALIASES, METRICS, check_metrics, resolve_metrics
+from prep.tasks.metrics import ALIASES, INSTEAD, METRICS, check_metrics, resolve_metrics
 
 
 def test_they_are_those_that_eval_computes():
@@ -18,6 +18,12 @@ def test_they_are_those_that_eval_computes():
     ("names", "form", "has_groups", "message"),
     [
         (["acuracy"], "labels", False, "no metric 'acuracy'; did you mean 'accuracy'?"),
+        (
+            ["acc_norm"],
+            "labels",
+            False,
+            "no metric 'acc_norm'; it is accuracy of another way to ans",
+        ),
         (["Rouge-L"], "texts", False, "no metric 'Rouge-L'; did you mean 'rouge_l'?"),
         (["pearson"], "labels", False, "'pearson' is of numbers, and the answers are labels"),
         (["bleu"], "numbers", False, "metrics of numbers: accuracy, exact_match, .*pearson"),
@@ -67,6 +73,10 @@ def test_aliases_stand_for_metrics_and_hide_none():
     assert resolve_metrics(["rouge1_fmeasure", "rougeLsum"]) == ("rouge_1", "rouge_l_sum")
     assert resolve_metrics(["multirc"]) == ("f1", "group_exact_match")
     assert resolve_metrics(["f1_a", "trivia_qa"]) == ("f1", "squad_em", "squad_f1")
+
+
+def test_no_name_is_both_taken_and_refused():
+    assert not set(INSTEAD) & (set(ALIASES) | set(METRICS))
 
 
 def test_a_task_takes_them_and_has_the_house_s_names():
