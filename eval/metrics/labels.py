@@ -5,7 +5,7 @@ Shape letters: N examples, R resamples, K classes of the task.
 
 import contextlib
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -109,6 +109,51 @@ def make_label_metrics() -> dict[str, PreparedMetric]:
         for score in _SCORES
         for average in ("", "micro", "macro", "weighted")
     }
+
+
+def find_absent_classes(names: Sequence[str], answers: Answers) -> dict[str, str]:
+    """Find the figures of a class that occurs nowhere, which are 0 by scikit-learn's rule.
+
+    Args:
+        names: Of metrics; those that `make_label_metrics` has not are passed over.
+        answers: Label indices.
+
+    Returns:
+        Why, by metric name.
+    """
+    if not answers.classes:
+        return {}
+    why = {}
+    is_binary = answers.classes == 2
+    given = _without_unreadable(answers) if is_binary else answers.predictions
+    is_right, is_given = (
+        np.isin(np.arange(answers.classes), values) for values in (answers.targets, given)
+    )
+    absent = int((~is_right & ~is_given).sum())
+    for name in names:
+        score, _, average = name.partition("_")
+        if score not in _SCORES or average not in ("", "macro"):
+            continue
+        if is_binary and not average:
+            if missing := _who_lacks(score, bool(is_right[1]), bool(is_given[1])):
+                why[name] = f"{missing} is the second label"
+        elif absent:
+            verbs = (
+                "is no right and no given answer, and counts"
+                if absent == 1
+                else ("are no right and no given answers, and count")
+            )
+            why[name] = f"{absent} of {answers.classes} labels {verbs} 0"
+    return why
+
+
+def _who_lacks(score: str, is_right: bool, is_given: bool) -> str:
+    """Name the answers without which a class's figure cannot be told; empty: it can."""
+    if score == "precision":
+        return "" if is_given else "no given answer"
+    if score == "recall":
+        return "" if is_right else "no right answer"
+    return "" if is_right or is_given else "no right answer and no given one"
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ Answers come as `eval.metrics.reading` reads them: label indices (−1: not a la
 texts. Adding a metric takes one function here, one line in `METRICS` and one test.
 """
 
+import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
@@ -14,6 +15,7 @@ from eval.metrics.corpus import bleu, bleu_signature, bleu_words, chrf, chrf_sig
 from eval.metrics.edits import edit_distance, edit_similarity
 from eval.metrics.labels import (
     accuracy,
+    find_absent_classes,
     group_exact_match,
     is_constant,
     make_label_metrics,
@@ -23,7 +25,8 @@ from eval.metrics.metric import Metric
 from eval.metrics.numbers import mae, mse, pearson, r2, rmse, spearman
 from eval.metrics.probabilities import brier, calibration_error, log_loss, roc_auc
 from eval.metrics.rouge import make_rouge_metrics, rouge_words
-from eval.metrics.texts import squad_em, squad_f1
+from eval.metrics.texts import squad_em, squad_f1, trivia_em, trivia_f1
+from eval.metrics.tokenizers import are_unspaced
 from prep import TaskEntry, UsageError
 from prep.tasks.metrics import METRICS as KNOWN
 from prep.tasks.metrics import OF_PROBABILITIES, answer_form, resolve_metrics, suggest_metric
@@ -50,6 +53,8 @@ METRICS: Mapping[str, Metric] = {
     **make_rouge_metrics(),
     "squad_em": squad_em,
     "squad_f1": squad_f1,
+    "trivia_em": trivia_em,
+    "trivia_f1": trivia_f1,
     "edit_distance": edit_distance,
     "edit_similarity": edit_similarity,
 }
@@ -57,7 +62,10 @@ METRICS: Mapping[str, Metric] = {
 # Which words a metric counts, where that depends on the script of the texts.
 WORDS: Mapping[str, Callable[[Answers], str]] = {
     "bleu": bleu_words,
-    **dict.fromkeys(make_rouge_metrics(), rouge_words),
+    **{
+        name: functools.partial(rouge_words, stems="unstemmed" not in name)
+        for name in make_rouge_metrics()
+    },
 }
 SIGNATURES: Mapping[str, Callable[[Answers], str]] = {
     "bleu": bleu_signature,
@@ -226,12 +234,21 @@ def find_unjudged(names: Sequence[str], answers: Answers) -> dict[str, str]:
     Returns:
         Why, by metric name.
     """
+    metrics = resolve_metrics(names)
     if isinstance(answers.targets[0], str):
-        return {}
+        by_blanks = ("squad_f1", "trivia_f1")
+        if not (set(by_blanks) & set(metrics) and are_unspaced(answers.targets)):
+            return {}
+        why = "these texts have no blanks between words, and each counts as one word"
+        return {name: why for name in metrics if name in by_blanks}
+    return _find_constant(metrics, answers) | find_absent_classes(metrics, answers)
+
+
+def _find_constant(names: Sequence[str], answers: Answers) -> dict[str, str]:
     for values, whose in ((answers.targets, "right"), (answers.predictions, "given")):
         if is_constant(values):
             why = f"all {whose} answers are the same"
-            spread = [name for name in resolve_metrics(names) if name in _OF_SPREAD]
+            spread = [name for name in names if name in _OF_SPREAD]
             # A constant answer can be judged by what is about numbers or probabilities.
             by_both = ("matthews", "pearson", "spearman")
             return {name: why for name in spread if whose == "right" or name in by_both}

@@ -1,4 +1,4 @@
-"""SQuAD's exact match and F1, which ReCoRD's are too."""
+"""Exact match and F1 of words, by SQuAD's scripts (which ReCoRD's equal) and by TriviaQA's."""
 
 import re
 import string
@@ -10,6 +10,9 @@ import numpy as np
 
 from eval.metrics.answers import Answers
 from eval.metrics.metric import averaged
+
+_ARTICLE = re.compile(r"\b(a|an|the)\b")
+_TRIVIA_PUNCTUATION = string.punctuation + "‘’´`"
 
 
 @averaged
@@ -36,6 +39,26 @@ def squad_f1(answers: Answers) -> np.ndarray:
     if answers.no_answer:
         return _best(_word_f1_of_squad_2, _as_squad_2(answers))
     return _best(_word_f1, answers)
+
+
+@averaged
+def trivia_em(answers: Answers) -> np.ndarray:
+    """Tell which answers equal a right one by TriviaQA's words: punctuation is a blank there.
+
+    The metric is their share (Joshi et al. 2017; `trivia_qa` of `t5.evaluation.metrics`).
+    """
+    return _best(lambda right, given: float(_trivia_words(right) == _trivia_words(given)), answers)
+
+
+@averaged
+def trivia_f1(answers: Answers) -> np.ndarray:
+    """Compute the F1 of the words that answer and target share, by TriviaQA's words.
+
+    The metric is the mean (Joshi et al. 2017; `trivia_qa` of `t5.evaluation.metrics`).
+    """
+    return _best(
+        lambda right, given: _shared_f1(_trivia_words(right), _trivia_words(given)), answers
+    )
 
 
 def _as_squad_2(answers: Answers) -> Answers:
@@ -65,11 +88,19 @@ def _best(compare: Callable[[str, str], float], answers: Answers) -> np.ndarray:
 
 def _squad_words(text: str) -> list[str]:
     kept = "".join(letter for letter in text.lower() if letter not in string.punctuation)
-    return re.sub(r"\b(a|an|the)\b", " ", kept).split()
+    return _ARTICLE.sub(" ", kept).split()
+
+
+def _trivia_words(text: str) -> list[str]:
+    kept = "".join(" " if letter in _TRIVIA_PUNCTUATION else letter for letter in text.lower())
+    return _ARTICLE.sub(" ", kept).split()
 
 
 def _word_f1(target: str, prediction: str) -> float:
-    right, given = _squad_words(target), _squad_words(prediction)
+    return _shared_f1(_squad_words(target), _squad_words(prediction))
+
+
+def _shared_f1(right: list[str], given: list[str]) -> float:
     shared = (Counter(right) & Counter(given)).total()
     return 2 * shared / (len(right) + len(given)) if shared else 0.0
 

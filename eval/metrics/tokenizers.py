@@ -22,7 +22,7 @@ MOSTLY_ENGLISH = 0.005
 # The share of letters of scripts without blanks from which on a text is not cut at blanks.
 UNSPACED = 0.1
 
-ROUGE_SCORE = "rouge-score"  # a–z and 0–9, stemmed
+ROUGE_SCORE = "rouge-score"  # a–z and 0–9
 ANY_SCRIPT = "any-script"  # `split_words`
 
 _KANA = ("Hiragana", "Katakana")
@@ -88,11 +88,11 @@ def rouge_tokenizer(language: str, texts: Iterable[str]) -> str:
     return ROUGE_SCORE if foreign <= MOSTLY_ENGLISH * letters else ANY_SCRIPT
 
 
-def make_rouge_tokenizer(name: str) -> Any:
+def make_rouge_tokenizer(name: str, stems: bool) -> Any:
     """Make the tokenizer that `rouge_tokenizer` names, as rouge-score takes it."""
     from rouge_score.tokenizers import DefaultTokenizer
 
-    return AnyScript() if name == ANY_SCRIPT else DefaultTokenizer(use_stemmer=True)
+    return AnyScript() if name == ANY_SCRIPT else DefaultTokenizer(use_stemmer=stems)
 
 
 def bleu_tokenizer(language: str, texts: Iterable[str]) -> str:
@@ -126,6 +126,20 @@ def bleu_tokenizer(language: str, texts: Iterable[str]) -> str:
         counts.pop("Han")
     script = counts.most_common(1)[0][0]
     return (_analyser("ja") if script in _KANA else "") or _UNSPACED[script]
+
+
+def are_unspaced(texts: Iterable[str]) -> bool:
+    """Tell whether texts are written in a script without blanks between words.
+
+    Args:
+        texts: The right answers.
+
+    Returns:
+        Whether most letters are Chinese, Japanese, Thai, Lao, Khmer or Burmese.
+    """
+    letters = _LETTER.findall("".join(texts))
+    unspaced = regex.findall(rf"[{_UNSPACED_LETTER}]", "".join(letters))
+    return len(unspaced) > len(letters) / 2
 
 
 def _analyser(language: str) -> str:

@@ -12,6 +12,7 @@ LABELS, NUMBERS, TEXTS = "labels", "numbers", "texts"
 _ANY = (LABELS, NUMBERS, TEXTS)
 GROUPED = "group_exact_match"
 _AVERAGES = ("micro", "macro", "weighted")
+_UNSTEMMED = "_unstemmed"
 _ROUGES = ("rouge_1", "rouge_2", "rouge_l", "rouge_l_sum")
 
 METRICS: Mapping[str, tuple[str, ...]] = {
@@ -38,11 +39,18 @@ METRICS: Mapping[str, tuple[str, ...]] = {
     "chrf": (TEXTS,),
     **{
         name: (TEXTS,)
+        for ending in ("", _UNSTEMMED)
         for rouge in _ROUGES
-        for name in (rouge, f"{rouge}_precision", f"{rouge}_recall")
+        for name in (
+            rouge + ending,
+            f"{rouge}{ending}_precision",
+            f"{rouge}{ending}_recall",
+        )
     },
     "squad_em": (TEXTS,),
     "squad_f1": (TEXTS,),
+    "trivia_em": (TEXTS,),
+    "trivia_f1": (TEXTS,),
     "edit_distance": (TEXTS,),
     "edit_similarity": (TEXTS,),
 }
@@ -57,12 +65,17 @@ AT_MOST_ONE = frozenset(METRICS) - LESS_IS_BETTER
 OF_PROBABILITIES = frozenset(("log_loss", "brier", "calibration_error", "roc_auc"))
 
 # What seqio and T5, `evaluate`, lm-eval and scikit-learn call them; some names stand for several.
+# Their ROUGE does not stem.
 ALIASES: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("acc", "accuracy_score"), ("accuracy",)),
+    **{
+        f"{average}_{score}": (f"{score}_{average}",)
+        for average in _AVERAGES
+        for score in ("precision", "recall", "f1")
+    },
     "sequence_accuracy": ("exact_match",),
     **dict.fromkeys(("mean_group_metric", "all_match"), (GROUPED,)),
-    **dict.fromkeys(("mean_multiclass_f1", "macro_f1"), ("f1_macro",)),
-    "weighted_f1": ("f1_weighted",),
+    "mean_multiclass_f1": ("f1_macro",),
     "multirc": ("f1", GROUPED),
     **dict.fromkeys(
         ("f1_score", "f1_score_with_invalid", "multirc_f1_over_all_answers", "f1a", "f1_a"),
@@ -81,9 +94,11 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("ece", "expected_calibration_error"), ("calibration_error",)),
     **dict.fromkeys(("auc", "roc_auc_score", "score_auc"), ("roc_auc",)),
     "sacrebleu": ("bleu",),
-    **dict.fromkeys(("rouge", "rouge_mean"), ("rouge_1", "rouge_2", "rouge_l_sum")),
+    **dict.fromkeys(
+        ("rouge", "rouge_mean"), ("rouge_1_unstemmed", "rouge_2_unstemmed", "rouge_l_sum_unstemmed")
+    ),
     **{
-        theirs + ending: (ours + part,)
+        theirs + ending: (ours + _UNSTEMMED + part,)
         for ours, names in zip(
             _ROUGES,
             (("rouge1",), ("rouge2",), ("rougeL", "rougel"), ("rougeLsum", "rougelsum")),
@@ -97,7 +112,8 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
         )
         for theirs in names
     },
-    **dict.fromkeys(("squad", "squad_v2", "record", "trivia_qa"), ("squad_em", "squad_f1")),
+    **dict.fromkeys(("squad", "squad_v2", "record"), ("squad_em", "squad_f1")),
+    "trivia_qa": ("trivia_em", "trivia_f1"),
     **dict.fromkeys(("em", "exact", "record_em"), ("squad_em",)),
     "record_f1": ("squad_f1",),
     "levenshtein": ("edit_distance",),
@@ -124,6 +140,8 @@ INSTEAD: Mapping[str, str] = {
         "answers are scored, not losses; the trainer's curves have the loss of each token",
     ),
     **dict.fromkeys(("wer", "cer", "ter"), "edit_similarity and edit_distance come nearest"),
+    "balanced_accuracy": "recall_macro is the mean over all classes of the task",
+    **dict.fromkeys(("average_precision", "pr_auc"), "roc_auc is of probabilities too"),
     "google_bleu": "bleu is of the whole corpus, chrf copes with short texts",
     **dict.fromkeys(
         ("meteor", "bertscore", "bert_score", "bleurt", "comet"),

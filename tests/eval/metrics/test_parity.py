@@ -172,14 +172,44 @@ def test_one_class_alone_is_not_judged():
     assert find_unjudged(["matthews", "f1"], answers) == {
         "matthews": "all given answers are the same"
     }
+
+
+def test_a_class_that_is_not_there_is_not_judged():
+    nowhere = pair_answers([0, 0], [0, 0], 2)
+    assert score(["f1", "accuracy"], nowhere) == {"f1": 0.0, "accuracy": 1.0}
+    why = "no right answer and no given one is the second label"
+    assert find_unjudged(["f1", "accuracy"], nowhere) == {"f1": why}
+    assert find_unjudged(["precision", "f1"], pair_answers([0, 1], [0, 0], 2)) == {
+        "precision": "no given answer is the second label"
+    }
+    assert find_unjudged(["recall", "f1"], pair_answers([0, 0], [0, 1], 2)) == {
+        "recall": "no right answer is the second label"
+    }
+    # Unreadable: it counts as the wrong one of the two.
+    assert find_unjudged(["f1"], pair_answers([0, 0], [0, -1], 2)) == {}
+    three = pair_answers([0, 1], [0, 1], 3)
+    assert score(["f1_macro"], three)["f1_macro"] == pytest.approx(2 / 3)
+    why = "1 of 3 labels is no right and no given answer, and counts 0"
+    names = ["f1", "f1_macro", "f1_micro", "recall_weighted"]
+    assert find_unjudged(names, three) == {"f1": why, "f1_macro": why}
+
+
+def test_words_without_blanks_are_not_judged():
+    answers = pair_answers(["北京市", "上海"], ["北京", "上海"])
+    assert find_unjudged(["squad_f1", "squad_em"], answers) == {
+        "squad_f1": "these texts have no blanks between words, and each counts as one word"
+    }
+    assert find_unjudged(["squad_f1"], pair_answers(["Beijing 北"], ["x"])) == {}
     assert find_unjudged(["bleu"], pair_answers(["a"], ["a"])) == {}
 
 
+@pytest.mark.parametrize("stems", [True, False])
 @pytest.mark.parametrize("kind", ["rouge1", "rouge2", "rougeL", "rougeLsum"])
-def test_rouge_is_rouge_scores(kind):
+def test_rouge_is_rouge_scores(kind, stems):
     generator = np.random.default_rng(6)
-    scorer = rouge_scorer.RougeScorer([kind], use_stemmer=True)
+    scorer = rouge_scorer.RougeScorer([kind], use_stemmer=stems)
     name = {"rouge1": "rouge_1", "rouge2": "rouge_2", "rougeL": "rouge_l"}.get(kind, "rouge_l_sum")
+    name += "" if stems else "_unstemmed"
     right, given = texts(generator, CASES), texts(generator, CASES)
     pairs = [(one, two) for one, two in zip(right, given, strict=True) if one != two]
     prepare = (lambda text: text.replace(" . ", " .\n")) if kind == "rougeLsum" else str
@@ -187,6 +217,22 @@ def test_rouge_is_rouge_scores(kind):
     answers = pair_answers(*map(list, zip(*pairs, strict=True)))
     figures = score([f"{name}_precision", f"{name}_recall", name], answers)
     assert list(figures.values()) == pytest.approx(np.mean(found, 0).tolist())
+
+
+def test_rouge_of_stems_by_hand():
+    answers = pair_answers(["running dogs"], ["run dog"])
+    assert score(["rouge_1", "rouge_1_unstemmed"], answers) == {
+        "rouge_1": 1.0,
+        "rouge_1_unstemmed": 0.0,
+    }
+
+
+def test_trivia_by_hand():
+    # T5's trivia_qa has blanks where SQuAD's script has nothing, and drops quotes of print.
+    answers = pair_answers(["New-York", "the ‘Ritz’", "a b c"], ["new york", "Ritz", "b, d"])
+    names = ["trivia_em", "trivia_f1", "squad_em"]
+    expected = [2 / 3, (1 + 1 + 2 * 1 / 4) / 3, 0.0]
+    assert list(score(names, answers).values()) == pytest.approx(expected)
 
 
 def test_rouge_by_hand():
