@@ -1,10 +1,12 @@
 """`python -m eval compare RUN RUN …`: runs side by side, and which differences are none."""
 
+from __future__ import annotations
+
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from adapters_tf.commands.arguments import OneLineParser, split_names
 from adapters_tf.files.bucket_runs import local_copy
@@ -21,6 +23,9 @@ from eval.report.compared_runs import (
 )
 from eval.report.current import describe_change, is_index, name_command
 from prep import UsageError
+
+if TYPE_CHECKING:
+    from eval.metrics.answers import Answers
 
 
 def make_parser() -> OneLineParser:
@@ -95,11 +100,41 @@ def _compare(options: Namespace, runs: list[ComparedRun]) -> None:
         metrics[task] = scored[:1] if options.metrics == "main" else scored
     rows = compare(metrics, answers, columns)
     of_columns = [[runs[run].document for run in column] for column in columns]
-    text = format_comparison(rows, names, [describe_column(column) for column in of_columns])
+    told = [describe_column(column) for column in of_columns]
+    notes = note_unjudged([run.name for run in runs], metrics, answers)
+    text = "\n".join([format_comparison(rows, names, told), *notes])
     print(text)
     if options.out is not None:
         for file in write_comparison(options.out, rows, names, text):
             print(f"wrote {file}")
+
+
+def note_unjudged(
+    runs: Sequence[str],
+    metrics: Mapping[str, Sequence[str]],
+    answers: Mapping[str, Sequence[Answers]],
+) -> list[str]:
+    """Say which of the compared figures are set by rule, as their metric cannot judge the answers.
+
+    Args:
+        runs: Their names.
+        metrics: By task, the compared ones.
+        answers: By task, those of each run.
+
+    Returns:
+        A line each.
+    """
+    from eval.metrics.registry import find_unjudged
+
+    found: dict[tuple[str, str, str], list[str]] = {}
+    for task, names in metrics.items():
+        for run, given in zip(runs, answers[task], strict=True):
+            for metric, why in find_unjudged(names, given).items():
+                found.setdefault((task, metric, why), []).append(run)
+    return [
+        f"{task}: {metric} cannot judge {', '.join(of)}: {why}"
+        for (task, metric, why), of in found.items()
+    ]
 
 
 def refuse_earlier(runs: Sequence[ComparedRun]) -> None:

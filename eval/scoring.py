@@ -63,7 +63,6 @@ def score_run(
         The files of the report; none of a worker that is not the chief, which writes none.
     """
     provenance = describe_source(session, run, checkpoint, average, weights)
-    entries = [_judged(session, entry) for entry in entries]
     dataset, settings = session.dataset, session.run.settings
     scored_on = (dataset, session.manifest, split)
     here = session.run.directory
@@ -75,6 +74,8 @@ def score_run(
     if not is_of_run(settings, dataset, split, entries):
         what = f"{dataset} is not the dataset the run was trained on"
         say_note(f"{what}; its figures go to {_shown(folder)}")
+    # Only now: with fewer metrics it would be another task.
+    entries = [_judged(session, entry) for entry in entries]
     worker = read_worker()
     is_chief = worker is None or worker.is_chief
     if is_chief:

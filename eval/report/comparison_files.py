@@ -13,9 +13,11 @@ from eval.metrics.intervals import CONFIDENCE
 from eval.report.comparison import Difference, Row
 from eval.report.table import align_columns
 from prep.storage.durable_files import write_atomically
+from prep.tasks.metrics import UNBOUNDED
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 _ESCAPES = str.maketrans(
     {letter: f"\\{letter}" for letter in "&%$#_{}"}
@@ -145,32 +147,47 @@ def to_csv(rows: Sequence[Row], names: Sequence[str]) -> str:
     return stream.getvalue()
 
 
-def draw(rows: Sequence[Row], names: Sequence[str]) -> bytes:
+def draw(rows: Sequence[Row], names: Sequence[str]) -> Figure:
     """Draw every figure with its interval, a colour per column.
+
+    Those that lie between −1 and 1 share an axis; each other one, such as an error in the unit of
+    its answers, has its own.
 
     Args:
         rows: Of the comparison.
         names: Of the columns.
 
     Returns:
-        A PNG.
+        The picture.
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(7.5, 1.2 + 0.2 * len(rows) * (len(names) + 1)), layout="constrained")
-    axes = figure.subplots()
+    panels = [[row for row in rows if row.metric not in UNBOUNDED]]
+    panels = [*filter(None, panels), *([row] for row in rows if row.metric in UNBOUNDED)]
+    heights = [_height(panel, len(names)) for panel in panels]
+    figure = Figure(figsize=(7.5, 0.6 + sum(heights)), layout="constrained")
+    all_axes = figure.subplots(len(panels), height_ratios=heights, squeeze=False)[:, 0]
+    for panel, axes in zip(panels, all_axes, strict=True):
+        _draw_panel(axes, panel, names)
+    handles, labels = all_axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper left", frameon=False, fontsize=8.5, ncols=2)
+    return figure
+
+
+def _height(rows: Sequence[Row], columns: int) -> float:
+    """Compute how many inches a panel takes: its rows, and the numbers below."""
+    return 0.6 + 0.2 * len(rows) * (columns + 1)
+
+
+def _draw_panel(axes: Axes, rows: Sequence[Row], names: Sequence[str]) -> None:
     for column, name in enumerate(names):
         _draw_column(axes, rows, column, name)
     axes.set_yticks(range(len(rows)), [f"{row.task} {row.metric}".strip() for row in rows])
-    axes.invert_yaxis()
+    axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.tick_params(colors=_GREY, length=2, labelsize=8.5)
     axes.grid(axis="x", color="#dddddd", linewidth=0.6)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
-    figure.legend(loc="outside upper left", frameon=False, fontsize=8.5, ncols=2)
-    stream = io.BytesIO()
-    figure.savefig(stream, format="png", dpi=110)
-    return stream.getvalue()
 
 
 def _draw_column(axes: Axes, rows: Sequence[Row], column: int, name: str) -> None:
@@ -202,11 +219,13 @@ def write_comparison(
         The files.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    picture = io.BytesIO()
+    draw(rows, names).savefig(picture, format="png", dpi=110)
     contents: Mapping[str, bytes] = {
         "txt": f"{text}\n".encode(),
         "tex": to_latex(rows, names).encode(),
         "csv": to_csv(rows, names).encode(),
-        "png": draw(rows, names),
+        "png": picture.getvalue(),
     }
     files = []
     for ending, content in contents.items():

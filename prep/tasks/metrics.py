@@ -61,6 +61,8 @@ LESS_IS_BETTER = frozenset(
 )
 # Of these 1 is the most there can be: all answers are right.
 AT_MOST_ONE = frozenset(METRICS) - LESS_IS_BETTER
+# These may lie beyond −1 and 1: they have the unit of the answers, or no floor.
+UNBOUNDED = frozenset(("log_loss", "mae", "mse", "rmse", "r2", "edit_distance"))
 # Of these answers alone do not tell: they are of probabilities of the label words.
 OF_PROBABILITIES = frozenset(("log_loss", "brier", "calibration_error", "roc_auc"))
 

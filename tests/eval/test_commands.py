@@ -6,12 +6,14 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import yaml
 
 from eval import __main__ as evaluate
 from eval import predict
 from eval.decoding.options import Decoding
 from eval.predicting.asking import table_of_texts, usual_start
-from prep import Vocabulary, run_command
+from prep import Vocabulary, load_manifest, run_command
+from prep.dataset.digests import task_digest
 
 pytestmark = pytest.mark.slow
 
@@ -99,6 +101,27 @@ def test_figures_of_another_dataset_lie_beside_the_run_s_own(
     assert list(json.loads((folder / "validation.json").read_text())["tasks"]) == ["copy"]
     after = {path.name: path.read_bytes() for path in (mine / "eval").iterdir() if path != folder}
     assert after == before and (mine / "report.html").read_bytes() == page
+
+
+def test_free_answers_to_a_task_with_probabilities_are_the_run_s_own(
+    run_folder, dataset, tmp_path, capsys
+):
+    mine, data = tmp_path / "run", tmp_path / "data"
+    shutil.copytree(run_folder, mine, ignore=shutil.ignore_patterns("eval"))
+    shutil.copytree(dataset, data)
+    manifest = json.loads((data / "dataset.json").read_text())
+    manifest["tasks"]["colour"]["metrics"] = ["accuracy", "log_loss"]
+    (data / "dataset.json").write_text(json.dumps(manifest))
+    digest = task_digest(load_manifest(data).task("colour"), ("train", "validation"))
+    config = yaml.safe_load((mine / "config.yaml").read_text())
+    config |= {"dataset": str(data), "fingerprints": {"dataset.colour": digest}}
+    (mine / "config.yaml").write_text(yaml.safe_dump(config))
+    assert run(evaluate, "--run", mine, "--tasks", "colour", "--free-answers") == 0
+    said = capsys.readouterr().err
+    assert "colour: free answers have no probabilities, so no log_loss" in said
+    assert "not the dataset" not in said
+    figures = json.loads((mine / "eval" / "validation.json").read_text())
+    assert list(figures["tasks"]["colour"]["metrics"]) == ["accuracy"]
 
 
 def test_the_table_and_the_files_are_shown(run_folder, capsys):

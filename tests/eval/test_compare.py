@@ -8,9 +8,9 @@ import pytest
 import yaml
 
 from eval.__main__ import main
-from eval.compare import name_columns
+from eval.compare import name_columns, note_unjudged
 from eval.evaluator import Prediction, TaskResult
-from eval.metrics.answers import gather_answers, target_texts
+from eval.metrics.answers import gather_answers, pair_answers, target_texts
 from eval.metrics.registry import score
 from eval.report.compared_runs import gather_run_answers, read_scored_run
 from eval.report.files import write_report
@@ -174,6 +174,15 @@ def test_figures_of_earlier_weights_are_refused(make_run, runs, capsys):
     digest = hashlib.sha256(b"newer weights").hexdigest()
     make_run("grown", 2, step=150, checkpoint="best", checkpoint_digest=digest)
     assert "B: grown (step 150)" in shown(capsys, runs["good"], run)
+
+
+def test_what_a_metric_cannot_judge_is_said():
+    judged = pair_answers([1.0, 2.0], [3.0, 4.0])
+    constant = pair_answers([1.0, 2.0], [3.0, 3.0])
+    notes = note_unjudged(
+        ["a", "b", "c"], {"size": ["pearson", "mae"]}, {"size": [judged, constant, constant]}
+    )
+    assert notes == ["size: pearson cannot judge b, c: all given answers are the same"]
 
 
 def test_all_metrics(runs, capsys):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from eval.report.comparison import make_cell, make_row
-from eval.report.comparison_files import format_comparison, to_csv, to_latex, write_comparison
+from eval.report.comparison_files import draw, format_comparison, to_csv, to_latex, write_comparison
 
 NAMES = ["lora_r8", "100% {ia3}"]
 
@@ -61,6 +61,15 @@ def test_csv_has_a_line_per_figure_and_column(rows):
     ]
     assert float(lines[0]["sd"]) == pytest.approx(0.0707, abs=1e-4) and lines[1]["sd"] == ""
     assert float(lines[1]["low"]) < 0.5 < float(lines[1]["high"])
+
+
+def test_figures_of_other_units_have_an_axis_of_their_own(rows):
+    far = [make_cell(0, [130.0], np.full((1, 100), 130.0)), make_cell(1, [2.0], np.ones((1, 100)))]
+    axes = draw([rows[0], make_row("size", "rmse", far), *rows[1:]], NAMES).axes
+    labels = [[tick.get_text() for tick in one.get_yticklabels()] for one in axes]
+    assert [len(one) for one in labels] == [2, 1] and labels[1] == ["size rmse"]
+    assert axes[0].get_xlim()[1] < 1 and axes[1].get_xlim()[1] > 130
+    assert len(draw([make_row("size", "rmse", far)], NAMES).axes) == 1
 
 
 def test_all_four_are_written(tmp_path, rows):
