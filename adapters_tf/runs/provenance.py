@@ -14,6 +14,8 @@ PACKAGES = (
     "numpy",
     "scipy",
     "scikit-learn",
+    "sacrebleu",
+    "rouge-score",
 )
 
 

@@ -7,7 +7,7 @@ from eval.metrics.intervals import tell_unvaried
 from eval.metrics.tokenizers import ROUGE_SCORE
 from eval.report.scored_task import ScoredTask
 
-USUAL_WORDS = (ROUGE_SCORE, "13a")
+_BLEU_WORDS = "13a"  # as figures are published with
 _WIDTH = 80
 _LEAST_NAME = 12  # characters of a task's name that are always shown
 _HEADING = ("task", "examples", "metric", "score", "95% interval", "s.e.", "trivial")
@@ -80,7 +80,7 @@ def _notes(scored: Sequence[ScoredTask]) -> list[str]:
     for task in scored:
         by_words: dict[str, list[str]] = {}
         for metric, words in task.result.words.items():
-            if words not in USUAL_WORDS:
+            if words != _BLEU_WORDS and not words.startswith(ROUGE_SCORE):
                 by_words.setdefault(words, []).append(metric)
         notes += [
             f"{task.entry.name}: {', '.join(metrics)} count{'s' * (len(metrics) == 1)} words of"

@@ -17,10 +17,10 @@ import numpy as np
 
 from eval.metrics.answers import Answers, pair_answers
 from eval.metrics.reading import find_number, read_number
-from eval.metrics.texts import squad_em, squad_f1
+from eval.metrics.texts import squad_em, squad_f1, trivia_em, trivia_f1
 
 LABELS, NUMBERS, TEXTS = "labels", "numbers", "texts"
-_COUNTED = ("accuracy", "exact_match", "squad_em")
+_COUNTED = ("accuracy", "exact_match", "squad_em", "trivia_em")
 _TOLERANCE = 1e-6
 
 
@@ -74,12 +74,13 @@ def judge(figures: Mapping[str, Any], lines: Sequence[Mapping[str, Any]]) -> Jud
     answers = _pair(lines)
     is_right = answers.are_right
     main = next(iter(figures["metrics"]), "")
-    if main.startswith("squad") and not words:
-        is_right = squad_em.values(answers) == 1
+    equal, alike = (trivia_em, trivia_f1) if main.startswith("trivia") else (squad_em, squad_f1)
+    if main.startswith(("squad", "trivia")) and not words:
+        is_right = equal.values(answers) == 1
     note = _differs(main, figures, is_right)
     if words:
         return Judged(LABELS, lines, is_right, is_right.astype(float), confidences, words, note)
-    return Judged(TEXTS, lines, is_right, squad_f1.values(answers), confidences, (), note)
+    return Judged(TEXTS, lines, is_right, alike.values(answers), confidences, (), note)
 
 
 def find_label_words(

@@ -145,6 +145,13 @@ def test_calibration_error_is_that_of_bins_counted_one_by_one():
         assert score(["calibration_error"], answers)["calibration_error"] == pytest.approx(error)
 
 
+def test_a_confidence_between_two_bins_is_of_the_lower_one():
+    # 0.6 is nine fifteenths, and right; 0.61 is of the next bin, and wrong.
+    answers = with_probabilities([1, 0], [[0.4, 0.6], [0.39, 0.61]])
+    expected = (0.4 + 0.61) / 2
+    assert score(["calibration_error"], answers)["calibration_error"] == pytest.approx(expected)
+
+
 @pytest.mark.parametrize(
     ("probabilities", "message"),
     [

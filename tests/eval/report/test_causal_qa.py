@@ -37,6 +37,15 @@ def test_the_file_by_hand(tmp_path):
     }
 
 
+def test_rouge_l_is_of_the_whole_text_and_not_by_sentence(tmp_path):
+    answers = pair_answers(["a b . c d"], ["c d . a b"])
+    given = [Prediction(0, 0, "a b . c d", "c d . a b", ())]
+    result = TaskResult("why", 1, {"squad_f1": 1.0}, given, 0, answers=answers)
+    write_causal_qa(tmp_path / "why.json", ScoredTask(entry(), None, result, None), "best")
+    found = json.loads((tmp_path / "why.json").read_text())["metrics"]
+    assert [found[f"rougeL_{part}"] for part in ("precision", "recall", "f1")] == [0.5] * 3
+
+
 def test_what_has_no_place_in_it():
     check_causal_qa([entry()])
     with pytest.raises(UsageError, match="of one task; choose it with --tasks of why, why"):

@@ -99,6 +99,13 @@ def test_seeds_that_scatter_hide_a_difference():
     assert make_row("t", "accuracy", cells).winner is None
 
 
+def test_runs_are_drawn_alike_for_all_tasks_of_a_column_and_not_as_another_s():
+    figures, resampled = [0.5, 0.9], np.repeat([[0.5], [0.9]], 2000, 1)
+    one, other, column = (make_cell(at, figures, resampled).resampled for at in (0, 0, 1))
+    assert (one == other).all()
+    assert 0.3 < (one == column).mean() < 0.5  # of 0.5, 0.7 and 0.9: 3 in 8 by chance
+
+
 def test_the_mean_over_tasks_is_the_last_row():
     right = np.arange(100) % 2 == 0
     answers = {"a": [labels(right), labels(~right)], "b": [labels(right), labels(right[::-1])]}

@@ -49,6 +49,7 @@ def test_latex_is_escaped_and_winners_are_bold(rows):
     text = to_latex(rows, NAMES)
     assert r"task & metric & lora\_r8 & 100\% \{ia3\} \\" in text
     assert r"rte & accuracy & \textbf{0.7500} $\pm$ 0.0707 & 0.5000 \\" in text
+    assert r"a\_task\_of\_a\_very\_long\_name\_that\_goes\_on & group\_exact\_match & " in text
     assert text.count(r"\textbf") == 1
     assert text.splitlines()[:2] == [r"% needs \usepackage{booktabs}", r"\begin{tabular}{llrr}"]
 

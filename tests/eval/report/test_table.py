@@ -9,6 +9,7 @@ from scipy import stats
 from eval.evaluator import TaskResult
 from eval.metrics.answers import pair_answers
 from eval.metrics.registry import score
+from eval.metrics.rouge import rouge_words
 from eval.report.scored_task import ScoredTask
 from eval.report.table import format_table
 from prep import TaskEntry
@@ -111,6 +112,11 @@ def test_words_that_several_figures_count_are_named_once():
     words = dict.fromkeys(("rouge_1", "rouge_l"), "any-script")
     *_, note = format_table([with_answers(answers, "generation", words=words)]).splitlines()
     assert note == "rte: rouge_1, rouge_l count words of 'any-script'"
+    english = pair_answers(["a cat"], ["a dog"])
+    usual = {"rouge_1": rouge_words(english), "rouge_1_unstemmed": rouge_words(english, False)}
+    text = format_table([with_answers(english, "generation", words=usual)])
+    assert list(usual.values()) == ["rouge-score, stemmed", "rouge-score, unstemmed"]
+    assert "words of" not in text
 
 
 def test_without_a_training_split_there_is_nothing_to_compare_with():

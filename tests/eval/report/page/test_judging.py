@@ -23,6 +23,15 @@ def test_texts_are_measured_by_the_words_they_share(run_of):
     assert not judged.has_confidences and np.isnan(judged.confidences).all()
 
 
+def test_trivia_is_judged_by_its_own_words(line_of, figures_of):
+    lines = [line_of("quiz", 0, "New-York", "new york"), line_of("quiz", 1, "a-b", "b")]
+    judged = judge(figures_of("generation", 2, {"trivia_em": 0.5, "trivia_f1": 1.0}), lines)
+    # An article is no word, nor is "a" before the blank that a hyphen is.
+    assert judged.is_right.tolist() == [True, True] and judged.quality.tolist() == [1.0, 1.0]
+    judged = judge(figures_of("generation", 2, {"squad_f1": 0.0}), lines)
+    assert judged.is_right.tolist() == [False, False]
+
+
 def test_numbers_are_right_within_the_spread_of_the_targets(line_of, figures_of):
     pairs = (("1.0", "2.5"), ("5.0", "2.5"), ("3.0", "three"))
     lines = [line_of("grade", number, *pair) for number, pair in enumerate(pairs)]
