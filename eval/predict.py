@@ -39,6 +39,7 @@ if TYPE_CHECKING:  # loading TensorFlow takes seconds: only for a command line t
 
 BATCHES_AT_ONCE = 8  # of a file: that are read, answered and written down before the next ones
 _WARNINGS = 3  # of inputs that begin otherwise than the task's
+_WARNED = 200  # characters of a row that cannot be read
 
 
 def make_parser() -> OneLineParser:
@@ -228,7 +229,7 @@ def answer_rows(
     if out and skip:
         say_note(f"{skip:,} rows are answered already; going on after them")
         answerer.asked = skip - out.faults
-    faults, is_whole = out.faults if out else 0, False
+    faults, is_whole, done = out.faults if out else 0, False, 0
     try:
         with tqdm(unit=" rows", disable=None if out else True, initial=skip) as bar:
             for part in out.leave_out_answered(parts) if out else parts:
@@ -240,8 +241,9 @@ def answer_rows(
                 if out:
                     out.write([describe_row(*pair, options.n_best or 1) for pair in pairs])
                 else:
-                    for row, answer in pairs:
-                        show_row(row, answer, options)
+                    for number, (row, answer) in enumerate(pairs, done + 1):
+                        show_row(number, row, answer, options)
+                done += len(part)
                 bar.update(len(part))
         is_whole = True
     finally:
@@ -251,15 +253,17 @@ def answer_rows(
     if out:
         print(f"wrote {options.out}: {out.rows:,} rows")
     if faults:
-        print(f"error: {faults:,} rows could not be read", file=sys.stderr)
+        rows_of_it = "1 row" if faults == 1 else f"{faults:,} rows"
+        print(f"error: {rows_of_it} could not be read", file=sys.stderr)
     return int(bool(faults))
 
 
-def show_row(row: AskedRow, answer: Answer | None, options: Namespace) -> None:
+def show_row(number: int, row: AskedRow, answer: Answer | None, options: Namespace) -> None:
     """Print the answer to a row; an empty line where it has a fault."""
     if answer is None:
         print(flush=True)
-        print(f"warning: {row.fault}: {row.fields}"[:200], file=sys.stderr)
+        what = f": {dict(row.fields)}" if row.fields else ""
+        print(f"warning: row {number:,}: {row.fault}{what}"[:_WARNED], file=sys.stderr)
     else:
         show(answer, options)
 

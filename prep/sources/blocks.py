@@ -218,7 +218,7 @@ def _check_wide_encoding(path: Path, spec: FileSpec) -> None:
     with as_data_errors(path), open_binary(path) as file:
         found = find_wide_encoding(file.read(_SAMPLE_BYTES))
     if found:
-        raise DataError(f"{path} is no {spec.encoding}; `encoding: {found}` would read it")
+        raise DataError(f"{path} is no {spec.encoding}; encoding {found} would read it")
 
 
 def _open_units(file: IO[bytes], spec: FileSpec, path: Path) -> Iterator[Any]:

@@ -326,7 +326,7 @@ def _undecodable(line: str, encoding: str) -> RowError:
 
 
 def _other_encoding(name: str) -> str:
-    return f"`encoding: {name}` would read it"
+    return f"encoding {name} would read it"
 
 
 def _wrong_width(values: list[str], columns: tuple[str, ...]) -> RowError:

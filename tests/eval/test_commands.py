@@ -352,6 +352,16 @@ def test_a_task_that_the_dataset_does_not_know_is_answered_as_free_text(
     )
 
 
+def test_a_row_that_cannot_be_read_is_named_and_leaves_its_line(run_folder, tmp_path, capsys):
+    (tmp_path / "in.csv").write_bytes(b"text,n\nred,1\nr\xe9d,2\nred,\n")
+    assert run(predict, "--run", run_folder, "--task", "colour", "--file", tmp_path / "in.csv") == 1
+    said = capsys.readouterr()
+    answer, blank, same = said.out.splitlines()
+    assert answer == same and blank == ""
+    warning = "warning: row 2: invalid UTF-8: byte 0xe9 after 1 characters; encoding latin-1 would"
+    assert f"{warning} read it\n" in said.err and "error: 1 row could not be read" in said.err
+
+
 def test_a_file_is_answered_in_its_order(scored, run_folder, tmp_path, capsys):
     """Rows by the dozen, more than a batch, one of them empty, to a table and to lines."""
     records = [
@@ -368,7 +378,7 @@ def test_a_file_is_answered_in_its_order(scored, run_folder, tmp_path, capsys):
     words = ["--run", run_folder, "--task", "pick", "--file", tmp_path / "in.jsonl"]
     assert run(predict, *words, "--out", tmp_path / "out.jsonl") == 1
     said = capsys.readouterr()
-    assert "wrote" in said.out and "error: 1 rows could not be read" in said.err
+    assert "wrote" in said.out and "error: 1 row could not be read" in said.err
     found = list(map(json.loads, (tmp_path / "out.jsonl").read_text().splitlines()))
     assert [one["n"] for one in found] == list(range(14))
     assert [one["prediction"] for one in found[:-1]] == [one["prediction"] for one in records]

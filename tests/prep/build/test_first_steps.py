@@ -157,7 +157,7 @@ def test_another_encoding_is_named_and_then_read(build, name, encoding, said):
     else:
         mark = "," if name == "a.csv" else "\t"
         content = f"text{mark}label\n" + "".join(f"{r['text']}{mark}{r['label']}\n" for r in rows)
-    assert f"`encoding: {said}` would read it" in build(name, content.encode(encoding))
+    assert f"encoding {said} would read it" in build(name, content.encode(encoding))
     told = TASK.replace("FILE}", f"FILE, encoding: {said}}}")
     assert build(name, content.encode(encoding), told, force=True).split("train").examples == 5
 

@@ -108,7 +108,7 @@ def test_invalid_utf8_is_rejected_row_by_row(tmp_path):
     path = tmp_path / "a.tsv"
     path.write_bytes(b"good\t1\nb\xffad\t1\ng\xc3\xbcte\t0\n")
     rows = read(path, FileSpec("a.tsv", "tsv", columns=("text", "label")))
-    assert reasons(rows) == [None, f"{INVALID}; `encoding: latin-1` would read it", None]
+    assert reasons(rows) == [None, f"{INVALID}; encoding latin-1 would read it", None]
     assert rows[2]["text"] == "güte"
 
 
