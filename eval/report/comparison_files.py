@@ -26,6 +26,7 @@ _ESCAPES = str.maketrans(
 _COLOURS = ("#3b6ea5", "#b5402f", "#7a9a3a", "#8a5fa8", "#d08a2e", "#2f9a96", "#c2588f", "#6b6b6b")
 _GREY = "#666666"
 _MANY = 10  # tests, of which chance alone may well decide one
+_LEAST_P = 0.001
 _TESTS = ("task", "metric", "", "diff.", "95% interval", "p", "McNemar")
 
 
@@ -89,9 +90,14 @@ def _test_cells(row: Row, one: Difference, letters: Sequence[str]) -> tuple[str,
         f"{first} − {second}",
         f"{one.difference:+.4f}",
         f"{interval.low:+.3f}–{interval.high:+.3f}" if interval else "-",
-        f"{one.p_value:.3f}",
-        f"{one.mcnemar:.3f}" if one.mcnemar is not None else "-",
+        show_p(one.p_value),
+        show_p(one.mcnemar) if one.mcnemar is not None else "-",
     )
+
+
+def show_p(value: float) -> str:
+    """Write a p-value to three places; no test can tell that something is impossible."""
+    return f"{value:.3f}" if value >= _LEAST_P else f"<{_LEAST_P}"
 
 
 def to_latex(rows: Sequence[Row], names: Sequence[str]) -> str:

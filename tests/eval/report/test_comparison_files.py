@@ -7,7 +7,14 @@ import numpy as np
 import pytest
 
 from eval.report.comparison import make_cell, make_row
-from eval.report.comparison_files import draw, format_comparison, to_csv, to_latex, write_comparison
+from eval.report.comparison_files import (
+    draw,
+    format_comparison,
+    show_p,
+    to_csv,
+    to_latex,
+    write_comparison,
+)
 
 NAMES = ["lora_r8", "100% {ia3}"]
 
@@ -43,6 +50,12 @@ def test_many_tests_say_how_many_chance_decides(rows):
     assert not format_comparison(rows * 4, NAMES, ["", ""]).endswith("by chance")
     last = format_comparison(rows * 8, NAMES, ["", ""]).splitlines()[-1]
     assert last == "8 of 16 differences are clear; were none, 0.8 would seem so by chance"
+
+
+def test_no_p_value_is_nothing():
+    assert [show_p(one) for one in (1.0, 0.05, 0.001, 0.0009, 0.0)] == [
+        *("1.000", "0.050", "0.001", "<0.001", "<0.001")
+    ]
 
 
 def test_latex_is_escaped_and_winners_are_bold(rows):
