@@ -16,7 +16,8 @@ def give_verdict(report: Report) -> list[str]:
 
     Returns:
         Sentences: which run was trained on since it was scored; the mean; which tasks are clearly
-        better than the trivial answer, and which are not; of two runs, which is ahead where;
+        better than the trivial answer, and which are not, of those with enough examples; of two
+        runs, which is ahead where;
         which tasks have few examples.
     """
     earlier = [
@@ -70,6 +71,8 @@ def _judge(report: Report) -> list[str]:
     said = [_say_mean(report)]
     above: dict[bool | None, list[str]] = {}
     for task in report.tasks:
+        if task.examples < FEW_EXAMPLES:
+            continue  # said apart: a single right answer is not clearly better
         above.setdefault(task.main.scores[0].is_above_baseline, []).append(task.name)
     words = (
         (True, "Clearly better than the trivial answer"),

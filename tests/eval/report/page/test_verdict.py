@@ -7,10 +7,16 @@ from eval.report.page.verdict import give_verdict, tell_few, write_difference, w
 
 
 def test_of_one_run_what_is_better_than_the_trivial_answer(run_of):
-    assert give_verdict(gather_report([run_of()], ["first"])) == [
+    report = gather_report([run_of()], ["first"])
+    enough = replace(report, tasks=[replace(task, examples=10) for task in report.tasks])
+    assert give_verdict(enough) == [
         "The mean of the main figures of 3 tasks is 0.000.",
         "Clearly better than the trivial answer: colour.",
         "Without a trivial answer or an interval to compare with: why, grade.",
+    ]
+    # Of a few examples nothing is clear.
+    assert give_verdict(report) == [
+        "The mean of the main figures of 3 tasks is 0.000.",
         "Too few examples to judge by: colour (4), why (2), grade (2).",
     ]
 
