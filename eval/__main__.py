@@ -94,7 +94,7 @@ def main(argv: list[str] | None = None) -> int:
 
         return serve(words[1:])
     options = make_parser().parse_args(words)
-    names = split_names(options.tasks)
+    names = list(dict.fromkeys(split_names(options.tasks)))
     average, weights = split_names(options.average), read_weights(options.weights)
     check_average(average, weights, options.checkpoint)
     decoding = read_decoding_options(options)

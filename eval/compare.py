@@ -88,7 +88,7 @@ def _compare(options: Namespace, runs: list[ComparedRun]) -> None:
     from eval.report.comparison import compare
     from eval.report.comparison_files import format_comparison, write_comparison
 
-    tasks = choose_common_tasks(runs, split_names(options.tasks))
+    tasks = choose_common_tasks(runs, list(dict.fromkeys(split_names(options.tasks))))
     note_other_ways(runs)
     columns = group_runs(runs, options.group_by)
     refuse_copies(runs, columns)
