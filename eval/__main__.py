@@ -77,6 +77,10 @@ def main(argv: list[str] | None = None) -> int:
         from eval.compare import main as compare_runs
 
         return compare_runs(words[1:])
+    if words[:1] == ["predict"]:
+        from eval.predict import main as predict
+
+        return predict(words[1:])
     if words[:1] == ["report"]:
         from eval.reporting import main as write_report
 

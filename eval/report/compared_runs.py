@@ -248,7 +248,7 @@ def pair_answers(
         given[row] = line["prediction"]
     probabilities = None
     if lines and all("probabilities" in line for line in lines):
-        probabilities = np.zeros((len(table), len(entry.label_words)))
+        probabilities = np.zeros((len(table), len(entry.label_words)), np.float32)
         probabilities[order] = [_shares_of(line, entry, run) for line in lines]
     targets = target_texts(entry, table, vocabulary)
     return gather_answers(entry, table, targets, given, vocabulary, probabilities)

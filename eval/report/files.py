@@ -20,7 +20,7 @@ from prep import Vocabulary
 from prep.dataset.digests import task_digest
 from prep.storage.durable_files import write_atomically
 
-_DIGITS = "{:.6g}"  # of a probability
+_DIGITS = "{:.9g}"  # of a probability: as many as tell every float32 apart
 
 
 def write_report(

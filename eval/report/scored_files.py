@@ -2,10 +2,12 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from adapters_tf.runs.config import list_runs
 from prep import DataError, UsageError
 
 _FIELDS = ("task", "example", "input", "target", "prediction")
@@ -28,10 +30,12 @@ def find_figures(name: str, run: Path, folder: Path, split: str) -> Path:
         `<split>.json`.
 
     Raises:
-        UsageError: There is no such run, or it was not scored on that split.
+        UsageError: There is no such run, or only some below it, or it was not scored on that split.
     """
     if not run.is_dir():
         raise UsageError(f"there is no run folder {name}")
+    if within := list_runs(run):
+        raise UsageError(f"{name} is a folder of runs: name some of {', '.join(within)}")
     file = folder / f"{split}.json"
     if not file.exists():
         raise UsageError(
@@ -55,15 +59,36 @@ def read_figures(file: Path) -> dict[str, Any]:
     """
     try:
         document: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        for task, figures in document["tasks"].items():
-            missing = [name for name in _FIGURES if name not in figures]
-            if missing or not figures["metrics"]:
-                raise ValueError(f"task {task!r} has no {(*missing, 'metrics')[0]}")
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        _check_figures(document)
+    except ValueError as error:
         raise DataError(
             f"{file}: expected figures of `python -m eval`: {error}; {_AGAIN}"
         ) from error
     return document
+
+
+def _read_line(text: str) -> Line | None:
+    try:
+        line = json.loads(text)
+    except ValueError:
+        return None
+    return line if isinstance(line, dict) else None
+
+
+def _check_figures(document: Any) -> None:
+    tasks = document.get("tasks") if isinstance(document, dict) else None
+    if not isinstance(tasks, dict) or not tasks:
+        raise ValueError("there are no 'tasks'")
+    for task, figures in tasks.items():
+        if not isinstance(figures, dict):
+            raise ValueError(f"task {task!r} has no figures")
+        missing = [name for name in _FIGURES if name not in figures]
+        if missing or not isinstance(figures["metrics"], dict) or not figures["metrics"]:
+            raise ValueError(f"task {task!r} has no {(*missing, 'metrics')[0]}")
+        for name, value in figures["metrics"].items():
+            is_number = isinstance(value, int | float) and not isinstance(value, bool)
+            if not is_number or not math.isfinite(value):
+                raise ValueError(f"{name} of task {task!r} is no number: {value!r}")
 
 
 def read_predictions(file: Path, tasks: Mapping[str, Mapping[str, Any]]) -> dict[str, list[Line]]:
@@ -85,9 +110,10 @@ def read_predictions(file: Path, tasks: Mapping[str, Mapping[str, Any]]) -> dict
     try:
         with file.open(encoding="utf-8", newline="\n") as lines:
             for number, text in enumerate(lines, 1):
-                line = json.loads(text)
-                if not isinstance(line, dict):
-                    raise ValueError(f"line {number} is {text[:40].strip()}")
+                line = _read_line(text)
+                if line is None:
+                    what = text[:40].strip()
+                    raise DataError(f"{file}, line {number}: expected a JSON object, got {what!r}")
                 missing = [field for field in _FIELDS if field not in line]
                 if missing:
                     raise DataError(f"{file}, line {number}: there is no field {missing[0]!r}")
@@ -96,9 +122,7 @@ def read_predictions(file: Path, tasks: Mapping[str, Mapping[str, Any]]) -> dict
                     digests[line["task"]].update(text.encode())
     except FileNotFoundError as error:
         raise DataError(f"there is no {file}; {_AGAIN}") from error
-    except (ValueError, TypeError) as error:
-        if isinstance(error, DataError):
-            raise
+    except UnicodeDecodeError as error:
         raise DataError(f"{file}: expected a JSON object on each line: {error}") from error
     for task, digest in digests.items():
         expected = tasks[task].get("predictions_digest")

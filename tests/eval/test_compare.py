@@ -4,6 +4,7 @@ import hashlib
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
@@ -18,7 +19,8 @@ from eval.report.scored_task import ScoredTask
 from prep import DataError, Vocabulary, load_manifest, read_split, run_command
 
 SPLIT = "validation"
-SHARES = (1.23456e-9, 0.999999)  # of the label words of colour
+# Of the label words of colour, as a program gives them; the next below 1 is told from 1.
+SHARES = tuple(np.float32([1.23456789e-9, np.nextafter(np.float32(1), 0)]).tolist())
 
 
 @pytest.fixture(scope="module")
@@ -107,9 +109,20 @@ def test_probabilities_are_read_back_as_they_were(runs, dataset):
     ("name", "old", "new", "message"),
     [
         ("json", "}", "", r"validation\.json: expected figures of .*score the run again"),
-        ("json", '"tasks"', '"task"', r"validation\.json: expected figures of .*: 'tasks'"),
+        (
+            "json",
+            '"tasks"',
+            '"task"',
+            r"validation\.json: expected figures of .*: there are no 'tasks'",
+        ),
         ("json", '"metrics"', '"metric"', "task 'colour' has no metrics"),
-        ("predictions.jsonl", "}", "", r"predictions\.jsonl: expected a JSON object on each line"),
+        (
+            "json",
+            '"accuracy": ',
+            '"accuracy": "1", "f": ',
+            "accuracy of task 'colour' is no number",
+        ),
+        ("predictions.jsonl", "}", "", r"predictions\.jsonl, line 1: expected a JSON object, got"),
         ("predictions.jsonl", '"example": 1,', "", "line 2: there is no field 'example'"),
         ("predictions.jsonl", '"maybe"', '"no"', "'colour' are of other predictions; score"),
         ("predictions.jsonl", '"yes": ', '"yea": ', "probabilities of yea, no"),
@@ -231,6 +244,13 @@ def test_what_cannot_be_compared(runs, make_run, tmp_path, capsys):
     del document["tasks"]["copy"]["examples_digest"]
     file.write_text(json.dumps(document))
     assert "written by an earlier version" in refused(good, other)
+
+
+def test_a_folder_of_runs_is_none(runs, capsys):
+    folder = Path(runs["good"]).parent
+    assert run_command(main, ["compare", runs["good"], str(folder)]) == 2
+    said = capsys.readouterr().err
+    assert f"{folder} is a folder of runs: name some of " in said and runs["bad"] in said
 
 
 def test_columns_are_named_after_folders():

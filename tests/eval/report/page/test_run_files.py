@@ -30,17 +30,17 @@ def test_predictions_that_are_not_all_there_are_refused(written, read_back):
     with pytest.raises(DataError, match="line 1: there is no field 'prediction'"):
         read_back(folder)
     file.write_text("[1")
-    with pytest.raises(DataError, match="expected a JSON object on each line"):
+    with pytest.raises(DataError, match=r"line 1: expected a JSON object, got '\[1'"):
         read_back(folder)
     file.write_text("7\n")
-    with pytest.raises(DataError, match="line 1 is 7"):
+    with pytest.raises(DataError, match="line 1: expected a JSON object, got '7'"):
         read_back(folder)
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("{}", "expected figures of .*: 'tasks'"),
+        ("{}", "expected figures of .*: there are no 'tasks'"),
         ("[]", "expected figures of"),
         ("{", "expected figures of"),
         ('{"tasks": {"a": {"kind": "generation"}}}', "task 'a' has no examples"),
