@@ -87,6 +87,7 @@ def _compare(options: Namespace, runs: list[ComparedRun]) -> None:
     from eval.metrics.registry import METRICS
     from eval.report.comparison import compare
     from eval.report.comparison_files import format_comparison, write_comparison
+    from eval.report.page.verdict import tell_few
 
     tasks = choose_common_tasks(runs, list(dict.fromkeys(split_names(options.tasks))))
     note_other_ways(runs)
@@ -102,7 +103,8 @@ def _compare(options: Namespace, runs: list[ComparedRun]) -> None:
     of_columns = [[runs[run].document for run in column] for column in columns]
     told = [describe_column(column) for column in of_columns]
     notes = note_unjudged([run.name for run in runs], metrics, answers)
-    text = "\n".join([format_comparison(rows, names, told), *notes])
+    few = tell_few({task: len(of_runs[0].targets) for task, of_runs in answers.items()})
+    text = "\n".join([format_comparison(rows, names, told), *notes, *([few] if few else [])])
     print(text)
     if options.out is not None:
         for file in write_comparison(options.out, rows, names, text):

@@ -15,7 +15,14 @@ import numpy as np
 from scipy import stats
 
 from eval.metrics.answers import Answers
-from eval.metrics.intervals import SEED, Interval, make_interval, resample_figures
+from eval.metrics.intervals import (
+    CONFIDENCE,
+    SEED,
+    Interval,
+    make_interval,
+    number_units,
+    resample_figures,
+)
 from eval.metrics.registry import score
 from prep import UsageError
 from prep.tasks.metrics import LESS_IS_BETTER, OF_PROBABILITIES, resolve_metrics
@@ -134,7 +141,8 @@ def compare(
             ]
             is_of_right = name == ("accuracy" if "accuracy" in names else names[0])
             grouped = [[of_runs[run] for run in column] for column in columns]
-            rows.append(make_row(task, name, cells, grouped if is_of_right else ()))
+            units = len(np.unique(number_units(of_runs[0])))
+            rows.append(make_row(task, name, cells, grouped if is_of_right else (), units))
         main.append(next(row for row in rows if row.task == task))
     if len(main) > 1:
         cells = [_mean_cell([row.cells[column] for row in main]) for column in range(len(columns))]
@@ -163,6 +171,7 @@ def make_row(
     metric: str,
     cells: Sequence[Cell],
     answers: Sequence[Sequence[Answers]] = (),
+    units: int | None = None,
 ) -> Row:
     """Test every pair of columns, and find the one that is better than all others.
 
@@ -171,11 +180,17 @@ def make_row(
         metric: The figure's name.
         cells: One per column.
         answers: Of the runs of each column, for McNemar's test.
+        units: How many examples, documents or groups are drawn; None: enough. If all of a few
+            differ one way, so do all their resamples, and yet they tell no more than as many
+            throws of a coin: no p-value is below 2^(1 − units), and where that is not small
+            enough there is no interval.
 
     Returns:
         The row.
     """
     differences = []
+    least_p = 0.0 if units is None else 2.0 ** (1 - units)
+    is_enough = least_p <= 1 - CONFIDENCE
     for first, second in itertools.combinations(range(len(cells)), 2):
         apart = cells[first].resampled - cells[second].resampled
         pairs = [answers[first], answers[second]] if answers else []
@@ -186,8 +201,8 @@ def make_row(
             Difference(
                 (first, second),
                 cells[first].mean - cells[second].mean,
-                make_interval(apart),
-                bootstrap_p_value(apart),
+                make_interval(apart) if is_enough else None,
+                max(bootstrap_p_value(apart), least_p),
                 *mcnemar,
             )
         )

@@ -106,6 +106,17 @@ def test_runs_are_drawn_alike_for_all_tasks_of_a_column_and_not_as_another_s():
     assert 0.3 < (one == column).mean() < 0.5  # of 0.5, 0.7 and 0.9: 3 in 8 by chance
 
 
+@pytest.mark.parametrize(("count", "winner"), [(1, None), (5, None), (6, 0), (50, 0)])
+def test_a_few_examples_decide_nothing(count, winner):
+    """All differ one way, and so does every resample: as a coin that is thrown so often."""
+    right = [labels(np.full(count, share)) for share in (True, False)]
+    (row,) = compare({"rte": ["accuracy"]}, {"rte": right}, ([0], [1]))
+    (told,) = row.differences
+    assert row.winner is winner and (told.interval is None) is (winner is None)
+    assert told.p_value == pytest.approx(max(2.0 ** (1 - count), 2 / 1001), rel=1e-2)
+    assert told.mcnemar == pytest.approx(min(1.0, 2.0 ** (1 - count)))
+
+
 def test_the_mean_over_tasks_is_the_last_row():
     right = np.arange(100) % 2 == 0
     answers = {"a": [labels(right), labels(~right)], "b": [labels(right), labels(right[::-1])]}
