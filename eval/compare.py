@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from adapters_tf.commands.arguments import OneLineParser, split_names
+from adapters_tf.errors import say_note
 from adapters_tf.files.bucket_runs import local_copy
 from adapters_tf.files.local_paths import same_place, typed_dataset, typed_file
 from adapters_tf.runs.config import CONFIG_FILE, list_runs, read_config
@@ -26,6 +27,8 @@ from prep import UsageError
 
 if TYPE_CHECKING:
     from eval.metrics.answers import Answers
+
+_NAMED = 5  # settings in which columns differ
 
 
 def make_parser() -> OneLineParser:
@@ -93,6 +96,8 @@ def _compare(options: Namespace, runs: list[ComparedRun]) -> None:
     note_other_ways(runs)
     columns = group_runs(runs, options.group_by)
     refuse_copies(runs, columns)
+    if options.group_by == "settings" and (apart := name_differences(runs, columns)):
+        say_note(f"columns differ in {apart}")
     names = name_columns([[runs[run].name for run in column] for column in columns])
     answers = gather_run_answers(runs, tasks, options.dataset or runs[0].document["dataset"])
     metrics = {}
@@ -208,11 +213,45 @@ def refuse_copies(runs: Sequence[ComparedRun], columns: Sequence[Sequence[int]])
             seen[digest] = run.name
 
 
+def name_differences(runs: Sequence[ComparedRun], columns: Sequence[Sequence[int]]) -> str:
+    """Name the settings by which runs came into different columns.
+
+    Args:
+        runs: In the order of the command line.
+        columns: Their numbers, as `group_runs` has them.
+
+    Returns:
+        Such as "training.steps, model.backbone and 3 more"; empty for one column.
+    """
+    flat = [_flatten(_compared_settings(read_config(runs[of[0]].folder))) for of in columns]
+    names = [
+        name
+        for name in dict.fromkeys(name for one in flat for name in one)
+        if len({repr(one.get(name)) for one in flat}) > 1
+    ]
+    more = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def _flatten(tree: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in tree.items():
+        if isinstance(value, Mapping):
+            flat |= _flatten(value, f"{above}{name}.")
+        else:
+            flat[f"{above}{name}"] = value
+    return flat
+
+
 def _settings_key(settings: ResolvedRun) -> str:
+    return repr(_compared_settings(settings))
+
+
+def _compared_settings(settings: ResolvedRun) -> dict[str, Any]:
     tree = settings.as_dict()
     for name in ("run", "seed", "dataset", "fingerprints", "distribution"):
         tree.pop(name, None)
-    return repr(tree)
+    return tree
 
 
 def name_columns(columns: Sequence[Sequence[str]]) -> list[str]:

@@ -141,8 +141,12 @@ def test_damaged_files_are_refused(make_run, dataset, name, old, new, message):
 
 def test_runs_that_differ_in_the_seed_are_one_column(runs, capsys):
     words = [runs["good"], runs["bad"], runs["fair"], "--group-by", "settings", "--tasks", "colour"]
-    lines = shown(capsys, *words).splitlines()
+    assert run_command(main, ["compare", *words]) == 0
+    said = capsys.readouterr()
+    lines = said.out.splitlines()
     assert lines[:2] == ["A: narrow (2 runs)", "B: wide"]
+    apart = "adapters.settings.bottleneck.reduction_factor"
+    assert said.err.strip() == f"note: columns differ in {apart}"
     # 13 and 12 of 13.
     assert lines[4].split() == ["colour", "accuracy", "0.9615", "±", "0.0544*", "0.3077"]
 
