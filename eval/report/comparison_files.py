@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from string import ascii_uppercase
 from typing import TYPE_CHECKING
 
+from adapters_tf.errors import say_note
 from eval.metrics.intervals import CONFIDENCE
 from eval.report.comparison import Difference, Row
 from eval.report.table import align_columns
@@ -226,7 +228,11 @@ def write_comparison(
     """
     folder.mkdir(parents=True, exist_ok=True)
     picture = io.BytesIO()
-    draw(rows, names).savefig(picture, format="png", dpi=110)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.filterwarnings("always", message="Glyph .* missing from")
+        draw(rows, names).savefig(picture, format="png", dpi=110)
+    if any(str(one.message).startswith("Glyph") for one in told):
+        say_note("the picture's font lacks letters of these names; the tables have them")
     contents: Mapping[str, bytes] = {
         "txt": f"{text}\n".encode(),
         "tex": to_latex(rows, names).encode(),

@@ -40,6 +40,8 @@ def describe_weights(
     has_best = bool(list_checkpoints(run / CHECKPOINTS["best"]))
     name = "last" if checkpoint == "best" and not has_best else checkpoint
     said = f"scoring the {name} checkpoint, of step {step:,}"
+    if name != checkpoint and (run / BEST_FILE).exists():
+        said += f", for the best one that {BEST_FILE} is of is not there"
     if others := {task: own for task, own in own_steps.items() if own != step}:
         named = [f"{task} {own:,}" for task, own in list(others.items())[:_MOST_NAMED]]
         more = f" and {len(others) - _MOST_NAMED} more" * (len(others) > _MOST_NAMED)

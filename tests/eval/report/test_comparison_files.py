@@ -86,6 +86,13 @@ def test_figures_of_other_units_have_an_axis_of_their_own(rows):
     assert len(draw([make_row("size", "rmse", far)], NAMES).axes) == 1
 
 
+def test_letters_that_the_font_lacks_are_told_in_a_line(tmp_path, rows, capsys):
+    write_comparison(tmp_path, rows, ["名", "b"], "shown")
+    said = capsys.readouterr().err
+    assert said.startswith("note: the picture's font lacks letters of these names")
+    assert "Glyph" not in said and len(said.splitlines()) == 1
+
+
 def test_all_four_are_written(tmp_path, rows):
     files = write_comparison(tmp_path / "new", rows, NAMES, "shown")
     names = [f"comparison.{ending}" for ending in ("txt", "tex", "csv", "png")]

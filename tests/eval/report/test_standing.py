@@ -31,6 +31,10 @@ def test_an_unfinished_run_is_told(tmp_path):
     (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(one) + "\n" for one in log))
     said = describe_weights(tmp_path, TRAINING, "best", 100)  # its patience has ended it
     assert said == "scoring the best checkpoint, of step 100"
+    (tmp_path / "best" / "ckpt-100.index").unlink()
+    said = describe_weights(tmp_path, TRAINING, "best", 1200)
+    why = "for the best one that best.json is of is not there"
+    assert said.startswith(f"scoring the last checkpoint, of step 1,200, {why}")
 
 
 def test_tasks_own_steps_are_said(tmp_path):
