@@ -42,7 +42,7 @@ def read_embeddings(file: str | Path) -> tuple[list[str], np.ndarray]:
     try:
         with Path(file).open("rb") as stream, np.load(stream) as arrays:
             names, vectors_KE = [str(name) for name in arrays["names"]], arrays["vectors"]
-    except (OSError, KeyError, ValueError, TypeError, BadZipFile) as error:
+    except (OSError, EOFError, KeyError, ValueError, TypeError, BadZipFile) as error:
         raise ConfigurationError(
             f"{file} is no .npz file with names and vectors: {error}"
         ) from error

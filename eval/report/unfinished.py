@@ -104,7 +104,7 @@ class UnfinishedAnswers:
         try:
             content = file.read_bytes()
             given, of = _parse(content)
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
             return None
         return content if of == self._describe(entry) and len(given.texts) == len(part) else None
 

@@ -85,10 +85,11 @@ def test_another_evaluation_at_the_same_time_is_not_read(tmp_path, entry, table)
     assert len(model.asked) == 3 and ours.found == 0
 
 
-def test_a_file_that_is_not_whole_is_answered_anew(tmp_path, entry, table):
+@pytest.mark.parametrize("left", [-40, 100, 0])
+def test_a_file_that_is_not_whole_is_answered_anew(tmp_path, entry, table, left):
     answer(tmp_path, entry, table, Model())
     file = tmp_path / "test.unfinished" / "t-0.npz"
-    file.write_bytes(file.read_bytes()[:-40])
+    file.write_bytes(file.read_bytes()[:left])
     model = Model()
     given, _, _ = answer(tmp_path, entry, table, model)
     assert model.asked == [BATCHES_AT_ONCE] and len(given.texts) == EXAMPLES
