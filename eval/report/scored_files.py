@@ -60,7 +60,7 @@ def read_figures(file: Path) -> dict[str, Any]:
     try:
         document: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
         _check_figures(document)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(
             f"{file}: expected figures of `python -m eval`: {error}; {_AGAIN}"
         ) from error
@@ -70,7 +70,7 @@ def read_figures(file: Path) -> dict[str, Any]:
 def _read_line(text: str) -> Line | None:
     try:
         line = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return line if isinstance(line, dict) else None
 
