@@ -13,7 +13,7 @@ from adapters_tf.errors import say_note
 from adapters_tf.files.bucket_runs import local_copy
 from adapters_tf.files.local_paths import same_place, typed_dataset, typed_file
 from adapters_tf.runs.config import CONFIG_FILE, list_runs, read_config
-from adapters_tf.runs.settings import ResolvedRun
+from adapters_tf.runs.settings import ResolvedRun, flatten_settings
 from eval.report.compared_runs import (
     ComparedRun,
     choose_common_metrics,
@@ -223,7 +223,7 @@ def name_differences(runs: Sequence[ComparedRun], columns: Sequence[Sequence[int
     Returns:
         Such as "training.steps, model.backbone and 3 more"; empty for one column.
     """
-    flat = [_flatten(_compared_settings(read_config(runs[of[0]].folder))) for of in columns]
+    flat = [flatten_settings(_compared_settings(read_config(runs[of[0]].folder))) for of in columns]
     names = [
         name
         for name in dict.fromkeys(name for one in flat for name in one)
@@ -231,16 +231,6 @@ def name_differences(runs: Sequence[ComparedRun], columns: Sequence[Sequence[int
     ]
     more = len(names) - _NAMED
     return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
-
-
-def _flatten(tree: Mapping[str, Any], above: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, value in tree.items():
-        if isinstance(value, Mapping):
-            flat |= _flatten(value, f"{above}{name}.")
-        else:
-            flat[f"{above}{name}"] = value
-    return flat
 
 
 def _settings_key(settings: ResolvedRun) -> str:

@@ -252,3 +252,22 @@ def _read_section(kind: type[Section], given: Any, name: str, where: str) -> Sec
     except TypeError as error:
         missing = ", ".join(re.findall(r"'(\w+)'", str(error)))
         raise WeightsError(f"{where} is not whole: it lacks {missing}") from error
+
+
+def flatten_settings(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Name every setting of a tree by its whole path.
+
+    Args:
+        tree: Such as `ResolvedRun.as_dict` gives.
+        prefix: What the names begin with.
+
+    Returns:
+        Values by names such as "training.steps"; what is empty is a value too.
+    """
+    leaves: dict[str, Any] = {}
+    for key, value in tree.items():
+        if isinstance(value, Mapping) and value:
+            leaves.update(flatten_settings(value, f"{prefix}{key}."))
+        else:
+            leaves[prefix + key] = value
+    return leaves

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
 from adapters_tf import read_methods
 from adapters_tf.files.local_paths import local_path
 from adapters_tf.methods import split_methods
-from adapters_tf.runs.settings import ResolvedHeads, ResolvedRun
+from adapters_tf.runs.settings import ResolvedHeads, ResolvedRun, flatten_settings
 from adapters_tf.runs.sources import check_sources
 from adapters_tf.task_adapters.starting import choose_starts
 from eval.metrics.registry import check_metrics
@@ -347,7 +347,7 @@ def check_same_run(old: ResolvedRun, new: ResolvedRun, folder: str) -> None:
     Raises:
         UsageError: Naming every setting that differs, and what may.
     """
-    before, after = (_flatten(_compared(run).as_dict()) for run in (old, new))
+    before, after = (flatten_settings(_compared(run).as_dict()) for run in (old, new))
     may_change = {*MAY_CHANGE, *old.fingerprints, *may_extend(old, new)}
     differing = [
         f"{key} was {_shown(before.get(key))}, now {_shown(after.get(key))}" + _why(key, old, new)
@@ -398,13 +398,3 @@ def _why(key: str, old: ResolvedRun, new: ResolvedRun) -> str:
     if key == MEMORY_LIMIT:
         return " (0: all read whole; the order of examples depends on it)"
     return why_not(old, new) if key == STEPS else ""
-
-
-def _flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    leaves: dict[str, Any] = {}
-    for key, value in tree.items():
-        if isinstance(value, Mapping) and value:
-            leaves.update(_flatten(value, f"{prefix}{key}."))
-        else:
-            leaves[prefix + key] = value
-    return leaves

@@ -17,8 +17,7 @@ def give_verdict(report: Report) -> list[str]:
     Returns:
         Sentences: which run was trained on since it was scored; the mean; which tasks are clearly
         better than the trivial answer, and which are not, of those with enough examples; of two
-        runs, which is ahead where;
-        which tasks have few examples.
+        runs, which is ahead where; which tasks have few examples.
     """
     earlier = [
         f"Not of {name} as it is now: {run.change}; {name_command(run.name, run.document)} scores "
